@@ -1,0 +1,107 @@
+"""simsock: a deterministic world for programs written with blocking sockets and threads.
+
+Everything public is importable from here and loaded when it is first asked for; ``import simsock`` itself loads next to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_WHERE = {
+    "simsock.errors": (
+        "BadToken Deadlock LeakWarning LimitExceeded Nondeterminism RealTimeLimit ReplayMismatch ScenarioError SearchFailure SimsockError StepLimit "
+        "TaskCancelled TaskKilled TaskWillNotEnd TimeLimit Unsupported UsageError WorldEnded"
+    ),
+    "simsock.kernel": "Task",
+    "simsock.net": "Link",
+    "simsock.network": "Network RealNetwork use",
+    "simsock.search": "Verdict check_determinism explore replay",
+    "simsock.simulation": "Simulation",
+    "simsock.talking": "Talk talk",
+}
+_HOME = {name: module for module, names in _WHERE.items() for name in names.split()}
+_MODULES = ("errors", "network", "simulation", "socketserver")
+"""Modules that are worth naming as ``simsock.NAME`` after a plain ``import simsock``."""
+
+__all__ = [
+    "BadToken",
+    "Deadlock",
+    "LeakWarning",
+    "LimitExceeded",
+    "Link",
+    "Network",
+    "Nondeterminism",
+    "RealNetwork",
+    "RealTimeLimit",
+    "ReplayMismatch",
+    "ScenarioError",
+    "SearchFailure",
+    "SimsockError",
+    "Simulation",
+    "StepLimit",
+    "Talk",
+    "Task",
+    "TaskCancelled",
+    "TaskKilled",
+    "TaskWillNotEnd",
+    "TimeLimit",
+    "Unsupported",
+    "UsageError",
+    "Verdict",
+    "WorldEnded",
+    "__version__",
+    "check_determinism",
+    "explore",
+    "replay",
+    "socketserver",
+    "talk",
+    "use",
+]
+
+if TYPE_CHECKING:
+    from simsock import socketserver
+    from simsock.errors import (
+        BadToken,
+        Deadlock,
+        LeakWarning,
+        LimitExceeded,
+        Nondeterminism,
+        RealTimeLimit,
+        ReplayMismatch,
+        ScenarioError,
+        SearchFailure,
+        SimsockError,
+        StepLimit,
+        TaskCancelled,
+        TaskKilled,
+        TaskWillNotEnd,
+        TimeLimit,
+        Unsupported,
+        UsageError,
+        WorldEnded,
+    )
+    from simsock.kernel import Task
+    from simsock.net import Link
+    from simsock.network import Network, RealNetwork, use
+    from simsock.search import Verdict, check_determinism, explore, replay
+    from simsock.simulation import Simulation
+    from simsock.talking import Talk, talk
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name in _MODULES:
+        return import_module(f"simsock.{name}")
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'simsock' has no attribute {name!r}")
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME, *_MODULES})

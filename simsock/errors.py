@@ -1,0 +1,118 @@
+"""Every public exception of simsock, each saying whose fault it is.
+
+Owns the exception classes and nothing else: no other module of the package is imported here. Laws of the file:
+
+* an exception's message is built once, by whoever raises it, and survives pickling word for word;
+* ``fault`` names who can mend it: ``"test"`` (the way simsock is used), ``"program"`` (the code under test), ``"replay"``
+  (a token that does not fit what is run) or ``"simsock"`` (a defect of this package).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class SimsockError(Exception):
+    """Base class of every error that simsock itself raises.
+
+    ``fault`` is ``"test"``, ``"program"``, ``"replay"`` or ``"simsock"``: whose code to look at first.
+    """
+
+    fault = "test"
+
+    def __init__(self, message: str, **facts: Any) -> None:
+        super().__init__(message)
+        self.facts = facts
+        """Further plain values about the error, such as ``limit`` or ``report``; what they are depends on the class."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_rebuild, (type(self), self.args[0], self.facts))
+
+
+def _rebuild(cls: type[SimsockError], message: str, facts: dict[str, Any]) -> SimsockError:
+    return cls(message, **facts)
+
+
+class UsageError(SimsockError, ValueError):
+    """A call of simsock's own interface makes no sense; the message names the value and what was expected."""
+
+
+class Unsupported(SimsockError, NotImplementedError):
+    """Something real systems have and the simulator has not; the message names the option and the value."""
+
+
+class WorldEnded(SimsockError):
+    """A socket or wait of a world was used after that world had ended (or while it was ending)."""
+
+
+class BadToken(SimsockError, ValueError):
+    """A token is damaged, too long, or of a version that this simsock does not read."""
+
+    fault = "replay"
+
+
+class ReplayMismatch(SimsockError):
+    """A replayed run asked other questions than the recorded one; the message says where they part."""
+
+    fault = "replay"
+
+
+class Nondeterminism(SimsockError):
+    """Two runs with the same seed differed; the message names the first difference."""
+
+    fault = "program"
+
+
+class Deadlock(SimsockError):
+    """No task can run and no timer is left, or tasks wait for each other in a cycle.
+
+    ``facts["report"]`` is the table of who waits for what, where, held by whom.
+    """
+
+    fault = "program"
+
+
+class LimitExceeded(SimsockError):
+    """A run met one of its limits; the message names the limit, its value and the busiest or blocked place."""
+
+    fault = "program"
+
+
+class StepLimit(LimitExceeded):
+    """More scheduling steps than ``max_steps``: an endless loop, or a limit that is too small."""
+
+
+class TimeLimit(LimitExceeded):
+    """Virtual time went past ``max_time``."""
+
+
+class RealTimeLimit(LimitExceeded):
+    """The run took longer than ``max_real_time`` of real time: blocked in a real call, or looping without a simulated one."""
+
+
+class TaskCancelled(SimsockError):
+    """The result was asked for of a task that had been cancelled."""
+
+
+class TaskWillNotEnd(SimsockError):
+    """A task swallowed every attempt to end it with its world; the message names the line it stayed on."""
+
+    fault = "program"
+
+
+class SearchFailure(SimsockError, AssertionError):
+    """A search found a failing schedule and the failure could not be raised as itself; carries the verdict's text."""
+
+    fault = "program"
+
+
+class ScenarioError(SimsockError, ValueError):
+    """A scenario file is broken; the message names the file and the key."""
+
+
+class TaskKilled(BaseException):
+    """Thrown into tasks that still live when their world ends. Not an ``Exception``: do not catch it."""
+
+
+class LeakWarning(ResourceWarning):
+    """Descriptors or tasks of the program were still open when their world ended."""

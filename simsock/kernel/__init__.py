@@ -1,0 +1,8 @@
+"""The kernel: virtual time, tasks, one scheduler, descriptors, and the record of what happened."""
+
+from simsock.kernel.core import Kernel, Limits
+from simsock.kernel.files import OpenFile, Process
+from simsock.kernel.session import Session
+from simsock.kernel.task import Task
+
+__all__ = ["Kernel", "Limits", "OpenFile", "Process", "Session", "Task"]

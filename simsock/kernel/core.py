@@ -1,0 +1,606 @@
+"""The kernel: virtual time, tasks, and the one place that decides who runs.
+
+PYTEST_DONT_REWRITE
+
+Owns the clock, the run queue, parking and waking, and the limits. Does not know packets, sockets or Python's modules. Laws:
+
+* one OS thread; a task is a greenlet; the scheduler runs inside whoever parks and switches straight to the next task;
+* the default is dull: at a point the same task goes on, at a park the longest runnable goes next; whatever differs is a deviation on the tape;
+* time moves only when no task can run, and then to the next timer;
+* ``alarm`` is the only thing that the hot path compares: limits, the end of the world, finalizers and fairness all set it.
+"""
+
+from __future__ import annotations
+
+import gc
+from _thread import get_ident
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from greenlet import getcurrent, greenlet
+
+from simsock.errors import Deadlock, LimitExceeded, RealTimeLimit, StepLimit, TaskCancelled, TaskKilled, TimeLimit, WorldEnded
+from simsock.kernel.files import Process
+from simsock.kernel.places import place_of_current
+from simsock.kernel.records import Log
+from simsock.kernel.task import Task
+from simsock.kernel.timers import Timers
+from simsock.kernel.units import NS, duration_ns, format_ns
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from simsock.choices import Tape
+
+    Choose = Callable[["Kernel", Task, int, int, bool], int]
+    """A strategy: (kernel, current task, index of the question in its stream, number of candidates, whether going on is one) to a pick."""
+
+CHECK_EVERY = 1_000
+"""Steps between two looks at the slow things: fairness, memory of the log."""
+COLLECT_EVERY = 20_000
+"""Steps between two garbage collections while a world runs."""
+TASKS_MAX = 100_000
+FREE_POLLS = 64
+"""Fruitless polls of one task in a row that cost no time."""
+POLL_COST_NS_MAX = 1_000_000
+
+
+class Limits:
+    """What a run may use: steps, virtual nanoseconds, real seconds."""
+
+    __slots__ = ("real_seconds", "steps", "time_ns")
+
+    def __init__(self, steps: int = 5_000_000, time_ns: int = 7 * 86400 * NS, real_seconds: float = 120.0) -> None:
+        self.steps = steps
+        self.time_ns = time_ns
+        self.real_seconds = real_seconds
+
+
+class Kernel:
+    """One world's kernel."""
+
+    __slots__ = (
+        "__weakref__",
+        "_checked_switches",
+        "_collect_at",
+        "_idlers",
+        "_launcher",
+        "_serial",
+        "abandoned",
+        "alarm",
+        "atomic",
+        "choose",
+        "current",
+        "eager",
+        "ended",
+        "ending",
+        "errors",
+        "files",
+        "finalized",
+        "first",
+        "in_flight",
+        "limits",
+        "log",
+        "now",
+        "on_deviation",
+        "process",
+        "runq",
+        "state",
+        "steps",
+        "switches",
+        "tape",
+        "tasks",
+        "thread",
+        "timers",
+    )
+
+    def __init__(self, tape: Tape, choose: Choose | None, limits: Limits, launcher: greenlet, keep_records: int = 2000) -> None:
+        self.tape = tape
+        self.choose = choose
+        self.limits = limits
+        self.now = 0
+        self.steps = 0
+        self.switches = 0
+        self.eager = choose is not None
+        self.alarm = min(CHECK_EVERY, limits.steps)
+        self.atomic = 0
+        self.log = Log(keep_records)
+        self.timers = Timers()
+        self.runq: deque[Task] = deque()
+        self.tasks: dict[int, Task] = {}
+        self.errors: list[tuple[Task, BaseException]] = []
+        self.finalized: list[Callable[[], object]] = []
+        self.in_flight = 0
+        self.process = Process("program")
+        self.files = self.process.files
+        self.state: dict[str, Any] = {}
+        """What higher floors keep for this world, by name."""
+        self.on_deviation: Callable[[Task, int, Task | None], object] | None = None
+        self.ending = False
+        self.ended = False
+        self.abandoned: list[Task] = []
+        self._serial = 0
+        self._idlers: deque[Task] = deque()
+        self._collect_at = COLLECT_EVERY
+        self._checked_switches = -1
+        self.thread = get_ident()
+        self._launcher = launcher
+        self.first = self._new_task(None, "main", "main", None)
+        self.first.greenlet = getcurrent()
+        self.first.started = True
+        self.current = self.first
+
+    # -- tasks ---------------------------------------------------------------------------------------------------------------------
+
+    def _new_task(self, parent: Task | None, name: str | None, base: str, fn: Callable[..., Any] | None) -> Task:
+        serial = self._serial
+        if len(self.tasks) >= TASKS_MAX:
+            raise LimitExceeded(f"more than {TASKS_MAX:,} tasks live at once", limit="tasks")
+        self._serial = serial + 1
+        task = Task(self, serial, parent, name, base, fn)
+        if self.choose is not None:
+            task.plan = self.tape.plan(task.label)
+        self.tasks[serial] = task
+        return task
+
+    def spawn(
+        self,
+        fn: Callable[..., Any],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+        *,
+        name: str | None = None,
+        base: str = "task",
+        host: Any = None,
+        daemon: bool = False,
+    ) -> Task:
+        """A new task that runs ``fn(*args, **kwargs)``; it becomes runnable at once and starts when it is picked."""
+        if self.ending:
+            raise WorldEnded("this world has ended: no task can be started in it")
+        task = self._new_task(self.current, name, base, fn)
+        task.args = args
+        task.kwargs = kwargs or {}
+        task.daemon = daemon
+        if host is not None:
+            task.host = host
+        task.greenlet = self._launcher
+        self.log.append((self.now, self.current.path, "spawn", task.path))
+        self.runq.append(task)
+        return task
+
+    def _end_task(self, task: Task) -> Task | None:
+        """The last thing that a task does: choose who goes on, and become that greenlet's child so that returning switches to it."""
+        task.dead = True
+        task.fn = None
+        task.args = ()
+        task.kwargs = {}
+        task.locals = None
+        del self.tasks[task.serial]
+        me = task.greenlet
+        task.greenlet = None
+        if self.ending:
+            return None
+        self.log.append((self.now, task.path, "end"))
+        while task.joiners:
+            self.wake(task.joiners)
+        nxt = self._next(task)
+        self.switches += 1
+        self.current = nxt
+        me.parent = nxt.greenlet
+        return nxt
+
+    def task_failed(self, task: Task, error: BaseException) -> None:
+        """A task or handler raised: remembered for the world's end."""
+        self.log.append((self.now, task.path, "error", type(error).__name__))
+        self.errors.append((task, error))
+
+    def join(self, task: Task, deadline: int | None) -> bool:
+        """Park until ``task`` is dead; False when the deadline passed first."""
+        while not task.dead:
+            if not self.wait(task.joiners, deadline, "join", task):
+                return task.dead
+        return True
+
+    def task_result(self, task: Task, timeout: Any) -> Any:
+        """``Task.result``."""
+        self.point()
+        deadline = None if timeout is None else self.now + duration_ns(timeout, "timeout")
+        if not self.join(task, deadline):
+            raise TimeoutError(f"task {task.path} had not ended after {timeout} of virtual time")
+        if task.cancelled:
+            raise TaskCancelled(f"task {task.path} was cancelled")
+        if task.error is not None:
+            self.errors[:] = [entry for entry in self.errors if entry[1] is not task.error]
+            raise task.error
+        return task.value
+
+    def cancel(self, task: Task) -> bool:
+        """``Task.cancel``."""
+        if task.dead:
+            return False
+        if task is self.current:
+            raise RuntimeError("a task cannot cancel itself; return or raise instead")
+        if task is self.first:
+            raise RuntimeError("the world's first task cannot be cancelled; leave the world instead")
+        self.log.append((self.now, self.current.path, "cancel", task.path))
+        task.pending = TaskKilled("cancelled")
+        if task.queue is not None:
+            self.detach(task)
+            self.runq.append(task)
+        return True
+
+    # -- points: where a task may be switched out ------------------------------------------------------------------------------------
+
+    def point(self) -> None:
+        """A simulated operation is about to happen."""
+        self.steps = steps = self.steps + 1
+        if steps >= self.alarm:
+            self._alarm()
+        if self.eager:
+            self.consider()
+
+    def consider(self) -> None:
+        """Ask whether another task goes on instead of the current one."""
+        task = self.current
+        runq = self.runq
+        index = task.points
+        task.points = index + 1
+        pick = self.choose(self, task, index, len(runq) + 1, True)  # type: ignore[misc]  # only called when eager, that is when choose is set
+        if pick:
+            self.switch_to(index, pick)
+
+    def switch_to(self, index: int, pick: int) -> None:
+        """Go on with the task at place ``pick`` (from 1) of the run queue; the current one stays runnable. A deviation."""
+        task = self.current
+        runq = self.runq
+        nxt = runq[pick - 1]
+        self.tape.record(task.label, index, pick)
+        self.log.append((self.now, task.path, "yield", nxt.path))
+        if self.on_deviation is not None:
+            self.on_deviation(task, index, nxt)
+        del runq[pick - 1]
+        runq.append(task)
+        self.switches += 1
+        self.current = nxt
+        nxt.greenlet.switch(nxt)
+        if task.pending is not None:
+            self._raise_pending(task)
+
+    def yield_(self) -> None:
+        """Let the others run first: the current task goes to the end of the run queue."""
+        if self.runq:
+            self.runq.append(self.current)
+            self._park()
+
+    def fruitless(self) -> None:
+        """The current task polled in vain. Others go first; a task that does nothing else pays in time, or it would stand still."""
+        task = self.current
+        task.polls = polls = task.polls + 1
+        if self.runq:
+            self.yield_()
+        elif polls > FREE_POLLS:
+            cost = min(POLL_COST_NS_MAX, 1_000 << min(polls // FREE_POLLS, 20))
+            self._sleep_until(self.now + cost, "polling")
+
+    # -- waits -------------------------------------------------------------------------------------------------------------------
+
+    def wait(self, queue: deque[Task], deadline: int | None, why: str, on: Any = None) -> bool:
+        """Park the current task in ``queue`` until somebody wakes it (True) or virtual time reaches ``deadline`` (False)."""
+        if self.ending:
+            self.refuse_wait()
+        task = self.current
+        task.polls = 0
+        task.woken = False
+        if deadline is not None:
+            if deadline <= self.now:
+                self.yield_()
+                return False
+            task.timer = self.timers.add(deadline, self._expired, task)
+        task.why = why
+        task.on = on
+        task.queue = queue
+        queue.append(task)
+        self._park()
+        return task.woken
+
+    def wake(self, queue: deque[Task]) -> Task:
+        """Make the first task of ``queue`` runnable; its ``wait`` returns True."""
+        task = queue.popleft()
+        task.queue = None
+        task.on = None
+        task.woken = True
+        timer = task.timer
+        if timer is not None:
+            self.timers.cancel(timer)
+            task.timer = None
+        self.runq.append(task)
+        return task
+
+    def wake_all(self, queue: deque[Task]) -> None:
+        """Make every task of ``queue`` runnable, in the order in which they parked."""
+        while queue:
+            self.wake(queue)
+
+    def _expired(self, task: Task) -> None:
+        task.timer = None
+        self.detach(task)
+        self.runq.append(task)
+
+    def detach(self, task: Task) -> None:
+        """Take a parked task out of the queue it waits in, without waking it."""
+        queue = task.queue
+        if queue is not None:
+            for place, other in enumerate(queue):
+                if other is task:
+                    del queue[place]
+                    break
+            task.queue = None
+            task.on = None
+        if task.timer is not None:
+            self.timers.cancel(task.timer)
+            task.timer = None
+
+    def sleep(self, ns: int) -> None:
+        """Park for so many nanoseconds of virtual time."""
+        self.point()
+        if ns <= 0:
+            self.fruitless()
+        else:
+            self.current.polls = 0
+            self._sleep_until(self.now + ns, "sleep")
+
+    def _sleep_until(self, deadline: int, why: str) -> None:
+        if self.ending:
+            self.refuse_wait()
+        task = self.current
+        queue: deque[Task] = deque((task,))
+        task.timer = self.timers.add(deadline, self._expired, task)
+        task.why = why
+        task.queue = queue
+        self._park()
+
+    def wait_idle(self, *, in_flight: bool) -> None:
+        """Park until no other task can run, and with ``in_flight`` until nothing is on its way either. Does not pass time beyond that."""
+        self.point()
+        while self.runq or (in_flight and self.in_flight):
+            task = self.current
+            task.why = "settle" if in_flight else "idle"
+            task.queue = self._idlers
+            self._idlers.append(task)
+            self._park()
+        if in_flight:
+            self.collect()
+            if self.runq:
+                self.wait_idle(in_flight=True)
+
+    def wait_tick(self) -> None:
+        """Let everything run that can, then at most one timer's instant: the step of ``run_until``."""
+        if self.runq:
+            self.yield_()
+        elif not self.advance():
+            self.fatal(self._deadlock())
+        if self.current.pending is not None:
+            self._raise_pending(self.current)
+
+    # -- the scheduler -------------------------------------------------------------------------------------------------------------
+
+    def _park(self) -> None:
+        """Switch to the next task; returns when somebody switches back."""
+        task = self.current
+        self.steps = steps = self.steps + 1
+        if steps >= self.alarm:
+            self._alarm_parking()
+        nxt = self._next(task)
+        if nxt is not task:
+            self.switches += 1
+            self.current = nxt
+            nxt.greenlet.switch(nxt)
+        if task.pending is not None:
+            self._raise_pending(task)
+
+    def _next(self, task: Task) -> Task:
+        """Who runs next, moving the clock if nobody can. Never raises: limits end up as the first task's pending error."""
+        runq = self.runq
+        while not runq:
+            if self.finalized:
+                self._drain()
+            elif self._idlers and not (self.in_flight and self._idlers[0].why == "settle"):
+                self.wake(self._idlers)
+            elif not self.advance():
+                self._fail_first(self._deadlock())
+        if self.eager:
+            index = task.points
+            task.points = index + 1
+            count = len(runq)
+            pick = self.choose(self, task, index, count, False)  # type: ignore[misc]  # as in consider
+            if pick:
+                nxt = runq[pick]
+                self.tape.record(task.label, index, pick)
+                self.log.append((self.now, task.path, "next", nxt.path))
+                if self.on_deviation is not None:
+                    self.on_deviation(task, index, nxt)
+                del runq[pick]
+                return nxt
+        return runq.popleft()
+
+    def advance(self) -> bool:
+        """Move the clock to the next timer and fire everything due then. False when there is none."""
+        timers = self.timers
+        deadline = timers.next_deadline()
+        if deadline is None:
+            return False
+        if deadline > self.limits.time_ns:
+            limit = format_ns(self.limits.time_ns)
+            self._fail_first(TimeLimit(f"virtual time would pass max_time ({limit})\n{self._table()}", limit="max_time"))
+            return True
+        if deadline > self.now:
+            self.now = deadline
+        while (timer := timers.pop_due(self.now)) is not None:
+            action, argument = timer.action, timer.argument
+            timer.action = timer.argument = None
+            action(argument)  # type: ignore[misc]  # a live timer has an action
+        return True
+
+    def call_at(self, deadline: int, action: Callable[[Any], object], argument: Any) -> Any:
+        """Run ``action(argument)`` inside the kernel at a virtual time, as something that is in flight; it must not park."""
+        self.in_flight += 1
+        return self.timers.add(deadline, self._arrive, (action, argument))
+
+    def call_off(self, timer: Any) -> None:
+        """Take back a ``call_at``."""
+        if timer.action is not None:
+            self.in_flight -= 1
+            self.timers.cancel(timer)
+
+    def _arrive(self, flight: tuple[Callable[[Any], object], Any]) -> None:
+        self.in_flight -= 1
+        flight[0](flight[1])
+
+    def _deadlock(self) -> Deadlock:
+        return Deadlock(f"deadlock: no task can run and no timer is left\n{self._table()}", report=self._table())
+
+    def _table(self) -> str:
+        from simsock.kernel.report import task_table
+
+        return task_table(self)
+
+    def _fail_first(self, error: BaseException) -> None:
+        """Have ``error`` raised in the first task, wherever it stands."""
+        first = self.first
+        first.pending = error
+        if first is not self.current or first.queue is not None:
+            self.detach(first)
+            if first in self.runq:
+                self.runq.remove(first)
+            self.runq.appendleft(first)
+
+    def fatal(self, error: BaseException) -> None:
+        """The world cannot go on: raise ``error`` in the first task and never come back to the current one."""
+        if self.current is self.first:
+            raise error
+        task = self.current
+        self._fail_first(error)
+        self.runq.remove(self.first)
+        task.why = "stopped: " + type(error).__name__
+        self.current = self.first
+        self.first.greenlet.switch(self.first)
+        # Only the world's end resumes this task, by throwing into it; anything else is a defect.
+        self._raise_pending(task)
+
+    def _raise_pending(self, task: Task) -> None:
+        error, task.pending = task.pending, None
+        if error is not None:
+            try:
+                raise error
+            finally:
+                del error
+
+    # -- the slow path ---------------------------------------------------------------------------------------------------------------
+
+    def _alarm(self) -> None:
+        if self.ending:
+            self.refuse_call()
+            return
+        self._alarm_parking()
+        if self._checked_switches == self.switches and self.runq and not self.atomic:
+            self.yield_()
+        self._checked_switches = self.switches
+
+    def _alarm_parking(self) -> None:
+        if self.finalized:
+            self._drain()
+        steps = self.steps
+        limit = self.limits.steps
+        if steps >= limit:
+            place = place_of_current()
+            self.alarm = steps + CHECK_EVERY  # the first task gets as many steps again to clean up
+            self.fatal(
+                StepLimit(f"more than max_steps ({limit:,}) steps; task {self.current.path} at {place}\n{self._table()}", limit="max_steps", place=place)
+            )
+        self.log.flush()
+        if steps >= self._collect_at:
+            self._collect_at = steps + COLLECT_EVERY
+            self.collect()
+        self.alarm = steps + CHECK_EVERY if steps >= limit else min(steps + CHECK_EVERY, limit)
+
+    def collect(self) -> None:
+        """Collect garbage here, at a counted step, and close what its finalizers want closed."""
+        gc.collect()
+        if self.finalized:
+            self._drain()
+
+    def finalize(self, action: Callable[[], object]) -> None:
+        """Called by finalizers, which may interrupt the kernel anywhere: do ``action`` at the next point instead."""
+        if not self.ended:
+            self.finalized.append(action)
+            if not self.ending:
+                self.alarm = 0
+
+    def _drain(self) -> None:
+        while self.finalized:
+            self.finalized.pop(0)()
+
+    def interrupted(self, error: BaseException) -> None:
+        """The watchdog's signal arrived in the world's thread: stop the current task where it stands."""
+        if self.ending:
+            raise TaskKilled("the world's time is over")
+        self.fatal(error)
+
+    def real_time_error(self, place: str) -> RealTimeLimit:
+        """What the watchdog raises."""
+        limit = self.limits.real_seconds
+        text = f"the run took longer than max_real_time ({limit:g} s of real time); task {self.current.path} at {place}\n{self._table()}"
+        return RealTimeLimit(text, limit="max_real_time", place=place)
+
+    # -- the end (see teardown.py for its order) ---------------------------------------------------------------------------------------
+
+    def refuse_call(self) -> None:
+        """A simulated operation while the world ends."""
+        from simsock.kernel.teardown import refuse
+
+        refuse(self, WorldEnded("this world has ended"))
+
+    def refuse_wait(self) -> None:
+        """A wait while the world ends, or after it."""
+        from simsock.kernel.teardown import refuse
+
+        refuse(self, WorldEnded("this world has ended") if self.ended else TaskKilled("the world has ended"))
+
+
+def make_launcher() -> greenlet:
+    """The launcher of one OS thread: made where the stack is shallow, used by one world after another."""
+    launcher = greenlet(_launch)
+    launcher.switch()
+    return launcher
+
+
+def _launch() -> None:
+    """The launcher: starts every task from a shallow stack, so that none inherits the depth of whoever spawned it."""
+    task: Task = getcurrent().parent.switch()  # type: ignore[union-attr]  # it has a parent: it is never the main greenlet
+    while True:
+        task.greenlet = greenlet(_body)
+        task.started = True
+        task = task.greenlet.switch(task)
+
+
+def _body(task: Task) -> Task | None:
+    kernel = task.kernel
+    try:
+        if task.pending is not None:
+            kernel._raise_pending(task)
+        task.value = task.fn(*task.args, **task.kwargs)  # type: ignore[misc]  # only the first task has no function
+    except TaskKilled:
+        task.cancelled = True
+    except SystemExit:
+        pass  # as in a thread: it ends this task only
+    except KeyboardInterrupt as error:
+        if not kernel.ending:
+            kernel._fail_first(error)
+    except WorldEnded as error:
+        if not kernel.ending:
+            task.error = error
+            kernel.task_failed(task, error)
+    except BaseException as error:
+        task.error = error
+        kernel.task_failed(task, error)
+    return kernel._end_task(task)

@@ -1,0 +1,136 @@
+"""Processes, descriptors and open files.
+
+Owns the descriptor table and the way in which tasks wait until one of several open files is ready. Does not know what kinds of files
+there are. Laws:
+
+* a descriptor is an integer of one process; an open file lives as long as a descriptor refers to it, and hears ``released()`` exactly once;
+* the lowest free descriptor is given out, counted from ``FIRST_DESCRIPTOR``: above the real ones, so that the two can share a program.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections import deque
+from collections.abc import Iterable
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING, Any
+
+from simsock.errors import LimitExceeded
+
+if TYPE_CHECKING:
+    from simsock.kernel.core import Kernel
+
+FIRST_DESCRIPTOR = 10_000
+DESCRIPTORS_MAX = 1_000_000
+
+POLLIN, POLLPRI, POLLOUT, POLLERR, POLLHUP, POLLNVAL, POLLRDHUP = 0x1, 0x2, 0x4, 0x8, 0x10, 0x20, 0x2000
+"""poll(2)'s bits, with Linux's values."""
+
+_ALWAYS = POLLERR | POLLHUP | POLLNVAL
+
+
+class OpenFile:
+    """What descriptors refer to. Subclasses say what is ready (``poll``) and what happens after the last close (``released``)."""
+
+    __slots__ = ("__weakref__", "kernel", "pollers", "references")
+
+    kind = "file"
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+        self.references = 0
+        self.pollers: list[tuple[deque[Any], int]] | None = None
+
+    def poll(self) -> int:
+        """The bits of poll(2) that hold now."""
+        raise NotImplementedError
+
+    def released(self) -> None:
+        """The last descriptor is gone."""
+
+    def describe(self) -> str:
+        """A few words for reports."""
+        return self.kind
+
+    def changed(self) -> None:
+        """Wake the tasks that poll this file, if what they wait for holds now. Called after every change of state, cheap when nobody polls."""
+        pollers = self.pollers
+        if pollers:
+            ready = self.poll()
+            for queue, mask in pollers:
+                if ready & (mask | _ALWAYS) and queue:
+                    self.kernel.wake(queue)
+
+
+class Process:
+    """A descriptor table."""
+
+    __slots__ = ("_free", "_next", "files", "name")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.files: dict[int, OpenFile] = {}
+        self._free: list[int] = []
+        self._next = FIRST_DESCRIPTOR
+
+    def open(self, file: OpenFile) -> int:
+        """A new descriptor for ``file``."""
+        if self._free:
+            fd = heappop(self._free)
+        else:
+            fd = self._next
+            if fd - FIRST_DESCRIPTOR >= DESCRIPTORS_MAX:
+                raise LimitExceeded(f"process {self.name!r} has more than {DESCRIPTORS_MAX:,} descriptors open", limit="descriptors")
+            self._next = fd + 1
+        file.references += 1
+        self.files[fd] = file
+        return fd
+
+    def close(self, fd: int) -> None:
+        """Close a descriptor; ``OSError`` EBADF when it is not open."""
+        file = self.files.pop(fd, None)
+        if file is None:
+            raise bad_descriptor()
+        heappush(self._free, fd)
+        file.references -= 1
+        if not file.references:
+            file.released()
+
+    def dup(self, fd: int) -> int:
+        """Another descriptor for the same open file."""
+        file = self.files.get(fd)
+        if file is None:
+            raise bad_descriptor()
+        return self.open(file)
+
+
+def bad_descriptor() -> OSError:
+    """The error of every call on a descriptor that is not open."""
+    return OSError(errno.EBADF, os.strerror(errno.EBADF))
+
+
+def wait_ready(kernel: Kernel, entries: Iterable[tuple[int, OpenFile, int]], deadline: int | None, why: str) -> list[tuple[int, int]]:
+    """poll(2): park until a file of ``entries`` (descriptor, file, mask) has one of its bits, or the deadline.
+
+    Returns (descriptor, bits) of the ready ones in the order given; empty when the deadline (absolute nanoseconds; None never) passed first.
+    """
+    entries = list(entries)
+    while True:
+        ready = [(fd, bits) for fd, file, mask in entries if (bits := file.poll() & (mask | _ALWAYS))]
+        if ready:
+            return ready
+        if deadline is not None and deadline <= kernel.now:
+            return ready
+        queue: deque[Any] = deque()
+        for _, file, mask in entries:
+            if file.pollers is None:
+                file.pollers = []
+            file.pollers.append((queue, mask))
+        try:
+            kernel.wait(queue, deadline, why, entries)
+        finally:
+            for _, file, _ in entries:
+                if file.pollers:
+                    # identity: two tasks may wait with queues that compare equal
+                    file.pollers[:] = [entry for entry in file.pollers if entry[0] is not queue]

@@ -1,0 +1,225 @@
+"""Switching tasks between two lines (or bytecode instructions) of the program.
+
+PYTEST_DONT_REWRITE
+
+Owns the two mechanisms: ``sys.monitoring`` with local events on 3.12 and later, ``sys.settrace`` on 3.11. Does not know who is picked.
+Laws: only code in scope has events; a callback runs with tracing off, so it is switched on around a switch of greenlets
+(``PyThreadState_LeaveTracing`` / ``EnterTracing``, public since 3.11); nothing stays installed after ``stop``.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from _thread import get_ident
+from types import CodeType, FrameType
+from typing import TYPE_CHECKING, Any
+
+from simsock.errors import UsageError
+from simsock.kernel.scope import Scope
+
+if TYPE_CHECKING:
+    from simsock.kernel.core import Kernel
+
+GRANULARITIES = ("calls", "lines", "instructions")
+_TOOL_IDS = (3, 4)
+_monitoring: Any = getattr(sys, "monitoring", None)
+"""PEP 669's module; None on 3.11."""
+
+_leave = ctypes.pythonapi.PyThreadState_LeaveTracing
+_enter = ctypes.pythonapi.PyThreadState_EnterTracing
+_leave.argtypes = _enter.argtypes = [ctypes.c_void_p]
+_leave.restype = _enter.restype = None
+_get_state = ctypes.pythonapi.PyThreadState_Get
+_get_state.argtypes = []
+_get_state.restype = ctypes.c_void_p
+
+
+class Preemption:
+    """Events on the code of one scope, feeding the world that is ``live``."""
+
+    def __init__(self, scope: Scope, granularity: str) -> None:
+        self.scope = scope
+        self.granularity = granularity
+        self.live: Kernel | None = None
+        self.thread = 0
+        self.thread_state = ctypes.c_void_p()
+
+    def start(self) -> None:
+        """Install the events for this OS thread's programs."""
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        """Take every event out again."""
+        raise NotImplementedError
+
+    def enter(self, kernel: Kernel, frame: FrameType | None) -> None:
+        """A world begins; ``frame`` is the innermost frame of whoever entered it: functions that run already are watched too."""
+        self.thread_state = ctypes.c_void_p(_get_state())
+        self.thread = get_ident()
+        self.watch_frames(frame)
+        self.live = kernel
+
+    def leave(self) -> None:
+        """The world ends: no more events reach it."""
+        self.live = None
+
+    def watch_frames(self, frame: FrameType | None) -> None:
+        """Watch the functions on the stack that are in scope."""
+        raise NotImplementedError
+
+    def rearm(self) -> None:
+        """After an exception left a callback: whatever CPython switched off then is switched on again."""
+
+    def at(self, code: CodeType, place: int) -> None:
+        """The current task is about to run a line (or the instruction at an offset) of ``code``."""
+        kernel = self.live
+        if kernel is None or get_ident() != self.thread or kernel.atomic:
+            return
+        task = kernel.current
+        if kernel.on_deviation is not None:  # only while a story is told: where it came from, where it is going
+            task.where = (task.where[1] if task.where else None, (code, place))
+        kernel.steps = steps = kernel.steps + 1
+        if steps >= kernel.alarm:
+            self._outside(kernel._alarm)
+        if kernel.eager:
+            index = task.points
+            runq = kernel.runq
+            if runq or task.plan:
+                pick = kernel.choose(kernel, task, index, len(runq) + 1, True)  # type: ignore[misc]  # set when eager
+                task.points = index + 1
+                if pick:
+                    self._outside(kernel.switch_to, index, pick)
+            else:
+                task.points = index + 1
+
+    def _outside(self, call: Any, *args: Any) -> None:
+        """Call something that may switch greenlets, with the thread's tracing as it is outside callbacks."""
+        state = self.thread_state
+        _leave(state)
+        try:
+            call(*args)
+        finally:
+            _enter(state)
+
+
+class _Monitoring(Preemption):
+    """3.12 and later."""
+
+    def __init__(self, scope: Scope, granularity: str) -> None:
+        super().__init__(scope, granularity)
+        self._tool = -1
+        self._codes: list[CodeType] = []
+
+    def start(self) -> None:
+        monitoring = _monitoring
+        for tool in _TOOL_IDS:
+            if monitoring.get_tool(tool) is None:
+                break
+        else:
+            holders = " and ".join(f"{tool} by {monitoring.get_tool(tool)!r}" for tool in _TOOL_IDS)
+            raise UsageError(f"preempt={self.granularity!r} needs a free sys.monitoring tool id; {holders} are taken")
+        monitoring.use_tool_id(tool, "simsock")
+        self._tool = tool
+        events = monitoring.events
+        self._local = events.LINE if self.granularity == "lines" else events.INSTRUCTION
+        monitoring.register_callback(tool, self._local, self.at)
+        monitoring.register_callback(tool, events.PY_START, self._on_start)
+        monitoring.register_callback(tool, events.PY_RESUME, self._on_start)
+        monitoring.set_events(tool, events.PY_START | events.PY_RESUME)
+        # An earlier use of this tool id may have switched off the start events of code that is in scope now.
+        monitoring.restart_events()
+
+    def stop(self) -> None:
+        monitoring, tool = _monitoring, self._tool
+        if tool < 0:
+            return
+        for code in self._codes:
+            monitoring.set_local_events(tool, code, 0)
+        self._codes.clear()
+        monitoring.set_events(tool, 0)
+        for event in (self._local, monitoring.events.PY_START, monitoring.events.PY_RESUME):
+            monitoring.register_callback(tool, event, None)
+        monitoring.free_tool_id(tool)
+        self._tool = -1
+
+    def _on_start(self, code: CodeType, offset: int) -> Any:
+        if code.co_filename in self.scope:
+            self._watch(code)
+        return _monitoring.DISABLE
+
+    def _watch(self, code: CodeType) -> None:
+        if code.co_name != "<module>" and not _monitoring.get_local_events(self._tool, code):
+            _monitoring.set_local_events(self._tool, code, self._local)
+            self._codes.append(code)
+
+    def watch_frames(self, frame: FrameType | None) -> None:
+        while frame is not None:
+            if frame.f_code.co_filename in self.scope:
+                self._watch(frame.f_code)
+            frame = frame.f_back
+
+
+class _Tracing(Preemption):
+    """3.11."""
+
+    def start(self) -> None:
+        other = sys.gettrace()
+        if other is not None:
+            raise UsageError(
+                f"preempt={self.granularity!r} needs sys.settrace on Python 3.11, but {other!r} is installed (a debugger, or coverage?); "
+                'use preempt="calls", or Python 3.12 or later'
+            )
+        self._event = "line" if self.granularity == "lines" else "opcode"
+        self._ours = self._trace
+        self._local_trace = self._local
+        sys.settrace(self._ours)
+
+    def stop(self) -> None:
+        if sys.gettrace() is self._ours:
+            sys.settrace(None)
+
+    def rearm(self) -> None:
+        if sys.gettrace() is None:
+            sys.settrace(self._ours)
+
+    def watch_frames(self, frame: FrameType | None) -> None:
+        while frame is not None:
+            if frame.f_code.co_filename in self.scope and frame.f_code.co_name != "<module>":
+                self._watch(frame)
+            frame = frame.f_back
+
+    def _watch(self, frame: FrameType) -> None:
+        if self._event == "opcode":
+            frame.f_trace_opcodes = True
+            frame.f_trace_lines = False
+        frame.f_trace = self._local_trace
+
+    def leave(self) -> None:
+        super().leave()
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None:
+            if frame.f_trace is self._local_trace:
+                frame.f_trace = None
+                frame.f_trace_opcodes = False
+                frame.f_trace_lines = True
+            frame = frame.f_back
+
+    def _trace(self, frame: FrameType, event: str, argument: Any) -> Any:
+        code = frame.f_code
+        if code.co_filename not in self.scope or code.co_name == "<module>":
+            return None
+        if self._event == "opcode":
+            frame.f_trace_opcodes = True
+            frame.f_trace_lines = False
+        return self._local_trace
+
+    def _local(self, frame: FrameType, event: str, argument: Any) -> Any:
+        if event == self._event:
+            self.at(frame.f_code, frame.f_lineno if event == "line" else frame.f_lasti)
+        return self._local_trace
+
+
+def make_preemption(granularity: str, scope: Scope) -> Preemption:
+    """The mechanism of this Python for ``"lines"`` or ``"instructions"``."""
+    return (_Monitoring if sys.version_info >= (3, 12) else _Tracing)(scope, granularity)

@@ -1,0 +1,64 @@
+"""What happened, in order, and one digest of it.
+
+Owns the list of records and the running digest. Knows nothing of what the words in a record mean. Laws:
+
+* a record is a tuple ``(virtual nanoseconds, task path, what, ...)`` of integers and texts that are the same on every machine and
+  every supported Python: no ``id()``, no line number, no real time;
+* keeping many, few or no records never changes a run nor its digest.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from hashlib import blake2b
+from typing import Any
+
+Record = tuple[Any, ...]
+
+_FLUSH_OVER = 8192
+
+
+class Log:
+    """The records of one world: ``append`` is the hot path (a plain list's), everything else is worked out when asked for."""
+
+    __slots__ = ("_buffer", "_hash", "_kept", "append", "count_flushed")
+
+    def __init__(self, keep: int) -> None:
+        self._buffer: list[Record] = []
+        self.append = self._buffer.append
+        self._kept: deque[Record] = deque(maxlen=keep)
+        self._hash: Any = None
+        self.count_flushed = 0
+
+    def flush(self) -> None:
+        """Bound the memory: fold what is buffered into the digest and keep only the newest. Called at counted steps."""
+        if len(self._buffer) > _FLUSH_OVER:
+            self._fold()
+
+    def _fold(self) -> None:
+        buffer = self._buffer
+        if buffer:
+            if self._hash is None:
+                self._hash = blake2b(digest_size=16)
+            self._hash.update(_text(buffer))
+            self.count_flushed += len(buffer)
+            self._kept.extend(buffer)
+            buffer.clear()
+
+    def digest(self) -> str:
+        """32 hexadecimal digits that are equal for equal runs."""
+        running = self._hash.copy() if self._hash is not None else blake2b(digest_size=16)
+        if self._buffer:
+            running.update(_text(self._buffer))
+        return running.hexdigest()
+
+    def records(self) -> list[Record]:
+        """The newest records, oldest first; at most as many as the world was told to keep."""
+        newest = deque(self._kept, maxlen=self._kept.maxlen)
+        newest.extend(self._buffer)
+        return list(newest)
+
+
+def _text(buffer: list[Record]) -> bytes:
+    """The records as bytes that do not depend on where the list was cut: every record ends in a comma and a blank."""
+    return (repr(buffer)[1:-1] + ", ").encode()

@@ -1,0 +1,77 @@
+"""What a process has to have set up while worlds run in it.
+
+Owns the state that many worlds share: garbage collection off and everything older frozen, preemption events, which world is active.
+A search opens one session for thousands of worlds; a world alone opens and closes its own. Law: what a session changed is as it was
+before, also after an error.
+"""
+
+from __future__ import annotations
+
+import gc
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from simsock.errors import UsageError
+from simsock.kernel.core import make_launcher
+from simsock.kernel.preempt import Preemption, make_preemption
+from simsock.kernel.scope import Scope
+from simsock.kernel.watchdog import watchdog
+
+if TYPE_CHECKING:
+    from simsock.kernel.core import Kernel
+
+active: Kernel | None = None
+"""The world that runs in this process, or None. One at a time."""
+
+
+def kernel() -> Kernel:
+    """The active world's kernel; ``UsageError`` outside every world."""
+    if active is None:
+        raise UsageError("no world is running here: enter one with `with simsock.Simulation():`")
+    return active
+
+
+class Session:
+    """A context manager; re-entering is not possible, nesting is an error of whoever uses it."""
+
+    __slots__ = ("_was_enabled", "_was_frozen", "launcher", "preemption")
+
+    def __init__(self, granularity: str = "calls", scope: Scope | None = None) -> None:
+        self.preemption: Preemption | None = None
+        if granularity != "calls":
+            assert scope is not None, "preemption needs a scope"
+            self.preemption = make_preemption(granularity, scope)
+
+    def __enter__(self) -> Session:
+        if self.preemption is not None:
+            self.preemption.start()
+        self.launcher = make_launcher()
+        self._was_enabled = gc.isenabled()
+        gc.disable()
+        # Collections inside a world look at what the world made: older objects go out of the way, in constant time.
+        self._was_frozen = gc.get_freeze_count()
+        gc.freeze()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.launcher.throw()
+        if not self._was_frozen:
+            gc.unfreeze()
+        if self._was_enabled:
+            gc.enable()
+        if self.preemption is not None:
+            self.preemption.stop()
+
+    def enter_world(self, world: Kernel, frame: FrameType | None) -> None:
+        """A world begins; ``frame`` is the frame that it begins in."""
+        global active
+        watchdog.guard(world)
+        active = world
+        if self.preemption is not None:
+            self.preemption.enter(world, frame)
+
+    def leave_world(self) -> None:
+        """The world is over: called after its last task is dead."""
+        global active
+        active = None
+        watchdog.release()

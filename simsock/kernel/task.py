@@ -1,0 +1,136 @@
+"""One task: a thread of control of the program under test.
+
+Owns what the kernel keeps about a task and how it is named. Does not know how tasks are scheduled. Laws:
+
+* a task's path is made of its parent's path and its number among the parent's children of that name: it depends on what the program
+  does, never on when;
+* a task is created, becomes runnable, and from then on is exactly one of: current, in the run queue, parked in one queue, or dead.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from simsock.kernel.core import Kernel
+    from simsock.kernel.timers import Timer
+
+_IDENT_FIRST = 0x7F00_0000_0000
+"""Thread identities of tasks look like Linux's (large addresses) and are the same in every run."""
+
+
+class Task:
+    """A task. Programs get it from ``spawn``; ``result``, ``done``, ``cancel`` are for them, the other attributes for the kernel."""
+
+    __slots__ = (
+        "__weakref__",
+        "_children",
+        "args",
+        "cancelled",
+        "daemon",
+        "dead",
+        "error",
+        "fn",
+        "greenlet",
+        "host",
+        "ident",
+        "joiners",
+        "kernel",
+        "kwargs",
+        "label",
+        "locals",
+        "name",
+        "on",
+        "parent",
+        "path",
+        "pending",
+        "plan",
+        "points",
+        "polls",
+        "queue",
+        "refusals",
+        "serial",
+        "started",
+        "thread",
+        "timer",
+        "value",
+        "where",
+        "why",
+        "woken",
+    )
+
+    def __init__(self, kernel: Kernel, serial: int, parent: Task | None, name: str | None, base: str, fn: Callable[..., Any] | None) -> None:
+        self.kernel = kernel
+        self.serial = serial
+        self.parent = parent
+        self.name = self._pick_name(parent, name, base)
+        self.path: str = self.name if parent is None or parent.parent is None else f"{parent.path}/{self.name}"
+        self.label = f"task {self.path} schedule"
+        self.fn = fn
+        self.args: tuple[Any, ...] = ()
+        self.kwargs: dict[str, Any] = {}
+        self.daemon = False
+        self.host: Any = parent.host if parent is not None else None
+        self.greenlet: Any = None
+        self.ident = _IDENT_FIRST + serial * 0x1000
+        self.locals: dict[Any, Any] | None = None
+        self.thread: Any = None
+        """The ``Thread`` object that stands for this task in the program, if it asked for one."""
+        # waiting
+        self.queue: deque[Task] | None = None
+        self.timer: Timer | None = None
+        self.woken = False
+        self.why = ""
+        self.on: Any = None
+        self.pending: BaseException | None = None
+        self.polls = 0
+        # choices
+        self.points = 0
+        self.plan: dict[int, int] | None = None
+        self.where: Any = None
+        # the end
+        self.started = False
+        self.dead = False
+        self.cancelled = False
+        self.value: Any = None
+        self.error: BaseException | None = None
+        self.joiners: deque[Task] = deque()
+        self.refusals = 0
+        self._children: dict[str, int] | None = None
+
+    @staticmethod
+    def _pick_name(parent: Task | None, name: str | None, base: str) -> str:
+        if parent is None:
+            return name or base
+        children = parent._children
+        if children is None:
+            children = parent._children = {}
+        stem = name or base
+        count = children[stem] = children.get(stem, 0) + 1
+        if name is not None and count == 1:
+            return name
+        return f"{stem}-{count}"
+
+    def __repr__(self) -> str:
+        state = "dead" if self.dead else "waiting: " + self.why if self.queue is not None else "runnable" if self.started else "new"
+        return f"<Task {self.path} {state}>"
+
+    @property
+    def done(self) -> bool:
+        """True once the task has ended, however it ended."""
+        return self.dead
+
+    def result(self, timeout: Any = None) -> Any:
+        """Wait for the task's end and return what its function returned, or raise what it raised.
+
+        ``timeout`` is virtual (seconds, timedelta or "80ms"); ``TimeoutError`` when it passes first. An error raised here counts as
+        seen: the world's end does not raise it a second time.
+        """
+        return self.kernel.task_result(self, timeout)
+
+    def cancel(self) -> bool:
+        """End the task: ``TaskKilled`` is raised where it stands. False if it had ended before; a task cannot cancel itself."""
+        return self.kernel.cancel(self)

@@ -1,0 +1,6 @@
+"""The simulated net: addresses, hosts, links, streams and datagrams."""
+
+from simsock.net.fabric import Fabric, Host
+from simsock.net.links import Link
+
+__all__ = ["Fabric", "Host", "Link"]

@@ -1,0 +1,50 @@
+"""How received stream bytes are cut: ``recv(n)`` returns 1 to n bytes, and which is a question to the tape.
+
+Owns the ``chunks`` option. Knows no sockets. Law: the dull answer is "everything that is there".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from simsock.errors import UsageError
+
+if TYPE_CHECKING:
+    from simsock.choices import Tape
+
+NAMES = ("whole", "random", "bytes")
+
+
+def check_chunks(chunks: Any) -> Any:
+    """The ``chunks`` option, checked: a name of ``NAMES`` or a list of sizes, which is repeated."""
+    if isinstance(chunks, str) and chunks in NAMES:
+        return chunks
+    if isinstance(chunks, (list, tuple)) and chunks and all(isinstance(size, int) and not isinstance(size, bool) and size > 0 for size in chunks):
+        return tuple(chunks)
+    raise UsageError(f"chunks: expected {', '.join(map(repr, NAMES))} or a list of sizes in bytes, got {chunks!r}")
+
+
+def make_cutter(chunks: Any, tape: Tape, label: str) -> Callable[[int], int] | None:
+    """For one connection: a function from the bytes there are to the most that the next ``recv`` may return; None for no cutting."""
+    if chunks == "whole":
+        return None
+    if chunks == "bytes":
+        return lambda have: 1
+    if chunks == "random":
+        stream = tape.stream(label)
+
+
+        def cut_anywhere(have: int) -> int:
+            return int(stream.amount(0, have - 1)) or have if have > 1 else have
+
+        return cut_anywhere
+    sizes = tuple(chunks)
+    turn = -1
+
+    def cut(have: int) -> int:
+        nonlocal turn
+        turn = (turn + 1) % len(sizes)
+        return sizes[turn]
+
+    return cut

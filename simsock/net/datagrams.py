@@ -1,0 +1,149 @@
+"""Datagrams: UDP (RFC 768) as Linux's udp(7) describes it.
+
+Owns messages with boundaries, dropped when lost or when the receiver's buffer is full. Does not know Python's socket objects. Modelled:
+"port unreachable" reported to connected sockets. Not modelled: broadcast, multicast, fragments. Law: a datagram is delivered whole or not
+at all.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections import deque
+from typing import TYPE_CHECKING
+
+from simsock.errors import Unsupported
+from simsock.kernel.files import POLLERR, POLLIN, POLLOUT
+from simsock.net.addresses import Endpoint, is_group, is_v6
+from simsock.net.sockets import Socket, os_error
+
+if TYPE_CHECKING:
+    from simsock.net.fabric import Fabric, Host
+    from simsock.net.ports import PortTable
+
+SOCK_DGRAM = 2
+BUFFERS = (212_992, 212_992)
+"""net.core.rmem_default and wmem_default."""
+PAYLOAD_BYTES_MAX = 65_507
+PAYLOAD_BYTES_MAX_V6 = 65_527
+OVERHEAD_BYTES = 512
+"""What the receive buffer is charged beside the payload; Linux charges the whole socket buffer structure."""
+
+
+class DatagramSocket(Socket):
+    """A UDP socket."""
+
+    __slots__ = ("charged", "rx")
+
+    kind = "datagram"
+
+    def __init__(self, fabric: Fabric, host: Host, family: int, protocol: int, table: PortTable) -> None:
+        super().__init__(fabric, host, family, SOCK_DGRAM, protocol, table, BUFFERS)
+        self.rx: deque[tuple[bytes, Endpoint]] = deque()
+        self.charged = 0
+
+    def connect(self, target: Endpoint) -> None:
+        """Fix the peer: only its datagrams are received from now on."""
+        self.bind_for(target[0])
+        self.remote = target
+
+    def disconnect(self) -> None:
+        """Forget the peer (connect to AF_UNSPEC)."""
+        self.remote = None
+
+    def read(self, peek: bool = False) -> tuple[bytes, Endpoint] | None:
+        """The next datagram whole, and who sent it; None when there is none yet. Raises the pending error."""
+        if self.error:
+            self.take_error()
+        if self.rx:
+            if peek:
+                return self.rx[0]
+            data, source = self.rx.popleft()
+            self.charged -= len(data) + OVERHEAD_BYTES
+            return data, source
+        return (b"", ("", 0)) if self.read_shut else None
+
+    def send(self, data: bytes, target: Endpoint | None) -> int:
+        """Send one datagram. Raises EDESTADDRREQ, EMSGSIZE, ENETUNREACH, EPIPE and the pending error."""
+        if self.error:
+            self.take_error()
+        if self.write_shut:
+            raise os_error(errno.EPIPE)
+        if target is None:
+            target = self.remote
+            if target is None:
+                raise os_error(errno.EDESTADDRREQ)
+        ip = target[0]
+        if len(data) > (PAYLOAD_BYTES_MAX_V6 if is_v6(ip) else PAYLOAD_BYTES_MAX):
+            raise os_error(errno.EMSGSIZE)
+        if is_group(ip):
+            raise Unsupported(f"sendto: broadcast and multicast are not simulated, got address {ip!r}")
+        fabric, host = self.fabric, self.host
+        receiver = fabric.host_at(host, ip)
+        if receiver is None:
+            raise os_error(errno.ENETUNREACH)
+        if self.local is None:
+            self.bind_for(ip) if self.remote is not None else self.bind("::" if self.family == 10 else "0.0.0.0", 0)
+        assert self.local is not None
+        source = (self.local[0] if self.remote is not None and self.local[0] not in ("::", "0.0.0.0") else self._source(ip), self.local[1])
+        wire = fabric.wire(host, receiver)
+        if wire.perfect:
+            self._arrive((receiver, target, bytes(data), source))
+        elif not wire.lost():
+            self.kernel.call_at(self.kernel.now + wire.delay_ns(), self._arrive, (receiver, target, bytes(data), source))
+        return len(data)
+
+    def _source(self, ip: str) -> str:
+        assert self.local is not None
+        own = self.local[0]
+        return own if own not in ("::", "0.0.0.0") else self.host.source_for(ip)
+
+    def _arrive(self, flight: tuple[Host, Endpoint, bytes, Endpoint]) -> None:
+        receiver, target, data, source = flight
+        found = [socket for socket in receiver.udp.at(*target) if isinstance(socket, DatagramSocket)]
+        # A connected socket hears only its peer, and is preferred for what the peer sends.
+        exact = [socket for socket in found if socket.remote == source]
+        open_ = [socket for socket in found if socket.remote is None]
+        if exact or open_:
+            (exact or open_)[0].take(data, source)
+        elif self.remote == target:
+            back = self.fabric.wire(receiver, self.host)
+            if back.perfect:
+                self._unreachable(target)
+            elif not back.lost():
+                self.kernel.call_at(self.kernel.now + back.delay_ns(), self._unreachable, target)
+
+    def _unreachable(self, target: Endpoint) -> None:
+        if self.remote == target and self.references:
+            self.error = errno.ECONNREFUSED
+            self.wake_readers()
+
+    def take(self, data: bytes, source: Endpoint) -> None:
+        """A datagram is there; it is dropped when the buffer is full."""
+        if self.charged >= self.receive_bytes_max:
+            self.kernel.log.append((self.kernel.now, self.title, "buffer full", len(data)))
+            return
+        self.charged += len(data) + OVERHEAD_BYTES
+        self.rx.append((data, source))
+        self.wake_readers()
+
+    def shutdown(self, read: bool, write: bool) -> None:
+        """shutdown(2). Raises ENOTCONN without a peer, as Linux does (after having done it)."""
+        if read:
+            self.read_shut = True
+            self.wake_readers()
+        if write:
+            self.write_shut = True
+        if self.remote is None:
+            raise os_error(errno.ENOTCONN)
+
+    def released(self) -> None:
+        self.unbind()
+        self.rx.clear()
+
+    def poll(self) -> int:
+        bits = POLLOUT
+        if self.rx or self.read_shut:
+            bits |= POLLIN
+        if self.error:
+            bits |= POLLERR | POLLIN
+        return bits

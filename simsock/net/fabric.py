@@ -1,0 +1,193 @@
+"""The net of one world: its hosts, their names and addresses, and the wires between them.
+
+Owns who is where. Does not know tasks, nor Python's socket objects. Laws: hosts are numbered in the order in which the program first
+names them; a wire is one object for the life of a world, whose condition may change.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from simsock.errors import UsageError
+from simsock.net.addresses import AF_INET, AF_INET6, AF_UNIX, LOOPBACK_V4, LOOPBACK_V6, Endpoint, canonical, is_any, is_loopback, is_v6, nth_address, unmapped
+from simsock.net.chunks import make_cutter
+from simsock.net.datagrams import DatagramSocket
+from simsock.net.links import PERFECT, Link, Wire
+from simsock.net.listeners import Attempt
+from simsock.net.ports import PortTable
+from simsock.net.sockets import os_error
+from simsock.net.streams import SOCK_STREAM, StreamSocket
+
+if TYPE_CHECKING:
+    from simsock.kernel import Kernel
+
+LOCALHOST = "localhost"
+
+
+class Host:
+    """A machine of the world. ``addresses`` are those that other hosts reach it at; 127.0.0.0/8 and ::1 are its own as well."""
+
+    __slots__ = ("addresses", "fabric", "name", "tcp", "udp")
+
+    def __init__(self, fabric: Fabric, name: str, addresses: tuple[str, ...]) -> None:
+        self.fabric = fabric
+        self.name = name
+        self.addresses = addresses
+        self.tcp = PortTable()
+        self.udp = PortTable()
+
+    def __repr__(self) -> str:
+        return f"<Host {self.name} {' '.join(self.addresses)}>"
+
+    def owns(self, ip: str) -> bool:
+        """Whether an address is this host's."""
+        ip = unmapped(ip)
+        return ip in self.addresses or is_loopback(ip)
+
+    def source_for(self, ip: str) -> str:
+        """The own address from which a peer is reached."""
+        plain = unmapped(ip)
+        if is_loopback(plain):
+            return LOOPBACK_V6 if is_v6(plain) else plain if plain != LOOPBACK_V4 else LOOPBACK_V4
+        if plain in self.addresses:
+            return plain
+        for own in self.addresses:
+            if is_v6(own) == is_v6(plain):
+                return own
+        raise os_error(errno.ENETUNREACH)
+
+
+class Fabric:
+    """All hosts and wires of a world."""
+
+    __slots__ = ("_by_address", "_chunks", "_configured", "_connections", "_default", "_hosts", "_wires", "kernel", "localhost", "verbose")
+
+    def __init__(self, kernel: Kernel, link: Link = PERFECT, chunks: Any = "whole") -> None:
+        self.kernel = kernel
+        self.verbose = False
+        self._default = link
+        self._chunks = chunks
+        self._hosts: dict[str, Host] = {}
+        self._by_address: dict[str, Host] = {}
+        self._wires: dict[tuple[str, str], Wire] = {}
+        self._configured: dict[tuple[str | None, str | None], Link] = {}
+        self._connections: dict[str, int] = {}
+        self.localhost = self.host(LOCALHOST)
+
+    # -- hosts -----------------------------------------------------------------------------------------------------------------------
+
+    def host(self, name: str, addresses: Iterable[str] | None = None) -> Host:
+        """The host of that name; an unknown one is made, with ``addresses`` or the next free ones."""
+        host = self._hosts.get(name)
+        if host is None:
+            host = self._make_host(name, addresses)
+        elif addresses is not None and tuple(map(canonical, addresses)) != host.addresses:
+            raise UsageError(f"host {name!r} exists already, with addresses {', '.join(host.addresses)}")
+        return host
+
+    def _make_host(self, name: str, addresses: Iterable[str] | None) -> Host:
+        if not isinstance(name, str) or not name or len(name) > 253 or name.split() != [name]:
+            raise UsageError(f"host: expected a name without blanks, got {name!r}")
+        given = tuple(addresses) if addresses is not None else nth_address(len(self._hosts) + 1)
+        found = []
+        for address in given:
+            ip = canonical(address) if isinstance(address, str) else None
+            if ip is None or is_any(ip) or is_loopback(ip):
+                raise UsageError(f"host {name!r}: expected IP addresses that others can reach, got {address!r}")
+            if ip in self._by_address:
+                raise UsageError(f"host {name!r}: address {ip} belongs to host {self._by_address[ip].name!r}")
+            found.append(ip)
+        host = self._hosts[name] = Host(self, name, tuple(found))
+        for ip in found:
+            self._by_address[ip] = host
+        return host
+
+    def hosts(self) -> list[Host]:
+        """All hosts, in the order in which they were made."""
+        return list(self._hosts.values())
+
+    def known(self, name: str) -> Host | None:
+        """The host of that name, or None; case does not matter, as in the DNS."""
+        return self._hosts.get(name) or next((host for host in self._hosts.values() if host.name.lower() == name.lower()), None)
+
+    def host_at(self, source: Host, ip: str) -> Host | None:
+        """The host that ``source`` reaches at an address."""
+        plain = unmapped(ip)
+        if is_any(plain) or is_loopback(plain):
+            return source
+        return self._by_address.get(plain)
+
+    def name_of(self, ip: str) -> str | None:
+        """The name of the host with that address."""
+        plain = unmapped(ip)
+        if is_loopback(plain):
+            return LOCALHOST
+        host = self._by_address.get(plain)
+        return host.name if host is not None else None
+
+    # -- wires -----------------------------------------------------------------------------------------------------------------------
+
+    def wire(self, source: Host, destination: Host) -> Wire:
+        """The wire from one host to another. The loopback of a host has the perfect link unless it is configured itself."""
+        key = (source.name, destination.name)
+        wire = self._wires.get(key)
+        if wire is None:
+            link = self._configured.get(key)
+            if link is None:
+                anywhere = self._configured.get((source.name, None)) or self._configured.get((None, destination.name))
+                link = PERFECT if source is destination else anywhere or self._default
+            wire = self._wires[key] = Wire(self.kernel.tape, source.name, destination.name, link)
+        return wire
+
+    def set_link(self, a: str, b: str | None, link: Link, both_ways: bool) -> None:
+        """Configure the way from ``a`` to ``b`` (to everyone but itself when None), and back."""
+        keys: list[tuple[str | None, str | None]] = [(a, b)]
+        if both_ways:
+            keys.append((b, a))
+        for source, destination in keys:
+            self._configured[source, destination] = link
+            for (one, other), wire in self._wires.items():
+                wildcard = (source is None or destination is None) and one != other
+                if source in (one, None) and destination in (other, None) and (wildcard or None not in (source, destination)):
+                    wire.set(link)
+
+    # -- sockets ---------------------------------------------------------------------------------------------------------------------
+
+    def stream(self, host: Host, family: int, protocol: int = 0) -> StreamSocket:
+        """A new TCP socket of a host."""
+        return StreamSocket(self, host, family, protocol, host.tcp)
+
+    def datagram(self, host: Host, family: int, protocol: int = 0) -> DatagramSocket:
+        """A new UDP socket of a host."""
+        return DatagramSocket(self, host, family, protocol, host.udp)
+
+    def pair(self, host: Host) -> tuple[StreamSocket, StreamSocket]:
+        """Two connected stream sockets without addresses, as socketpair(2) makes them."""
+        one = StreamSocket(self, host, AF_UNIX, 0, host.tcp)
+        other = StreamSocket(self, host, AF_UNIX, 0, host.tcp)
+        wire = Wire(self.kernel.tape, host.name, host.name, PERFECT)
+        one.join(other, wire)
+        other.join(one, wire)
+        one.cut = other.cut = None
+        return one, other
+
+    def connect(self, socket: StreamSocket, target: Endpoint) -> None:
+        """Begin connect(2); ``socket.state`` and ``socket.error`` say how it went or goes. Raises ENETUNREACH for an address nobody has."""
+        if self.host_at(socket.host, target[0]) is None:
+            raise os_error(errno.ENETUNREACH)
+        if is_any(target[0]):
+            target = (LOOPBACK_V6 if is_v6(target[0]) else LOOPBACK_V4, target[1])
+        Attempt(socket, target).start()
+
+    def cutter(self, socket: StreamSocket) -> Any:
+        """What cuts the bytes that a new connection receives, or None. Connections between two hosts are numbered, so a label stays what it is."""
+        if self._chunks == "whole":
+            return None
+        pair = f"{socket.host.name}<-{self.name_of(socket.remote[0]) if socket.remote else socket.host.name}"
+        number = self._connections[pair] = self._connections.get(pair, 0) + 1
+        return make_cutter(self._chunks, self.kernel.tape, f"chunks {pair} #{number}")
+
+
+__all__ = ["AF_INET", "AF_INET6", "LOCALHOST", "SOCK_STREAM", "Fabric", "Host"]

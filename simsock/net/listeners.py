@@ -1,0 +1,219 @@
+"""Listening and connecting: the handshake.
+
+Owns the accept queue (its length is the backlog's, as on Linux one more than asked for) and connection attempts with their
+retransmissions (RFC 9293; 1, 3, 7 … s after a lost SYN). Simpler than reality: a half-open connection has no state of its own at the
+listener. Law: over a perfect link to a listener with room a connection is established in the same instant, without a timer.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections import deque
+from typing import TYPE_CHECKING
+
+from simsock.net.addresses import Endpoint
+from simsock.net.links import SYN_RTO_NS, SYN_TRIES
+from simsock.net.sockets import os_error
+from simsock.net.streams import CLOSED, CONNECTING, NEW, StreamSocket
+
+if TYPE_CHECKING:
+    from simsock.net.fabric import Host
+
+SOMAXCONN = 4096
+
+
+class AcceptQueue:
+    """Connections that wait to be accepted."""
+
+    __slots__ = ("backlog", "listener", "ready")
+
+    def __init__(self, listener: StreamSocket, backlog: int) -> None:
+        self.listener = listener
+        self.ready: deque[StreamSocket] = deque()
+        self.resize(backlog)
+
+    def resize(self, backlog: int) -> None:
+        """Set the limit: ``listen`` may be called again."""
+        self.backlog = min(max(backlog, 0), SOMAXCONN)
+
+    @property
+    def full(self) -> bool:
+        """Linux compares with "greater than", so one more connection than the backlog waits."""
+        return len(self.ready) > self.backlog
+
+    def add(self, connection: StreamSocket) -> None:
+        """A handshake is complete."""
+        self.ready.append(connection)
+        self.listener.wake_readers()
+
+    def close(self) -> None:
+        """No more listening: whoever waits in the queue is reset."""
+        listener = self.listener
+        listener.listening = False
+        listener.unbind()
+        listener.state = CLOSED
+        while self.ready:
+            connection = self.ready.popleft()
+            connection.orphan = True
+            connection.send_reset()
+        listener.wake_readers()
+
+
+def listen(socket: StreamSocket, backlog: int) -> None:
+    """listen(2). Raises EINVAL on a connected socket, EADDRINUSE when somebody listens there already."""
+    if socket.accepting is not None and socket.listening:
+        socket.accepting.resize(backlog)
+        return
+    if socket.state is not NEW:
+        raise os_error(errno.EINVAL)
+    if socket.local is None:
+        socket.bind("::" if socket.family == 10 else "0.0.0.0", 0)
+    assert socket.local is not None
+    if socket.table.listens_already(socket, *socket.local):
+        raise os_error(errno.EADDRINUSE)
+    socket.listening = True
+    socket.accepting = AcceptQueue(socket, backlog)
+
+
+def accept(socket: StreamSocket) -> StreamSocket | None:
+    """The next connection, or None when there is none yet. Raises EINVAL when not listening."""
+    queue = socket.accepting
+    if queue is None or not socket.listening:
+        raise os_error(errno.EINVAL)
+    return queue.ready.popleft() if queue.ready else None
+
+
+class Attempt:
+    """One connect(2) under way."""
+
+    __slots__ = ("_child", "_timeout_ns", "_timer", "_tries", "client", "target")
+
+    def __init__(self, client: StreamSocket, target: Endpoint) -> None:
+        self.client = client
+        self.target = target
+        self._tries = 0
+        self._timeout_ns = SYN_RTO_NS
+        self._timer: object = None
+        self._child: StreamSocket | None = None
+
+    def start(self) -> None:
+        """Send the first SYN. Raises ENETUNREACH when there is no such host."""
+        client = self.client
+        client.bind_for(self.target[0])
+        client.remote = self.target
+        client.state = CONNECTING
+        client.attempt = self
+        self._send_syn(None)
+
+    def give_up(self) -> None:
+        """The program closed the socket before it was connected."""
+        self._cancel_timer()
+        self.client.attempt = None
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self.client.kernel.call_off(self._timer)
+            self._timer = None
+
+    def _send_syn(self, _: object) -> None:
+        client = self.client
+        self._timer = None
+        if client.attempt is not self:
+            return
+        if self._tries >= SYN_TRIES:
+            self._fail(errno.ETIMEDOUT)
+            return
+        self._tries += 1
+        server = client.fabric.host_at(client.host, self.target[0])
+        assert server is not None  # looked up before the attempt began
+        wire = client.fabric.wire(client.host, server)
+        if wire.perfect:
+            self._syn_arrives(server)
+        elif not wire.lost():
+            client.kernel.call_at(client.kernel.now + wire.delay_ns(), self._syn_arrives, server)
+        if client.attempt is self and client.state is CONNECTING and self._child is None:
+            self._timer = client.kernel.call_at(client.kernel.now + self._timeout_ns, self._send_syn, None)
+            self._timeout_ns *= 2
+
+    def _syn_arrives(self, server: Host) -> None:
+        client = self.client
+        if client.attempt is not self or self._child is not None:
+            return
+        listener = next((found for found in server.tcp.at(*self.target) if found.listening), None)
+        back = client.fabric.wire(server, client.host)
+        if listener is None:
+            if back.perfect:
+                self._fail(errno.ECONNREFUSED)
+            elif not back.lost():
+                client.kernel.call_at(client.kernel.now + back.delay_ns(), self._fail, errno.ECONNREFUSED)
+            return
+        assert isinstance(listener, StreamSocket) and listener.accepting is not None
+        if listener.accepting.full:
+            client.kernel.log.append((client.kernel.now, listener.title, "backlog full"))
+            return  # the SYN goes unanswered and is sent again, as on Linux
+        self._child = child = self._make_child(listener, server)
+        trip = 0 if back.perfect else back.trip_ns(SYN_RTO_NS, SYN_TRIES)
+        if trip is None:
+            self._child = None
+        elif trip:
+            client.kernel.call_at(client.kernel.now + trip, self._established, (listener, child))
+        else:
+            self._established((listener, child))
+
+    def _make_child(self, listener: StreamSocket, server: Host) -> StreamSocket:
+        client = self.client
+        child = StreamSocket(client.fabric, server, listener.family, listener.protocol, listener.table)
+        child.child = True
+        child.local = self.target
+        child.remote = client.local
+        child.receive_bytes_max = listener.receive_bytes_max
+        child.send_bytes_max = listener.send_bytes_max
+        child.options.update(listener.options)
+        child.reuse_address = listener.reuse_address
+        child.reuse_port = listener.reuse_port
+        return child
+
+    def _established(self, ends: tuple[StreamSocket, StreamSocket]) -> None:
+        """The SYN-ACK is here; the accepting side learns of it one trip later."""
+        client = self.client
+        listener, child = ends
+        if client.attempt is not self:
+            return
+        self._cancel_timer()
+        client.attempt = None
+        fabric, kernel = client.fabric, client.kernel
+        out = fabric.wire(client.host, child.host)
+        client.join(child, out)
+        child.join(client, fabric.wire(child.host, client.host))
+        child.bound_ip = self.target[0]
+        child.table.hold(self.target[1], child.reuse_address)
+        client.unreported = True
+        client.wake_writers()
+        trip = 0 if out.perfect else out.trip_ns(SYN_RTO_NS, SYN_TRIES) or 0
+        if trip:
+            client.last_arrival = kernel.now + trip
+            kernel.call_at(kernel.now + trip, self._accepted, ends)
+        else:
+            self._accepted(ends)
+
+    @staticmethod
+    def _accepted(ends: tuple[StreamSocket, StreamSocket]) -> None:
+        listener, child = ends
+        if listener.accepting is None or not listener.listening:
+            child.orphan = True
+            child.send_reset()
+            return
+        listener.accepting.add(child)
+
+    def _fail(self, number: int) -> None:
+        client = self.client
+        if client.attempt is not self:
+            return
+        self._cancel_timer()
+        client.attempt = None
+        client.state = NEW
+        client.error = number
+        client.unbind()
+        client.local = client.remote = None
+        client.wake_writers()
+        client.wake_readers()

@@ -1,0 +1,111 @@
+"""Which socket has which port of a host.
+
+Owns Linux's rules for binding (ip(7), socket(7): ``SO_REUSEADDR``, ``SO_REUSEPORT``, wildcards, dual-stack sockets, TIME_WAIT) and the
+look-up of who receives a packet. Does not know streams from datagrams beyond those rules.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from simsock.net.addresses import ANY_V4, ANY_V6, is_any, is_v6
+
+if TYPE_CHECKING:
+    from simsock.net.sockets import Socket
+
+EPHEMERAL_FIRST, EPHEMERAL_LAST = 32768, 60999
+"""net.ipv4.ip_local_port_range's default."""
+
+
+class PortTable:
+    """The bound sockets of one protocol on one host."""
+
+    __slots__ = ("_bound", "_held", "_next", "lingering")
+
+    def __init__(self) -> None:
+        self._bound: dict[int, list[Socket]] = {}
+        self._held: dict[int, list[int]] = {}
+        """Accepted connections on a port: how many without and with SO_REUSEADDR. Counted, as there may be many thousands."""
+        self._next = EPHEMERAL_FIRST
+        self.lingering: dict[int, int] = {}
+        """Ports in TIME_WAIT, and until when (nanoseconds of virtual time)."""
+
+    def conflict(self, socket: Socket, ip: str, port: int, now: int) -> bool:
+        """Whether binding would fail with EADDRINUSE."""
+        for other in self._bound.get(port, ()):
+            if other is not socket and _overlap(socket, ip, other) and not _may_share(socket, other):
+                return True
+        held = self._held.get(port)
+        if held is not None and (held[0] or (held[1] and not socket.reuse_address)):
+            return True
+        return self.lingering.get(port, 0) > now and not socket.reuse_address and not socket.reuse_port
+
+    def listens_already(self, socket: Socket, ip: str, port: int) -> bool:
+        """Whether somebody listens where ``socket`` is about to."""
+        others = self._bound.get(port, ())
+        return any(other is not socket and other.listening and _overlap(socket, ip, other) and not _may_share(socket, other) for other in others)
+
+    def hold(self, port: int, reuse: bool) -> None:
+        """An accepted connection uses the port."""
+        self._held.setdefault(port, [0, 0])[reuse] += 1
+
+    def release(self, port: int, reuse: bool) -> None:
+        """An accepted connection is gone."""
+        held = self._held[port]
+        held[reuse] -= 1
+        if not any(held):
+            del self._held[port]
+
+    def add(self, socket: Socket, port: int) -> None:
+        """Enter a bound socket."""
+        self._bound.setdefault(port, []).append(socket)
+
+    def remove(self, socket: Socket, port: int) -> None:
+        """Forget a socket; nothing happens if it was not entered."""
+        others = self._bound.get(port)
+        if others is not None and socket in others:
+            others.remove(socket)
+            if not others:
+                del self._bound[port]
+
+    def free_port(self, socket: Socket, ip: str, now: int) -> int | None:
+        """The next free port of the ephemeral range, in rotation; None when all are taken."""
+        for _ in range(EPHEMERAL_LAST - EPHEMERAL_FIRST + 1):
+            port = self._next
+            self._next = port + 1 if port < EPHEMERAL_LAST else EPHEMERAL_FIRST
+            if port not in self._bound and self.lingering.get(port, 0) <= now:
+                return port
+        # As a last resort a port in TIME_WAIT, as net.ipv4.tcp_tw_reuse allows.
+        return next((port for port in range(EPHEMERAL_FIRST, EPHEMERAL_LAST + 1) if port not in self._bound), None)
+
+    def at(self, ip: str, port: int) -> list[Socket]:
+        """The sockets that a packet for this address may belong to, the most specific first."""
+        found = [socket for socket in self._bound.get(port, ()) if _receives(socket, ip)]
+        if len(found) > 1:
+            found.sort(key=lambda socket: (is_any(socket.bound_ip), is_v6(socket.bound_ip) != is_v6(ip)))
+        return found
+
+
+def _receives(socket: Socket, ip: str) -> bool:
+    bound = socket.bound_ip
+    if bound == ip:
+        return True
+    if bound == ANY_V6:
+        return is_v6(ip) or not socket.v6_only
+    return bound == ANY_V4 and not is_v6(ip)
+
+
+def _overlap(socket: Socket, ip: str, other: Socket) -> bool:
+    theirs = other.bound_ip
+    if ip == theirs:
+        return True
+    if is_v6(ip) == is_v6(theirs):
+        return is_any(ip) or is_any(theirs)
+    # An IPv6 wildcard that is not v6-only takes the IPv4 port as well.
+    return (ip == ANY_V6 and not socket.v6_only) or (theirs == ANY_V6 and not other.v6_only)
+
+
+def _may_share(socket: Socket, other: Socket) -> bool:
+    if socket.reuse_port and other.reuse_port:
+        return True
+    return socket.reuse_address and other.reuse_address and not other.listening and not socket.listening

@@ -1,0 +1,349 @@
+"""Streams: enough of TCP that a program meets what it meets on Linux.
+
+PYTEST_DONT_REWRITE
+
+Owns connections: bytes in order, finite buffers, half-close, resets (RFC 9293). Does not know Python's socket objects. Modelled: windows
+made of the receiver's free buffer, retransmission of what a link loses (it comes later), FIN and RST in their place, errors as Linux
+reports them. Simpler than reality: no congestion control, and segments that are lost delay those behind them instead of being selectively
+acknowledged; who measures throughput under loss could tell. Laws:
+
+* over a perfect link bytes go straight into the peer's buffer: no timer, no packet object;
+* what was accepted from the program is delivered once, in order, or the peer learns of a reset.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+from simsock.kernel.files import POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP
+from simsock.net.addresses import AF_UNIX, format_endpoint
+from simsock.net.links import RTO_FLOOR_NS, SEGMENT_BYTES_MAX, SEGMENT_TRIES
+from simsock.net.sockets import Socket, os_error
+
+if TYPE_CHECKING:
+    from simsock.net.fabric import Fabric, Host
+    from simsock.net.links import Wire
+    from simsock.net.listeners import AcceptQueue
+    from simsock.net.ports import PortTable
+
+SOCK_STREAM = 1
+BUFFERS = (131_072, 131_072)
+"""Bytes of receive and send buffer of a new stream (net.ipv4.tcp_rmem's default; the send side without autotuning)."""
+TIME_WAIT_NS = 60_000_000_000
+
+NEW, CONNECTING, CONNECTED, CLOSED = "new", "connecting", "connected", "closed"
+
+
+class StreamSocket(Socket):
+    """One end of a connection, or a socket that may become one, or a listener (then ``accepting`` is set)."""
+
+    __slots__ = (
+        "accepting",
+        "attempt",
+        "cut",
+        "eof",
+        "fin_sent",
+        "flying",
+        "last_arrival",
+        "linger_reset",
+        "orphan",
+        "peer",
+        "rx",
+        "state",
+        "tx",
+        "unreported",
+        "wire",
+    )
+
+    kind = "stream"
+
+    def __init__(self, fabric: Fabric, host: Host, family: int, protocol: int, table: PortTable) -> None:
+        super().__init__(fabric, host, family, SOCK_STREAM, protocol, table, BUFFERS)
+        self.state = NEW
+        self.accepting: AcceptQueue | None = None
+        self.attempt: Any = None
+        self.unreported = False
+        self.peer: StreamSocket | None = None
+        self.wire: Wire | None = None
+        self.rx = bytearray()
+        self.tx = bytearray()
+        self.eof = False
+        self.fin_sent = False
+        self.orphan = False
+        self.linger_reset = False
+        self.flying = 0
+        self.last_arrival = 0
+        self.cut: Any = None
+
+    # -- becoming connected ------------------------------------------------------------------------------------------------------------
+
+    def join(self, peer: StreamSocket | None, wire: Wire) -> None:
+        """Become one end of a connection; ``wire`` is the way out."""
+        self.state = CONNECTED
+        self.peer = peer
+        self.wire = wire
+        self.title = f"{self.host.name}:{self.local[1]}->{format_endpoint(self.remote)}" if self.local else "socketpair"
+        self.cut = self.fabric.cutter(self)
+
+    # -- reading -------------------------------------------------------------------------------------------------------------------
+
+    def read(self, count: int, peek: bool = False) -> bytes | None:
+        """Up to ``count`` bytes; ``b""`` at the end of the stream; None when there is nothing yet. Raises the pending error."""
+        rx = self.rx
+        if rx:
+            have = len(rx)
+            if self.cut is not None and count:
+                count = min(count, self.cut(have))
+            if peek:
+                return bytes(rx[:count])
+            if count >= have:
+                data = bytes(rx)
+                rx.clear()
+            else:
+                data = bytes(rx[:count])
+                del rx[:count]
+            self._consumed(len(data))
+            return data
+        if self.eof or self.read_shut:
+            return b""
+        if self.error:
+            self.take_error()
+        if self.state is not CONNECTED:
+            if self.state is CLOSED:
+                return b""
+            raise os_error(errno.ENOTCONN if self.state is not CONNECTING else errno.EAGAIN)
+        return b"" if not count else None
+
+    def _consumed(self, count: int) -> None:
+        """Room appeared in the receive buffer: the sender hears of it, over the way back."""
+        peer = self.peer
+        if peer is not None and peer.tx:
+            wire = self.wire
+            if wire is None or wire.perfect:
+                peer.pump()
+            else:
+                self.kernel.call_at(self.kernel.now + wire.delay_ns(), StreamSocket.pump, peer)
+
+    # -- writing -------------------------------------------------------------------------------------------------------------------
+
+    def write(self, data: Any) -> int:
+        """Take as many bytes as fit; 0 when none do (the caller waits). Raises EPIPE, the pending error."""
+        if self.error:
+            self.take_error()
+        if self.write_shut or self.state is not CONNECTED:
+            raise os_error(errno.EPIPE)
+        count = len(data)
+        tx = self.tx
+        if not tx:
+            peer = self.peer
+            if self.wire.perfect and not self.flying and peer is not None:  # type: ignore[union-attr]  # connected: has a wire
+                room = peer.receive_bytes_max - len(peer.rx)
+                if count <= room and not peer.orphan:
+                    peer.rx += data
+                    if peer.readers or peer.pollers:
+                        peer.wake_readers()
+                    return count
+        room = self.send_bytes_max - len(tx)
+        if room <= 0:
+            return 0
+        if count > room:
+            data = memoryview(data)[:room]
+            count = room
+        tx += data
+        self.pump()
+        return count
+
+    def pump(self) -> None:
+        """Move what may be sent: as much as the receiver's window has room for."""
+        tx, peer, wire = self.tx, self.peer, self.wire
+        if peer is None or wire is None:
+            tx.clear()
+            return
+        if peer.orphan:
+            if tx:
+                tx.clear()
+                self._depart(0, StreamSocket._meets_nobody, None)
+            return
+        if tx:
+            room = peer.receive_bytes_max - len(peer.rx) - self.flying
+            if room > 0:
+                if wire.perfect and not self.flying and self.last_arrival <= self.kernel.now:
+                    part = bytes(tx[:room])
+                    del tx[:room]
+                    peer.arrive_bytes(part)
+                else:
+                    self._send_segments(min(room, len(tx)))
+                if len(tx) < self.send_bytes_max and (self.writers or self.pollers):
+                    self.wake_writers()
+        if self.write_shut and not tx and not self.fin_sent:
+            self.fin_sent = True
+            self._depart(0, StreamSocket._fin_arrives, None)
+
+    def _send_segments(self, count: int) -> None:
+        tx = self.tx
+        while count > 0:
+            part = bytes(tx[: min(count, SEGMENT_BYTES_MAX)])
+            del tx[: len(part)]
+            count -= len(part)
+            self.flying += len(part)
+            self._depart(len(part), StreamSocket._segment_arrives, part)
+
+    def _depart(self, size: int, action: Any, what: bytes | None) -> None:
+        """Put something on the wire; it arrives in order, after as many retransmissions as the link's losses need."""
+        wire, kernel = self.wire, self.kernel
+        assert wire is not None
+        if wire.perfect and not self.flying and self.last_arrival <= kernel.now:
+            action((self, what))
+            return
+        trip = wire.trip_ns(max(RTO_FLOOR_NS, 2 * wire.latency_ns), SEGMENT_TRIES)
+        if trip is None:
+            self.reset(errno.ETIMEDOUT)
+            return
+        self.last_arrival = arrival = max(self.last_arrival, kernel.now + trip)
+        kernel.call_at(arrival, action, (self, what))
+
+    @staticmethod
+    def _segment_arrives(flight: tuple[StreamSocket, bytes]) -> None:
+        sender, data = flight
+        sender.flying -= len(data)
+        peer = sender.peer
+        if peer is None:
+            return
+        if peer.orphan:
+            sender._meets_nobody(flight)
+            return
+        peer.arrive_bytes(data)
+        if sender.tx or sender.write_shut:
+            sender.pump()
+
+    def arrive_bytes(self, data: bytes) -> None:
+        """Bytes are there."""
+        self.rx += data
+        if self.fabric.verbose:
+            self.kernel.log.append((self.kernel.now, self.title, "arrive", len(data), crc32(data)))
+        self.wake_readers()
+
+    @staticmethod
+    def _meets_nobody(flight: tuple[StreamSocket, Any]) -> None:
+        """Data reached a socket that was closed: a RST comes back."""
+        sender = flight[0]
+        sender.tx.clear()
+        peer = sender.peer
+        if peer is not None:
+            peer.send_reset()
+
+    @staticmethod
+    def _fin_arrives(flight: tuple[StreamSocket, Any]) -> None:
+        sender = flight[0]
+        peer = sender.peer
+        if peer is not None:
+            peer.eof = True
+            peer.wake_readers()
+            if peer.pollers:
+                peer.changed()
+            if sender.eof and peer.fin_sent:
+                # The second FIN: whoever sent the first one is the active closer and keeps its port for TIME_WAIT.
+                if peer.local is not None and peer.family != AF_UNIX:
+                    peer.table.lingering[peer.local[1]] = peer.kernel.now + TIME_WAIT_NS
+                sender.retire()
+                peer.retire()
+
+    # -- ending --------------------------------------------------------------------------------------------------------------------
+
+    def shutdown(self, read: bool, write: bool) -> None:
+        """Half-close. Raises ENOTCONN when not connected."""
+        if self.accepting is not None and read:
+            self.accepting.close()
+            return
+        if self.state is not CONNECTED:
+            raise os_error(errno.ENOTCONN)
+        if read and not self.read_shut:
+            self.read_shut = True
+            self.wake_readers()
+        if write and not self.write_shut:
+            self.write_shut = True
+            self.wake_writers()
+            self.pump()
+
+    def released(self) -> None:
+        """The last descriptor is closed: FIN after what is still to be sent, or RST when unread bytes are thrown away."""
+        if self.accepting is not None:
+            self.accepting.close()
+            self.unbind()
+            return
+        if self.attempt is not None:
+            self.attempt.give_up()
+        if self.state is not CONNECTED:
+            self.unbind()
+            return
+        self.orphan = True
+        if self.rx or self.linger_reset:
+            self.rx.clear()
+            self.tx.clear()
+            self.send_reset()
+            return
+        if not self.write_shut:
+            self.write_shut = True
+            self.pump()
+        self.retire()
+
+    def send_reset(self) -> None:
+        """RST to the peer; this end is gone at once."""
+        peer, wire = self.peer, self.wire
+        self._die()
+        if peer is None or wire is None:
+            return
+        self.kernel.log.append((self.kernel.now, self.title, "RST"))
+        if wire.perfect and self.last_arrival <= self.kernel.now:
+            peer.reset()
+        else:
+            trip = None if wire.lost() else wire.delay_ns()
+            if trip is not None:
+                self.kernel.call_at(max(self.last_arrival, self.kernel.now + trip), StreamSocket.reset, peer)
+
+    def reset(self, number: int = 0) -> None:
+        """A RST arrived (or the connection was given up with errno ``number``)."""
+        if self.state is not CONNECTED:
+            return
+        self.error = number or (errno.EPIPE if self.eof else errno.ECONNRESET)
+        self._die()
+        self.wake_readers()
+        self.wake_writers()
+
+    def _die(self) -> None:
+        self.state = CLOSED
+        self.tx.clear()
+        self.unbind()
+        if self.peer is not None and self.peer.peer is self:
+            self.peer = None
+
+    def retire(self) -> None:
+        """Both FINs have arrived; an end that the program closed as well is over."""
+        if self.orphan and self.fin_sent and self.eof:
+            self.unbind()
+            self.state = CLOSED
+
+    # -- readiness -----------------------------------------------------------------------------------------------------------------
+
+    def poll(self) -> int:
+        if self.accepting is not None:
+            return POLLIN if self.accepting.ready else 0
+        bits = 0
+        state = self.state
+        if self.rx or self.eof or self.read_shut:
+            bits |= POLLIN
+        if self.eof or self.read_shut:
+            bits |= POLLRDHUP
+        if state is CONNECTED:
+            used = len(self.tx)
+            if self.write_shut or self.send_bytes_max - used >= used // 2:
+                bits |= POLLOUT
+            if self.eof and self.write_shut:
+                bits |= POLLHUP
+        elif state is not CONNECTING:
+            bits |= POLLOUT | POLLHUP | (POLLIN | POLLRDHUP if state is CLOSED else 0)
+        if self.error:
+            bits |= POLLERR | POLLIN | POLLOUT
+        return bits

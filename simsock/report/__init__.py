@@ -1,0 +1,1 @@
+"""What people read: stories of failing runs, tables, columns."""

@@ -1,0 +1,183 @@
+"""Looking for a schedule that fails.
+
+Owns ``explore``, ``replay`` and ``check_determinism``. Does not know how a world works inside, nor how a story is worded. Laws: the first
+failing schedule by number is the one reported, however many jobs looked for it; what is reported was run again from its token.
+"""
+
+from __future__ import annotations
+
+import gc
+from typing import TYPE_CHECKING, Any
+
+from simsock.choices import Token, shrink
+from simsock.errors import BadToken, Nondeterminism, ReplayMismatch, UsageError
+from simsock.options import MAX_REAL_TIME, Options
+from simsock.search.runner import Outcome, Runner
+from simsock.search.verdict import FAILS, INCONCLUSIVE, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from simsock.simulation import Simulation
+
+MAX_STEPS = 200_000
+MAX_TIME = "1d"
+SHRINK_RUNS_MAX = 2_000
+
+
+def explore(
+    test: Callable[[Simulation], object],
+    schedules: int = 1000,
+    *,
+    strategy: Any = "random",
+    preempt: str = "lines",
+    scope: Any = None,
+    seed: int | str = 0,
+    link: Any = "perfect",
+    chunks: Any = "whole",
+    max_steps: int = MAX_STEPS,
+    max_time: Any = MAX_TIME,
+    max_real_time: Any = MAX_REAL_TIME,
+    shrink: bool = True,
+    jobs: int = 1,
+    executor: Any = None,
+    target: str | None = None,
+    progress: Callable[[int], object] | None = None,
+) -> Verdict:
+    """Run ``test(sim)`` under up to ``schedules`` schedules, each in a fresh world, until one fails; shrink that one and tell its story.
+
+    ``strategy``, ``preempt``, ``scope``, ``link``, ``chunks``, ``max_steps`` and ``max_time`` are options of every world; schedule number
+    i of a seed is the same run on every machine. ``jobs`` processes share the work (``test`` must then be importable), or those of a
+    ``concurrent.futures`` executor. ``progress`` is called with the number of schedules tried so far, from time to time.
+    """
+    if isinstance(schedules, bool) or not isinstance(schedules, int) or schedules < 1:
+        raise UsageError(f"schedules: expected a whole number from 1, got {schedules!r}")
+    if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1:
+        raise UsageError(f"jobs: expected a whole number from 1, got {jobs!r}")
+    options = Options(
+        strategy=strategy,
+        preempt=preempt,
+        scope=scope,
+        link=link,
+        chunks=chunks,
+        max_steps=max_steps,
+        max_time=max_time,
+        max_real_time=max_real_time,
+    )
+    first: int | None = None
+    if jobs > 1 or executor is not None:
+        from simsock.search.jobs import first_failure
+
+        first = first_failure(test, options, seed, schedules, jobs, executor, progress)
+        if first is None:
+            return Verdict(INCONCLUSIVE, schedules, seed)
+    with Runner(test, options) as runner:
+        numbers = range(1, schedules + 1) if first is None else (first,)
+        for number in numbers:
+            outcome = runner.run(nth_seed(seed, number))
+            if outcome.error is not None:
+                return _tell(runner, number, outcome, seed, shrink, target)
+            if progress is not None and number % 100 == 0:
+                progress(number)
+    if first is not None:
+        raise Nondeterminism(f"schedule {first} of seed {seed!r} failed in another process and passes in this one")
+    return Verdict(INCONCLUSIVE, schedules, seed)
+
+
+def nth_seed(seed: int | str, number: int) -> str:
+    """The seed of schedule ``number`` (from 1) of a search."""
+    return f"{seed}/{number}"
+
+
+def _tell(runner: Runner, number: int, found: Outcome, seed: int | str, shrinking: bool, target: str | None) -> Verdict:
+    """From a failing run to a verdict: repeat it from its deviations, shrink them, and run the shortest once more to tell its story."""
+    from simsock.report.story import Teller
+
+    verdict = Verdict(FAILS, number, seed)
+    verdict.failing_schedule = number
+    own_seed = nth_seed(seed, number)
+    deviations = found.deviations
+    wanted = found.signature
+
+    def fails(candidate: tuple[Any, ...]) -> bool:
+        outcome = runner.run(own_seed, candidate)
+        return outcome.error is not None and outcome.signature == wanted
+
+    found = found._replace(error=None)  # its traceback holds the whole world alive
+    if not fails(deviations):
+        raise Nondeterminism(
+            f"schedule {number} of seed {seed!r} failed with {wanted} and did not fail again from its own record: the test depends on something "
+            "outside its world (real time, a global random generator, state kept between runs); simsock.check_determinism(test) may say what"
+        )
+    if shrinking:
+        shrunk = shrink(deviations, fails, SHRINK_RUNS_MAX)
+        deviations = shrunk.deviations
+        verdict.shrink_runs = shrunk.runs
+        if shrunk.exhausted:
+            verdict.notes.append(f"(shrinking stopped after {shrunk.runs} runs; a shorter story may exist)")
+    teller = Teller()
+    outcome = runner.run(own_seed, deviations, prepare=teller.listen)
+    verdict.error = outcome.error
+    verdict.story = teller.story(outcome.error, deviations)
+    verdict.deviations = verdict.story.steps
+    options = runner.options
+    verdict.token = make_token(own_seed, options, deviations, target)
+    test = runner.test
+    verdict._replay = lambda: _replay(test, options, own_seed, deviations)
+    return verdict
+
+
+def make_token(seed: int | str, options: Options, deviations: Any, target: str | None) -> str:
+    """The token of a run; one whose deviations are too many for a token is repeated from its seed."""
+    try:
+        return Token(seed, options.as_dict(), deviations, target=target).encode()
+    except (BadToken, UsageError):  # more or longer deviations than a token carries
+        return Token(seed, options.as_dict(), None, target=target).encode()
+
+
+def replay(test: Callable[[Simulation], object], token: str, *, scope: Any = None, strict: bool = False) -> None:
+    """Run the one run that ``token`` stands for again, and raise what it raises.
+
+    A token that no longer fits (the program has changed) is a ``ReplayMismatch`` that says where: with ``strict`` always, otherwise only
+    when the run passes. ``BadToken`` for a damaged one.
+    """
+    carried = Token.decode(token)
+    options = Options.from_dict(carried.options, scope=scope)
+    _replay(test, options, carried.seed, carried.deviations, strict, carried.differences_here())
+
+
+def _replay(test: Any, options: Options, seed: Any, deviations: Any, strict: bool = False, differences: Any = ()) -> None:
+    with Runner(test, options) as runner:
+        outcome = runner.run(seed, deviations)
+    if outcome.mismatches and (strict or outcome.error is None):
+        here = f"\n({'; '.join(differences)})" if differences else ""
+        raise ReplayMismatch("the token does not fit this program any more:\n" + "\n".join(outcome.mismatches) + here) from outcome.error
+    if outcome.error is not None:
+        try:
+            raise outcome.error
+        finally:
+            del outcome
+
+
+def check_determinism(test: Callable[[Simulation], object], seed: int | str = 0, **options: Any) -> str:
+    """Run ``test`` twice with one seed; returns the digest, or raises ``Nondeterminism`` naming the first difference.
+
+    ``options`` are those of ``Simulation``. What the test raises does not matter here, only whether both runs do the same.
+    """
+    checked = Options(**options)
+    logs: list[list[tuple[Any, ...]]] = []
+    outcomes = []
+    with Runner(test, checked) as runner:
+        for _ in range(2):
+            made: list[Any] = []
+            outcomes.append(runner.run(seed, digest=True, prepare=made.append))
+            logs.append(made[0].records)
+            gc.collect()
+    one, other = outcomes
+    if one.digest == other.digest and one.signature == other.signature:
+        return str(one.digest)
+    for number, (left, right) in enumerate(zip(*logs, strict=False)):
+        if left != right:
+            raise Nondeterminism(f"two runs with seed {seed!r} differ at record {number}:\n  first run:  {left}\n  second run: {right}")
+    lengths = f"{len(logs[0])} and {len(logs[1])} records"
+    raise Nondeterminism(f"two runs with seed {seed!r} differ: {lengths}, errors {one.signature or 'none'} and {other.signature or 'none'}")

@@ -1,0 +1,66 @@
+"""A search in several processes.
+
+Owns the division of schedules among processes. Law: the answer is the lowest failing schedule number, whatever the number of jobs.
+"""
+
+from __future__ import annotations
+
+import pickle
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from multiprocessing import get_context
+from typing import Any
+
+from simsock.errors import UsageError
+from simsock.options import Options
+
+BATCH = 200
+"""Schedules that one process tries before it reports."""
+
+
+def first_failure(test: Any, options: Options, seed: int | str, schedules: int, jobs: int, executor: Executor | None, progress: Any) -> int | None:
+    """The number of the first failing schedule, or None."""
+    try:
+        pickle.dumps((test, options))
+    except Exception as error:
+        raise UsageError(f"jobs={jobs}: {test!r} and its options must be importable in another process: {error}") from error
+    if executor is not None:
+        return _search(executor, test, options, seed, schedules, jobs, progress)
+    # spawn: a fork would copy whatever threads and locks this process has
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        return _search(pool, test, options, seed, schedules, jobs, progress)
+
+
+def _search(pool: Executor, test: Any, options: Options, seed: int | str, schedules: int, jobs: int, progress: Any) -> int | None:
+    starts = iter(range(1, schedules + 1, BATCH))
+    running: dict[Future[int | None], int] = {}
+    found: int | None = None
+    tried = 0
+    while True:
+        while len(running) < jobs * 2 and (found is None) and (start := next(starts, None)) is not None:
+            running[pool.submit(_batch, test, options, seed, start, min(start + BATCH, schedules + 1))] = start
+        if not running:
+            return found
+        done, _ = wait(running, return_when=FIRST_COMPLETED)
+        for future in done:
+            start = running.pop(future)
+            failed = future.result()
+            tried += BATCH
+            if failed is not None and (found is None or failed < found):
+                found = failed
+            if progress is not None:
+                progress(min(tried, schedules))
+        if found is not None:
+            for future in [later for later, start in running.items() if start > found]:
+                future.cancel()
+                del running[future]
+
+
+def _batch(test: Any, options: Options, seed: int | str, first: int, end: int) -> int | None:
+    from simsock.search.explore import nth_seed
+    from simsock.search.runner import Runner
+
+    with Runner(test, options) as runner:
+        for number in range(first, end):
+            if runner.run(nth_seed(seed, number)).error is not None:
+                return number
+    return None

@@ -1,0 +1,124 @@
+"""Running one test in many worlds, with everything that worlds share set up once.
+
+Owns a single run: the world, what came out, and what makes two failures "the same". Does not know strategies of search.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import traceback
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from simsock.errors import Deadlock, LimitExceeded, UsageError
+from simsock.kernel import Session, session
+from simsock.kernel.places import is_library, is_simsock
+from simsock.kernel.scope import make_scope
+from simsock.simulation import Simulation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from simsock.choices import Deviation
+    from simsock.options import Options
+
+Test = "Callable[[Simulation], object]"
+
+COLLECT_EVERY = 100
+"""Worlds between two garbage collections: what a world leaves behind is cyclic."""
+
+
+class Outcome(NamedTuple):
+    """What one run gave: ``error`` is None when it passed."""
+
+    error: BaseException | None
+    deviations: tuple[Deviation, ...]
+    signature: tuple[Any, ...]
+    digest: str | None
+    steps: int
+    mismatches: tuple[str, ...]
+
+
+class Runner:
+    """A context manager; ``run`` inside it is one world."""
+
+    def __init__(self, test: Callable[[Simulation], object], options: Options) -> None:
+        if not callable(test):
+            raise UsageError(f"expected a test function that takes a Simulation, got {test!r}")
+        if session.active is not None:
+            raise UsageError("a search inside a world: leave the world first")
+        self.test = test
+        self.options = options
+        scope = make_scope(options.scope, source_file(test)) if options.preempt != "calls" else None
+        self.session = Session(options.preempt, scope)
+        self._runs = 0
+
+    def __enter__(self) -> Runner:
+        self.session.__enter__()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.session.__exit__(*exc)
+
+    def run(self, seed: int | str, deviations: tuple[Deviation, ...] | None = None, *, digest: bool = False, prepare: Any = None) -> Outcome:
+        """One world. Whatever the test raises becomes the outcome, except what ends the whole search (Ctrl-C, a skip)."""
+        self._runs += 1
+        if self._runs % COLLECT_EVERY == 0:
+            gc.collect()
+        sim = Simulation._prepared(self.options, seed, deviations, self.session)
+        if prepare is not None:
+            prepare(sim)
+        error: BaseException | None = None
+        try:
+            with sim:
+                self.test(sim)
+        except (KeyboardInterrupt, SystemExit, GeneratorExit):
+            raise
+        except BaseException as caught:
+            if type(caught).__name__ == "Skipped":
+                raise
+            error = caught
+        kernel = sim._kernel
+        assert kernel is not None, "a world that was entered has a kernel"
+        try:
+            return Outcome(
+                error,
+                tuple(kernel.tape.deviations),
+                signature(error) if error is not None else (),
+                sim.digest if digest else None,
+                kernel.steps,
+                tuple(kernel.tape.mismatches()) if deviations is not None else (),
+            )
+        finally:
+            error = None
+
+
+def source_file(test: Any) -> str:
+    """The file in which a test function was written."""
+    while hasattr(test, "__wrapped__"):
+        test = test.__wrapped__
+    code = getattr(getattr(test, "__func__", test), "__code__", None)
+    if code is None:  # an object that is called like a function
+        code = getattr(vars(type(test)).get("__call__"), "__code__", None)
+    return str(code.co_filename) if code is not None else os.getcwd() + os.sep
+
+
+def signature(error: BaseException) -> tuple[Any, ...]:
+    """What must be equal for two failures to be the same one: the exception's class and the innermost line of the program it came from."""
+    if isinstance(error, BaseExceptionGroup):
+        return (type(error).__name__, *sorted({signature(part) for part in error.exceptions}))
+    name = f"{type(error).__module__}.{type(error).__qualname__}"
+    if isinstance(error, (Deadlock, LimitExceeded)):
+        return (name,)
+    innermost = innermost_line(error)
+    return (name, *innermost) if innermost else (name,)
+
+
+def innermost_line(error: BaseException) -> tuple[str, int] | None:
+    """File and line of the innermost frame of the program that an error came through."""
+    found = None
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        filename = frame.f_code.co_filename
+        if not is_simsock(filename) and not is_library(filename):
+            found = (filename, line)
+    return found

@@ -1,0 +1,74 @@
+"""What a search says in the end.
+
+Owns ``Verdict`` and its words. Law: a search that ran out of budget is *inconclusive*; it never says *holds*.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from simsock.errors import SearchFailure, UsageError
+
+if TYPE_CHECKING:
+    from simsock.report.story import Story
+
+FAILS, HOLDS, INCONCLUSIVE = "fails", "holds", "inconclusive"
+
+
+class Verdict:
+    """``status`` is ``"fails"``, ``"holds"`` (every schedule was tried) or ``"inconclusive"``; ``schedules`` says how many were tried.
+
+    A failing one has ``error`` (what the shortest failing run raised), ``deviations`` (its story, step by step), ``token``, ``story``
+    (the whole report as text), ``failing_schedule`` (which one failed first, from 1) and ``shrink_runs``.
+    """
+
+    def __init__(self, status: str, schedules: int, seed: int | str) -> None:
+        self.status = status
+        self.schedules = schedules
+        self.seed = seed
+        self.error: BaseException | None = None
+        self.deviations: list[Any] = []
+        self.token: str | None = None
+        self.story: Story | None = None
+        self.failing_schedule: int | None = None
+        self.shrink_runs = 0
+        self.notes: list[str] = []
+        self._replay: Any = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether a failing schedule was found."""
+        return self.status == FAILS
+
+    def replay(self) -> None:
+        """Run the failing run again: raises what it raises. ``UsageError`` when nothing failed."""
+        if self._replay is None:
+            raise UsageError(f"the search was {self.status}: there is no failing run to replay")
+        self._replay()
+
+    def raise_if_failed(self) -> None:
+        """Raise the failing run's error, with the story and the token as a note; return quietly otherwise."""
+        if self.error is None:
+            return
+        text = str(self)
+        if text not in getattr(self.error, "__notes__", ()):
+            try:
+                self.error.add_note(text)
+            except Exception:
+                raise SearchFailure(text) from self.error
+        raise self.error
+
+    def __str__(self) -> str:
+        if not self.failed:
+            tried = f"{self.schedules:,} schedule" + ("" if self.schedules == 1 else "s")
+            return f"{self.status}, {tried} tried (seed {self.seed!r})" if self.status == INCONCLUSIVE else f"{self.status}: all {tried} passed"
+        lines = [f"fails: schedule {self.failing_schedule} of seed {self.seed!r} raised {type(self.error).__name__}: {self.error}"]
+        if self.story is not None:
+            lines.append(self.story.text())
+        lines.extend(self.notes)
+        if self.token is not None:
+            lines.append(f"token: {self.token}")
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"<Verdict {self.status}, {self.schedules} schedules>"

@@ -1,0 +1,422 @@
+"""One world as a context manager.
+
+PYTEST_DONT_REWRITE
+
+Owns how a world begins and ends, and the face that tests see. Does not know strategies of search, nor pytest. Laws:
+
+* inside the ``with`` block the code is the world's first task;
+* what a task or handler raised is raised again at the end, unless it was expected;
+* the end follows the order of ``kernel/teardown.py``, also after an error.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import warnings
+from _thread import get_ident
+from typing import TYPE_CHECKING, Any
+
+from simsock import network as networks
+from simsock.choices import ReplaySource, SeededSource, Tape
+from simsock.errors import Deadlock, LeakWarning, LimitExceeded, Unsupported, UsageError
+from simsock.expecting import Expectation, note, raise_errors
+from simsock.kernel import Kernel, Session, Task, session
+from simsock.kernel.report import task_table, wait_cycles
+from simsock.kernel.scope import make_scope
+from simsock.kernel.strategies import make_choose, replaying
+from simsock.kernel.teardown import end
+from simsock.kernel.units import NS, Duration, duration_ns
+from simsock.net import Fabric, Link
+from simsock.net.addresses import AF_INET6
+from simsock.options import Options
+from simsock.worldly import Host, Served, _base_name, make_server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType, TracebackType
+
+_SIMULATED = networks.SimulatedNetwork()
+_END_PATIENCE_NS = 60 * NS
+"""How much virtual time the end of a world gives servers to finish what they handle."""
+
+
+class Simulation:
+    """A deterministic world: hosts, links, sockets, threads and a clock that exist only in this process.
+
+    >>> with Simulation(seed=7) as sim:
+    ...     sim.sleep("1h")
+    ...     sim.now
+    3600.0
+
+    ``seed`` is an integer or text; ``token`` repeats a run that a token was printed for (its options then come from the token). The other
+    options, their units and their defaults are those of ``simsock.options.Options``: ``strategy``, ``preempt``, ``scope``, ``link``,
+    ``chunks``, ``entropy``, ``start_time``, ``max_steps``, ``max_time`` (virtual), ``max_real_time``, ``patch``, ``allow``.
+    Raises ``UsageError`` for values that make no sense, also for a world inside a world.
+    """
+
+    __slots__ = ("__dict__", "__weakref__")
+
+    def __init__(self, *, seed: int | str = 0, token: str | None = None, records: int = 2000, **options: Any) -> None:
+        if not isinstance(seed, (int, str)) or isinstance(seed, bool):
+            raise UsageError(f"seed: expected an integer or a text, got {seed!r}")
+        if isinstance(records, bool) or not isinstance(records, int) or records < 0:
+            raise UsageError(f"records: expected how many to keep, from 0, got {records!r}")
+        deviations = None
+        if token is not None:
+            from simsock.choices import Token
+
+            carried = Token.decode(token)
+            unused = set(options) - {"scope", "max_real_time", "patch", "allow"}
+            if unused:
+                raise UsageError(f"token: its options are its own; {', '.join(sorted(unused))} cannot be given beside it")
+            seed, deviations = carried.seed, carried.deviations
+            checked = Options.from_dict(carried.options, **{name: options[name] for name in ("scope", "max_real_time") if name in options})
+        else:
+            try:
+                checked = Options(**options)
+            except TypeError as error:
+                raise UsageError(f"Simulation: {error}".replace("Options.__init__() got an unexpected keyword argument", "unknown option")) from None
+        self._set_up(checked, seed, deviations, records)
+
+    def _set_up(self, options: Options, seed: int | str, deviations: Any, records: int) -> None:
+        self.options = options
+        self.seed = seed
+        self.network = _SIMULATED
+        self._planned = deviations
+        self._records = records
+        self._kernel: Kernel | None = None
+        self._session: Session | None = None
+        self._own_session = True
+        self._near: FrameType | None = None
+        self._served: list[Served] = []
+        self._sockets: list[Any] = []
+        self._hosts: dict[str, Host] = {}
+        self._expectations: list[Expectation] = []
+        self._use = networks.use(_SIMULATED)
+        self._on_deviation: Any = None
+        self.leaks: list[str] = []
+
+    @classmethod
+    def _prepared(cls, options: Options, seed: int | str, deviations: Any, session: Session, records: int = 200) -> Simulation:
+        """A world with options that were checked before, inside a session that outlives it: what a search makes thousands of."""
+        self = cls.__new__(cls)
+        self._set_up(options, seed, deviations, records)
+        self._session = session
+        self._own_session = False
+        return self
+
+    # -- the beginning and the end ---------------------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Simulation:
+        if self._kernel is not None:
+            raise UsageError("this world has been entered before; make a new Simulation")
+        if session.active is not None:
+            raise UsageError("a world inside a world: leave the first one before entering another")
+        frame = self._near or sys._getframe(1)
+        if self._session is None:
+            scope = make_scope(self.options.scope, frame.f_code.co_filename) if self.options.preempt != "calls" else None
+            self._session = Session(self.options.preempt, scope)
+            self._session.__enter__()
+        try:
+            self._begin(frame)
+        except BaseException:
+            if self._own_session:
+                self._session.__exit__(None, None, None)
+            raise
+        return self
+
+    def _begin(self, frame: FrameType) -> None:
+        options = self.options
+        assert self._session is not None
+        planned = self._planned
+        if planned is None:
+            tape = Tape(SeededSource(self.seed))
+            choose = make_choose(options.strategy, self.seed)
+        else:
+            tape = Tape(ReplaySource(planned))
+            choose = replaying
+        kernel = self._kernel = Kernel(tape, choose, options.limits, self._session.launcher, self._records)
+        kernel.on_deviation = self._on_deviation
+        kernel.state["epoch_ns"] = options.start_ns
+        fabric = kernel.state["net"] = Fabric(kernel, options.link, options.chunks)
+        kernel.first.host = fabric.localhost
+        networks.push(self._use)
+        hooks = _error_hooks()
+        hooks.append(self._handler_failed)
+        self._session.enter_world(kernel, frame)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        kernel = self._running()
+        if kernel.current is not kernel.first:
+            raise UsageError("a world is left by the task that entered it")
+        ours = error is not None
+        try:
+            if error is None:
+                try:
+                    self._wind_down(kernel)
+                except BaseException as late:
+                    error = late
+            problems = self._finish(kernel)
+        finally:
+            self._served.clear()
+            self._sockets.clear()
+        raised = self._unexpected(kernel)
+        if error is not None:
+            note(error, raised)
+            if ours:
+                return
+            raise error
+        raised.extend((None, problem) for problem in problems)
+        raise_errors(raised)
+
+    def _wind_down(self, kernel: Kernel) -> None:
+        """Stop the servers, close what tests were handed, and let what is being handled come to its end."""
+        for served in self._served:
+            served.shutdown()
+        for sock in self._sockets:
+            sock.close()
+        for served in self._served:
+            if not served._stopped:
+                task = kernel.spawn(served.stop, base="stop", host=served.host._host, daemon=True)
+                try:
+                    kernel.join(task, kernel.now + _END_PATIENCE_NS)
+                except Deadlock:
+                    break  # a handler that waits for a peer which says no more: it is ended with the world
+        if cycles := wait_cycles(kernel):
+            names = "; ".join(" -> ".join(task.path for task in [*cycle, cycle[0]]) for cycle in cycles)
+            raise Deadlock(f"deadlock: tasks wait for each other in a cycle: {names}\n{task_table(kernel)}", report=task_table(kernel))
+        for expectation in self._expectations:
+            expectation.check()
+
+    def _finish(self, kernel: Kernel) -> list[Any]:
+        current = self._session
+        assert current is not None
+        if current.preemption is not None:
+            current.preemption.leave()
+        try:
+            self._look_for_leaks(kernel)
+            problems = end(kernel)
+            kernel.files.clear()
+            if self._own_session:
+                gc.collect()  # a search collects after many worlds instead
+        finally:
+            current.leave_world()
+            networks.pop(self._use)
+            _error_hooks().remove(self._handler_failed)
+            if self._own_session:
+                current.__exit__(None, None, None)
+        return problems
+
+    def _look_for_leaks(self, kernel: Kernel) -> None:
+        for task in kernel.tasks.values():
+            if task is not kernel.first and not task.daemon and task.started:
+                self.leaks.append(f"task {task.path}")
+        if self.leaks:
+            warnings.warn(LeakWarning(f"the world ended while tasks still ran: {', '.join(self.leaks)}"), stacklevel=4)
+
+    def _unexpected(self, kernel: Kernel) -> list[tuple[Task | None, BaseException]]:
+        return [entry for entry in kernel.errors if not any(expectation.take(entry[1]) for expectation in self._expectations)]
+
+    def _handler_failed(self, server: Any, request: Any, client_address: Any, error: Exception) -> bool:
+        kernel = self._kernel
+        if kernel is None or session.active is not kernel or get_ident() != kernel.thread:
+            return False
+        kernel.task_failed(kernel.current, error)
+        return True
+
+    def _running(self) -> Kernel:
+        kernel = self._kernel
+        if kernel is None or session.active is not kernel:
+            raise UsageError("this world is not running: " + ("it has ended" if kernel else "enter it with `with`"))
+        return kernel
+
+    # -- time ------------------------------------------------------------------------------------------------------------------------
+
+    @property
+    def now(self) -> float:
+        """Virtual seconds since the world began."""
+        return self.now_ns / NS
+
+    @property
+    def now_ns(self) -> int:
+        """Virtual nanoseconds since the world began."""
+        return self._kernel.now if self._kernel is not None else 0
+
+    def sleep(self, duration: Duration) -> None:
+        """Let so much virtual time pass (seconds, timedelta or "80ms")."""
+        self._running().sleep(duration_ns(duration, "sleep"))
+
+    def run_until(self, predicate: Callable[[], object], timeout: Duration | None = None) -> Any:
+        """Let the world run until ``predicate()`` is true, and return what it returned.
+
+        Raises ``TimeoutError`` after ``timeout`` of virtual time, ``Deadlock`` when nothing can happen any more.
+        """
+        kernel = self._running()
+        deadline = None if timeout is None else kernel.now + duration_ns(timeout, "timeout")
+        alarm = kernel.timers.add(deadline, lambda _: None, None) if deadline is not None else None
+        try:
+            while not (answer := predicate()):
+                if deadline is not None and kernel.now >= deadline:
+                    raise TimeoutError(f"run_until: {predicate!r} was still false after {timeout} of virtual time")
+                kernel.point()
+                kernel.wait_tick()
+            return answer
+        finally:
+            if alarm is not None:
+                kernel.timers.cancel(alarm)
+
+    def settle(self) -> None:
+        """Let everything run until no task can and nothing is on its way. Sleeping tasks go on sleeping."""
+        self._running().wait_idle(in_flight=True)
+
+    # -- tasks and hosts -----------------------------------------------------------------------------------------------------------
+
+    def spawn(self, fn: Callable[..., Any], *args: Any, name: str | None = None, host: str | Host | None = None) -> Task:
+        """Run ``fn(*args)`` as a task: ``.result(timeout=None)``, ``.done``, ``.cancel()``. What it raises fails the test unless it is asked for."""
+        kernel = self._running()
+        if not callable(fn):
+            raise UsageError(f"spawn: expected a function, got {fn!r}")
+        where = self._host_of(host)._host if host is not None else None
+        return kernel.spawn(fn, args, name=name, base=_base_name(fn), host=where)
+
+    def host(self, name: str, addresses: Any = None, clock_skew: Duration = 0) -> Host:
+        """The host of that name; a new one is made with ``addresses``, or the next of 10.0.0.N and fd00::N."""
+        if clock_skew:
+            raise Unsupported(f"host: clock_skew={clock_skew!r} is not simulated yet")
+        kernel = self._running()
+        net = kernel.state["net"].host(name, addresses)
+        host = self._hosts.get(name)
+        if host is None:
+            host = self._hosts[name] = Host(kernel, net)
+        return host
+
+    def _host_of(self, host: str | Host) -> Host:
+        if isinstance(host, Host):
+            return host
+        return self.host(host)
+
+    def link(self, a: str, b: str | None = None, *, both_ways: bool = True, **impairments: Any) -> None:
+        """Set the condition of the link from ``a`` to ``b`` (and back, with ``both_ways``), or of all links of ``a`` when ``b`` is None.
+
+        ``impairments`` are those of ``Link``; without any the link becomes perfect. What is under way keeps its time.
+        """
+        kernel = self._running()
+        condition = Link(**impairments)
+        names = [self._host_of(host).name for host in ((a,) if b is None else (a, b))]
+        kernel.log.append((kernel.now, kernel.current.path, "link", *names, repr(condition)))
+        kernel.state["net"].set_link(names[0], names[1] if b is not None else None, condition, both_ways)
+
+    # -- servers and clients -------------------------------------------------------------------------------------------------------
+
+    def serve(
+        self,
+        handler_or_server: Any,
+        handler: Any = None,
+        *,
+        host: str | Host = "server",
+        port: int = 0,
+        server_class: Any = None,
+        **options: Any,
+    ) -> Served:
+        """Run a server in a task of its own until the world ends.
+
+        Takes a request handler class (served by ``server_class``, by default our ``ThreadingTCPServer``), a server class and its handler,
+        or a ready server. It listens on ``port`` (0: any) of ``host``; ``options`` go to the server class.
+        """
+        if server_class is None:
+            from simsock.socketserver import ThreadingTCPServer
+
+            server_class = ThreadingTCPServer
+        kernel = self._running()
+        where = self._host_of(host)
+        server = make_server(handler_or_server, handler, where, port, server_class, options)
+        served = Served(kernel, server, where)
+        self._served.append(served)
+        return served
+
+    def connect(self, served_or_address: Any, *, host: str | Host = "client", timeout: float | None = None) -> Any:
+        """A stream socket of ``host``, connected to a ``Served`` or an address. Closed with the world if not before."""
+        where = self._host_of(host)
+        address = self._address(served_or_address)
+        from simsock.stdlib import socket as sockets
+
+        with where:
+            sock = sockets.create_connection(address[:2], timeout)
+        self._sockets.append(sock)
+        return sock
+
+    def datagram(self, *, host: str | Host = "client", address: Any = None) -> Any:
+        """A datagram socket of ``host``, bound to ``address`` or to the host's first one and any port. Closed with the world if not before."""
+        where = self._host_of(host)
+        from simsock.stdlib import socket as sockets
+
+        target = address if address is not None else (where.addresses[0], 0)
+        if not isinstance(target, tuple) or len(target) < 2:
+            raise UsageError(f"datagram: expected an address (host, port), got {target!r}")
+        with where:
+            sock = sockets.socket(AF_INET6 if ":" in str(target[0]) else sockets.AF_INET, sockets.SOCK_DGRAM)
+            sock.bind(target)
+        self._sockets.append(sock)
+        return sock
+
+    @staticmethod
+    def _address(served_or_address: Any) -> Any:
+        address = served_or_address.address if isinstance(served_or_address, Served) else served_or_address
+        if not isinstance(address, tuple) or len(address) < 2:
+            raise UsageError(f"connect: expected a served server or an address (host, port), got {served_or_address!r}")
+        return address
+
+    # -- what happened ---------------------------------------------------------------------------------------------------------------
+
+    @property
+    def errors(self) -> list[BaseException]:
+        """What tasks and handlers raised so far and nobody expected, in order."""
+        return [error for _, error in self._unexpected(self._kernel)] if self._kernel is not None else []
+
+    def expect_errors(self, *types: type[BaseException], match: str | None = None) -> Expectation:
+        """Take errors of tasks and handlers that are of one of ``types`` (any, without) and whose text matches the regular expression.
+
+        A plain call holds until the world ends; as a context manager it holds for the block. Either way at least one such error must come.
+        """
+        expectation = Expectation(self, types, match)
+        self._expectations.append(expectation)
+        return expectation
+
+    @property
+    def records(self) -> list[tuple[Any, ...]]:
+        """The newest things that happened, oldest first: (virtual nanoseconds, task, what, …)."""
+        return self._kernel.log.records() if self._kernel is not None else []
+
+    @property
+    def digest(self) -> str:
+        """32 hexadecimal digits of everything that happened so far: equal for equal runs."""
+        return self._kernel.log.digest() if self._kernel is not None else ""
+
+    @property
+    def token(self) -> str:
+        """A text that repeats this run: ``Simulation(token=…)``, ``simsock.replay(test, token)``."""
+        return self._token(None)
+
+    def _token(self, target: str | None) -> str:
+        from simsock.choices import Token
+
+        plain = self.options.as_dict()
+        deviations = self._planned
+        if deviations is None and plain.get("strategy") == "object" and self._kernel is not None:
+            deviations = tuple(self._kernel.tape.deviations)
+        return Token(self.seed, plain, deviations, target=target).encode()
+
+    @property
+    def deviations(self) -> list[Any]:
+        """The answers that were not the dull ones, in order: (label, index, value)."""
+        return list(self._kernel.tape.deviations) if self._kernel is not None else []
+
+
+def _error_hooks() -> list[Any]:
+    from simsock import socketserver
+
+    return socketserver.error_hooks
+
+
+__all__ = ["LimitExceeded", "Simulation"]

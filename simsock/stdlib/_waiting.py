@@ -1,0 +1,179 @@
+"""What the stand-ins for ``threading``, ``queue`` and ``time`` share: how an operation begins, how tasks stand in line.
+
+PYTEST_DONT_REWRITE
+
+Owns the rules below and nothing that programs see. Laws:
+
+* every operation is a scheduling point, and one that looked in vain says so to the kernel, which makes a loop of such looks cost time;
+* while a world ends, what needs no waiting is granted (a bounded number of times), and what needs waiting raises;
+* an object works in the world that it was made in; one made outside every world works in whichever is active when it is used.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from math import isnan
+from operator import index
+from typing import TYPE_CHECKING, Any
+
+from simsock.kernel import session
+from simsock.kernel.units import NS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from simsock.kernel.core import Kernel
+    from simsock.kernel.task import Task
+
+FREE_LOOKS = 256
+"""How often tasks may look at the clock and the like in one instant before a look counts as a poll in vain."""
+GRANTS_MAX = 10_000
+"""Operations granted to one task while its world ends: a loop that swallows ``TaskKilled`` has to end too."""
+TIMEOUT_MAX = 9223372036.0
+"""CPython's, on Linux."""
+
+
+def begin(bound: Kernel | None) -> Kernel | None:
+    """An operation of an object made in world ``bound`` (None: outside every world) begins. Returns where it runs; None outside every world."""
+    kernel = bound or session.active
+    if kernel is not None:
+        if kernel.ending:
+            granted(kernel)
+        else:
+            kernel.point()
+    return kernel
+
+
+def granted(kernel: Kernel) -> None:
+    """An operation that needs no waiting, while its world ends or after that."""
+    if kernel.ended:
+        return
+    count = kernel.state.get("granted")
+    if count is None or count[0] is not kernel.current:
+        count = kernel.state["granted"] = [kernel.current, 0]
+    count[1] += 1
+    if count[1] > GRANTS_MAX:
+        kernel.refuse_call()
+
+
+def in_vain(kernel: Kernel | None) -> None:
+    """The operation did not find what it looked for, and did not wait."""
+    if kernel is not None and not kernel.ending:
+        kernel.fruitless()
+
+
+def looked(kernel: Kernel | None) -> None:
+    """The operation looked at something that programs are known to spin on, such as the clock. Most do not spin: many looks are free."""
+    if kernel is None or kernel.ending:
+        return
+    looks = kernel.state.get("looks")
+    if looks is None:
+        looks = kernel.state["looks"] = [-1, 0]
+    if looks[0] != kernel.now:
+        looks[0] = kernel.now
+        looks[1] = 1
+        return
+    looks[1] += 1
+    if looks[1] > FREE_LOOKS:
+        kernel.fruitless()
+        looks[0] = kernel.now  # time that passed by nothing but looking does not make the next look a first one
+
+
+def number(kernel: Kernel | None, kind: str) -> int:
+    """How many of a kind this world has made, this one included; 0 outside every world. Reports tell objects apart by it."""
+    if kernel is None:
+        return 0
+    counts: dict[str, int] | None = kernel.state.get("made")
+    if counts is None:
+        counts = kernel.state["made"] = {}
+    counts[kind] = count = counts.get(kind, 0) + 1
+    return count
+
+
+def described(kind: str, serial: int) -> str:
+    """``"Lock-3"``."""
+    return f"{kind}-{serial}" if serial else f"{kind} (made outside the world)"
+
+
+def nanoseconds(seconds: Any) -> int:
+    """Nanoseconds of a number of seconds, which may be negative; CPython's errors for everything else."""
+    if isinstance(seconds, float):
+        if isnan(seconds):
+            raise ValueError("Invalid value NaN (not a number)")
+        if not -TIMEOUT_MAX <= seconds <= TIMEOUT_MAX:
+            raise OverflowError("timestamp out of range for platform time_t")
+        return round(seconds * NS)
+    ns = index(seconds) * NS
+    if not -TIMEOUT_MAX * NS <= ns <= TIMEOUT_MAX * NS:
+        raise OverflowError("timestamp out of range for platform time_t")
+    return ns
+
+
+def timeout_ns(timeout: Any) -> int:
+    """Nanoseconds of a timeout as ``Condition``, ``Event`` and ``join`` take it: -1 for None (never), 0 for what has passed already."""
+    return -1 if timeout is None else max(nanoseconds(timeout), 0)
+
+
+class Outside:
+    """Who holds a lock that was taken outside every world. Reports and cycles of waits see it as a task that waits for nothing."""
+
+    __slots__ = ()
+    path = "(code outside the world)"
+    serial = -1
+    kernel = queue = on = None
+
+
+OUTSIDE: Any = Outside()
+
+
+class Line:
+    """Tasks that wait for one of something.
+
+    A task may come by and take what became free before the one that was woken for it has run: real locks let it, and races live on it. A
+    task that this happened to stands in a line of its own from then on, and what becomes free next is handed to it: nobody starves.
+    """
+
+    __slots__ = ("barged", "fresh")
+
+    def __init__(self) -> None:
+        self.fresh: deque[Task] = deque()
+        self.barged: deque[Task] = deque()
+
+    def wait(
+        self,
+        kernel: Kernel,
+        deadline: int | None,
+        why: str,
+        on: Any,
+        there: Callable[[], object],
+        pass_on: Callable[[Kernel, bool], object],
+        again: bool = False,
+    ) -> bool:
+        """Park until the thing was handed over or ``there()`` is true; False when the deadline passed first.
+
+        ``pass_on(kernel, handed_over)`` is called when the task dies while it stands here although it had been woken: the next one is to
+        have what it was woken for. ``again``: the task was in line before and is not to go to the end.
+        """
+        queue = self.barged if again else self.fresh
+        task = kernel.current
+        while True:
+            task.woken = False
+            try:
+                woken = kernel.wait(queue, deadline, why, on)
+            except BaseException:
+                if task.woken:
+                    pass_on(kernel, queue is self.barged)
+                raise
+            if not woken:
+                return False
+            if queue is self.barged or there():
+                return True
+            queue = self.barged
+
+    def offer(self, kernel: Kernel) -> Task | None:
+        """One more is there: the task that it belongs to from now on; None when nobody was passed over (the first in line then tries its luck)."""
+        if self.barged:
+            return kernel.wake(self.barged)
+        if self.fresh:
+            kernel.wake(self.fresh)
+        return None

@@ -1,0 +1,123 @@
+"""Stand-in for ``select``: ``select`` and ``poll`` over simulated descriptors.
+
+Owns the conversion between Python's calling conventions and ``kernel.files.wait_ready``. Only descriptors of the world are accepted: a real
+one is an error, because nothing inside a world can wait for it.
+"""
+
+from __future__ import annotations
+
+import select as _real
+from typing import Any
+
+from simsock.errors import Unsupported
+from simsock.kernel import session
+from simsock.kernel.files import POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, POLLPRI, OpenFile, bad_descriptor, wait_ready
+from simsock.kernel.units import NS
+from simsock.stdlib._files import descriptor_of
+
+error = OSError
+PIPE_BUF = _real.PIPE_BUF
+POLLRDHUP = 0x2000
+POLLRDNORM, POLLRDBAND, POLLWRNORM, POLLWRBAND, POLLMSG = 0x40, 0x80, 0x100, 0x200, 0x400
+
+__all__ = ["PIPE_BUF", "POLLERR", "POLLHUP", "POLLIN", "POLLNVAL", "POLLOUT", "POLLPRI", "POLLRDHUP", "error", "poll", "select"]
+
+_READ = POLLIN | POLLHUP | POLLERR
+_WRITE = POLLOUT | POLLERR
+
+
+def __getattr__(name: str) -> Any:
+    if hasattr(_real, name) and not name.startswith("_"):
+        raise Unsupported(f"select.{name} is not simulated yet; select.select and select.poll are")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def select(rlist: Any, wlist: Any, xlist: Any, timeout: float | None = None) -> tuple[list[Any], list[Any], list[Any]]:
+    """select(2): the objects of each list that are ready; three empty lists when ``timeout`` (seconds; None never) passed first."""
+    kernel = session.kernel()
+    kernel.point()
+    deadline = _deadline(kernel.now, timeout)
+    readers = [(descriptor_of(obj), obj) for obj in rlist]
+    writers = [(descriptor_of(obj), obj) for obj in wlist]
+    others = [(descriptor_of(obj), obj) for obj in xlist]
+    masks: dict[int, int] = {}
+    for entries, mask in ((readers, POLLIN), (writers, POLLOUT), (others, POLLPRI)):
+        for fd, _ in entries:
+            masks[fd] = masks.get(fd, 0) | mask
+    files = kernel.files
+    if not all(fd in files for fd in masks):
+        raise bad_descriptor()
+    watched = [(fd, files[fd], mask) for fd, mask in masks.items()]
+    while True:
+        ready = dict(wait_ready(kernel, watched, deadline, "select"))
+        found = (
+            [obj for fd, obj in readers if ready.get(fd, 0) & _READ],
+            [obj for fd, obj in writers if ready.get(fd, 0) & _WRITE],
+            [obj for fd, obj in others if ready.get(fd, 0) & POLLPRI],
+        )
+        if any(found) or not ready:
+            if not ready and timeout == 0:
+                kernel.fruitless()
+            return found
+        # Only a hang-up that nobody asked about, which select(2) does not report: wait for something else.
+        watched = [entry for entry in watched if entry[0] not in ready]
+
+
+def _deadline(now: int, timeout: float | None) -> int | None:
+    if timeout is None:
+        return None
+    if not isinstance(timeout, (int, float)):
+        raise TypeError("timeout must be a float or None")
+    if timeout < 0:
+        raise ValueError("timeout must be non-negative")
+    return now + round(timeout * NS)
+
+
+class poll:
+    """poll(2) with its descriptors registered beforehand."""
+
+    def __init__(self) -> None:
+        self._masks: dict[int, int] = {}
+
+    def register(self, fd: Any, eventmask: int = POLLIN | POLLPRI | POLLOUT, /) -> None:
+        """Watch a descriptor; registering it again changes its mask."""
+        self._masks[descriptor_of(fd)] = _checked(eventmask)
+
+    def modify(self, fd: Any, eventmask: int, /) -> None:
+        """Change a mask; ``OSError`` ENOENT when the descriptor is not registered."""
+        number = descriptor_of(fd)
+        if number not in self._masks:
+            raise FileNotFoundError(2, "No such file or directory")
+        self._masks[number] = _checked(eventmask)
+
+    def unregister(self, fd: Any, /) -> None:
+        """Stop watching; ``KeyError`` when the descriptor is not registered."""
+        del self._masks[descriptor_of(fd)]
+
+    def poll(self, timeout: float | None = None, /) -> list[tuple[int, int]]:
+        """(descriptor, events) of what is ready; waits up to ``timeout`` milliseconds, for ever when None or negative."""
+        kernel = session.kernel()
+        kernel.point()
+        files = kernel.files
+        watched: list[tuple[int, OpenFile, int]] = []
+        invalid = []
+        for fd, mask in self._masks.items():
+            file = files.get(fd)
+            if file is None:
+                invalid.append((fd, POLLNVAL))
+            else:
+                watched.append((fd, file, mask))
+        forever = timeout is None or timeout < 0
+        deadline = kernel.now if invalid else None if forever else kernel.now + -(-round(timeout * NS) // 1000)  # type: ignore[operator]
+        ready = wait_ready(kernel, watched, deadline, "poll")
+        if not ready and not invalid and timeout == 0:
+            kernel.fruitless()
+        return invalid + ready
+
+
+def _checked(eventmask: int) -> int:
+    if not isinstance(eventmask, int):
+        raise TypeError(f"an integer is required (got type {type(eventmask).__name__})")
+    if not 0 <= eventmask <= 0xFFFF:
+        raise OverflowError("unsigned short is greater than maximum" if eventmask > 0 else "can't convert negative value to C unsigned short")
+    return eventmask

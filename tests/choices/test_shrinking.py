@@ -1,0 +1,164 @@
+"""Shrinking: planted causes are found exactly, nothing that passes is ever returned, the budget is kept."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from simsock.choices import Deviation, ReplaySource, SeededSource, Shrunk, Tape, shrink
+from simsock.errors import Nondeterminism, UsageError
+
+SETS = st.dictionaries(st.tuples(st.sampled_from("abc"), st.integers(0, 30)), st.integers(1, 50), max_size=25).map(
+    lambda answers: tuple(Deviation(label, index, value) for (label, index), value in answers.items())
+)
+
+
+def planted(cause):
+    """Fails when each deviation of ``cause`` is there with at least its value."""
+
+    def still_fails(deviations):
+        values = {(label, index): value for label, index, value in deviations}
+        return all(values.get((label, index), 0) >= value for label, index, value in cause)
+
+    return still_fails
+
+
+def capricious(salt):
+    """Fails for about every third set, without rhyme or reason, but always the same."""
+
+    def still_fails(deviations):
+        return blake2b(repr((salt, tuple(map(tuple, deviations)))).encode(), digest_size=1).digest()[0] % 3 == 0
+
+    return still_fails
+
+
+@settings(deadline=None)
+@given(SETS, st.data())
+def test_a_planted_cause_is_found_exactly(deviations, data):
+    cause = [deviation._replace(value=data.draw(st.integers(1, deviation.value))) for deviation in deviations if data.draw(st.booleans())]
+    assert shrink(deviations, planted(cause)).deviations == tuple(cause)
+    assert shrink(deviations, planted(cause)).exhausted is False
+
+
+@settings(max_examples=300, deadline=None)
+@given(SETS, st.integers(0, 10_000), st.integers(1, 60))
+def test_whatever_the_failure_the_result_fails_and_the_budget_is_kept(deviations, salt, budget):
+    fails = capricious(salt)
+    tried = []
+
+    def still_fails(candidate):
+        assert type(candidate) is tuple
+        assert all(type(deviation) is Deviation for deviation in candidate)
+        tried.append(candidate)
+        return fails(candidate)
+
+    if not fails(deviations):
+        with pytest.raises(Nondeterminism):
+            shrink(deviations, still_fails, budget)
+        return
+    shrunk = shrink(deviations, still_fails, budget)
+    assert fails(shrunk.deviations)
+    assert shrunk.runs == len(tried) <= budget
+    assert len(set(tried)) == len(tried), "a set was run twice"
+    assert not shrunk.exhausted or shrunk.runs == budget
+    if not shrunk.exhausted:
+        best = shrunk.deviations
+        for place, deviation in enumerate(best):
+            assert not fails(best[:place] + best[place + 1 :])
+            assert deviation.value == 1 or not fails((*best[:place], deviation._replace(value=1), *best[place + 1 :]))
+    assert shrink(deviations, fails, budget) == shrunk
+
+
+def test_three_causes_among_a_thousand_deviations_take_few_runs():
+    tape = Tape(SeededSource(1))
+    while len(tape.deviations) < 1_000:
+        tape.choose("task main schedule", 9)
+    deviations = tape.deviations
+    cause = [deviations[100]._replace(value=1), deviations[101], deviations[877]._replace(value=1)]
+    shrunk = shrink(deviations, planted(cause))
+    assert shrunk.deviations == tuple(cause)
+    assert not shrunk.exhausted
+    assert shrunk.runs < 150
+
+
+def test_a_run_that_fails_without_any_deviation_is_recognised_at_once():
+    deviations = [Deviation("a", index, 5) for index in range(500)]
+    assert shrink(deviations, lambda _: True) == Shrunk((), 2, exhausted=False)
+    assert shrink([], lambda _: True) == Shrunk((), 1, exhausted=False)
+
+
+def test_values_are_lowered_to_the_least_that_fails():
+    assert shrink([Deviation("a", 0, 2**60)], planted([("a", 0, 1)])).deviations == (("a", 0, 1),)
+    found = shrink([Deviation("a", 0, 2**60)], planted([("a", 0, 123_456_789)]))
+    assert found.deviations == (("a", 0, 123_456_789),)
+    assert found.runs < 100
+
+
+def test_a_deletion_that_lowering_makes_possible_is_made():
+    def still_fails(deviations):
+        values = {deviation.index: deviation.value for deviation in deviations}
+        return values.get(0, 0) >= 1 and (1 in values or values[0] == 1)
+
+    assert shrink([Deviation("a", 0, 9), Deviation("a", 1, 4)], still_fails).deviations == (("a", 0, 1),)
+
+
+def test_an_exhausted_budget_is_told_with_the_best_so_far():
+    deviations = [Deviation("a", index, 1) for index in range(64)]
+    fails = planted(deviations[10:12])
+    shrunk = shrink(deviations, fails, budget=6)
+    assert shrunk.exhausted
+    assert shrunk.runs == 6
+    assert len(shrunk.deviations) < 64
+    assert fails(shrunk.deviations)
+    assert shrink(deviations, fails, budget=1) == Shrunk(tuple(deviations), 1, exhausted=True)
+
+
+def test_the_order_of_the_deviations_is_kept():
+    deviations = [Deviation("z", 3, 1), Deviation("a", 0, 1), Deviation("m", 7, 1), Deviation("a", 1, 1)]
+    assert shrink(deviations, planted([deviations[0], deviations[2], deviations[3]])).deviations == (deviations[0], deviations[2], deviations[3])
+
+
+def test_a_failure_that_does_not_repeat_is_an_error():
+    with pytest.raises(Nondeterminism, match="passes when it is repeated"):
+        shrink([Deviation("a", 0, 1)], lambda _: False)
+
+
+def test_an_error_in_the_run_is_not_swallowed():
+    def still_fails(deviations):
+        if len(deviations) < 2:
+            raise KeyboardInterrupt
+        return True
+
+    with pytest.raises(KeyboardInterrupt):
+        shrink([Deviation("a", 0, 1), Deviation("a", 1, 1)], still_fails)
+
+
+@pytest.mark.parametrize("budget", [0, -1])
+def test_a_budget_of_no_runs_is_an_error(budget):
+    with pytest.raises(UsageError, match=str(budget)):
+        shrink([Deviation("a", 0, 1)], lambda _: True, budget)
+
+
+def test_a_seeded_run_shrinks_through_replays_to_its_cause():
+    def run(source):
+        """A program that fails when a loss is followed by a long delay of the next packet."""
+        tape = Tape(source)
+        previous = False
+        for _ in range(200):
+            lost = tape.chance("loss", 0.1)
+            late = tape.amount("jitter", 10, 1_000) > 600
+            if previous and late:
+                return tape, True
+            previous = lost
+        return tape, False
+
+    tape, failed = run(SeededSource(4))
+    assert failed
+    shrunk = shrink(tape.deviations, lambda deviations: run(ReplaySource(deviations))[1])
+    assert [(deviation.label, deviation.value) for deviation in shrunk.deviations] == [("loss", 1), ("jitter", 591)]
+    again, failed = run(ReplaySource(shrunk.deviations))
+    assert failed
+    assert again.mismatches() == []
