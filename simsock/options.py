@@ -29,7 +29,7 @@ MAX_REAL_TIME = 120.0
 class Options:
     """The checked options of a world; read-only after it is made, so that many worlds can share one."""
 
-    __slots__ = ("chunks", "entropy", "limits", "link", "preempt", "scope", "start_ns", "strategy")
+    __slots__ = ("chunks", "entropy", "limits", "link", "patch", "preempt", "scope", "start_ns", "strategy")
 
     def __init__(
         self,
@@ -51,15 +51,16 @@ class Options:
             raise UsageError(f"preempt: expected one of {', '.join(map(repr, GRANULARITIES))}, got {preempt!r}")
         if entropy not in ("tape", "real"):
             raise UsageError(f"entropy: expected 'tape' or 'real', got {entropy!r}")
-        if patch:
-            raise Unsupported(f"patch={patch!r} is not simulated yet: a program reaches the world through sim.network")
+        if not isinstance(patch, bool):
+            raise UsageError(f"patch: expected True or False, got {patch!r}")
         if allow:
-            raise Unsupported(f"allow={allow!r} has no meaning yet: without patch=True nothing real is fenced off")
+            raise Unsupported(f"allow={allow!r}: letting real peers through the fence is not there yet")
         if isinstance(max_steps, bool) or not isinstance(max_steps, int) or max_steps < 1:
             raise UsageError(f"max_steps: expected a whole number of steps from 1, got {max_steps!r}")
         make_choose(strategy, 0)
         self.strategy = strategy
         self.preempt = preempt
+        self.patch = patch
         self.scope = scope
         self.link: Link = make_link(link)
         self.chunks = check_chunks(chunks)
@@ -80,6 +81,7 @@ class Options:
             "start_ns": self.start_ns,
             "max_steps": self.limits.steps,
             "max_time_ns": self.limits.time_ns,
+            "patch": self.patch,
         }
         defaults = {**_DEFAULTS, "start_ns": START_NS, "max_steps": MAX_STEPS, "max_time_ns": duration_ns(MAX_TIME)}
         plain = {name: value for name, value in plain.items() if value != defaults[name]}
@@ -90,10 +92,10 @@ class Options:
     @classmethod
     def from_dict(cls, plain: dict[str, Any], *, scope: Any = None, max_real_time: Any = MAX_REAL_TIME) -> Options:
         """The reverse of ``as_dict``; raises ``UsageError`` on what it does not know."""
-        unknown = set(plain) - {"strategy", "preempt", "chunks", "start_ns", "max_steps", "max_time_ns", "link"}
+        unknown = set(plain) - {"strategy", "preempt", "chunks", "start_ns", "max_steps", "max_time_ns", "patch", "link"}
         if unknown:
             raise UsageError(f"token: it carries options that this simsock does not know: {', '.join(sorted(unknown))}")
-        known = {name: plain[name] for name in ("preempt", "chunks", "max_steps") if name in plain}
+        known = {name: plain[name] for name in ("preempt", "chunks", "max_steps", "patch") if name in plain}
         strategy = plain.get("strategy", "fifo")
         link = plain.get("link", [])
         if not isinstance(link, list) or not all(isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str) for pair in link):
@@ -111,7 +113,7 @@ class Options:
         return options
 
 
-_DEFAULTS = {"strategy": "fifo", "preempt": "calls", "chunks": "whole"}
+_DEFAULTS = {"strategy": "fifo", "preempt": "calls", "chunks": "whole", "patch": False}
 
 
 def _start_ns(start_time: Any) -> int:

@@ -30,6 +30,7 @@ from simsock.kernel.units import NS, Duration, duration_ns
 from simsock.net import Fabric, Link
 from simsock.net.addresses import AF_INET6
 from simsock.options import Options
+from simsock.patching import make_patching
 from simsock.worldly import Host, Served, _base_name, make_server
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ class Simulation:
         self._expectations: list[Expectation] = []
         self._use = networks.use(_SIMULATED)
         self._on_deviation: Any = None
+        self._on_begin: Any = None
         self.leaks: list[str] = []
 
     @classmethod
@@ -116,7 +118,7 @@ class Simulation:
         frame = self._near or sys._getframe(1)
         if self._session is None:
             scope = make_scope(self.options.scope, frame.f_code.co_filename) if self.options.preempt != "calls" else None
-            self._session = Session(self.options.preempt, scope)
+            self._session = Session(self.options.preempt, scope, make_patching(self.options))
             self._session.__enter__()
         try:
             self._begin(frame)
@@ -138,7 +140,10 @@ class Simulation:
             choose = replaying
         kernel = self._kernel = Kernel(tape, choose, options.limits, self._session.launcher, self._records)
         kernel.on_deviation = self._on_deviation
+        if self._on_begin is not None:
+            self._on_begin(kernel)
         kernel.state["epoch_ns"] = options.start_ns
+        kernel.state["seed"] = self.seed
         fabric = kernel.state["net"] = Fabric(kernel, options.link, options.chunks)
         kernel.first.host = fabric.localhost
         networks.push(self._use)

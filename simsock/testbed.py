@@ -130,14 +130,10 @@ class RealServed:
         """Shut the server down, wait for its thread, close it. Again: nothing."""
         if not self._stopped:
             self._stopped = True
-            self.shutdown()
+            if not self._task.done:
+                self.server.shutdown()
+                self._task.thread.join()
             self.server.server_close()
-
-    def shutdown(self) -> None:
-        """The first half of ``stop``."""
-        if not self._task.done:
-            self.server.shutdown()
-            self._task.thread.join()
 
 
 class RealTestbed:
@@ -189,9 +185,8 @@ class RealTestbed:
             raise_errors(raised)
 
     def _wind_down(self) -> None:
-        for served in self._served:
-            served.shutdown()
-        # Clients before servers: a handler that waits for one then comes to its end, and with it the server that waits for the handler.
+        # Clients before servers: a handler that waits for one then comes to its end, and with it the loop or the server that waits for
+        # the handler.
         for sock in self._sockets:
             sock.close()
         for served in self._served:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 CHECK_EVERY = 1_000
 """Steps between two looks at the slow things: fairness, memory of the log."""
 COLLECT_EVERY = 20_000
-"""Steps between two garbage collections while a world runs."""
+"""Steps between two garbage collections in a young world; an old one waits for a quarter of its age."""
 TASKS_MAX = 100_000
 FREE_POLLS = 64
 """Fruitless polls of one task in a row that cost no time."""
@@ -69,6 +69,7 @@ class Kernel:
         "abandoned",
         "alarm",
         "atomic",
+        "carry",
         "choose",
         "current",
         "eager",
@@ -83,6 +84,7 @@ class Kernel:
         "log",
         "now",
         "on_deviation",
+        "on_line",
         "process",
         "runq",
         "state",
@@ -116,6 +118,11 @@ class Kernel:
         self.state: dict[str, Any] = {}
         """What higher floors keep for this world, by name."""
         self.on_deviation: Callable[[Task, int, Task | None], object] | None = None
+        self.on_line: Callable[[Task, Any, int], object] | None = None
+        """With ``on_deviation``: told of every line (or instruction) that a task is about to run."""
+        self.carry: Any = None
+        """What Python keeps for an OS thread and belongs to a task: ``save()`` before a switch, ``restore(saved)`` after it, ``begin()`` in a new
+        task; None when there is nothing of that kind."""
         self.ending = False
         self.ended = False
         self.abandoned: list[Task] = []
@@ -174,7 +181,7 @@ class Kernel:
         task.fn = None
         task.args = ()
         task.kwargs = {}
-        task.locals = None
+        task.locals = task.thread = None
         del self.tasks[task.serial]
         me = task.greenlet
         task.greenlet = None
@@ -262,9 +269,20 @@ class Kernel:
         runq.append(task)
         self.switches += 1
         self.current = nxt
-        nxt.greenlet.switch(nxt)
+        if self.carry is None:
+            nxt.greenlet.switch(nxt)
+        else:
+            self._switch_carrying(nxt)
         if task.pending is not None:
             self._raise_pending(task)
+
+    def _switch_carrying(self, nxt: Task) -> None:
+        """Switch with what the OS thread keeps for a task (see ``carry``)."""
+        carry = self.carry
+        kept = carry.save()
+        nxt.greenlet.switch(nxt)
+        if self.carry is not None:
+            carry.restore(kept)
 
     def yield_(self) -> None:
         """Let the others run first: the current task goes to the end of the run queue."""
@@ -276,11 +294,11 @@ class Kernel:
         """The current task polled in vain. Others go first; a task that does nothing else pays in time, or it would stand still."""
         task = self.current
         task.polls = polls = task.polls + 1
-        if self.runq:
-            self.yield_()
-        elif polls > FREE_POLLS:
+        if polls > FREE_POLLS:  # whoever else can run: two tasks that only poll would keep each other, and the clock, from moving
             cost = min(POLL_COST_NS_MAX, 1_000 << min(polls // FREE_POLLS, 20))
             self._sleep_until(self.now + cost, "polling")
+        elif self.runq:
+            self.yield_()
 
     # -- waits -------------------------------------------------------------------------------------------------------------------
 
@@ -394,7 +412,10 @@ class Kernel:
         if nxt is not task:
             self.switches += 1
             self.current = nxt
-            nxt.greenlet.switch(nxt)
+            if self.carry is None:
+                nxt.greenlet.switch(nxt)
+            else:
+                self._switch_carrying(nxt)
         if task.pending is not None:
             self._raise_pending(task)
 
@@ -519,7 +540,7 @@ class Kernel:
             )
         self.log.flush()
         if steps >= self._collect_at:
-            self._collect_at = steps + COLLECT_EVERY
+            self._collect_at = steps + max(COLLECT_EVERY, steps // 4)  # seldomer as the world grows: the time for it stays linear
             self.collect()
         self.alarm = steps + CHECK_EVERY if steps >= limit else min(steps + CHECK_EVERY, limit)
 
@@ -586,6 +607,8 @@ def _launch() -> None:
 def _body(task: Task) -> Task | None:
     kernel = task.kernel
     try:
+        if kernel.carry is not None:
+            kernel.carry.begin()
         if task.pending is not None:
             kernel._raise_pending(task)
         task.value = task.fn(*task.args, **task.kwargs)  # type: ignore[misc]  # only the first task has no function

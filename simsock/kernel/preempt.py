@@ -79,6 +79,8 @@ class Preemption:
         task = kernel.current
         if kernel.on_deviation is not None:  # only while a story is told: where it came from, where it is going
             task.where = (task.where[1] if task.where else None, (code, place))
+            if kernel.on_line is not None:
+                kernel.on_line(task, code, place)
         kernel.steps = steps = kernel.steps + 1
         if steps >= kernel.alarm:
             self._outside(kernel._alarm)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gc
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from simsock.errors import UsageError
 from simsock.kernel.core import make_launcher
@@ -24,6 +24,10 @@ active: Kernel | None = None
 """The world that runs in this process, or None. One at a time."""
 
 
+_FROZEN_AT_START_MAX = 1_000
+"""CPython 3.12 starts with some hundred objects frozen; a program that freezes its own has many more, and keeps them frozen."""
+
+
 def kernel() -> Kernel:
     """The active world's kernel; ``UsageError`` outside every world."""
     if active is None:
@@ -34,9 +38,11 @@ def kernel() -> Kernel:
 class Session:
     """A context manager; re-entering is not possible, nesting is an error of whoever uses it."""
 
-    __slots__ = ("_was_enabled", "_was_frozen", "launcher", "preemption")
+    __slots__ = ("_was_enabled", "_was_frozen", "launcher", "patching", "preemption")
 
-    def __init__(self, granularity: str = "calls", scope: Scope | None = None) -> None:
+    def __init__(self, granularity: str = "calls", scope: Scope | None = None, patching: Any = None) -> None:
+        self.patching = patching
+        """What puts the stand-ins into the process: ``apply`` and ``remove`` frame the session, ``enter`` and ``leave`` each world; or None."""
         self.preemption: Preemption | None = None
         if granularity != "calls":
             assert scope is not None, "preemption needs a scope"
@@ -49,11 +55,15 @@ class Session:
         self._was_enabled = gc.isenabled()
         gc.disable()
         # Collections inside a world look at what the world made: older objects go out of the way, in constant time.
-        self._was_frozen = gc.get_freeze_count()
+        self._was_frozen = gc.get_freeze_count() > _FROZEN_AT_START_MAX
         gc.freeze()
+        if self.patching is not None:
+            self.patching.apply()
         return self
 
     def __exit__(self, *exc: object) -> None:
+        if self.patching is not None:
+            self.patching.remove()
         self.launcher.throw()
         if not self._was_frozen:
             gc.unfreeze()
@@ -69,9 +79,13 @@ class Session:
         active = world
         if self.preemption is not None:
             self.preemption.enter(world, frame)
+        if self.patching is not None:
+            self.patching.enter(world)
 
     def leave_world(self) -> None:
         """The world is over: called after its last task is dead."""
         global active
         active = None
+        if self.patching is not None:
+            self.patching.leave()
         watchdog.release()

@@ -140,7 +140,7 @@ class Cast:
         if key == "class":
             if not is_server(found):
                 raise plan.problem("server.class", reference, _not_a("server class", "server.handler", found))
-            self.server_class = found
+            self._set_server(plan, "server.class", reference, found)
         else:
             if not isinstance(found, type) or is_server(found):
                 raise plan.problem("server.handler", reference, _not_a("request handler class", "server.class", found))
@@ -149,11 +149,17 @@ class Cast:
     def _override(self, plan: Plan, reference: str) -> None:
         found = self._find(plan, "--server", reference)
         if is_server(found):
-            self.server_class = found
+            self._set_server(plan, "--server", reference, found)
         elif isinstance(found, type):
             self.handler = found
         else:
             raise plan.problem("--server", reference, f"expected a server class or a request handler class, found {found!r:.60}")
+
+    def _set_server(self, plan: Plan, where: str, reference: str, found: Any) -> None:
+        standard = getattr(sys.modules.get("socketserver"), "BaseServer", None)
+        if standard is not None and issubclass(found, standard):
+            raise plan.problem(where, reference, "a server of the standard socketserver opens real sockets; derive it from simsock.socketserver")
+        self.server_class = found
 
     def _complete(self, plan: Plan, server: str | None) -> None:
         """A server class either knows its handler or is given one."""

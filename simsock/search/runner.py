@@ -14,6 +14,7 @@ from simsock.errors import Deadlock, LimitExceeded, UsageError
 from simsock.kernel import Session, session
 from simsock.kernel.places import is_library, is_simsock
 from simsock.kernel.scope import make_scope
+from simsock.patching import make_patching
 from simsock.simulation import Simulation
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Runner:
         self.test = test
         self.options = options
         scope = make_scope(options.scope, source_file(test)) if options.preempt != "calls" else None
-        self.session = Session(options.preempt, scope)
+        self.session = Session(options.preempt, scope, make_patching(options))
         self._runs = 0
 
     def __enter__(self) -> Runner:

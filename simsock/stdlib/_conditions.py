@@ -130,21 +130,20 @@ class Condition:
         """Wake all who wait."""
         kernel = begin(self._kernel)
         self._check_owned(kernel, "notify")
-        self._tell(kernel, len(self._waiters))
+        self._tell(kernel, None)
 
     def notifyAll(self) -> None:
         """The old name of ``notify_all``."""
         warn("notifyAll() is deprecated, use notify_all() instead", DeprecationWarning, stacklevel=2)
         self.notify_all()
 
-    def _tell(self, kernel: Kernel | None, n: int) -> None:
+    def _tell(self, kernel: Kernel | None, n: int | None) -> None:
         waiters = self._waiters
-        while n > 0 and waiters:
+        for _ in range(len(waiters) if n is None else min(n, len(waiters))):
             waiter = waiters.popleft()
             waiter.notified = True
             if waiter.queue and kernel is not None:
                 kernel.wake(waiter.queue)
-            n -= 1
 
     def _forget(self, waiter: _Waiter) -> None:
         for place, other in enumerate(self._waiters):

@@ -110,12 +110,13 @@ def _first_time(it: local, values: _Values) -> dict[str, Any]:
         attributes: dict[str, Any] = {}
         values.outside = attributes
     elif kernel.current is kernel.first and values.outside is not None:
-        return _of_task(kernel.current).setdefault(values.key, dict(values.outside))  # type: ignore[no-any-return]  # tables of Any
+        attributes = _of_task(kernel.current)[values.key] = dict(values.outside)
+        return attributes
     else:
         attributes = _of_task(kernel.current)[values.key] = {}
     cls = type(it)
     if cls.__init__ is not object.__init__:
-        cls.__init__(it, *values.arguments, **values.keywords)  # type: ignore[misc]  # each task initialises its own
+        cls.__init__(it, *values.arguments, **values.keywords)
     return attributes
 
 

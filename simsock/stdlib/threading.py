@@ -135,7 +135,7 @@ class Thread:
     def _bootstrap(self) -> None:
         try:
             self.run()
-        except (TaskKilled, SystemExit, KeyboardInterrupt, WorldEnded):
+        except (TaskKilled, KeyboardInterrupt, WorldEnded):
             raise
         except BaseException as error:
             hook = excepthook

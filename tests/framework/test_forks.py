@@ -14,7 +14,10 @@ pytestmark = [pytest.mark.real, pytest.mark.filterwarnings("ignore:This process 
 
 
 class Pid(socketserver.StreamRequestHandler):
-    """Says its process id, then waits for the client to say or close."""
+    """Says its process id, then waits for the client to say something.
+
+    Not for its closing: the process was forked with a copy of the client's end, as both are the test's, and keeps it open itself.
+    """
 
     def handle(self):
         self.wfile.write(b"%d\n" % os.getpid())
@@ -264,3 +267,4 @@ def test_unix_streams_are_handled_in_processes_too(bed, make_server, tmp_path, m
         client.connect("server")
         server.handle_request()
         assert int(client.makefile().readline()) in server.active_children
+        client.sendall(b"x")

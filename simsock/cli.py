@@ -1,0 +1,424 @@
+"""The command line.
+
+Owns the arguments, what is printed where, and the exit codes: 0 as expected, 1 an expectation failed, 2 usage or a broken file, 130 Ctrl-C.
+Does not know how scenarios run or searches work. Laws:
+
+* results go to standard output, complaints and progress to standard error, and progress only to a terminal;
+* code is never run because a token names it: a token may lead to a scenario file inside the working directory, nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+import traceback
+from glob import glob
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any, TextIO
+
+from simsock import __version__
+from simsock.errors import Nondeterminism, ScenarioError, SimsockError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import TracebackType
+
+    from simsock.report.files import Reports
+    from simsock.scenario import Plan, Result
+    from simsock.scenario.again import Again
+
+OK, FAILED, BROKEN, INTERRUPTED = 0, 1, 2, 130
+TIMES_MAX = 1_000_000
+
+_EXIT_CODES = "exit codes: 0 as expected, 1 an expectation failed (the token is printed), 2 usage or a broken file, 130 interrupted"
+_REPLAY_CODES = "exit codes: 1 the run fails (again), 0 it passes, 2 the token is damaged or no longer fits the program, or runs differ, 130 interrupted"
+_REPLAY_ABOUT = """\
+Run the one run again that a token stands for, and print its traceback and its story.
+
+A token that was printed by `simsock run` names its scenario file, relative to the working directory; it is used if it is a .toml file inside
+that directory. A token may come from a stranger, so code that it names as module:function is never run: give it yourself as TARGET."""
+
+
+class Interrupted(Exception):
+    """Ctrl-C while something ran that counts; carries how much was done, in words."""
+
+
+class Progress:
+    """How many schedules were tried: counted here, and shown on a terminal."""
+
+    def __init__(self, what: str, schedules: int) -> None:
+        self.tried = 0
+        self._what = what
+        self._schedules = schedules
+        self._shown = False
+        self._terminal = sys.stderr.isatty()
+
+    def ran(self) -> None:
+        """A schedule is about to run in this process."""
+        self.tried += 1
+
+    def told(self, tried: int) -> None:
+        """So many schedules have been tried so far, in whatever process."""
+        self.tried = max(self.tried, tried)
+        if self._terminal:
+            self._shown = True
+            print(f"\r{self._what}: {tried:,} of {self._schedules:,} schedules", end="", file=sys.stderr, flush=True)
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._shown:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+        if kind is not None and issubclass(kind, KeyboardInterrupt):
+            raise Interrupted(f"interrupted after {self.tried:,} schedule" + ("" if self.tried == 1 else "s")) from None
+
+
+def say(text: str = "", stream: TextIO | None = None) -> None:
+    """Print a result at once. What the terminal's encoding has no character for is printed as an escape."""
+    stream = stream or sys.stdout
+    try:
+        print(text, file=stream, flush=True)
+    except UnicodeEncodeError:
+        encoding = stream.encoding or "ascii"
+        print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
+
+
+def complain(text: str) -> None:
+    """Print what went wrong."""
+    say(f"simsock: {text}", sys.stderr)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    try:
+        arguments = make_parser().parse_args(argv)
+    except SystemExit as leaving:  # argparse: --help, --version, and usage errors after printing what is wrong
+        return leaving.code if isinstance(leaving.code, int) else BROKEN
+    try:
+        code: int = arguments.run(arguments)
+    except Interrupted as told:
+        complain(str(told))
+        return INTERRUPTED
+    except KeyboardInterrupt:
+        complain("interrupted")
+        return INTERRUPTED
+    except Nondeterminism as error:
+        complain(str(error))
+        return FAILED
+    except SimsockError as error:
+        complain(str(error))
+        return BROKEN
+    except BrokenPipeError:  # `simsock run … | head`: nobody reads on, and the interpreter must not complain about it while it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN
+    return code
+
+
+# -- arguments -------------------------------------------------------------------------------------------------------------------------------
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The arguments of every command."""
+    parser = argparse.ArgumentParser(prog="simsock", description="Deterministic simulation testing for blocking sockets and threads.", epilog=_EXIT_CODES)
+    parser.add_argument("--version", action="version", version=f"simsock {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    run = commands.add_parser("run", help="search scenario files and compare with what they expect", description="Search scenarios.", epilog=_EXIT_CODES)
+    run.add_argument("scenarios", nargs="+", metavar="SCENARIO", help="a scenario file (.toml)")
+    _search_arguments(run, None)
+    run.add_argument("--server", metavar="MODULE:CLASS", help="the server or request handler class to use instead of the file's")
+    run.add_argument("--report", metavar="DIR", help="also write what was found to DIR, as text and as JSON")
+    run.set_defaults(run=run_command)
+
+    replay = commands.add_parser(
+        "replay",
+        help="run the one run again that a token stands for",
+        description=_REPLAY_ABOUT,
+        epilog=_REPLAY_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    replay.add_argument("token", metavar="TOKEN", help="what a failure printed; - reads it from standard input")
+    replay.add_argument("target", nargs="?", metavar="TARGET", help="a scenario file or module:function, if the token does not name a scenario")
+    replay.add_argument("--times", type=_number(1, TIMES_MAX), default=1, metavar="N", help="repeat it N times and say how many were the same")
+    replay.add_argument("--server", metavar="MODULE:CLASS", help="as it was given to `simsock run`")
+    replay.set_defaults(run=replay_command)
+
+    explore = commands.add_parser(
+        "explore", help="search the schedules of a test function", description="Search the schedules of a test function.", epilog=_EXIT_CODES
+    )
+    explore.add_argument("target", metavar="MODULE:FUNCTION", help="a function that takes a fresh, entered Simulation; the working directory is importable")
+    _search_arguments(explore, 1000)
+    explore.add_argument("--strategy", default="random", help="how tasks are picked (random)")
+    explore.add_argument("--preempt", default="lines", help="where a task may be switched out: calls, lines or instructions (lines)")
+    explore.set_defaults(run=explore_command)
+
+    listing = commands.add_parser("scenarios", help="list scenarios/*.toml", description="List scenarios/*.toml, each with what it shows.")
+    listing.set_defaults(run=scenarios_command)
+    return parser
+
+
+def _search_arguments(parser: argparse.ArgumentParser, schedules: int | None) -> None:
+    shown = "what the file says" if schedules is None else str(schedules)
+    parser.add_argument("--schedules", type=_number(1, 10_000_000), default=schedules, metavar="N", help=f"how many to try ({shown})")
+    parser.add_argument("--seed", type=_seed, default=None if schedules is None else 0, help="a whole number or text; another seed tries other schedules")
+    parser.add_argument("--jobs", type=_number(1, 1_000), default=1, metavar="N", help="processes that share the work (1)")
+
+
+def _number(low: int, high: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or not low <= int(text[:20]) <= high:
+            raise argparse.ArgumentTypeError(f"expected a whole number from {low} to {high}, got {text!r}")
+        return int(text)
+
+    return number
+
+
+def _seed(text: str) -> int | str:
+    digits = text.removeprefix("-")
+    return int(text) if digits.isascii() and digits.isdigit() and len(digits) < 60 else text
+
+
+# -- simsock run -----------------------------------------------------------------------------------------------------------------------------
+
+
+def run_command(arguments: argparse.Namespace) -> int:
+    """``simsock run``: every file is checked before the first one is run."""
+    from simsock.report.files import Reports
+    from simsock.scenario import read
+
+    plans = [read(path) for path in arguments.scenarios]
+    reports = Reports(arguments.report) if arguments.report is not None else None
+    _find_modules_here()
+    worst = OK
+    for number, plan in enumerate(plans):
+        if number:
+            say()
+        try:
+            worst = max(worst, _run_one(plan, arguments, reports))
+        except ScenarioError as error:  # what it names is not there: the others may still be fine
+            complain(str(error))
+            worst = BROKEN
+    return worst
+
+
+def _run_one(plan: Plan, arguments: argparse.Namespace, reports: Reports | None) -> int:
+    from simsock.scenario import run
+
+    about = plan.table("scenario")
+    title = f"{plan.path}: {about['about']}"
+    say(title)
+    with Progress(plan.path, arguments.schedules or plan.table("search")["schedules"]) as progress:
+        result = run(
+            plan,
+            seed=arguments.seed,
+            schedules=arguments.schedules,
+            jobs=arguments.jobs,
+            server=arguments.server,
+            progress=progress.told,
+            on_run=progress.ran,
+        )
+    verdict = result.verdict
+    lines = [str(verdict)]
+    command = None
+    if verdict.failed and verdict.token is not None:
+        command = _replay_line(verdict.token, None if result.target is not None else plan.path, arguments.server)
+        lines.append(f"repeat it: {command}")
+        if result.again is not None:
+            lines.append(f"repeated from its token: {_how_it_repeats(result.again, result.repeats)}")
+    lines.append(f"as expected: {about['expect']}" if result.as_expected else f"NOT AS EXPECTED: {result.surprise}")
+    say("\n".join(lines))
+    if reports is not None:
+        name = os.path.basename(plan.path).removesuffix(".toml")
+        paths = reports.write(name, "\n".join([title, *lines]), _facts(result, command))
+        say(f"report: {' and '.join(paths)}")
+    return OK if result.as_expected else FAILED
+
+
+def _facts(result: Result, command: str | None) -> dict[str, Any]:
+    """A result as plain values, for JSON."""
+    verdict = result.verdict
+    error = verdict.error
+    about = result.plan.table("scenario")
+    return {
+        "scenario": about["name"],
+        "file": result.plan.path,
+        "about": about["about"],
+        "expected": about["expect"],
+        "as_expected": result.as_expected,
+        "surprise": result.surprise or None,
+        "verdict": verdict.status,
+        "schedules": verdict.schedules,
+        "seed": verdict.seed,
+        "failing_schedule": verdict.failing_schedule,
+        "error": None if error is None else {"type": type(error).__name__, "message": str(error)},
+        "token": verdict.token,
+        "command": command,
+        "repeated": result.repeats if result.again is not None else None,
+        "steps": [step._asdict() for step in verdict.deviations],
+        "columns": verdict.story.columns if verdict.story is not None else [],
+        "simsock": __version__,
+    }
+
+
+def _how_it_repeats(again: Again, repeats: bool) -> str:
+    from simsock.scenario.again import failure_place
+
+    if not repeats or again.error is None:
+        return f"NOT the same: {again.outcome_text()}"
+    place = failure_place(again.error)
+    return "same error" + (f", raised at {place}" if place else "")
+
+
+def _replay_line(token: str, target: str | None, server: str | None) -> str:
+    words = ["simsock", "replay", token, *([target] if target is not None else []), *(["--server", server] if server is not None else [])]
+    return shlex.join(words)
+
+
+# -- simsock replay --------------------------------------------------------------------------------------------------------------------------
+
+
+def replay_command(arguments: argparse.Namespace) -> int:
+    """``simsock replay``."""
+    from simsock.choices import Token
+
+    text = sys.stdin.read() if arguments.token == "-" else arguments.token
+    carried = Token.decode(text)
+    target = arguments.target if arguments.target is not None else target_from(carried.target)
+    _find_modules_here()
+    if target.endswith(".toml"):
+        from simsock.scenario import ScenarioTest, importable, read
+
+        plan = read(target)
+        with importable(plan, arguments.server):
+            test = ScenarioTest(plan, arguments.server)
+            return _replay(test, text, test.scope(), arguments.times)
+    from simsock.scenario.loading import load_function
+
+    if arguments.server is not None:
+        raise UsageError(f"--server {arguments.server}: only a scenario has a server to replace, and {target} is none")
+    return _replay(load_function(target), text, None, arguments.times)
+
+
+def target_from(named: str | None) -> str:
+    """The scenario file that a token may lead to. Raises ``UsageError`` for everything that a stranger could mean harm with."""
+    if named is None:
+        raise UsageError("the token does not say what it was made for: give a scenario file or module:function after it")
+    shown = repr(named) if len(named) <= 120 else repr(named[:117] + "...")
+    path = PurePosixPath(named)
+    if path.suffix != ".toml":
+        hint = " (a test of pytest's is repeated with pytest ... --simsock-replay=TOKEN)" if "::" in named else ""
+        raise UsageError(
+            f"the token was made for {shown}; a token may come from a stranger, so code that it names is not run: "
+            f"if you trust it, name it yourself after the token, as module:function{hint}"
+        )
+    here = os.path.realpath(os.getcwd())
+    bad = path.is_absolute() or ".." in path.parts or "\\" in named or not named.isprintable()
+    if bad or not os.path.realpath(os.path.join(here, named)).startswith(here.rstrip(os.sep) + os.sep):
+        raise UsageError(f"the token names {shown}, which is not inside the working directory: if you trust it, give the file yourself after the token")
+    if not os.path.exists(named):
+        raise UsageError(f"the token was made for {shown}, and there is no such file here: run this where it is, or give the file after the token")
+    return named
+
+
+def _replay(test: Any, token: str, scope: Any, times: int) -> int:
+    from simsock.report.story import one_line
+    from simsock.scenario.again import failure_place, repeat
+
+    try:
+        again = repeat(test, token, scope=scope, times=times)
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted while a run was repeated") from None
+    error = again.error
+    if error is None:
+        if again.mismatches:
+            complain("\n".join(["the run passes, and the token does not fit this program any more:", *again.mismatches, *again.differences]))
+            return BROKEN
+        say("the run passes")
+    else:
+        say("".join(traceback.format_exception(type(error), error, _program_part(error.__traceback__))).rstrip())
+        if again.story is not None:
+            say(f"\n{again.story.text()}\n")
+        for text in (*again.mismatches, *again.differences):
+            say(f"note: {text}")
+        say(f"fails: {one_line(error)}" + (f" ({place})" if (place := failure_place(error)) else ""))
+    if times > 1:
+        say(f"{again.same:,} of {times:,} the same" + (f"; the first that was not: {again.other}" if again.other else ""))
+    if again.same < times:
+        return BROKEN
+    return OK if error is None else FAILED
+
+
+def _program_part(trace: TracebackType | None) -> TracebackType | None:
+    """A traceback from the first frame on that is not simsock's; all of it when there is none."""
+    from simsock.kernel.places import is_simsock
+
+    first = trace
+    while first is not None and is_simsock(first.tb_frame.f_code.co_filename):
+        first = first.tb_next
+    return first or trace
+
+
+# -- simsock explore, simsock scenarios --------------------------------------------------------------------------------------------------------
+
+
+class _Counted:
+    """A test function that tells how often it is called. Only for one process: several tell by themselves."""
+
+    def __init__(self, test: Callable[[Any], object], progress: Progress) -> None:
+        self.__wrapped__ = test
+        self._progress = progress
+
+    def __call__(self, sim: Any) -> None:
+        self._progress.ran()
+        self.__wrapped__(sim)
+
+
+def explore_command(arguments: argparse.Namespace) -> int:
+    """``simsock explore``."""
+    from simsock.scenario.loading import load_function
+    from simsock.search import explore
+
+    _find_modules_here()
+    test = load_function(arguments.target)
+    with Progress(arguments.target, arguments.schedules) as progress:
+        verdict = explore(
+            test if arguments.jobs > 1 else _Counted(test, progress),
+            arguments.schedules,
+            strategy=arguments.strategy,
+            preempt=arguments.preempt,
+            seed=arguments.seed,
+            jobs=arguments.jobs,
+            target=arguments.target,
+            progress=progress.told,
+        )
+    say(str(verdict))
+    if verdict.failed and verdict.token is not None:
+        say(f"repeat it: {_replay_line(verdict.token, arguments.target, None)}")
+    return FAILED if verdict.failed else OK
+
+
+def scenarios_command(arguments: argparse.Namespace) -> int:
+    """``simsock scenarios``."""
+    from simsock.scenario import read
+
+    paths = sorted(glob(os.path.join("scenarios", "*.toml")))
+    if not paths:
+        raise UsageError("there is no scenarios/*.toml in this directory")
+    width = max(map(len, paths))
+    code = OK
+    for path in paths:
+        try:
+            say(f"{path.ljust(width)}  {read(path).table('scenario')['about']}")
+        except ScenarioError as error:
+            complain(str(error))
+            code = BROKEN
+    return code
+
+
+def _find_modules_here() -> None:
+    """Make the working directory importable, as ``python -m`` does."""
+    if "" not in sys.path and os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())

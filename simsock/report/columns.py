@@ -1,0 +1,188 @@
+"""What the tasks of a run did around the places that matter: one column a task, one row a step.
+
+Owns which rows are shown and how they are laid out. Knows events and picks as they were noted; words come from outside. Laws: at most
+``ROWS_MAX`` rows of at most ``WIDTH`` characters; what is left out between two rows shows as ``…``; simsock's own code never shows.
+"""
+
+from __future__ import annotations
+
+import linecache
+from typing import TYPE_CHECKING
+
+from simsock.report.listening import LINE, Event, Listener, Pick
+
+if TYPE_CHECKING:
+    from simsock.report.story import Words
+
+ROWS_MAX = 36
+WIDTH = 118
+COLUMNS_MAX = 5
+CELL_COMFORTABLE = 24
+CELL_MIN = 14
+AROUND = 2
+"""Rows shown of a task before it was switched out and after it went on; and at the end of the run."""
+LOOK_MAX = 2_000
+"""Events looked at on either side of a place that matters."""
+
+Row = tuple[str, str, str]
+"""A mark for the margin, the task's path, the text."""
+
+
+def columns(listener: Listener, marks: list[tuple[int, Pick | None]], words: Words, ending: str) -> list[str]:
+    """The lines of the table; none when there is nothing to show. ``marks`` are the story's steps: the number of events before each, and its pick."""
+    events = listener.events
+    shifted = [(at - listener.dropped, pick) for at, pick in marks]
+    chosen = _choose(events, shifted)
+    if ending and chosen and events[chosen[-1]].words.startswith("raises "):
+        del chosen[-1]  # the last row says the same, and more
+    tasks = _columns_of(events, chosen)
+    chosen = [number for number in chosen if events[number].task in tasks]
+    if not chosen:
+        return []
+    files = {place[0] for number in chosen if (place := events[number].place) is not None}
+    only = next(iter(files)) if len(files) == 1 else None
+    rows: list[Row] = []
+    previous = -1
+    waiting = [(at, str(step)) for step, (at, _) in enumerate(shifted, 1)]
+    for number in chosen:
+        mark = ""
+        while waiting and waiting[0][0] <= number:
+            mark = f"{mark},{waiting.pop(0)[1]}".lstrip(",")
+        if previous >= 0 and any(event.task in tasks and not event.words.startswith("(") for event in events[previous + 1 : number]):
+            rows.append(("", "", "…"))
+        rows.append((mark, events[number].task, _cell(events[number], words, only, listener.sparse)))
+        previous = number
+    if ending:
+        rows.append(("", listener.failed if listener.failed in tasks else "", ending))
+    heading = f"step by step (lines of {words.file(only)}):" if only is not None else "step by step:"
+    return [heading, *_layout(rows, tasks, words)]
+
+
+# -- which rows ------------------------------------------------------------------------------------------------------------------------------
+
+
+def _choose(events: list[Event], marks: list[tuple[int, Pick | None]]) -> list[int]:
+    """The numbers of the events to show, in order: those around the steps first, then what ran in between, until the rows are used up."""
+    musts: dict[int, None] = {}
+    mays: dict[int, int] = {}
+    for at, pick in marks:
+        if at < 0:
+            continue
+        if pick is None:
+            musts.update(dict.fromkeys(range(max(0, at - 1), min(len(events), at + AROUND))))
+            continue
+        before = _of_task(events, pick.task, range(at - 1, max(-1, at - LOOK_MAX), -1))
+        musts.update(dict.fromkeys(before))
+        if pick.how in ("line", "within", "call"):
+            after = _of_task(events, pick.task, range(at, min(len(events), at + LOOK_MAX)))
+            resumed = after[0] if after else min(len(events), at + ROWS_MAX)
+            musts.update(dict.fromkeys(after))
+            for number in range(at, resumed):
+                mays[number] = min(mays.get(number, 9), _rank(events[number], pick))
+        else:
+            musts.update(dict.fromkeys(_of_task(events, pick.chosen, range(at, min(len(events), at + LOOK_MAX)))))
+    shown = list(musts)[: ROWS_MAX - AROUND]
+    taken = {*shown, *_last(events)}
+    for number in sorted(mays, key=lambda number: (mays[number], number)):
+        if len(taken) >= ROWS_MAX:
+            break
+        if mays[number] < 9:
+            taken.add(number)
+    return sorted(taken)
+
+
+def _of_task(events: list[Event], task: str, numbers: range) -> list[int]:
+    """The first few events of a task among those numbered; lines, unless it has none."""
+    lines: list[int] = []
+    records: list[int] = []
+    for number in numbers:
+        event = events[number]
+        if event.task == task:
+            (lines if event.kind == LINE else records).append(number)
+            if len(lines) == AROUND or (event.words == "(ends)" and numbers.step > 0):
+                break
+    return lines or records[:AROUND]
+
+
+def _rank(event: Event, pick: Pick) -> int:
+    """How much an event matters that happened while a task stood switched out: 0 the same file as where it stood ... 9 not at all."""
+    if event.kind == LINE:
+        return 0 if pick.place is None or (event.place is not None and event.place[0] == pick.place[0]) else 1
+    return 9 if event.words.startswith("(") else 2
+
+
+def _last(events: list[Event]) -> list[int]:
+    """The end of the run, as far as the program's own lines go: the last of the task that ran last, and what was raised."""
+    for number in range(len(events) - 1, max(-1, len(events) - LOOK_MAX), -1):
+        if events[number].words.startswith("raises "):
+            return [*sorted(_of_task(events, events[number].task, range(number, max(-1, number - LOOK_MAX), -1))), number]
+    for number in range(len(events) - 1, max(-1, len(events) - LOOK_MAX), -1):
+        if events[number].kind == LINE:
+            return [number]
+    return []
+
+
+def _columns_of(events: list[Event], chosen: list[int]) -> list[str]:
+    """The tasks that get a column, in the order in which they first show: those with the most rows, and always that of the last row."""
+    count: dict[str, int] = {}
+    for number in chosen:
+        count[events[number].task] = count.get(events[number].task, 0) + 1
+    if not count:
+        return []
+    last = events[chosen[-1]].task
+    best = sorted(count, key=lambda task: (task != last, -count[task]))[:COLUMNS_MAX]
+    return [task for task in count if task in best]
+
+
+# -- how they look ---------------------------------------------------------------------------------------------------------------------------
+
+
+def _cell(event: Event, words: Words, only: str | None, sparse: bool) -> str:
+    """A line with its source; or what was recorded, with its line when no lines are shown by themselves."""
+    place = event.place
+    where = "" if place is None else str(place[1]) if only is not None else words.place(place)
+    if event.kind != LINE or place is None:
+        return f"{where} {words.event(event)}".strip() if sparse else words.event(event)
+    return f"{where} {linecache.getline(*place).strip()}".rstrip()
+
+
+def _layout(rows: list[Row], tasks: list[str], words: Words) -> list[str]:
+    """Each cell begins in its task's column. Nothing stands to the right of it in its row, so it may run on there."""
+    margin = max((len(mark) for mark, _, _ in rows), default=0)
+    margin = 2 + margin + (2 if margin else 0)
+    titles = [words.task(task) for task in tasks]
+    natural = [max([len(title), *(len(text) for _, path, text in rows if path == task)]) for task, title in zip(tasks, titles)]
+    widths = _fit(natural, WIDTH - margin - 2 * (len(tasks) - 1))
+    starts = [margin + sum(widths[:place]) + 2 * place for place in range(len(tasks))]
+    lines = [_line("", list(zip(starts, titles, widths)))]
+    for number, (mark, path, text) in enumerate(rows, 1):
+        start = starts[tasks.index(path)] if path else margin
+        if number == len(rows):
+            start = max(margin, min(start, WIDTH - len(text)))  # the error: rather further to the left than cut
+        lines.append(_line(mark, [(start, text, WIDTH - start)]))
+    return lines
+
+
+def _line(mark: str, cells: list[tuple[int, str, int]]) -> str:
+    line = f"  {mark}"
+    for start, text, width in cells:
+        line = line.ljust(start) + _cut(text, width)
+    return line.rstrip()
+
+
+def _cut(text: str, width: int) -> str:
+    text = "".join(character if character.isprintable() else " " for character in text)
+    return text if len(text) <= width else text[: max(0, width - 1)] + "…"
+
+
+def _fit(natural: list[int], room: int) -> list[int]:
+    """Widths that add up to ``room`` at most: the widest columns give way first, the last one after the others, as its cells cannot run on."""
+    last = natural[-1]
+    others = natural[:-1]
+    for least in (CELL_COMFORTABLE, CELL_MIN):
+        cap = max(others, default=0)
+        while cap > least and sum(min(width, cap) for width in others) + last > room:
+            cap -= 1
+        others = [min(width, cap) for width in others]
+        last = max(CELL_MIN, min(last, room - sum(others)))
+    return [*others, last]

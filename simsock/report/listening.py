@@ -1,0 +1,282 @@
+"""Listening to one run: what happened in it, step by step, as plain facts.
+
+PYTEST_DONT_REWRITE
+
+Owns the taking of notes. Does not word them (``story``) nor lay them out (``columns``). Laws:
+
+* listening never changes a run: it neither parks, nor draws, nor records, and keeps texts and numbers only, nothing of the program's;
+* notes are bounded: of a very long run the newest are kept;
+* a line counts from when it runs, not from when its task was switched out before it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from simsock.kernel.places import PACKAGE, is_library, is_simsock
+
+if TYPE_CHECKING:
+    from types import CodeType, FrameType
+
+    from simsock.choices import Deviation
+    from simsock.kernel import Kernel, Task
+
+EVENTS_MAX = 200_000
+"""Events kept, at least; twice as many at most."""
+
+Place = tuple[str, int]
+"""A source file and a line."""
+
+LINE, RECORD = "line", "record"
+
+
+class Event(NamedTuple):
+    """A task was about to run a line, or something was recorded. ``words`` is empty for a line."""
+
+    kind: str
+    task: str
+    place: Place | None
+    words: str
+    now: int
+
+
+class Pick(NamedTuple):
+    """The scheduler went on with ``chosen`` instead of ``passed``, after ``at`` events.
+
+    ``how`` the task came to the point: ``"line"`` (between ``before`` and ``place``), ``"within"`` (a line), ``"call"`` (of ``what``, at
+    ``place``), ``"wait"`` (for ``what``), ``"gave way"`` or ``"ended"``. ``held``: which locks other tasks waited for, and who held them.
+    """
+
+    label: str
+    index: int  # type: ignore[assignment]  # hides tuple.index, as in Deviation
+    at: int
+    how: str
+    task: str
+    before: Place | None
+    place: Place | None
+    what: str
+    chosen: str
+    passed: str
+    held: tuple[str, ...]
+
+
+class Listener:
+    """Notes of one world, from its beginning to its failure."""
+
+    def __init__(self, granularity: str) -> None:
+        self.events: list[Event] = []
+        self.dropped = 0
+        """Events that were forgotten: the first of ``events`` has this number."""
+        self.picks: list[Pick] = []
+        self.asked: list[tuple[int, Deviation]] = []
+        """All deviations in the order in which they happened, each with the number of events before it."""
+        self.sparse = granularity == "calls"
+        """No lines are told: rows have to come from what is recorded."""
+        self._by_offset = granularity == "instructions"
+        self._inside = False
+        """The last instruction told was not the first one of its line."""
+        self._lines: dict[CodeType, dict[int, int]] = {}
+        self._last: dict[str, tuple[Place | None, Place]] = {}
+        self._stopped: list[tuple[Task, int, Event]] = []
+        """Tasks that were switched out just before a line, and that line: it counts when they go on."""
+        self._line_task: Task | None = None
+        self._line_steps = -1
+        self._kernel: Kernel | None = None
+        self.failed = "main"
+        """The task in which the error was raised."""
+
+    def begin(self, kernel: Kernel) -> None:
+        """A world begins."""
+        self._kernel = kernel
+        kernel.on_deviation = self.deviates
+        kernel.on_line = self.line
+        append = kernel.log.append
+
+        def noted(record: tuple[Any, ...]) -> None:
+            append(record)
+            self.record(record)
+
+        kernel.log.append = noted
+
+    def finish(self, error: BaseException | None) -> None:
+        """The run is over: keep the notes, let go of the world."""
+        self._went_on(None)
+        self._catch_up()
+        if error is not None:
+            self.failed = next((event.task for event in reversed(self.events) if event.words == f"raises {type(error).__name__}"), "main")
+            place = _raised_at(error)
+            if self.sparse and place is not None and self._kernel is not None:
+                self.events.append(Event(LINE, self.failed, place, "", self._kernel.now))
+        self._kernel = self._line_task = None
+        self._stopped.clear()
+
+    @property
+    def count(self) -> int:
+        """How many events there were so far."""
+        return self.dropped + len(self.events)
+
+    # -- what the kernel tells -------------------------------------------------------------------------------------------------------
+
+    def line(self, task: Task, code: CodeType, at: int) -> None:
+        """``task`` is about to run a line."""
+        kernel = task.kernel
+        line = self._line_at(code, at) if self._by_offset else at
+        place = (code.co_filename, line)
+        last = self._last.get(task.path)
+        self._line_task = task
+        self._line_steps = kernel.steps + 1
+        self._inside = self._by_offset and last is not None and last[1] == place
+        if self._inside:
+            return
+        if is_simsock(code.co_filename):
+            return
+        self._last[task.path] = (last[1] if last is not None else None, place)
+        self._add(Event(LINE, task.path, place, "", kernel.now), task)
+
+    def record(self, record: tuple[Any, ...]) -> None:
+        """Something was recorded."""
+        kernel = self._kernel
+        if kernel is None or kernel.ending:
+            return
+        task = kernel.current
+        words = _words(record) if record[1] == task.path else ""
+        if words:
+            self._add(Event(RECORD, task.path, _stand()[0], words, kernel.now), task)
+        else:
+            self._catch_up()
+
+    def deviates(self, task: Task, index: int, chosen: Task | None) -> None:
+        """The scheduler takes another task than the dull one."""
+        kernel = task.kernel
+        runq = kernel.runq
+        before: Place | None = None
+        what = ""
+        if self._stopped:
+            self._went_on(task)
+        if task is self._line_task and kernel.steps == self._line_steps and task.queue is None and not task.dead:
+            how, passed = "within" if self._inside else "line", task.path
+            before, place = self._last.get(task.path, (None, None))
+        elif task.dead:
+            how, place, passed = "ended", None, runq[0].path
+        elif task.queue is not None or any(other is task for other in runq):
+            how = "wait" if task.queue is not None else "gave way"
+            what = task.why
+            place, passed = _stand()[0], runq[0].path
+        else:
+            how, passed = "call", task.path
+            place, what = _stand()
+            if self.sparse and place is not None:
+                self._stopped.append((task, task.points, Event(LINE, task.path, place, "", kernel.now)))
+        held = tuple(text for other in kernel.tasks.values() if other is not task and (text := _holding(other)))
+        if how == "line" and self.events and self.events[-1][:3] == (LINE, task.path, place):
+            self._stopped.append((task, task.points, self.events.pop()))
+        self._catch_up()
+        self.picks.append(Pick(task.label, index, self.count, how, task.path, before, place, what, chosen.path if chosen else "?", passed, held))
+
+    # -- keeping ---------------------------------------------------------------------------------------------------------------------
+
+    def _went_on(self, now: Task | None) -> None:
+        """Count the lines before which tasks were switched out that have gone on since: ``now`` has, and those that parked again have."""
+        for entry in list(self._stopped):
+            task, points, event = entry
+            if task is now or task.points > points:
+                self._stopped.remove(entry)
+                self._catch_up()
+                self.events.append(event)
+
+    def _add(self, event: Event, task: Task) -> None:
+        if self._stopped:
+            self._went_on(task)
+        self._catch_up()
+        events = self.events
+        events.append(event)
+        if len(events) > 2 * EVENTS_MAX:
+            del events[:EVENTS_MAX]
+            self.dropped += EVENTS_MAX
+
+    def _catch_up(self) -> None:
+        """Note where the deviations that the tape has recorded since the last look belong."""
+        kernel = self._kernel
+        if kernel is not None:
+            recorded = kernel.tape.deviations
+            for place in range(len(self.asked), len(recorded)):
+                self.asked.append((self.count, recorded[place]))
+
+    def _line_at(self, code: CodeType, offset: int) -> int:
+        lines = self._lines.get(code)
+        if lines is None:
+            lines = self._lines[code] = {}
+            for start, end, line in code.co_lines():
+                for at in range(start, end, 2):
+                    lines[at] = line or code.co_firstlineno
+        return lines.get(offset, code.co_firstlineno)
+
+
+def _holding(task: Task) -> str:
+    """``"handler-2 waits for Lock #1, held by handler-1"``, or nothing."""
+    if task.queue is None:
+        return ""
+    holder = getattr(getattr(task.on, "holder", None), "path", None)
+    if holder is None:
+        return ""
+    describe = getattr(task.on, "describe", None)
+    return f"{{{task.path}}} waits for {describe() if describe is not None else type(task.on).__name__}, held by {{{holder}}}"
+
+
+_OURS = tuple(PACKAGE + part for part in ("kernel" + os.sep, "net" + os.sep, "stdlib" + os.sep, "report" + os.sep, "simulation.py", "worldly.py"))
+_WORLD_BOTTOM = PACKAGE + os.path.join("search", "runner.py")
+
+
+def _stand() -> tuple[Place | None, str]:
+    """Where the program stands, and which simulated call it has made there."""
+    frame: FrameType | None = sys._getframe(1)
+    call = ""
+    inside = True
+    while frame is not None:
+        filename = frame.f_code.co_filename
+        if filename == _WORLD_BOTTOM:
+            break
+        if filename.startswith(_OURS):
+            if inside:
+                call = frame.f_code.co_qualname
+        else:
+            inside = False
+            if not is_simsock(filename) and not is_library(filename):
+                return (filename, frame.f_lineno), call
+        frame = frame.f_back
+    return None, call
+
+
+def _raised_at(error: BaseException) -> Place | None:
+    """The innermost line of the program that an error came through."""
+    place = None
+    trace = error.__traceback__
+    while trace is not None:
+        filename = trace.tb_frame.f_code.co_filename
+        if not is_simsock(filename) and not is_library(filename):
+            place = (filename, trace.tb_lineno)
+        trace = trace.tb_next
+    return place
+
+
+_SIZED = ("recv", "send", "sendto", "recvfrom")
+
+
+def _words(record: tuple[Any, ...]) -> str:
+    """A record in a few words; empty for what is told otherwise or matters to nobody who reads a story."""
+    what = record[2]
+    more = record[3:]
+    if what in ("yield", "next", "resolve"):
+        return ""
+    if what == "spawn":
+        return f"(starts {{{more[0]}}})"
+    if what == "end":
+        return "(ends)"
+    if what == "error":
+        return f"raises {more[0]}"
+    if what in _SIZED:
+        size = next((part for part in more if isinstance(part, int)), 0)
+        return f"{what} {size} byte" + ("" if size == 1 else "s")
+    return f"({what} " + " ".join(str(part) for part in more) + ")"

@@ -1,0 +1,224 @@
+"""The story of a failing run: the few answers that were not the dull ones, in plain words, and then what the tasks did around them.
+
+Owns the words. Does not know how notes are taken (``listening``) nor how columns are laid out (``columns``). Law: whatever is told comes
+from a run that was listened to, never from a guess.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from simsock.kernel.places import short_path
+from simsock.kernel.units import NS
+from simsock.report.columns import columns
+from simsock.report.listening import Event, Listener, Pick, Place
+
+if TYPE_CHECKING:
+    from simsock.choices import Deviation
+    from simsock.kernel import Kernel
+    from simsock.simulation import Simulation
+
+STEPS_TOLD_MAX = 40
+
+_PATH = re.compile(r"\{([^{}]*)\}")
+_LOSS = re.compile(r"link (\S+)->(\S+) loss")
+_JITTER = re.compile(r"link (\S+)->(\S+) jitter")
+_CHUNKS = re.compile(r"chunks (\S+)<-(\S+) #(\d+)")
+
+
+class Step(NamedTuple):
+    """One deviation and what it means. ``str()`` of it is the text."""
+
+    label: str
+    index: int  # type: ignore[assignment]  # hides tuple.index, as in Deviation
+    value: int
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Story:
+    """``steps``: the deviations in the order in which they happened. ``columns``: what the tasks did, as lines of text."""
+
+    def __init__(self, steps: list[Step], columns: list[str], asides: dict[int, tuple[str, ...]] | None = None) -> None:
+        self.steps = steps
+        self.columns = columns
+        self._asides = asides or {}
+
+    def text(self) -> str:
+        """The whole report."""
+        count = len(self.steps)
+        lines = ["nothing unusual is needed: it fails with the plain schedule and a quiet network"]
+        if count:
+            lines = ["what was not as usual, and is enough to make it fail:"]
+        for number, step in enumerate(self.steps[:STEPS_TOLD_MAX], 1):
+            lines.append(f"  {number}. {step.text}")
+            lines.extend(f"     at that moment {aside}" for aside in self._asides.get(number - 1, ()))
+        if count > STEPS_TOLD_MAX:
+            lines.append(f"  … and {count - STEPS_TOLD_MAX:,} more")
+        if self.columns:
+            lines.extend(["", *self.columns])
+        return "\n".join(lines)
+
+    __str__ = text
+
+
+class Teller:
+    """Listens to one run and tells its story: ``listen`` before the world is entered, ``story`` after it has ended."""
+
+    def __init__(self) -> None:
+        self._listener: Listener | None = None
+        self._latency_ns: dict[str, int] = {}
+        self._sim: Simulation | None = None
+
+    def listen(self, sim: Simulation) -> None:
+        """Take notes of this world. Costs time and changes nothing."""
+        listener = self._listener = Listener(sim.options.preempt)
+        self._sim = sim
+        sim._on_begin = listener.begin
+        sim._on_deviation = listener.deviates
+
+    def story(self, error: BaseException | None, deviations: Any = ()) -> Story:
+        """The story of the run: of ``deviations`` if given (those that the run did not use are told as such), and of how it ended."""
+        listener, sim = self._listener, self._sim
+        if listener is None or sim is None:
+            return Story([_step(deviation, _bare(deviation)) for deviation in deviations], [])
+        kernel = sim._kernel
+        if kernel is not None:
+            self._latency_ns = _latencies(kernel)
+        self._sim = None
+        listener.finish(error)
+        words = Words(listener)
+        picks = {(pick.label, pick.index): pick for pick in listener.picks}
+        steps: list[Step] = []
+        marks: list[tuple[int, Pick | None]] = []
+        asides: dict[int, tuple[str, ...]] = {}
+        losses = [(deviation.label, deviation.index) for _, deviation in listener.asked]
+        for at, deviation in listener.asked:
+            pick = picks.get((deviation.label, deviation.index))
+            if pick is not None:
+                asides[len(steps)] = tuple(map(words.fill, pick.held))
+            text = words.of_pick(pick) if pick is not None else self._of_the_net(deviation, losses)
+            steps.append(_step(deviation, text))
+            marks.append((pick.at if pick is not None else at, pick))
+        used = {tuple(deviation) for _, deviation in listener.asked}
+        for deviation in deviations:
+            if tuple(deviation) not in used:
+                steps.append(_step(deviation, f"(not asked for in this run: {_bare(deviation)})"))
+        return Story(steps, columns(listener, marks, words, one_line(error) if error is not None else ""), asides)
+
+    # -- the net -------------------------------------------------------------------------------------------------------------------
+
+    def _of_the_net(self, deviation: Deviation, others: list[tuple[str, int]]) -> str:
+        label, index, value = deviation
+        if match := _LOSS.fullmatch(label):
+            return f"packet {index + 1} {match[1]}->{match[2]} was lost"
+        if match := _JITTER.fullmatch(label):
+            name = f"{match[1]}->{match[2]}"
+            lost = sorted(at for other, at in others if other == f"link {name} loss")
+            number = index
+            for at in lost:  # a lost packet has no delay: the questions about delays skip it
+                number += at <= number
+            later = value & 1
+            offset_ns = (value + 1) // 2 if later else min(value // 2, self._latency_ns.get(name, value))
+            return f"packet {number + 1} {name} took {_duration(offset_ns)} {'longer' if later else 'shorter'}"
+        if match := _CHUNKS.fullmatch(label):
+            bytes_text = "1 byte" if value == 1 else f"{value:,} bytes"
+            return f"recv {index + 1} of connection #{match[3]} from {match[2]} on {match[1]} returned at most {bytes_text}"
+        return _bare(deviation)
+
+
+def _step(deviation: Any, text: str) -> Step:
+    label, index, value = deviation
+    return Step(label, index, value, text)
+
+
+def _bare(deviation: Any) -> str:
+    label, index, value = deviation
+    return f"{label}, question {index}: answer {value}"
+
+
+class Words:
+    """How tasks and places are called in one story: as briefly as is unambiguous in it."""
+
+    def __init__(self, listener: Listener) -> None:
+        paths = {event.task for event in listener.events}
+        for pick in listener.picks:
+            paths.update((pick.task, pick.chosen, pick.passed))
+        self._tasks = _shortened(paths, lambda path: path.rpartition("/")[2])
+        places = [event.place for event in listener.events]
+        places += [place for pick in listener.picks for place in (pick.before, pick.place)]
+        self._files = _shortened({place[0] for place in places if place is not None}, os.path.basename)
+
+    def task(self, path: str) -> str:
+        """A task's name."""
+        return self._tasks.get(path, path)
+
+    def file(self, filename: str) -> str:
+        """A file's name."""
+        return self._files.get(filename) or short_path(filename)
+
+    def place(self, place: Place) -> str:
+        """``counter.py:14``."""
+        return f"{self.file(place[0])}:{place[1]}"
+
+    def fill(self, text: str) -> str:
+        """A text in which task paths stand in braces."""
+        return _PATH.sub(lambda match: self.task(match[1]), text)
+
+    def event(self, event: Event) -> str:
+        """What a recorded event says."""
+        return self.fill(event.words)
+
+    def of_pick(self, pick: Pick) -> str:
+        """What a choice of the scheduler means."""
+        task, chosen = self.task(pick.task), self.task(pick.chosen)
+        if pick.how == "line" and pick.place is not None:
+            if pick.before is None or pick.before == pick.place:
+                return f"task {chosen} ran before {self.place(pick.place)} of {task}"
+            return f"task {chosen} ran between {self.place(pick.before)} and {self.place(pick.place)} of {task}"
+        if pick.how == "within" and pick.place is not None:
+            return f"task {chosen} ran in the middle of {self.place(pick.place)} of {task}"
+        where = self.place(pick.place) if pick.place is not None else ""
+        if pick.how == "call":
+            what = pick.what or "a simulated call"
+            return f"task {chosen} ran before {what} of {task}" + (f" ({where})" if where else "")
+        rest = f"{chosen} went on instead of {self.task(pick.passed)}"
+        if pick.how == "ended":
+            return f"when {task} had ended, {rest}"
+        facts = ", ".join(filter(None, (pick.what if pick.how == "wait" else "", where)))
+        return f"when {task} {'waited' if pick.how == 'wait' else 'gave way'}{f' ({facts})' if facts else ''}, {rest}"
+
+
+def _shortened(names: set[str], shorten: Any) -> dict[str, str]:
+    """Each name shortened, except where two would be alike."""
+    count: dict[str, int] = {}
+    for name in names:
+        count[shorten(name)] = count.get(shorten(name), 0) + 1
+    return {name: shorten(name) for name in names if count[shorten(name)] == 1}
+
+
+def _latencies(kernel: Kernel) -> dict[str, int]:
+    fabric = kernel.state.get("net")
+    return {wire.name: wire.latency_ns for wire in fabric._wires.values()} if fabric is not None else {}
+
+
+def _duration(ns: int) -> str:
+    """A length of time for people: ``"3 ms"``, ``"1.5 s"``, ``"200 ns"``."""
+    for unit, size in (("s", NS), ("ms", 1_000_000), ("us", 1_000)):
+        if ns >= size:
+            return f"{ns / size:.4g} {unit}"
+    return f"{ns} ns"
+
+
+def one_line(error: BaseException) -> str:
+    """``"AssertionError: 2 != 3"``: an error's class and the first line of its text."""
+    text = str(error).strip()
+    first = text.splitlines()[0] if text else ""
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__
+
+
+__all__ = ["Step", "Story", "Teller", "one_line"]

@@ -1,0 +1,81 @@
+"""Running again the one run that a token stands for, once or many times, and telling whether it is the same each time.
+
+Owns the comparison of two failures. Does not know where a test comes from, nor prints. Law: two failures are the same when the exception's
+class, the innermost line of the program and the message (memory addresses aside) are.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from simsock.choices import Token
+from simsock.kernel.places import short_path
+from simsock.options import Options
+from simsock.report.story import Story, Teller, one_line
+from simsock.search.runner import Outcome, Runner, innermost_line, signature
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from simsock.simulation import Simulation
+
+_ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}\b")
+
+
+class Again(NamedTuple):
+    """What came of repeating a run ``times`` times. ``error`` (None if it passes), ``story`` and ``mismatches`` are those of the first time."""
+
+    error: BaseException | None
+    story: Story | None
+    mismatches: tuple[str, ...]
+    differences: tuple[str, ...]
+    times: int
+    same: int
+    other: str
+    """The first run that came out differently, in words; empty when all were the same."""
+
+    def same_failure(self, error: BaseException) -> bool:
+        """Whether every one of them failed as ``error`` did."""
+        return self.error is not None and self.same == self.times and failure(self.error) == failure(error)
+
+    def outcome_text(self) -> str:
+        """In one line: how it ended."""
+        return self.other or ("it passes" if self.error is None else one_line(self.error))
+
+
+def repeat(test: Callable[[Simulation], object], token: str, *, scope: Any = None, times: int = 1) -> Again:
+    """Run ``test`` as ``token`` says, ``times`` times. Raises ``BadToken``; what the test raises is in what is returned."""
+    carried = Token.decode(token)
+    options = Options.from_dict(carried.options, scope=scope)
+    other = ""
+    same = 1
+    with Runner(test, options) as runner:
+        teller = Teller()
+        first = runner.run(carried.seed, carried.deviations, digest=True, prepare=teller.listen)
+        story = teller.story(first.error, first.deviations) if first.error is not None else None
+        known = _told(first)
+        for _ in range(times - 1):
+            came = _told(runner.run(carried.seed, carried.deviations, digest=True))
+            if came == known:
+                same += 1
+            elif not other:
+                other = "it passes" if came[0] is None else came[0][1] if came[0] != known[0] else f"the same error, but digest {came[1]} instead of {known[1]}"
+    return Again(first.error, story, first.mismatches, tuple(carried.differences_here()), times, same, other)
+
+
+def _told(outcome: Outcome) -> tuple[tuple[Any, str] | None, str | None]:
+    return (failure(outcome.error) if outcome.error is not None else None, outcome.digest)
+
+
+def failure(error: BaseException) -> tuple[Any, str]:
+    """What is equal for equal failures."""
+    return (signature(error), _ADDRESS.sub("0x...", one_line(error)))
+
+
+def failure_place(error: BaseException) -> str:
+    """``"scenarios/counter.py:31"``: the innermost line of the program; for several errors at once, that of each."""
+    if isinstance(error, BaseExceptionGroup):
+        return ", ".join(dict.fromkeys(filter(None, map(failure_place, error.exceptions))))
+    place = innermost_line(error)
+    return f"{short_path(place[0])}:{place[1]}" if place is not None else ""

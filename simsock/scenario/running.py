@@ -1,0 +1,191 @@
+"""Running a scenario: its world, the search, and whether what came out is what the file expects.
+
+Owns the test function that a scenario stands for, and ``run``. Does not print. Laws:
+
+* a failing run is repeated from its token before anybody is told of it;
+* whatever a file names is imported for the length of ``run`` only.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from simsock.kernel.scope import project_root
+from simsock.net import Link
+from simsock.net.addresses import AF_INET6
+from simsock.report.story import one_line
+from simsock.scenario.again import repeat
+from simsock.scenario.loading import Cast, neighbours
+from simsock.scenario.schema import Plan, read
+from simsock.search import Verdict, explore
+from simsock.search.verdict import FAILS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from simsock.scenario.again import Again
+    from simsock.simulation import Simulation
+
+RECV_BYTES = 65_536
+
+
+class ScenarioTest:
+    """A scenario as a test function: called with an entered world, it serves, lets the clients loose, waits for quiet, and checks."""
+
+    def __init__(self, plan: Plan, server: str | None = None) -> None:
+        self.plan = plan
+        self.server = server
+        self.cast = Cast(plan, server)
+        self.on_run: Callable[[], object] | None = None
+        """Called before every run; stays in this process."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_rebuild, (os.path.abspath(self.plan.path), self.server))
+
+    def __call__(self, sim: Simulation) -> None:
+        if self.on_run is not None:
+            self.on_run()
+        cast = self.cast
+        served = self._serve(sim)
+        act = cast.client or self._send
+
+        def client(number: int) -> None:
+            act(sim, served, number)
+
+        count = self.plan.table("clients")["count"]
+        clients = [sim.spawn(client, number, host=f"client-{number}") for number in range(1, count + 1)]
+        for task in clients:
+            task.result()
+        sim.settle()
+        if cast.check is not None:
+            answer = cast.check(served.server)
+            if answer is not None and not answer:
+                raise AssertionError(f"{self.plan.table('check')['function']}(server) returned {answer!r}")
+
+    def _serve(self, sim: Simulation) -> Any:
+        cast = self.cast
+        if cast.server_class is None:
+            return sim.serve(cast.handler)
+        if cast.handler is not None:
+            return sim.serve(cast.server_class, cast.handler)
+        host = sim.host("server")
+        wants_v6 = getattr(cast.server_class, "address_family", None) == AF_INET6
+        ip = next(ip for ip in host.addresses if (":" in ip) == wants_v6)
+        with host:
+            server = cast.server_class((ip, 0))
+        return sim.serve(server, host=host)
+
+    def _send(self, sim: Simulation, served: Any, number: int) -> None:
+        """The client of ``clients.send``: says it, says no more, and hears the server out."""
+        with sim.network.socket.create_connection(served.address[:2]) as connection:
+            connection.sendall(self.plan.table("clients")["send"].encode())
+            connection.shutdown(sim.network.socket.SHUT_WR)
+            while connection.recv(RECV_BYTES):
+                pass
+
+    def scope(self) -> list[str]:
+        """What is searched: the project that the file belongs to, and the modules that it names."""
+        return [project_root(self.plan.path), *self.cast.files]
+
+
+def modules_of(plan: Plan, server: str | None = None) -> set[str]:
+    """The modules that a plan names."""
+    named = [server, *(value for key in ("class", "handler") if (value := plan.table("server")[key]))]
+    named += [plan.table("clients")["client"], plan.table("check").get("function")]
+    return {reference.partition(":")[0] for reference in named if reference}
+
+
+def importable(plan: Plan, server: str | None = None) -> neighbours:
+    """A context manager in which ``ScenarioTest(plan, server)`` can be made and run."""
+    return neighbours(os.path.dirname(os.path.abspath(plan.path)), modules_of(plan, server))
+
+
+def _rebuild(path: str, server: str | None) -> ScenarioTest:
+    """In a process of a search with several jobs. Such a process is started with ``sys.path`` as it is during ``run``."""
+    return ScenarioTest(read(path), server)
+
+
+class Result(NamedTuple):
+    """What came of a scenario. ``again`` is the run repeated from the token, if one failed; ``surprise`` is empty when all is as expected."""
+
+    plan: Plan
+    verdict: Verdict
+    target: str | None
+    again: Again | None
+    repeats: bool
+    surprise: str
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether the scenario's expectation was met."""
+        return not self.surprise
+
+
+def run(
+    plan: Plan,
+    *,
+    seed: int | str | None = None,
+    schedules: int | None = None,
+    jobs: int = 1,
+    server: str | None = None,
+    progress: Callable[[int], object] | None = None,
+    on_run: Callable[[], object] | None = None,
+) -> Result:
+    """Search a scenario. ``seed``, ``schedules`` and ``server`` (``module:Class``) take the place of what the file says.
+
+    Raises ``ScenarioError`` when what the file names is not there.
+    """
+    search = plan.table("search")
+    impairments = {name: value for name, value in plan.table("link").items() if value is not None}
+    target = target_of(plan.path)
+    with importable(plan, server):
+        test = ScenarioTest(plan, server)
+        test.on_run = on_run
+        verdict = explore(
+            test,
+            search["schedules"] if schedules is None else schedules,
+            strategy=search["strategy"],
+            preempt=search["preempt"],
+            scope=test.scope(),
+            seed=search["seed"] if seed is None else seed,
+            link=Link(**impairments),
+            jobs=jobs,
+            target=target,
+            progress=progress,
+        )
+        again = None
+        repeats = False
+        if verdict.failed and verdict.token is not None and verdict.error is not None:
+            again = repeat(test, verdict.token, scope=test.scope())
+            repeats = again.same_failure(verdict.error)
+    return Result(plan, verdict, target, again, repeats, _surprise(plan, verdict, again, repeats))
+
+
+def _surprise(plan: Plan, verdict: Verdict, again: Again | None, repeats: bool) -> str:
+    """What is not as the file expects, in one line; empty when all is."""
+    expected = plan.table("scenario")["expect"]
+    if verdict.status != expected:
+        return f"expected {expected}, and it is {verdict.status}"
+    if expected == FAILS and verdict.error is not None:
+        wanted = plan.table("scenario")["error"]
+        told = one_line(verdict.error)
+        if wanted is not None and wanted not in told:
+            return f"expected an error with {wanted!r} in it, and it is {told}"
+        if not repeats and again is not None:
+            return f"the failure did not repeat from its token: {again.outcome_text()}"
+    return ""
+
+
+def target_of(path: str) -> str | None:
+    """A scenario file as a token names it: relative to the working directory, with slashes; None for a file that lies outside."""
+    try:
+        relative = os.path.relpath(path)
+    except ValueError:
+        return None
+    posix = PurePosixPath(relative.replace(os.sep, "/"))
+    return None if posix.is_absolute() or ".." in posix.parts or posix.suffix != ".toml" else str(posix)
+
+
+__all__ = ["Result", "ScenarioTest", "importable", "run", "target_of"]

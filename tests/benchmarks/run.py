@@ -1,0 +1,236 @@
+"""Benchmarks: how fast a world is, beside real loopback in the same run.
+
+    python tests/benchmarks/run.py [--quick] [--only NAME ...]
+
+Prints a table; nothing is asserted, because a time on a shared machine proves nothing. Every figure is a median of several repetitions,
+simulated and real taken in turn, so that the ratio holds when the machine's speed drifts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import resource
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from types import FunctionType
+
+import simsock
+from simsock import socketserver
+from simsock.options import Options
+from simsock.search.runner import Runner
+from simsock.simulation import Simulation
+
+clock = time.perf_counter
+
+
+class Echo(socketserver.StreamRequestHandler):
+    """Sends every line back."""
+
+    def handle(self) -> None:
+        while line := self.rfile.readline():
+            self.wfile.write(line)
+
+
+class Server(socketserver.ThreadingTCPServer):
+    """A server that many connect to at once."""
+
+    request_queue_size = 20_000
+    daemon_threads = True
+
+
+def per_call(work: Callable[[], object], times: int) -> float:
+    """Microseconds a call."""
+    began = clock()
+    for _ in range(times):
+        work()
+    return (clock() - began) / times * 1e6
+
+
+def alternate(repetitions: int, *measures: Callable[[], float]) -> list[float]:
+    """The median of each measure, taken in turn."""
+    found: list[list[float]] = [[] for _ in measures]
+    for _ in range(repetitions):
+        for values, measure in zip(found, measures, strict=True):
+            gc.collect()
+            values.append(measure())
+    return [statistics.median(values) for values in found]
+
+
+def real_life() -> None:
+    """One server on loopback: start, one echo, shutdown, close."""
+    import socket
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Echo) as server:
+        loop = threading.Thread(target=server.serve_forever)
+        loop.start()
+        with socket.create_connection(server.server_address) as client:
+            client.sendall(b"hello\n")
+            assert client.recv(100) == b"hello\n"
+        server.shutdown()
+        loop.join()
+
+
+def simulated_life() -> None:
+    """The same in a fresh world."""
+    with Simulation() as sim:
+        server = sim.serve(Echo)
+        with sim.connect(server) as client:
+            client.sendall(b"hello\n")
+            assert client.recv(100) == b"hello\n"
+        server.stop()
+
+
+def bench_life_cycle(quick: bool) -> list[str]:
+    """Start, one echo, shutdown and close."""
+    times = 50 if quick else 300
+    ours, real = alternate(5, lambda: per_call(simulated_life, times), lambda: per_call(real_life, max(times // 10, 5)))
+    return [f"{ours:.0f} µs", f"{real:.0f} µs", f"{ours / real:.2f}", "<= 300 µs"]
+
+
+def bench_round_trip(quick: bool) -> list[str]:
+    """One line there and back through StreamRequestHandler."""
+    import socket
+
+    times = 2_000 if quick else 10_000
+
+    def trips(client: socket.socket) -> float:
+        return per_call(lambda: (client.sendall(b"hello\n"), client.recv(100)), times)
+
+    def simulated() -> float:
+        with Simulation() as sim, sim.connect(sim.serve(Echo)) as client:
+            return trips(client)
+
+    def real() -> float:
+        with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Echo) as server:
+            loop = threading.Thread(target=server.serve_forever)
+            loop.start()
+            with socket.create_connection(server.server_address) as client:
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                found = trips(client)
+            server.shutdown()
+            loop.join()
+        return found
+
+    ours, theirs = alternate(5, simulated, real)
+    return [f"{ours:.1f} µs", f"{theirs:.1f} µs", f"{ours / theirs:.2f}", "ratio <= 0.5"]
+
+
+def counting(lines: int) -> Callable[[], object]:
+    """A function of so many lines, in a file of its own as far as preemption is concerned."""
+    body = "\n".join(f"    a = {number}" for number in range(lines))
+    space: dict[str, object] = {}
+    exec(compile(f"def work():\n{body}\n", __file__, "exec"), space)
+    work = space["work"]
+    assert isinstance(work, FunctionType)
+    return work
+
+
+def bench_preemption_point(quick: bool) -> list[str]:
+    """A line at which the scheduler is asked and says "go on"."""
+    lines = 50  # of a function: CPython 3.12 and 3.13 take longer for a line event in a function of many hundred lines
+    work = counting(lines)
+    times = 500 if quick else 2_000
+
+    def measure(preempt: str) -> float:
+        with Simulation(strategy="random", preempt=preempt, scope=__file__):
+            return per_call(work, times) / lines
+
+    with_points, without = alternate(5, lambda: measure("lines"), lambda: measure("calls"))
+    return [f"{with_points - without:.2f} µs", "-", "-", "<= 1 µs"]
+
+
+def crowd(count: int) -> tuple[float, float]:
+    """Seconds, and MB of growth, for so many clients connected at once."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    began = clock()
+    with Simulation() as sim:
+        server = sim.serve(Echo, server_class=Server)
+        clients = [sim.connect(server) for _ in range(count)]
+        for number, client in enumerate(clients):
+            client.sendall(b"%d\n" % number)
+        for number, client in enumerate(clients):
+            assert client.recv(100) == b"%d\n" % number
+        for client in clients:
+            client.close()
+    return clock() - began, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+
+
+def bench_crowd(quick: bool) -> list[str]:
+    """Many connected clients on one threading server, one echo each."""
+    count = 2_000 if quick else 10_000
+    small = statistics.median(crowd(count // 10)[0] for _ in range(3))
+    seconds, megabytes = crowd(count)
+    return [f"{seconds:.2f} s, {megabytes:.0f} MB", f"{count // 10}: {small:.3f} s", f"{seconds / small:.1f}", "<= 3 s, <= 600 MB, ratio ~ 10"]
+
+
+def ten_lines_each(sim: Simulation) -> None:
+    """Three threads of ten lines."""
+
+    def work() -> int:
+        a = 1
+        b = a + 1
+        c = b + 1
+        d = c + 1
+        e = d + 1
+        f = e + 1
+        g = f + 1
+        h = g + 1
+        i = h + 1
+        return i
+
+    tasks = [sim.spawn(work) for _ in range(3)]
+    for task in tasks:
+        task.result()
+
+
+def bench_schedules(quick: bool) -> list[str]:
+    """Schedules a second: three threads of ten lines each, preempted at lines."""
+    times = 200 if quick else 2_000
+    with Runner(ten_lines_each, Options(strategy="random", preempt="lines", scope=__file__)) as runner:
+        number = iter(range(10**9))
+        (each,) = alternate(5, lambda: per_call(lambda: runner.run(f"0/{next(number)}"), times))
+    return [f"{1e6 / each:,.0f} /s", "-", "-", ">= 2,000 /s"]
+
+
+def bench_reset(quick: bool) -> list[str]:
+    """An empty world inside a search."""
+    times = 500 if quick else 5_000
+    with Runner(lambda sim: None, Options()) as runner:
+        (each,) = alternate(5, lambda: per_call(lambda: runner.run("0/1"), times))
+    return [f"{each:.0f} µs", "-", "-", "(<= 30 µs later)"]
+
+
+def bench_import(quick: bool) -> list[str]:
+    """``import simsock`` over a bare interpreter."""
+
+    def run(code: str) -> float:
+        began = clock()
+        subprocess.run([sys.executable, "-c", code], check=True)
+        return (clock() - began) * 1e3
+
+    plain, ours, world = alternate(5 if quick else 15, lambda: run("pass"), lambda: run("import simsock"), lambda: run("from simsock import Simulation"))
+    return [f"{ours - plain:.0f} ms", f"{plain:.0f} ms bare", f"{world - plain:.0f} ms with Simulation", "<= 60 ms"]
+
+
+def main() -> int:
+    """Run the benchmarks that were asked for."""
+    benchmarks = {name.removeprefix("bench_"): fn for name, fn in globals().items() if name.startswith("bench_")}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="fewer repetitions: does it run at all?")
+    parser.add_argument("--only", nargs="+", choices=sorted(benchmarks), help="just these")
+    arguments = parser.parse_args()
+    print(f"simsock {simsock.__version__}, Python {sys.version.split()[0]}")
+    print(f"{'benchmark':<18} {'simulated':<22} {'real loopback':<18} {'ratio':<24} target")
+    for name, bench in benchmarks.items():
+        if arguments.only is None or name in arguments.only:
+            print("{:<18} {:<22} {:<18} {:<24} {}".format(name, *bench(arguments.quick)), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
