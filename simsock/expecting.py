@@ -24,12 +24,16 @@ class Expectation:
         self._types = types or (BaseException,)
         self._match = match
         self._open = True
+        self._earlier: list[BaseException] = []
+        """What nobody expected when the block of a ``with`` began: not its business."""
         self.errors: list[BaseException] = []
 
     def take(self, error: BaseException) -> bool:
         """Whether the error is one of those expected."""
         if any(error is known for known in self.errors):
             return True
+        if any(error is known for known in self._earlier):
+            return False
         if not self._open or not isinstance(error, self._types) or (self._match is not None and not re.search(self._match, str(error))):
             return False
         self.errors.append(error)
@@ -44,6 +48,9 @@ class Expectation:
             raise AssertionError(f"expected an error of a task or handler: {wanted}; none came{came}")
 
     def __enter__(self) -> Expectation:
+        self._open = False
+        self._earlier = list(self._world.errors)
+        self._open = True
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:

@@ -82,6 +82,7 @@ class Options:
             "max_steps": self.limits.steps,
             "max_time_ns": self.limits.time_ns,
             "patch": self.patch,
+            "entropy": self.entropy,
         }
         defaults = {**_DEFAULTS, "start_ns": START_NS, "max_steps": MAX_STEPS, "max_time_ns": duration_ns(MAX_TIME)}
         plain = {name: value for name, value in plain.items() if value != defaults[name]}
@@ -92,10 +93,10 @@ class Options:
     @classmethod
     def from_dict(cls, plain: dict[str, Any], *, scope: Any = None, max_real_time: Any = MAX_REAL_TIME) -> Options:
         """The reverse of ``as_dict``; raises ``UsageError`` on what it does not know."""
-        unknown = set(plain) - {"strategy", "preempt", "chunks", "start_ns", "max_steps", "max_time_ns", "patch", "link"}
+        unknown = set(plain) - {"strategy", "preempt", "chunks", "start_ns", "max_steps", "max_time_ns", "patch", "entropy", "link"}
         if unknown:
             raise UsageError(f"token: it carries options that this simsock does not know: {', '.join(sorted(unknown))}")
-        known = {name: plain[name] for name in ("preempt", "chunks", "max_steps", "patch") if name in plain}
+        known = {name: plain[name] for name in ("preempt", "chunks", "max_steps", "patch", "entropy") if name in plain}
         strategy = plain.get("strategy", "fifo")
         link = plain.get("link", [])
         if not isinstance(link, list) or not all(isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str) for pair in link):
@@ -113,7 +114,7 @@ class Options:
         return options
 
 
-_DEFAULTS = {"strategy": "fifo", "preempt": "calls", "chunks": "whole", "patch": False}
+_DEFAULTS = {"strategy": "fifo", "preempt": "calls", "chunks": "whole", "patch": False, "entropy": "tape"}
 
 
 def _start_ns(start_time: Any) -> int:

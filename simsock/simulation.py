@@ -73,6 +73,10 @@ class Simulation:
                 raise UsageError(f"token: its options are its own; {', '.join(sorted(unused))} cannot be given beside it")
             seed, deviations = carried.seed, carried.deviations
             checked = Options.from_dict(carried.options, **{name: options[name] for name in ("scope", "max_real_time") if name in options})
+            if options.get("patch", checked.patch) != checked.patch:
+                raise UsageError(f"token: it was made with patch={checked.patch}, patch={options['patch']!r} cannot be given beside it")
+            if options.get("allow"):
+                raise Unsupported(f"allow={options['allow']!r}: letting real peers through the fence is not there yet")
         else:
             try:
                 checked = Options(**options)
@@ -146,10 +150,9 @@ class Simulation:
         kernel.state["seed"] = self.seed
         fabric = kernel.state["net"] = Fabric(kernel, options.link, options.chunks)
         kernel.first.host = fabric.localhost
-        networks.push(self._use)
-        hooks = _error_hooks()
-        hooks.append(self._handler_failed)
         self._session.enter_world(kernel, frame)
+        networks.push(self._use)
+        _error_hooks().append(self._handler_failed)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         kernel = self._running()
@@ -167,27 +170,29 @@ class Simulation:
             self._served.clear()
             self._sockets.clear()
         raised = self._unexpected(kernel)
+        raised.extend((None, problem) for problem in problems)
+        if kernel.fate is not None and (error is None or isinstance(kernel.fate, KeyboardInterrupt)):
+            error, ours = kernel.fate, False  # a signal that came while the world ended
         if error is not None:
             note(error, raised)
             if ours:
                 return
             raise error
-        raised.extend((None, problem) for problem in problems)
         raise_errors(raised)
+        if self.leaks:
+            warnings.warn(LeakWarning(f"the world ended while tasks still ran: {', '.join(self.leaks)}"), stacklevel=2)
 
     def _wind_down(self, kernel: Kernel) -> None:
-        """Stop the servers, close what tests were handed, and let what is being handled come to its end."""
-        for served in self._served:
-            served.shutdown()
+        """Let every task begin, stop the servers, close what tests were handed, and let what is being handled come to its end."""
+        kernel.start_all()
+        stops = [kernel.spawn(served.stop, base="stop", host=served.host._host, daemon=True) for served in self._served if not served._stopped]
+        kernel.start_all()
+        # A server without threads may be in the middle of a request whose end it learns from the close.
         for sock in self._sockets:
             sock.close()
-        for served in self._served:
-            if not served._stopped:
-                task = kernel.spawn(served.stop, base="stop", host=served.host._host, daemon=True)
-                try:
-                    kernel.join(task, kernel.now + _END_PATIENCE_NS)
-                except Deadlock:
-                    break  # a handler that waits for a peer which says no more: it is ended with the world
+        deadline = kernel.now + _END_PATIENCE_NS
+        for task in stops:
+            kernel.join(task, deadline)  # in vain where a handler waits for a peer that says no more: it is ended with the world
         if cycles := wait_cycles(kernel):
             names = "; ".join(" -> ".join(task.path for task in [*cycle, cycle[0]]) for cycle in cycles)
             raise Deadlock(f"deadlock: tasks wait for each other in a cycle: {names}\n{task_table(kernel)}", report=task_table(kernel))
@@ -217,8 +222,6 @@ class Simulation:
         for task in kernel.tasks.values():
             if task is not kernel.first and not task.daemon and task.started:
                 self.leaks.append(f"task {task.path}")
-        if self.leaks:
-            warnings.warn(LeakWarning(f"the world ended while tasks still ran: {', '.join(self.leaks)}"), stacklevel=4)
 
     def _unexpected(self, kernel: Kernel) -> list[tuple[Task | None, BaseException]]:
         return [entry for entry in kernel.errors if not any(expectation.take(entry[1]) for expectation in self._expectations)]
@@ -273,7 +276,7 @@ class Simulation:
 
     def settle(self) -> None:
         """Let everything run until no task can and nothing is on its way. Sleeping tasks go on sleeping."""
-        self._running().wait_idle(in_flight=True)
+        self._running().settle()
 
     # -- tasks and hosts -----------------------------------------------------------------------------------------------------------
 

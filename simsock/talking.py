@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from simsock.errors import Unsupported, UsageError
 from simsock.kernel import session
+from simsock.kernel.places import place_of
 from simsock.kernel.units import Duration, duration_ns
 from simsock.net.chunks import check_chunks, make_cutter
 from simsock.simulation import Simulation
@@ -48,7 +49,7 @@ class BareServer:
 
 def talk(
     handler: Callable[[Any, Any, Any], object],
-    client: bytes,
+    client: Any,
     *,
     server: Any = None,
     chunks: Any = "whole",
@@ -111,21 +112,25 @@ def _talk(kernel: Kernel, handler: Any, sent: bytes, server: Any, chunks: Any, h
         finally:
             request.close()
 
-    task = kernel.spawn(run, base="handler")
-    ended = kernel.join(task, began + timeout_ns)
+    task = kernel.spawn(run, base="handler", daemon=True)
+    timed_out = None
+    if not kernel.join(task, began + timeout_ns):
+        timed_out = TimeoutError(f"the handler had not ended after {timeout_ns / 1e9:g} s of virtual time: {_last_words(task)}")
+        kernel.cancel(task)
+        kernel.join(task, kernel.now)  # one that swallows its end is left to the world's
     error = task.error
     kernel.errors[errors_before:] = [entry for entry in kernel.errors[errors_before:] if entry[1] is not error or error is None]
-    if not ended:
-        kernel.cancel(task)
-        kernel.join(task, None)
-        error = TimeoutError(f"the handler had not ended after {timeout_ns / 1e9:g} s of virtual time: {_last_words(task)}")
+    error = timed_out or error
     reply = bytes(ours.rx)
     ours.rx.clear()
     return Talk(reply, ours.eof or ours.state == "closed", error, (kernel.now - began) / 1e9)
 
 
 def _last_words(task: Any) -> str:
-    return f"it was waiting in {task.why}" if task.why else "it was running"
+    greenlet = task.greenlet
+    frame = getattr(greenlet, "gr_frame", None)
+    where = f" at {place_of(frame)}" if frame is not None else ""
+    return f"it was waiting in {task.why}{where}" if task.queue is not None else f"it was running{where}"
 
 
 __all__ = ["BareServer", "Talk", "talk"]

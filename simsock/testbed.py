@@ -130,10 +130,19 @@ class RealServed:
         """Shut the server down, wait for its thread, close it. Again: nothing."""
         if not self._stopped:
             self._stopped = True
-            if not self._task.done:
-                self.server.shutdown()
-                self._task.thread.join()
-            self.server.server_close()
+            try:
+                if not self._task.done:
+                    self._shutdown()
+            finally:
+                self.server.server_close()
+
+    def _shutdown(self) -> None:
+        try:
+            self.server.shutdown()
+        except RuntimeError:
+            if not self._task.done:  # else it failed before it served, which is what there is to tell
+                raise
+        self._task.thread.join()
 
 
 class RealTestbed:

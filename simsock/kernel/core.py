@@ -17,13 +17,14 @@ from _thread import get_ident
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from greenlet import getcurrent, greenlet
+from greenlet import GreenletExit, getcurrent, greenlet
 
 from simsock.errors import Deadlock, LimitExceeded, RealTimeLimit, StepLimit, TaskCancelled, TaskKilled, TimeLimit, WorldEnded
 from simsock.kernel.files import Process
 from simsock.kernel.places import place_of_current
 from simsock.kernel.records import Log
 from simsock.kernel.task import Task
+from simsock.kernel.teardown import refuse, refuse_loop
 from simsock.kernel.timers import Timers
 from simsock.kernel.units import NS, duration_ns, format_ns
 
@@ -76,6 +77,7 @@ class Kernel:
         "ended",
         "ending",
         "errors",
+        "fate",
         "files",
         "finalized",
         "first",
@@ -85,6 +87,7 @@ class Kernel:
         "now",
         "on_deviation",
         "on_line",
+        "preemption",
         "process",
         "runq",
         "state",
@@ -94,6 +97,7 @@ class Kernel:
         "tasks",
         "thread",
         "timers",
+        "wakes",
     )
 
     def __init__(self, tape: Tape, choose: Choose | None, limits: Limits, launcher: greenlet, keep_records: int = 2000) -> None:
@@ -126,6 +130,11 @@ class Kernel:
         self.ending = False
         self.ended = False
         self.abandoned: list[Task] = []
+        self.fate: BaseException | None = None
+        """What a signal wants raised, and could not while the kernel itself was at work: the next point or park does it."""
+        self.wakes = 0
+        self.preemption: Any = None
+        """What switches tasks between lines, if anything does; the session sets it."""
         self._serial = 0
         self._idlers: deque[Task] = deque()
         self._collect_at = COLLECT_EVERY
@@ -182,7 +191,7 @@ class Kernel:
         task.args = ()
         task.kwargs = {}
         task.locals = task.thread = None
-        del self.tasks[task.serial]
+        self.tasks.pop(task.serial, None)  # not there any more when it was given up as one that would not end
         me = task.greenlet
         task.greenlet = None
         if self.ending:
@@ -198,6 +207,8 @@ class Kernel:
 
     def task_failed(self, task: Task, error: BaseException) -> None:
         """A task or handler raised: remembered for the world's end."""
+        if self.ending and (self.ended or isinstance(error, WorldEnded)):
+            return  # no fault of the program: it was told so while it ended
         self.log.append((self.now, task.path, "error", type(error).__name__))
         self.errors.append((task, error))
 
@@ -290,10 +301,22 @@ class Kernel:
             self.runq.append(self.current)
             self._park()
 
+    def start_all(self) -> None:
+        """Let the others run until each task that was spawned has at least begun."""
+        while any(not task.started for task in self.runq):
+            self.yield_()
+
     def fruitless(self) -> None:
-        """The current task polled in vain. Others go first; a task that does nothing else pays in time, or it would stand still."""
+        """The current task polled in vain. Others go first; a task that does nothing else pays in time, or it would stand still.
+
+        The price rises only as long as nobody is woken in between: a busy server that empties its sockets polls in vain, too.
+        """
         task = self.current
-        task.polls = polls = task.polls + 1
+        polls = task.polls
+        if task.polled_at != self.wakes:
+            task.polled_at = self.wakes
+            polls = min(polls, FREE_POLLS)
+        task.polls = polls = polls + 1
         if polls > FREE_POLLS:  # whoever else can run: two tasks that only poll would keep each other, and the clock, from moving
             cost = min(POLL_COST_NS_MAX, 1_000 << min(polls // FREE_POLLS, 20))
             self._sleep_until(self.now + cost, "polling")
@@ -327,6 +350,7 @@ class Kernel:
         task.queue = None
         task.on = None
         task.woken = True
+        self.wakes += 1
         timer = task.timer
         if timer is not None:
             self.timers.cancel(timer)
@@ -377,25 +401,28 @@ class Kernel:
         task.queue = queue
         self._park()
 
-    def wait_idle(self, *, in_flight: bool) -> None:
-        """Park until no other task can run, and with ``in_flight`` until nothing is on its way either. Does not pass time beyond that."""
+    def settle(self) -> None:
+        """Park until no other task can run and nothing is on its way. Does not pass time beyond that."""
         self.point()
-        while self.runq or (in_flight and self.in_flight):
-            task = self.current
-            task.why = "settle" if in_flight else "idle"
-            task.queue = self._idlers
-            self._idlers.append(task)
-            self._park()
-        if in_flight:
+        while True:
+            while self.runq or self.in_flight:
+                if self.ending:
+                    self.refuse_wait()
+                task = self.current
+                task.polls = 0
+                task.why = "settle"
+                task.queue = self._idlers
+                self._idlers.append(task)
+                self._park()
             self.collect()
-            if self.runq:
-                self.wait_idle(in_flight=True)
+            if not self.runq:
+                return
 
     def wait_tick(self) -> None:
         """Let everything run that can, then at most one timer's instant: the step of ``run_until``."""
         if self.runq:
             self.yield_()
-        elif not self.advance():
+        elif not self._stir():
             self.fatal(self._deadlock())
         if self.current.pending is not None:
             self._raise_pending(self.current)
@@ -423,11 +450,7 @@ class Kernel:
         """Who runs next, moving the clock if nobody can. Never raises: limits end up as the first task's pending error."""
         runq = self.runq
         while not runq:
-            if self.finalized:
-                self._drain()
-            elif self._idlers and not (self.in_flight and self._idlers[0].why == "settle"):
-                self.wake(self._idlers)
-            elif not self.advance():
+            if not self._stir():
                 self._fail_first(self._deadlock())
         if self.eager:
             index = task.points
@@ -443,6 +466,16 @@ class Kernel:
                 del runq[pick]
                 return nxt
         return runq.popleft()
+
+    def _stir(self) -> bool:
+        """No task can run: do the next thing that may change that. False when there is nothing left to do."""
+        if self.finalized:
+            self._drain()
+        elif self._idlers and not self.in_flight:
+            self.wake(self._idlers)
+        else:
+            return self.advance()
+        return True
 
     def advance(self) -> bool:
         """Move the clock to the next timer and fire everything due then. False when there is none."""
@@ -489,7 +522,8 @@ class Kernel:
         """Have ``error`` raised in the first task, wherever it stands."""
         first = self.first
         first.pending = error
-        if first is not self.current or first.queue is not None:
+        # Not ``self.current``: a signal may have come between naming the next task and switching to it.
+        if getcurrent() is not first.greenlet or first.queue is not None:
             self.detach(first)
             if first in self.runq:
                 self.runq.remove(first)
@@ -497,7 +531,8 @@ class Kernel:
 
     def fatal(self, error: BaseException) -> None:
         """The world cannot go on: raise ``error`` in the first task and never come back to the current one."""
-        if self.current is self.first:
+        if getcurrent() is self.first.greenlet:
+            self.current = self.first
             raise error
         task = self.current
         self._fail_first(error)
@@ -519,30 +554,46 @@ class Kernel:
     # -- the slow path ---------------------------------------------------------------------------------------------------------------
 
     def _alarm(self) -> None:
+        """At a point."""
         if self.ending:
             self.refuse_call()
             return
-        self._alarm_parking()
+        error = self._look()
+        if error is not None:
+            self.fatal(error)
         if self._checked_switches == self.switches and self.runq and not self.atomic:
             self.yield_()
         self._checked_switches = self.switches
 
     def _alarm_parking(self) -> None:
+        """In a task that stands in its queue already: it goes on parking, whatever the first task is told."""
+        if not self.ending:
+            error = self._look()
+            if error is not None:
+                self._fail_first(error)
+
+    def _look(self) -> BaseException | None:
+        """What is due every now and then. Returns what the first task is to be told: a signal came, or the steps are used up."""
+        if self.preemption is not None:
+            self.preemption.rearm()
         if self.finalized:
             self._drain()
+        if self.fate is not None:
+            error, self.fate = self.fate, None
+            return error
         steps = self.steps
         limit = self.limits.steps
         if steps >= limit:
             place = place_of_current()
             self.alarm = steps + CHECK_EVERY  # the first task gets as many steps again to clean up
-            self.fatal(
-                StepLimit(f"more than max_steps ({limit:,}) steps; task {self.current.path} at {place}\n{self._table()}", limit="max_steps", place=place)
-            )
+            text = f"more than max_steps ({limit:,}) steps; task {self.current.path} at {place}\n{self._table()}"
+            return StepLimit(text, limit="max_steps", place=place)
         self.log.flush()
         if steps >= self._collect_at:
             self._collect_at = steps + max(COLLECT_EVERY, steps // 4)  # seldomer as the world grows: the time for it stays linear
             self.collect()
-        self.alarm = steps + CHECK_EVERY if steps >= limit else min(steps + CHECK_EVERY, limit)
+        self.alarm = min(steps + CHECK_EVERY, limit)
+        return None
 
     def collect(self) -> None:
         """Collect garbage here, at a counted step, and close what its finalizers want closed."""
@@ -561,11 +612,23 @@ class Kernel:
         while self.finalized:
             self.finalized.pop(0)()
 
-    def interrupted(self, error: BaseException) -> None:
-        """The watchdog's signal arrived in the world's thread: stop the current task where it stands."""
+    def interrupted(self, error: BaseException, inside: bool) -> None:
+        """A signal arrived in the world's thread: stop the current task where it stands.
+
+        ``inside``: it stands in the kernel or below a stand-in, whose tables may be half written. Then the next point does it; if none
+        comes, the second signal finds ``fate`` still there and does not wait any longer.
+        """
         if self.ending:
-            raise TaskKilled("the world's time is over")
-        self.fatal(error)
+            if not isinstance(error, RealTimeLimit):
+                self.fate = error  # raised by whoever ends the world, when it has ended
+            if not inside and self.current is not self.first:
+                refuse_loop(self)
+        elif inside and self.fate is None:
+            self.fate = error
+            self.alarm = 0
+        else:
+            self.fate = None
+            self.fatal(error)
 
     def real_time_error(self, place: str) -> RealTimeLimit:
         """What the watchdog raises."""
@@ -577,14 +640,10 @@ class Kernel:
 
     def refuse_call(self) -> None:
         """A simulated operation while the world ends."""
-        from simsock.kernel.teardown import refuse
-
         refuse(self, WorldEnded("this world has ended"))
 
     def refuse_wait(self) -> None:
         """A wait while the world ends, or after it."""
-        from simsock.kernel.teardown import refuse
-
         refuse(self, WorldEnded("this world has ended") if self.ended else TaskKilled("the world has ended"))
 
 
@@ -612,18 +671,16 @@ def _body(task: Task) -> Task | None:
         if task.pending is not None:
             kernel._raise_pending(task)
         task.value = task.fn(*task.args, **task.kwargs)  # type: ignore[misc]  # only the first task has no function
-    except TaskKilled:
+    except (TaskKilled, GreenletExit):
         task.cancelled = True
     except SystemExit:
         pass  # as in a thread: it ends this task only
-    except KeyboardInterrupt as error:
+    except (KeyboardInterrupt, RealTimeLimit) as error:  # the latter from the watchdog, where there are no signals
         if not kernel.ending:
             kernel._fail_first(error)
-    except WorldEnded as error:
-        if not kernel.ending:
-            task.error = error
-            kernel.task_failed(task, error)
     except BaseException as error:
         task.error = error
         kernel.task_failed(task, error)
+    if kernel.preemption is not None:
+        kernel.preemption.rearm()
     return kernel._end_task(task)

@@ -69,7 +69,7 @@ class Preemption:
         raise NotImplementedError
 
     def rearm(self) -> None:
-        """After an exception left a callback: whatever CPython switched off then is switched on again."""
+        """At a later point: whatever CPython switched off because an exception left a callback is switched on again."""
 
     def at(self, code: CodeType, place: int) -> None:
         """The current task is about to run a line (or the instruction at an offset) of ``code``."""
@@ -182,8 +182,9 @@ class _Tracing(Preemption):
             sys.settrace(None)
 
     def rearm(self) -> None:
-        if sys.gettrace() is None:
+        if self.live is not None and sys.gettrace() is None:
             sys.settrace(self._ours)
+            self.watch_frames(sys._getframe(1))
 
     def watch_frames(self, frame: FrameType | None) -> None:
         while frame is not None:
@@ -218,7 +219,12 @@ class _Tracing(Preemption):
 
     def _local(self, frame: FrameType, event: str, argument: Any) -> Any:
         if event == self._event:
-            self.at(frame.f_code, frame.f_lineno if event == "line" else frame.f_lasti)
+            try:
+                self.at(frame.f_code, frame.f_lineno if event == "line" else frame.f_lasti)
+            except BaseException:  # CPython takes a trace function out that raises
+                if self.live is not None and not self.live.ending:
+                    self.live.alarm = 0
+                raise
         return self._local_trace
 
 

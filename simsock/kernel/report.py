@@ -17,11 +17,14 @@ if TYPE_CHECKING:
 ROWS_MAX = 40
 
 
-def task_table(kernel: Kernel) -> str:
-    """One row a living task: name, what it waits for, where it stands, who holds what it waits for."""
+def task_table(kernel: Kernel, here: str | None = None) -> str:
+    """One row a living task: name, what it waits for, where it stands, who holds what it waits for.
+
+    ``here`` is told as the place of the task that runs: whoever reports after an exception has left the program stands elsewhere.
+    """
     rows = [("task", "waits for", "where", "held by")]
     tasks = sorted(kernel.tasks.values(), key=lambda task: task.serial)
-    rows.extend(_row(kernel, task) for task in tasks[:ROWS_MAX])
+    rows.extend(_row(kernel, task, here) for task in tasks[:ROWS_MAX])
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     if len(tasks) > ROWS_MAX:
@@ -29,10 +32,10 @@ def task_table(kernel: Kernel) -> str:
     return "\n".join(lines)
 
 
-def _row(kernel: Kernel, task: Task) -> tuple[str, str, str, str]:
+def _row(kernel: Kernel, task: Task, here: str | None) -> tuple[str, str, str, str]:
     name = task.path + (" (daemon)" if task.daemon else "")
     if task is kernel.current:
-        return (name, _waits_for(task) if task.queue is not None else "(running)", place_of_current(), _holder(task))
+        return (name, _waits_for(task) if task.queue is not None else "(running)", here or place_of_current(), _holder(task))
     if not task.started:
         return (name, "(not started)", "-", "")
     waiting = _waits_for(task) if task.queue is not None else task.why if task.why.startswith("stopped") else "(runnable)"

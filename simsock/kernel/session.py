@@ -52,23 +52,34 @@ class Session:
         if self.preemption is not None:
             self.preemption.start()
         self.launcher = make_launcher()
+        watchdog.start()
         self._was_enabled = gc.isenabled()
         gc.disable()
         # Collections inside a world look at what the world made: older objects go out of the way, in constant time.
         self._was_frozen = gc.get_freeze_count() > _FROZEN_AT_START_MAX
         gc.freeze()
         if self.patching is not None:
-            self.patching.apply()
+            try:
+                self.patching.apply()
+            except BaseException:
+                self._take_down()
+                raise
         return self
 
     def __exit__(self, *exc: object) -> None:
-        if self.patching is not None:
-            self.patching.remove()
+        try:
+            if self.patching is not None:
+                self.patching.remove()
+        finally:
+            self._take_down()
+
+    def _take_down(self) -> None:
         self.launcher.throw()
         if not self._was_frozen:
             gc.unfreeze()
         if self._was_enabled:
             gc.enable()
+        watchdog.stop()
         if self.preemption is not None:
             self.preemption.stop()
 
@@ -77,10 +88,16 @@ class Session:
         global active
         watchdog.guard(world)
         active = world
+        world.preemption = self.preemption
         if self.preemption is not None:
             self.preemption.enter(world, frame)
         if self.patching is not None:
-            self.patching.enter(world)
+            try:
+                self.patching.enter(world)
+            except BaseException:
+                active = None
+                watchdog.release()
+                raise
 
     def leave_world(self) -> None:
         """The world is over: called after its last task is dead."""

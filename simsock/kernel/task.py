@@ -49,6 +49,7 @@ class Task:
         "pending",
         "plan",
         "points",
+        "polled_at",
         "polls",
         "queue",
         "refusals",
@@ -66,6 +67,7 @@ class Task:
         self.kernel = kernel
         self.serial = serial
         self.parent = parent
+        self._children: dict[str, int] | None = None
         self.name = self._pick_name(parent, name, base)
         self.path: str = self.name if parent is None or parent.parent is None else f"{parent.path}/{self.name}"
         self.label = f"task {self.path} schedule"
@@ -87,6 +89,8 @@ class Task:
         self.on: Any = None
         self.pending: BaseException | None = None
         self.polls = 0
+        self.polled_at = 0
+        """How many tasks had been woken in the world when this one last polled in vain."""
         # choices
         self.points = 0
         self.plan: dict[int, int] | None = None
@@ -99,20 +103,27 @@ class Task:
         self.error: BaseException | None = None
         self.joiners: deque[Task] = deque()
         self.refusals = 0
-        self._children: dict[str, int] | None = None
 
     @staticmethod
     def _pick_name(parent: Task | None, name: str | None, base: str) -> str:
+        """A name that no other child of ``parent`` has: two tasks with one path would share one stream of the tape."""
         if parent is None:
             return name or base
         children = parent._children
         if children is None:
-            children = parent._children = {}
+            # the paths of the first task's children begin with their own names, so none of them may be called like it
+            children = parent._children = {} if parent.parent is not None else {parent.name: 1}
         stem = name or base
-        count = children[stem] = children.get(stem, 0) + 1
-        if name is not None and count == 1:
-            return name
-        return f"{stem}-{count}"
+        if "/" in stem:
+            stem = stem.replace("/", ":")
+        count = children.get(stem, 0) + 1
+        picked = stem if name and count == 1 else f"{stem}-{count}"
+        while picked != stem and picked in children:
+            count += 1
+            picked = f"{stem}-{count}"
+        children[picked] = 1
+        children[stem] = count
+        return picked
 
     def __repr__(self) -> str:
         state = "dead" if self.dead else "waiting: " + self.why if self.queue is not None else "runnable" if self.started else "new"

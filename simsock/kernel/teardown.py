@@ -14,14 +14,18 @@ from typing import TYPE_CHECKING, Any
 from greenlet import getcurrent
 
 from simsock.errors import TaskKilled, TaskWillNotEnd
-from simsock.kernel.places import place_of
+from simsock.kernel.places import is_simsock, place_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from simsock.kernel.core import Kernel
     from simsock.kernel.task import Task
 
 CALLS_REFUSED_MAX = 100
 LINES_REFUSED_MAX = 1_000
+_LOOPS_BROKEN_MAX = 3
+"""How often the watchdog interrupts one task that ends in an endless loop."""
 
 _graveyard: list[Any] = []
 """Greenlets that would not end: dropping the last reference to one would resume it for ever."""
@@ -63,11 +67,15 @@ def _kill(kernel: Kernel, task: Task) -> TaskWillNotEnd | None:
         return None
     body = task.greenlet
     body.parent = getcurrent()
+    tracer = sys.gettrace()
     body.throw(TaskKilled("the world has ended"))
+    if sys.gettrace() is not tracer:
+        sys.settrace(tracer)
     if body.dead:
         return None
     place = place_of(body)
     _graveyard.append(body)
+    task.greenlet = None
     kernel.abandoned.append(task)
     task.dead = True
     del kernel.tasks[task.serial]
@@ -81,32 +89,59 @@ def refuse(kernel: Kernel, error: BaseException) -> None:
         raise error
     task.refusals += 1
     if task.refusals > CALLS_REFUSED_MAX + LINES_REFUSED_MAX:
-        sys.settrace(None)
-        # The killer is the parent; nothing switches back here.
-        getcurrent().parent.switch()  # type: ignore[union-attr]
+        _abandon()
     if task.refusals > CALLS_REFUSED_MAX:
         _refuse_lines(kernel, task)
     raise error
 
 
+def refuse_loop(kernel: Kernel) -> None:
+    """The watchdog or Ctrl-C came while the world ends, in code that makes no simulated call: raise there, a few times."""
+    task = kernel.current
+    task.refusals += (CALLS_REFUSED_MAX + LINES_REFUSED_MAX) // _LOOPS_BROKEN_MAX
+    if task.refusals > CALLS_REFUSED_MAX + LINES_REFUSED_MAX and getcurrent() is task.greenlet:
+        _abandon()
+    raise TaskKilled("the world has ended")
+
+
+def _abandon() -> None:
+    """Leave the current task for good: its killer is its parent, and nothing switches back."""
+    sys.settrace(None)
+    getcurrent().parent.switch()  # type: ignore[union-attr]  # a task is never the main greenlet
+
+
+class _AtALine(TaskKilled):
+    """Raised at a line of the program. When whoever caught it lets go of it, it comes again: loops in loops end too, one level a time."""
+
+    def __init__(self, again: Callable[[], object]) -> None:
+        super().__init__("the world has ended")
+        self._again = again
+
+    def __del__(self) -> None:
+        self._again()
+
+
 def _refuse_lines(kernel: Kernel, task: Task) -> None:
     """Also raise at the next line that this task runs: an ``except`` clause cannot catch what is raised inside it.
 
-    CPython drops a trace function that raises, so this holds for one line; the next refused call installs it anew.
+    CPython drops a trace function that raises, so this holds for one line.
     """
-    previous = sys.gettrace()
 
     def trace(frame: FrameType, event: str, argument: Any) -> Any:
-        if kernel.current is not task or task.dead or kernel.ended:
-            sys.settrace(previous)
+        if kernel.current is not task or task.dead or kernel.ended or is_simsock(frame.f_code.co_filename):
             return None
         if event == "line":
-            raise TaskKilled("the world has ended")
+            raise _AtALine(again)
         return trace
+
+    def again() -> None:
+        if kernel.current is task and not kernel.ended and getcurrent() is task.greenlet and task.refusals < CALLS_REFUSED_MAX + LINES_REFUSED_MAX:
+            task.refusals += 1
+            _refuse_lines(kernel, task)
 
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
-        if frame.f_globals.get("__name__", "").partition(".")[0] != "simsock":
+        if not is_simsock(frame.f_code.co_filename):
             frame.f_trace = trace
         frame = frame.f_back
     sys.settrace(trace)

@@ -34,12 +34,11 @@ def make_cutter(chunks: Any, tape: Tape, label: str) -> Callable[[int], int] | N
     if chunks == "random":
         stream = tape.stream(label)
 
-
         def cut_anywhere(have: int) -> int:
             return int(stream.amount(0, have - 1)) or have if have > 1 else have
 
         return cut_anywhere
-    sizes = tuple(chunks)
+    sizes: tuple[int, ...] = tuple(chunks)
     turn = -1
 
     def cut(have: int) -> int:

@@ -12,8 +12,9 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from simsock.errors import Unsupported
-from simsock.kernel.files import POLLERR, POLLIN, POLLOUT
+from simsock.kernel.files import POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP
 from simsock.net.addresses import Endpoint, is_group, is_v6
+from simsock.net.ports import pick
 from simsock.net.sockets import Socket, os_error
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class DatagramSocket(Socket):
 
     def connect(self, target: Endpoint) -> None:
         """Fix the peer: only its datagrams are received from now on."""
+        self.fabric.route(self, target[0])
         self.bind_for(target[0])
         self.remote = target
 
@@ -60,7 +62,7 @@ class DatagramSocket(Socket):
             data, source = self.rx.popleft()
             self.charged -= len(data) + OVERHEAD_BYTES
             return data, source
-        return (b"", ("", 0)) if self.read_shut else None
+        return None
 
     def send(self, data: bytes, target: Endpoint | None) -> int:
         """Send one datagram. Raises EDESTADDRREQ, EMSGSIZE, ENETUNREACH, EPIPE and the pending error."""
@@ -72,17 +74,17 @@ class DatagramSocket(Socket):
             target = self.remote
             if target is None:
                 raise os_error(errno.EDESTADDRREQ)
-        ip = target[0]
+        ip, port = target
+        if not port:
+            raise os_error(errno.EINVAL)
         if len(data) > (PAYLOAD_BYTES_MAX_V6 if is_v6(ip) else PAYLOAD_BYTES_MAX):
             raise os_error(errno.EMSGSIZE)
         if is_group(ip):
             raise Unsupported(f"sendto: broadcast and multicast are not simulated, got address {ip!r}")
         fabric, host = self.fabric, self.host
-        receiver = fabric.host_at(host, ip)
-        if receiver is None:
-            raise os_error(errno.ENETUNREACH)
+        receiver = fabric.route(self, ip)
         if self.local is None:
-            self.bind_for(ip) if self.remote is not None else self.bind("::" if self.family == 10 else "0.0.0.0", 0)
+            self.bind_for(ip) if self.remote is not None else self.bind_somewhere()
         assert self.local is not None
         source = (self.local[0] if self.remote is not None and self.local[0] not in ("::", "0.0.0.0") else self._source(ip), self.local[1])
         wire = fabric.wire(host, receiver)
@@ -102,9 +104,9 @@ class DatagramSocket(Socket):
         found = [socket for socket in receiver.udp.at(*target) if isinstance(socket, DatagramSocket)]
         # A connected socket hears only its peer, and is preferred for what the peer sends.
         exact = [socket for socket in found if socket.remote == source]
-        open_ = [socket for socket in found if socket.remote is None]
-        if exact or open_:
-            (exact or open_)[0].take(data, source)
+        candidates = exact or [socket for socket in found if socket.remote is None]
+        if candidates:
+            pick(candidates, source).take(data, source)
         elif self.remote == target:
             back = self.fabric.wire(receiver, self.host)
             if back.perfect:
@@ -141,9 +143,10 @@ class DatagramSocket(Socket):
         self.rx.clear()
 
     def poll(self) -> int:
+        """As datagram_poll() in Linux's core/datagram.c."""
         bits = POLLOUT
-        if self.rx or self.read_shut:
+        if self.read_shut:
+            bits |= POLLIN | POLLRDHUP | (POLLHUP if self.write_shut else 0)
+        elif self.rx:
             bits |= POLLIN
-        if self.error:
-            bits |= POLLERR | POLLIN
-        return bits
+        return bits | POLLERR if self.error else bits

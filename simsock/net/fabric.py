@@ -17,7 +17,7 @@ from simsock.net.datagrams import DatagramSocket
 from simsock.net.links import PERFECT, Link, Wire
 from simsock.net.listeners import Attempt
 from simsock.net.ports import PortTable
-from simsock.net.sockets import os_error
+from simsock.net.sockets import Socket, os_error
 from simsock.net.streams import SOCK_STREAM, StreamSocket
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Host:
 class Fabric:
     """All hosts and wires of a world."""
 
-    __slots__ = ("_by_address", "_chunks", "_configured", "_connections", "_default", "_hosts", "_wires", "kernel", "localhost", "verbose")
+    __slots__ = ("_by_address", "_chunks", "_configured", "_connections", "_default", "_hosts", "_settings", "_wires", "kernel", "localhost", "verbose")
 
     def __init__(self, kernel: Kernel, link: Link = PERFECT, chunks: Any = "whole") -> None:
         self.kernel = kernel
@@ -72,7 +72,9 @@ class Fabric:
         self._hosts: dict[str, Host] = {}
         self._by_address: dict[str, Host] = {}
         self._wires: dict[tuple[str, str], Wire] = {}
-        self._configured: dict[tuple[str | None, str | None], Link] = {}
+        self._configured: dict[tuple[str | None, str | None], tuple[int, Link]] = {}
+        """By source and destination (None: any), with the number of the setting: later ones have higher numbers."""
+        self._settings = 0
         self._connections: dict[str, int] = {}
         self.localhost = self.host(LOCALHOST)
 
@@ -119,6 +121,18 @@ class Fabric:
             return source
         return self._by_address.get(plain)
 
+    def route(self, socket: Socket, ip: str) -> Host:
+        """The host that a socket reaches at an address. Raises ENETUNREACH when there is none, EINVAL from loopback to elsewhere."""
+        host = socket.host
+        if socket.family == AF_INET6 and socket.v6_only and not is_v6(ip):
+            raise os_error(errno.ENETUNREACH)
+        found = self.host_at(host, ip)
+        if found is None:
+            raise os_error(errno.ENETUNREACH)
+        if found is not host and socket.bound_ip and is_loopback(socket.bound_ip):
+            raise os_error(errno.EINVAL)
+        return found
+
     def name_of(self, ip: str) -> str | None:
         """The name of the host with that address."""
         plain = unmapped(ip)
@@ -134,20 +148,20 @@ class Fabric:
         key = (source.name, destination.name)
         wire = self._wires.get(key)
         if wire is None:
-            link = self._configured.get(key)
-            if link is None:
-                anywhere = self._configured.get((source.name, None)) or self._configured.get((None, destination.name))
-                link = PERFECT if source is destination else anywhere or self._default
+            keys = [key] if source is destination else [key, (source.name, None), (None, destination.name)]
+            settings = [self._configured[found] for found in keys if found in self._configured]
+            link = max(settings)[1] if settings else PERFECT if source is destination else self._default
             wire = self._wires[key] = Wire(self.kernel.tape, source.name, destination.name, link)
         return wire
 
     def set_link(self, a: str, b: str | None, link: Link, both_ways: bool) -> None:
-        """Configure the way from ``a`` to ``b`` (to everyone but itself when None), and back."""
+        """Configure the way from ``a`` to ``b`` (to everyone but itself when None), and back. The latest setting that fits a wire counts."""
         keys: list[tuple[str | None, str | None]] = [(a, b)]
         if both_ways:
             keys.append((b, a))
         for source, destination in keys:
-            self._configured[source, destination] = link
+            self._settings += 1
+            self._configured[source, destination] = (self._settings, link)
             for (one, other), wire in self._wires.items():
                 wildcard = (source is None or destination is None) and one != other
                 if source in (one, None) and destination in (other, None) and (wildcard or None not in (source, destination)):
@@ -175,8 +189,7 @@ class Fabric:
 
     def connect(self, socket: StreamSocket, target: Endpoint) -> None:
         """Begin connect(2); ``socket.state`` and ``socket.error`` say how it went or goes. Raises ENETUNREACH for an address nobody has."""
-        if self.host_at(socket.host, target[0]) is None:
-            raise os_error(errno.ENETUNREACH)
+        self.route(socket, target[0])
         if is_any(target[0]):
             target = (LOOPBACK_V6 if is_v6(target[0]) else LOOPBACK_V4, target[1])
         Attempt(socket, target).start()

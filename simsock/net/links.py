@@ -137,12 +137,15 @@ class Wire:
         offset = (answer + 1) // 2 if answer & 1 else -(answer // 2)
         return max(0, self.latency_ns + offset)
 
-    def trip_ns(self, timeout_ns: int, tries: int) -> int | None:
-        """How long something takes that is sent again after every loss, with the timeout doubling; None when it is given up."""
+    def trip_ns(self, timeout_ns: int, tries: int) -> tuple[int, bool]:
+        """How long something takes that is sent again after every loss, with the timeout doubling, and whether it arrives at all.
+
+        When it does not, the time is when the sender gives it up.
+        """
         waited = 0
         for _ in range(tries):
             if not self.lost():
-                return waited + self.delay_ns()
+                return waited + self.delay_ns(), True
             waited += timeout_ns
             timeout_ns = min(timeout_ns * 2, RTO_CEILING_NS)
-        return None
+        return waited, False

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 
 from simsock.net.addresses import Endpoint
 from simsock.net.links import SYN_RTO_NS, SYN_TRIES
+from simsock.net.ports import pick
 from simsock.net.sockets import os_error
-from simsock.net.streams import CLOSED, CONNECTING, NEW, StreamSocket
+from simsock.net.streams import CONNECTING, FAILED, NEW, StreamSocket
 
 if TYPE_CHECKING:
     from simsock.net.fabric import Host
+    from simsock.net.links import Wire
 
 SOMAXCONN = 4096
 
@@ -47,14 +49,14 @@ class AcceptQueue:
         self.listener.wake_readers()
 
     def close(self) -> None:
-        """No more listening: whoever waits in the queue is reset."""
+        """No more listening: whoever waits in the queue is reset. The address stays, and ``listen`` may be called again."""
         listener = self.listener
         listener.listening = False
-        listener.unbind()
-        listener.state = CLOSED
+        listener.accepting = None
+        listener.start_over()
         while self.ready:
             connection = self.ready.popleft()
-            connection.orphan = True
+            connection.orphan = connection.deaf = True
             connection.send_reset()
         listener.wake_readers()
 
@@ -66,8 +68,7 @@ def listen(socket: StreamSocket, backlog: int) -> None:
         return
     if socket.state is not NEW:
         raise os_error(errno.EINVAL)
-    if socket.local is None:
-        socket.bind("::" if socket.family == 10 else "0.0.0.0", 0)
+    socket.bind_somewhere()
     assert socket.local is not None
     if socket.table.listens_already(socket, *socket.local):
         raise os_error(errno.EADDRINUSE)
@@ -139,10 +140,13 @@ class Attempt:
         client = self.client
         if client.attempt is not self or self._child is not None:
             return
-        listener = next((found for found in server.tcp.at(*self.target) if found.listening), None)
+        found = [socket for socket in server.tcp.at(*self.target) if socket.listening]
+        listener = pick(found, client.local) if found and client.local is not None else None
         back = client.fabric.wire(server, client.host)
         if listener is None:
-            if back.perfect:
+            if client.local == self.target and server is client.host:
+                self._meet_itself(back)
+            elif back.perfect:
                 self._fail(errno.ECONNREFUSED)
             elif not back.lost():
                 client.kernel.call_at(client.kernel.now + back.delay_ns(), self._fail, errno.ECONNREFUSED)
@@ -152,13 +156,22 @@ class Attempt:
             client.kernel.log.append((client.kernel.now, listener.title, "backlog full"))
             return  # the SYN goes unanswered and is sent again, as on Linux
         self._child = child = self._make_child(listener, server)
-        trip = 0 if back.perfect else back.trip_ns(SYN_RTO_NS, SYN_TRIES)
-        if trip is None:
+        trip, arrives = (0, True) if back.perfect else back.trip_ns(SYN_RTO_NS, SYN_TRIES)
+        if not arrives:
             self._child = None
         elif trip:
             client.kernel.call_at(client.kernel.now + trip, self._established, (listener, child))
         else:
             self._established((listener, child))
+
+    def _meet_itself(self, wire: Wire) -> None:
+        """A socket that connects to its own address opens the connection from both sides at once (RFC 9293, 3.5) and is its own peer."""
+        client = self.client
+        self._cancel_timer()
+        client.attempt = None
+        client.join(client, wire)
+        client.unreported = True
+        client.wake_writers()
 
     def _make_child(self, listener: StreamSocket, server: Host) -> StreamSocket:
         client = self.client
@@ -189,8 +202,10 @@ class Attempt:
         child.table.hold(self.target[1], child.reuse_address)
         client.unreported = True
         client.wake_writers()
-        trip = 0 if out.perfect else out.trip_ns(SYN_RTO_NS, SYN_TRIES) or 0
-        if trip:
+        trip, arrives = (0, True) if out.perfect else out.trip_ns(SYN_RTO_NS, SYN_TRIES)
+        if not arrives:
+            child.orphan = child.deaf = True  # its SYN-ACK is never answered: what comes later meets nobody
+        elif trip:
             client.last_arrival = kernel.now + trip
             kernel.call_at(kernel.now + trip, self._accepted, ends)
         else:
@@ -200,7 +215,7 @@ class Attempt:
     def _accepted(ends: tuple[StreamSocket, StreamSocket]) -> None:
         listener, child = ends
         if listener.accepting is None or not listener.listening:
-            child.orphan = True
+            child.orphan = child.deaf = True
             child.send_reset()
             return
         listener.accepting.add(child)
@@ -211,9 +226,9 @@ class Attempt:
             return
         self._cancel_timer()
         client.attempt = None
-        client.state = NEW
+        client.state = FAILED
         client.error = number
-        client.unbind()
-        client.local = client.remote = None
+        client.remote = None
+        client.unbind_automatic()
         client.wake_writers()
         client.wake_readers()

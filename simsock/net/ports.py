@@ -6,9 +6,10 @@ look-up of who receives a packet. Does not know streams from datagrams beyond th
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
-from simsock.net.addresses import ANY_V4, ANY_V6, is_any, is_v6
+from simsock.net.addresses import ANY_V4, ANY_V6, Endpoint, is_any, is_v6
 
 if TYPE_CHECKING:
     from simsock.net.sockets import Socket
@@ -20,15 +21,15 @@ EPHEMERAL_FIRST, EPHEMERAL_LAST = 32768, 60999
 class PortTable:
     """The bound sockets of one protocol on one host."""
 
-    __slots__ = ("_bound", "_held", "_next", "lingering")
+    __slots__ = ("_bound", "_held", "_lingering", "_next")
 
     def __init__(self) -> None:
         self._bound: dict[int, list[Socket]] = {}
         self._held: dict[int, list[int]] = {}
         """Accepted connections on a port: how many without and with SO_REUSEADDR. Counted, as there may be many thousands."""
         self._next = EPHEMERAL_FIRST
-        self.lingering: dict[int, int] = {}
-        """Ports in TIME_WAIT, and until when (nanoseconds of virtual time)."""
+        self._lingering: dict[int, tuple[int, bool]] = {}
+        """Ports in TIME_WAIT: until when (nanoseconds of virtual time), and whether the socket had SO_REUSEADDR."""
 
     def conflict(self, socket: Socket, ip: str, port: int, now: int) -> bool:
         """Whether binding would fail with EADDRINUSE."""
@@ -38,7 +39,8 @@ class PortTable:
         held = self._held.get(port)
         if held is not None and (held[0] or (held[1] and not socket.reuse_address)):
             return True
-        return self.lingering.get(port, 0) > now and not socket.reuse_address and not socket.reuse_port
+        until, reuse = self._lingering.get(port, (0, True))
+        return until > now and not (reuse and socket.reuse_address)
 
     def listens_already(self, socket: Socket, ip: str, port: int) -> bool:
         """Whether somebody listens where ``socket`` is about to."""
@@ -56,6 +58,10 @@ class PortTable:
         if not any(held):
             del self._held[port]
 
+    def linger(self, port: int, until: int, reuse: bool) -> None:
+        """A connection on the port was closed from this side: TIME_WAIT."""
+        self._lingering[port] = (until, reuse)
+
     def add(self, socket: Socket, port: int) -> None:
         """Enter a bound socket."""
         self._bound.setdefault(port, []).append(socket)
@@ -68,15 +74,17 @@ class PortTable:
             if not others:
                 del self._bound[port]
 
-    def free_port(self, socket: Socket, ip: str, now: int) -> int | None:
-        """The next free port of the ephemeral range, in rotation; None when all are taken."""
+    def free_port(self) -> int | None:
+        """The next free port of the ephemeral range, in rotation; None when all are taken.
+
+        One in TIME_WAIT is as good as any when its turn comes again, 28,232 ports later: net.ipv4.tcp_tw_reuse allows it.
+        """
         for _ in range(EPHEMERAL_LAST - EPHEMERAL_FIRST + 1):
             port = self._next
             self._next = port + 1 if port < EPHEMERAL_LAST else EPHEMERAL_FIRST
-            if port not in self._bound and self.lingering.get(port, 0) <= now:
+            if port not in self._bound and port not in self._held:
                 return port
-        # As a last resort a port in TIME_WAIT, as net.ipv4.tcp_tw_reuse allows.
-        return next((port for port in range(EPHEMERAL_FIRST, EPHEMERAL_LAST + 1) if port not in self._bound), None)
+        return None
 
     def at(self, ip: str, port: int) -> list[Socket]:
         """The sockets that a packet for this address may belong to, the most specific first."""
@@ -84,6 +92,20 @@ class PortTable:
         if len(found) > 1:
             found.sort(key=lambda socket: (is_any(socket.bound_ip), is_v6(socket.bound_ip) != is_v6(ip)))
         return found
+
+
+def pick(found: list[Any], source: Endpoint) -> Any:
+    """Which of the sockets that ``PortTable.at`` found gets a packet from ``source``.
+
+    The most specific ones; among several with SO_REUSEPORT the source decides, as Linux's hash of it does; else the newest.
+    """
+    first = found[0]
+    if len(found) == 1:
+        return first
+    same = [socket for socket in found if socket.bound_ip == first.bound_ip]
+    if all(socket.reuse_port for socket in same):
+        return same[crc32(f"{source[0]} {source[1]}".encode()) % len(same)]
+    return same[-1]
 
 
 def _receives(socket: Socket, ip: str) -> bool:

@@ -11,6 +11,7 @@ import os
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from simsock.errors import Unsupported
 from simsock.kernel.files import OpenFile
 from simsock.net.addresses import AF_INET6, AF_UNIX, ANY_V4, ANY_V6, Endpoint, is_any, is_group
 
@@ -23,6 +24,45 @@ SOL_SOCKET, IPPROTO_IPV6 = 1, 41
 SO_REUSEADDR, SO_TYPE, SO_ERROR, SO_SNDBUF, SO_RCVBUF, SO_LINGER, SO_REUSEPORT, SO_ACCEPTCONN, SO_PROTOCOL, SO_DOMAIN = 2, 3, 4, 7, 8, 13, 15, 30, 38, 39
 IPV6_V6ONLY = 26
 """asm-generic/socket.h's and in6.h's numbers."""
+
+IPPROTO_IP, IPPROTO_TCP, IPPROTO_UDP = 0, 6, 17
+
+_OPTIONS = {
+    SOL_SOCKET: range(1, 84),
+    IPPROTO_IP: range(1, 53),
+    IPPROTO_TCP: range(1, 46),
+    IPPROTO_UDP: (1, 100, 101, 102, 103, 104),
+    IPPROTO_IPV6: range(1, 84),
+}
+"""The levels and the names in them that Linux knows; others are ENOPROTOOPT."""
+_OTHER_PROTOCOL = {1: IPPROTO_UDP, 2: IPPROTO_TCP}
+_SWITCHES = {(SOL_SOCKET, name) for name in (1, 2, 5, 6, 9, 10, 15, 29)} | {(IPPROTO_TCP, name) for name in (1, 3)} | {(IPPROTO_IPV6, IPV6_V6ONLY)}
+"""Options that are read back as 0 or 1 whatever they were set to."""
+_STRUCTURES = {(SOL_SOCKET, SO_LINGER): 8, (SOL_SOCKET, 20): 16, (SOL_SOCKET, 21): 16}
+"""Options whose value is not an integer: bytes of at least such a length."""
+_NOT_SIMULATED = {
+    (SOL_SOCKET, 18): "SO_RCVLOWAT",
+    (SOL_SOCKET, 20): "SO_RCVTIMEO",
+    (SOL_SOCKET, 21): "SO_SNDTIMEO",
+    (SOL_SOCKET, 25): "SO_BINDTODEVICE",
+    (IPPROTO_IP, 35): "IP_ADD_MEMBERSHIP",
+    (IPPROTO_IPV6, 20): "IPV6_JOIN_GROUP",
+}
+"""Options that programs set because they change what calls do; storing them without effect would hide that they do not."""
+_DEFAULTS = {
+    (SOL_SOCKET, 18): 1,
+    (IPPROTO_IP, 2): 64,
+    (IPPROTO_TCP, 2): 536,
+    (IPPROTO_TCP, 4): 7200,
+    (IPPROTO_TCP, 5): 75,
+    (IPPROTO_TCP, 6): 9,
+    (IPPROTO_TCP, 7): 6,
+    (IPPROTO_TCP, 12): 1,
+    (IPPROTO_IPV6, 16): 64,
+    (IPPROTO_IPV6, 18): 1,
+    (IPPROTO_IPV6, 19): 1,
+}
+"""Linux's values of options that nobody set, where they are not 0."""
 
 BUFFER_BYTES_MIN = 2304
 BUFFER_BYTES_MAX = 425_984
@@ -38,6 +78,8 @@ class Socket(OpenFile):
     """A bound or unbound socket of a host."""
 
     __slots__ = (
+        "asked_ip",
+        "automatic",
         "bound_ip",
         "child",
         "error",
@@ -77,9 +119,11 @@ class Socket(OpenFile):
         self.title = f"{self.kind} of {host.name}"
         """What the socket is called in records and reports; both ends once it is connected."""
         self.child = False
+        self.automatic = False
+        """Whether the system chose the port: it is given back when a connection fails or a listener stops, though it is still reported."""
         self.local: Endpoint | None = None
         self.remote: Endpoint | None = None
-        self.bound_ip = ""
+        self.bound_ip = self.asked_ip = ""
         self.error = 0
         self.listening = False
         self.read_shut = False
@@ -97,29 +141,48 @@ class Socket(OpenFile):
 
     def bind(self, ip: str, port: int) -> None:
         """Take a local address; port 0 picks an ephemeral one. Raises EINVAL, EADDRNOTAVAIL, EADDRINUSE."""
-        if self.local is not None:
-            raise os_error(errno.EINVAL)
         if not is_any(ip) and not self.host.owns(ip) and not is_group(ip):
             raise os_error(errno.EADDRNOTAVAIL)
+        if self.bound_ip:
+            raise os_error(errno.EINVAL)
         now = self.kernel.now
+        self.automatic = not port
         if not port:
-            port = self.table.free_port(self, ip, now) or 0
+            port = self.table.free_port() or 0
             if not port:
                 raise os_error(errno.EADDRINUSE)
         elif self.table.conflict(self, ip, port, now):
             raise os_error(errno.EADDRINUSE)
         self.local = (ip, port)
-        self.bound_ip = ip
+        self.bound_ip = self.asked_ip = ip
         self.title = f"{self.host.name}:{port}"
         self.table.add(self, port)
 
     def bind_for(self, ip: str) -> None:
         """Take the local address from which a peer at ``ip`` is reached, keeping a port that was bound already."""
-        if self.local is None:
-            self.bind(ANY_V6 if self.family == AF_INET6 else ANY_V4, 0)
+        source = self.host.source_for(ip)
+        self.bind_somewhere()
         assert self.local is not None
         if is_any(self.local[0]):
-            self.local = (self.host.source_for(ip), self.local[1])
+            self.local = (source, self.local[1])
+
+    def bind_somewhere(self) -> None:
+        """Take a port of the ephemeral range if there is no port yet."""
+        if not self.bound_ip:
+            self.bind(self.asked_ip or (ANY_V6 if self.family == AF_INET6 else ANY_V4), 0)
+
+    def unbind_automatic(self) -> None:
+        """Give back a port that the system chose; one that the program asked for stays."""
+        if self.automatic and self.bound_ip:
+            self.unbind()
+            self.bound_ip = ""
+
+    def start_over(self) -> None:
+        """As tcp_disconnect(): nothing is shut down any more, the local address is what bind(2) said, and a port that the system chose is free."""
+        self.read_shut = self.write_shut = False
+        self.unbind_automatic()
+        if self.local is not None:
+            self.local = (self.asked_ip, self.local[1])
 
     def unbind(self) -> None:
         """Give the local address back."""
@@ -131,13 +194,25 @@ class Socket(OpenFile):
             self.bound_ip = ""
             self.table.release(self.local[1], self.reuse_address)
 
+    def _set_reuse_address(self, on: bool) -> None:
+        if self.child and self.bound_ip and self.local is not None:
+            # The table counts accepted connections by this option.
+            self.table.release(self.local[1], self.reuse_address)
+            self.table.hold(self.local[1], on)
+        self.reuse_address = on
+
     # -- options -------------------------------------------------------------------------------------------------------------------
 
     def set_option(self, level: int, name: int, value: Any) -> None:
         """Store an option; those that the simulation heeds take effect."""
+        self._check_option(level, name, value)
+        if isinstance(value, bytes) and (level, name) not in _STRUCTURES:
+            value = int.from_bytes(value[:4], "little", signed=True)
+        if (level, name) in _SWITCHES:
+            value = int(bool(value))
         if level == SOL_SOCKET and isinstance(value, int):
             if name == SO_REUSEADDR:
-                self.reuse_address = bool(value)
+                self._set_reuse_address(bool(value))
             elif name == SO_REUSEPORT:
                 self.reuse_port = bool(value)
             elif name == SO_RCVBUF:
@@ -152,12 +227,21 @@ class Socket(OpenFile):
             self.v6_only = bool(value)
         self.options[level, name] = value
 
+    def _check_option(self, level: int, name: int, value: Any) -> None:
+        if name not in _OPTIONS.get(level, ()) or level == _OTHER_PROTOCOL[self.type] or (level == IPPROTO_IPV6 and self.family != AF_INET6):
+            raise os_error(errno.ENOPROTOOPT)
+        if (level, name) in _NOT_SIMULATED and value:
+            raise Unsupported(f"setsockopt: option {name} of level {level} ({_NOT_SIMULATED[level, name]}) is not simulated, got {value!r}")
+        if isinstance(value, bytes) and len(value) < _STRUCTURES.get((level, name), 4):
+            raise os_error(errno.EINVAL)
+
     def get_option(self, level: int, name: int) -> Any:
-        """Read an option back: an integer, or the bytes that were stored; 0 for one never set."""
+        """Read an option back: an integer, or the bytes that were stored; Linux's default, or 0, for one never set."""
+        if name not in _OPTIONS.get(level, ()) or level == _OTHER_PROTOCOL[self.type] or (level == IPPROTO_IPV6 and self.family != AF_INET6):
+            raise os_error(errno.EOPNOTSUPP if self.type == 2 and level == IPPROTO_TCP else errno.ENOPROTOOPT)
         if level == SOL_SOCKET:
             if name == SO_ERROR:
-                error, self.error = self.error, 0
-                return error
+                return self.pop_error()
             heeded = {
                 SO_REUSEADDR: self.reuse_address,
                 SO_REUSEPORT: self.reuse_port,
@@ -172,20 +256,33 @@ class Socket(OpenFile):
                 return int(heeded[name])
         elif level == IPPROTO_IPV6 and name == IPV6_V6ONLY:
             return int(self.v6_only)
-        value = self.options.get((level, name), 0)
-        if isinstance(value, int) and level == SOL_SOCKET and name != SO_LINGER:
-            return value if value in (0, 1) or (level, name) in self.options else 0
+        value = self.options.get((level, name))
+        if value is None:
+            value = bytes(_STRUCTURES[level, name]) if (level, name) in _STRUCTURES else _DEFAULTS.get((level, name), 0)
         return value
 
     # -- waiting -------------------------------------------------------------------------------------------------------------------
 
     def wait_readable(self, deadline: int | None, why: str) -> bool:
         """Park until something happened that a reader should look at; False when the deadline passed."""
-        return self.kernel.wait(self.readers, deadline, why, self)
+        # As on Linux, a call that waits keeps the open file: who closes the descriptor meanwhile neither wakes it nor ends the connection.
+        self.references += 1
+        try:
+            return self.kernel.wait(self.readers, deadline, why, self)
+        finally:
+            self.references -= 1
+            if not self.references:
+                self.released()
 
     def wait_writable(self, deadline: int | None, why: str) -> bool:
         """Park until something happened that a writer should look at; False when the deadline passed."""
-        return self.kernel.wait(self.writers, deadline, why, self)
+        self.references += 1
+        try:
+            return self.kernel.wait(self.writers, deadline, why, self)
+        finally:
+            self.references -= 1
+            if not self.references:
+                self.released()
 
     def wake_readers(self) -> None:
         """There is something to read, or nothing ever again."""
@@ -201,11 +298,15 @@ class Socket(OpenFile):
         if self.pollers:
             self.changed()
 
+    def pop_error(self) -> int:
+        """The pending error, once; 0 when there is none."""
+        error, self.error = self.error, 0
+        return error
+
     def take_error(self) -> None:
         """Raise the pending error, once."""
         if self.error:
-            error, self.error = self.error, 0
-            raise os_error(error)
+            raise os_error(self.pop_error())
 
     def describe(self) -> str:
         return f"{self.kind} {self.title}"

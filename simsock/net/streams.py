@@ -33,7 +33,8 @@ BUFFERS = (131_072, 131_072)
 """Bytes of receive and send buffer of a new stream (net.ipv4.tcp_rmem's default; the send side without autotuning)."""
 TIME_WAIT_NS = 60_000_000_000
 
-NEW, CONNECTING, CONNECTED, CLOSED = "new", "connecting", "connected", "closed"
+NEW, CONNECTING, CONNECTED, CLOSED, FAILED = "new", "connecting", "connected", "closed", "failed"
+"""CLOSED: both directions are over, or a reset came. FAILED: connect(2) failed in the background and nobody called it again since."""
 
 
 class StreamSocket(Socket):
@@ -43,6 +44,7 @@ class StreamSocket(Socket):
         "accepting",
         "attempt",
         "cut",
+        "deaf",
         "eof",
         "fin_sent",
         "flying",
@@ -72,6 +74,9 @@ class StreamSocket(Socket):
         self.eof = False
         self.fin_sent = False
         self.orphan = False
+        """No program has this end any more."""
+        self.deaf = False
+        """Data that arrives is answered by a reset: an orphan, a dead end, or one that is shut down both ways."""
         self.linger_reset = False
         self.flying = 0
         self.last_arrival = 0
@@ -104,19 +109,24 @@ class StreamSocket(Socket):
             else:
                 data = bytes(rx[:count])
                 del rx[:count]
-            self._consumed(len(data))
+            self._consumed()
             return data
-        if self.eof or self.read_shut:
+        # The order of tcp_recvmsg(): the peer's FIN, the error, our own shutdown, the state.
+        if self.eof:
             return b""
+        if self.accepting is not None:
+            raise os_error(errno.ENOTCONN)
         if self.error:
             self.take_error()
-        if self.state is not CONNECTED:
-            if self.state is CLOSED:
-                return b""
-            raise os_error(errno.ENOTCONN if self.state is not CONNECTING else errno.EAGAIN)
-        return b"" if not count else None
+        if self.read_shut:
+            return b""
+        if self.state is not CONNECTED and self.state is not CONNECTING:
+            if self.state is NEW:
+                raise os_error(errno.ENOTCONN)
+            return b""
+        return None
 
-    def _consumed(self, count: int) -> None:
+    def _consumed(self) -> None:
         """Room appeared in the receive buffer: the sender hears of it, over the way back."""
         peer = self.peer
         if peer is not None and peer.tx:
@@ -133,6 +143,8 @@ class StreamSocket(Socket):
         if self.error:
             self.take_error()
         if self.write_shut or self.state is not CONNECTED:
+            if self.state is CONNECTING and not self.write_shut:
+                return 0
             raise os_error(errno.EPIPE)
         count = len(data)
         tx = self.tx
@@ -140,7 +152,7 @@ class StreamSocket(Socket):
             peer = self.peer
             if self.wire.perfect and not self.flying and peer is not None:  # type: ignore[union-attr]  # connected: has a wire
                 room = peer.receive_bytes_max - len(peer.rx)
-                if count <= room and not peer.orphan:
+                if count <= room and not peer.deaf:
                     peer.rx += data
                     if peer.readers or peer.pollers:
                         peer.wake_readers()
@@ -161,10 +173,9 @@ class StreamSocket(Socket):
         if peer is None or wire is None:
             tx.clear()
             return
-        if peer.orphan:
-            if tx:
-                tx.clear()
-                self._depart(0, StreamSocket._meets_nobody, None)
+        if tx and peer.deaf:
+            tx.clear()
+            self._depart(0, StreamSocket._meets_nobody, None)
             return
         if tx:
             room = peer.receive_bytes_max - len(peer.rx) - self.flying
@@ -179,6 +190,7 @@ class StreamSocket(Socket):
                     self.wake_writers()
         if self.write_shut and not tx and not self.fin_sent:
             self.fin_sent = True
+            self.deaf = self.deaf or self.read_shut
             self._depart(0, StreamSocket._fin_arrives, None)
 
     def _send_segments(self, count: int) -> None:
@@ -197,12 +209,9 @@ class StreamSocket(Socket):
         if wire.perfect and not self.flying and self.last_arrival <= kernel.now:
             action((self, what))
             return
-        trip = wire.trip_ns(max(RTO_FLOOR_NS, 2 * wire.latency_ns), SEGMENT_TRIES)
-        if trip is None:
-            self.reset(errno.ETIMEDOUT)
-            return
+        trip, arrives = wire.trip_ns(max(RTO_FLOOR_NS, 2 * wire.latency_ns), SEGMENT_TRIES)
         self.last_arrival = arrival = max(self.last_arrival, kernel.now + trip)
-        kernel.call_at(arrival, action, (self, what))
+        kernel.call_at(arrival, action if arrives else StreamSocket._given_up, (self, what))
 
     @staticmethod
     def _segment_arrives(flight: tuple[StreamSocket, bytes]) -> None:
@@ -211,7 +220,7 @@ class StreamSocket(Socket):
         peer = sender.peer
         if peer is None:
             return
-        if peer.orphan:
+        if peer.deaf:
             sender._meets_nobody(flight)
             return
         peer.arrive_bytes(data)
@@ -226,12 +235,21 @@ class StreamSocket(Socket):
         self.wake_readers()
 
     @staticmethod
+    def _given_up(flight: tuple[StreamSocket, Any]) -> None:
+        """So many retransmissions were lost that the sender stops."""
+        flight[0].reset(errno.ETIMEDOUT)
+
+    @staticmethod
     def _meets_nobody(flight: tuple[StreamSocket, Any]) -> None:
-        """Data reached a socket that was closed: a RST comes back."""
+        """Data reached a socket that takes none any more: a RST comes back."""
         sender = flight[0]
         sender.tx.clear()
         peer = sender.peer
         if peer is not None:
+            if peer.state is CONNECTED and not peer.orphan:
+                peer.error = errno.ECONNRESET
+                peer.wake_readers()
+                peer.wake_writers()
             peer.send_reset()
 
     @staticmethod
@@ -243,24 +261,40 @@ class StreamSocket(Socket):
             peer.wake_readers()
             if peer.pollers:
                 peer.changed()
-            if sender.eof and peer.fin_sent:
+            if sender.eof and peer.fin_sent and peer.state is CONNECTED:
                 # The second FIN: whoever sent the first one is the active closer and keeps its port for TIME_WAIT.
-                if peer.local is not None and peer.family != AF_UNIX:
-                    peer.table.lingering[peer.local[1]] = peer.kernel.now + TIME_WAIT_NS
-                sender.retire()
-                peer.retire()
+                if peer.local is not None and peer.bound_ip and peer.family != AF_UNIX:
+                    peer.table.linger(peer.local[1], peer.kernel.now + TIME_WAIT_NS, peer.reuse_address)
+                sender._finish()
+                peer._finish()
 
     # -- ending --------------------------------------------------------------------------------------------------------------------
 
     def shutdown(self, read: bool, write: bool) -> None:
-        """Half-close. Raises ENOTCONN when not connected."""
-        if self.accepting is not None and read:
-            self.accepting.close()
+        """Half-close. Raises ENOTCONN when not connected. On a listener the reading side is the listening, the writing side nothing."""
+        if self.accepting is not None:
+            if read:
+                self.accepting.close()
+            return
+        if self.state is CONNECTING and self.attempt is not None:
+            self.attempt.give_up()
+            self.state = NEW
+            self.start_over()
+            self.error = errno.ECONNRESET
+            self.wake_readers()
+            self.wake_writers()
             return
         if self.state is not CONNECTED:
+            if self.state is NEW:  # Linux does it and complains
+                self.read_shut |= read
+                self.write_shut |= write
+            elif self.state is FAILED:
+                self.state = CLOSED
             raise os_error(errno.ENOTCONN)
+        self.unreported = False
         if read and not self.read_shut:
             self.read_shut = True
+            self.deaf = self.deaf or self.fin_sent
             self.wake_readers()
         if write and not self.write_shut:
             self.write_shut = True
@@ -278,7 +312,7 @@ class StreamSocket(Socket):
         if self.state is not CONNECTED:
             self.unbind()
             return
-        self.orphan = True
+        self.orphan = self.deaf = True
         if self.rx or self.linger_reset:
             self.rx.clear()
             self.tx.clear()
@@ -287,13 +321,12 @@ class StreamSocket(Socket):
         if not self.write_shut:
             self.write_shut = True
             self.pump()
-        self.retire()
 
     def send_reset(self) -> None:
         """RST to the peer; this end is gone at once."""
         peer, wire = self.peer, self.wire
         self._die()
-        if peer is None or wire is None:
+        if peer is None or wire is None or peer.state is not CONNECTED:
             return
         self.kernel.log.append((self.kernel.now, self.title, "RST"))
         if wire.perfect and self.last_arrival <= self.kernel.now:
@@ -314,36 +347,47 @@ class StreamSocket(Socket):
 
     def _die(self) -> None:
         self.state = CLOSED
+        self.deaf = True
         self.tx.clear()
         self.unbind()
-        if self.peer is not None and self.peer.peer is self:
-            self.peer = None
+        self._part()
 
-    def retire(self) -> None:
-        """Both FINs have arrived; an end that the program closed as well is over."""
-        if self.orphan and self.fin_sent and self.eof:
+    def _part(self) -> None:
+        """Two dead ends forget each other: no cycle is left for the garbage collector."""
+        peer = self.peer
+        if peer is not None and peer.state is CLOSED and self.state is CLOSED:
+            self.peer = peer.peer = None
+
+    def _finish(self) -> None:
+        """Both FINs have arrived: this end is over, also when the program has not closed it yet."""
+        self.state = CLOSED
+        if self.orphan:
             self.unbind()
-            self.state = CLOSED
+        self._part()
 
     # -- readiness -----------------------------------------------------------------------------------------------------------------
 
     def poll(self) -> int:
+        """As tcp_poll() in Linux's tcp.c."""
         if self.accepting is not None:
             return POLLIN if self.accepting.ready else 0
-        bits = 0
         state = self.state
-        if self.rx or self.eof or self.read_shut:
-            bits |= POLLIN
-        if self.eof or self.read_shut:
-            bits |= POLLRDHUP
+        done = self.eof or self.read_shut
         if state is CONNECTED:
-            used = len(self.tx)
-            if self.write_shut or self.send_bytes_max - used >= used // 2:
-                bits |= POLLOUT
-            if self.eof and self.write_shut:
-                bits |= POLLHUP
-        elif state is not CONNECTING:
-            bits |= POLLOUT | POLLHUP | (POLLIN | POLLRDHUP if state is CLOSED else 0)
-        if self.error:
-            bits |= POLLERR | POLLIN | POLLOUT
-        return bits
+            bits = 0
+            if self.write_shut:
+                bits = POLLOUT | POLLHUP if done else POLLOUT
+            else:
+                used = len(self.tx)
+                if self.send_bytes_max - used >= used // 2:
+                    bits = POLLOUT
+        elif state is CONNECTING:
+            bits = 0
+        else:
+            bits = POLLOUT | POLLHUP
+            done = done or state is not NEW
+        if done:
+            bits |= POLLIN | POLLRDHUP
+        elif self.rx:
+            bits |= POLLIN
+        return bits | POLLERR if self.error else bits

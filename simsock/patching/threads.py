@@ -12,7 +12,9 @@ import sys
 import threading
 from typing import Any
 
+from simsock.errors import TaskKilled
 from simsock.kernel import Kernel, Task, session
+from simsock.patching import order
 from simsock.stdlib import threading as sim_threading
 
 _NATIVE_FIRST = 10_000
@@ -51,7 +53,20 @@ def _spawn(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], daemon:
         if not thread.name.startswith("Thread-"):
             name = thread.name
         daemon = thread.daemon
+        _silence_at_the_end(thread)
     return kernel.spawn(_run, (function, args, kwargs), name=name, base=_BASES.get(base, base), daemon=daemon)
+
+
+def _silence_at_the_end(thread: Any) -> None:
+    """A thread that is killed, or raises while its world ends (a ``finally`` that makes a call, say), is no failure of the program's."""
+    report = thread._invoke_excepthook
+
+    def invoke_excepthook(thread: Any) -> None:
+        kernel = session.active
+        if not isinstance(sys.exception(), TaskKilled) and (kernel is None or not (kernel.ending or kernel.ended)):
+            report(thread)
+
+    thread._invoke_excepthook = invoke_excepthook
 
 
 def _run(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -147,6 +162,22 @@ def pairs(sim_queue: Any) -> list[tuple[Any, Any]]:
     return found
 
 
+class _Ordered(dict[Any, None]):
+    """A set in the order of arrival, with the methods that 3.11's ``threading`` calls on ``_shutdown_locks``: it asks each lock whether it is
+    held, which is a step of the world, so the order must not depend on where objects happen to lie in memory.
+    """
+
+    def add(self, lock: Any) -> None:
+        self[lock] = None
+
+    def discard(self, lock: Any) -> None:
+        self.pop(lock, None)
+
+    def difference_update(self, locks: Any) -> None:
+        for lock in locks:
+            self.pop(lock, None)
+
+
 class Registry:
     """What ``threading`` knows, kept aside while a world runs."""
 
@@ -154,25 +185,32 @@ class Registry:
         """A world begins in this thread."""
         self._active = dict(threading._active)  # type: ignore[attr-defined]  # the registry of Lib/threading.py
         self._limbo = dict(threading._limbo)  # type: ignore[attr-defined]  # likewise
-        self._dangling = set(threading._dangling)  # type: ignore[attr-defined]  # likewise
-        self._locks = set(getattr(threading, "_shutdown_locks", ()))
+        self._dangling = threading._dangling  # type: ignore[attr-defined]  # likewise
+        order.install()
+        threading._dangling = order.Dangling(self._dangling)  # type: ignore[attr-defined]  # likewise
+        if sys.version_info < (3, 13):
+            self._shutdown = threading._shutdown_locks, threading._shutdown_locks_lock  # type: ignore[attr-defined]  # likewise
+            threading._shutdown_locks, threading._shutdown_locks_lock = _Ordered(), sim_threading.Lock()  # type: ignore[attr-defined]  # likewise
         self._counter = threading._counter  # type: ignore[attr-defined]  # likewise
         count = iter(range(1, 1 << 62)).__next__
         threading._counter = count  # type: ignore[attr-defined]  # names of threads are the same in every world
+        pools = sys.modules.get("concurrent.futures.thread")
+        self._pool_counter = pools.ThreadPoolExecutor._counter if pools else None
+        if pools:
+            pools.ThreadPoolExecutor._counter = iter(range(1 << 62)).__next__  # likewise
 
     def leave(self) -> None:
         """The world is over: forget its threads."""
         for table, before in ((threading._active, self._active), (threading._limbo, self._limbo)):  # type: ignore[attr-defined]  # see enter
             for key in [key for key in table if key not in before]:
                 del table[key]
-        for thread in set(threading._dangling) - self._dangling:  # type: ignore[attr-defined]  # see enter
-            threading._dangling.discard(thread)  # type: ignore[attr-defined]  # see enter
-        locks = getattr(threading, "_shutdown_locks", None)
-        if locks is not None:
-            locks.intersection_update(self._locks)
+        threading._dangling = self._dangling  # type: ignore[attr-defined]  # see enter
+        if sys.version_info < (3, 13):
+            threading._shutdown_locks, threading._shutdown_locks_lock = self._shutdown  # type: ignore[attr-defined]  # see enter
         threading._counter = self._counter  # type: ignore[attr-defined]  # see enter
+        if self._pool_counter is not None:
+            sys.modules["concurrent.futures.thread"].ThreadPoolExecutor._counter = self._pool_counter
         self._active = self._limbo = {}
-        self._dangling = self._locks = set()
 
 
 __all__ = ["Registry", "pairs"]

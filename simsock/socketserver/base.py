@@ -55,8 +55,9 @@ class BaseServer:
         self.network = in_force() if network is None else checked(network)
         self.server_address = server_address
         self.RequestHandlerClass = RequestHandlerClass
-        threading = self.network.threading
-        self.__changed = threading.Condition(threading.Lock())  # guards the four below; notified when the server stops serving
+        # Notified when the server stops serving. Its lock is one that a thread may take twice: a signal handler that calls shutdown()
+        # may interrupt a thread that holds it.
+        self.__changed = self.network.threading.Condition()
         self.__loops: list[tuple[int, Any]] = []  # one for each serve_forever() that runs: thread identity, socket that wakes it
         self.__shutdown_request: Any = False  # Any: other threads change it between two looks, which a type checker cannot know
         self.__stops = 0  # how often the server has stopped serving
@@ -76,8 +77,7 @@ class BaseServer:
         network = self.network
         woken, waker = network.socket.socketpair()
         loop = (network.threading.get_ident(), waker)
-        with self.__changed:
-            self.__loops.append(loop)
+        self.__loops.append(loop)  # before the first look at the request for shutdown; who asks for one looks here after asking
         try:
             selectors = network.selectors
             with _selector(selectors) as selector:
@@ -91,6 +91,8 @@ class BaseServer:
                     for key, _events in ready:
                         if key.fileobj is self:
                             self._handle_request_noblock()
+                        else:
+                            woken.recv(1)  # woken for nothing: a forked child has shut down its copy of this server
                     self.service_actions()
         finally:
             with self.__changed:
@@ -115,7 +117,6 @@ class BaseServer:
         """
         if self.__loops:
             me = self.network.threading.get_ident()
-            # Without the lock: a signal handler gets here while its own thread may hold it.
             if any(ident == me for ident, _waker in self.__loops):
                 raise RuntimeError(
                     f"shutdown() of a {type(self).__name__} was called in the thread that runs its serve_forever(), "
@@ -227,7 +228,7 @@ class BaseServer:
         self.RequestHandlerClass(request, client_address, self)
 
     def shutdown_request(self, request: Any) -> None:
-        """Called once for every request when it is over, however it ended."""
+        """Called for every request when it is over, however it ended."""
         self.close_request(request)
 
     def close_request(self, request: Any) -> None:

@@ -18,17 +18,18 @@ class _Threads:
     """The threads that ``server_close()`` waits for.
 
     Each thread says itself that it ends, so forgetting it takes the same time whatever the number of the others. Saying so is the last
-    thing it does but not its end, and ``server_close()`` promises the end: so it moves to the ended ones, and those whose end it
-    thereby is, are dropped by the threads that come after, two by two.
+    thing it does but not yet its end, and ``server_close()`` promises the end: so it moves to the ending ones, from where the next that
+    end drop it, two at a time. Threads do this side by side without a lock: each step is atomic, and whatever the order of the steps, a
+    thread is in one of the two places until it is dead.
     """
 
     def __init__(self) -> None:
         self._numbers = count()
         self._running: dict[int, Any] = {}
-        self._ended: deque[Any] = deque()
+        self._ending: deque[Any] = deque()
 
     def __len__(self) -> int:
-        return len(self._running) + len(self._ended)
+        return len(self._running) + len(self._ending)
 
     def number(self) -> int:
         return next(self._numbers)
@@ -40,23 +41,25 @@ class _Threads:
         del self._running[number]
 
     def ending(self, number: int) -> None:
-        """Called by a thread at its end. Each step is atomic, as other threads do the same at the same time."""
+        """Called by a thread at its end."""
         for _ in range(2):
             try:
-                other = self._ended.popleft()
-            except IndexError:
+                other = self._ending[0]
+                if other.is_alive():
+                    break
+                self._ending.remove(other)
+            except (IndexError, ValueError):  # none there, or somebody else was faster
                 break
-            if other.is_alive():
-                self._ended.append(other)
-        thread = self._running.pop(number, None)
+        thread = self._running.get(number)
         if thread is not None:  # None: server_close() is waiting for this one already
-            self._ended.append(thread)
+            self._ending.append(thread)
+            self._running.pop(number, None)
 
     def join(self, but: Any) -> None:
         """Wait for all of them, in the order in which they were started, ``but`` for one."""
-        while self._running or self._ended:
+        while self._running or self._ending:
             try:
-                thread = self._running.pop(next(iter(self._running))) if self._running else self._ended.popleft()
+                thread = self._running.pop(next(iter(self._running))) if self._running else self._ending.popleft()
             except (KeyError, IndexError, StopIteration, RuntimeError):
                 continue  # it ended, and moved, just now
             if thread is not but:
@@ -97,7 +100,9 @@ class ThreadingMixIn:
         if self.daemon_threads or not self.block_on_close:
             make(target=self.process_request_thread, args=(request, client_address), daemon=bool(self.daemon_threads)).start()
             return
-        threads = self.__dict__.get("_threads") or self.__dict__.setdefault("_threads", _Threads())
+        threads = self.__dict__.get("_threads")
+        if threads is None:
+            threads = self.__dict__.setdefault("_threads", _Threads())
         number = threads.number()
         thread = make(target=self._noted_thread, args=(request, client_address, number), daemon=False)
         threads.add(number, thread)

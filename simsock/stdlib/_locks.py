@@ -118,7 +118,7 @@ class Lock:
         """Outside every world, or while one ends, or after it."""
         if kernel is not None:
             granted(kernel)
-            if self.holder is None and not kernel.ended:
+            if not kernel.ended:
                 self.holder = kernel.current
             return True
         if self.holder is not None and self.holder is OUTSIDE:
@@ -263,7 +263,6 @@ class RLock:
     def _pass_on(self, kernel: Kernel, handed_over: bool) -> None:
         if self._line is not None and (handed_over or self.holder is None):
             self.holder = self._line.offer(kernel)
-            self._count = 0 if self.holder is None else 1
 
     def _acquire_outside(self, kernel: Kernel | None, ns: int) -> bool:
         if kernel is not None:

@@ -1,7 +1,8 @@
 """File objects over simulated sockets.
 
 Owns buffered streams that two tasks may share: CPython's own raise ``RuntimeError: reentrant call`` when one task is parked inside a
-buffered object and another enters it, where threads would wait for the object's lock. Does not know sockets beyond ``SocketIO``.
+buffered object and another enters it, where threads would wait for the object's lock. Does not know sockets beyond ``SocketIO``. Law: a
+file that nobody closed and nobody can reach any more never parks: what its finalizer sends and closes is queued for the kernel's next point.
 """
 
 from __future__ import annotations
@@ -32,7 +33,12 @@ class _Guard:
         while self.holder is not None and self.holder is not task and not self.holder.dead:
             if kernel.ending:
                 break
-            kernel.wait(self.queue, None, "buffered file", self)
+            try:
+                kernel.wait(self.queue, None, "buffered file", self)
+            except BaseException:
+                if task.woken and self.queue:  # it is this task's turn, and it will not take it
+                    kernel.wake(self.queue)
+                raise
         self.holder = task
         self.depth += 1
 
@@ -68,10 +74,46 @@ def _guarded(name: str, base: type) -> Any:
 
 def _guard_all(cls: Any) -> Any:
     base = cls.__mro__[1]
-    for name in ("read", "read1", "readinto", "readinto1", "readline", "peek", "write", "flush"):
+    for name in ("read", "read1", "readinto", "readinto1", "readline", "peek", "write", "flush", "close"):
         if hasattr(base, name):
             setattr(cls, name, _guarded(name, base))
     return cls
+
+
+class RawFile(SocketIO):
+    """``SocketIO`` that knows when it is closed by a finalizer."""
+
+    _final = False
+
+    def finalize(self) -> None:
+        """From now on nothing here parks: a finalizer runs, perhaps in the midst of the kernel."""
+        if not self._final and not self.closed:
+            self._final = True
+            self.write = self._queue_write  # type: ignore[assignment, method-assign]  # found before the class's own
+
+    def _queue_write(self, data: Any) -> int:
+        return self._sock._queue_send(bytes(data))  # type: ignore[attr-defined, no-any-return]  # ours
+
+    def close(self) -> None:
+        if self._final and not self.closed:
+            io.RawIOBase.close(self)
+            sock: Any = self._sock  # type: ignore[has-type]  # the standard class's
+            self._sock = None
+            sock._decref_socketios(queued=True)
+        else:
+            super().close()
+
+    def __del__(self) -> None:
+        self.finalize()
+        super().__del__()
+
+
+class TextFile(io.TextIOWrapper):
+    """``io.TextIOWrapper`` over one of the files below."""
+
+    def __del__(self) -> None:
+        _finalize(self.buffer)
+        super().__del__()
 
 
 @_guard_all
@@ -88,6 +130,10 @@ class BufferedReader(io.BufferedReader):
             raise StopIteration
         return line
 
+    def __del__(self) -> None:
+        _finalize(self)
+        super().__del__()
+
 
 @_guard_all
 class BufferedWriter(io.BufferedWriter):
@@ -97,12 +143,23 @@ class BufferedWriter(io.BufferedWriter):
         self._guard = _Guard()
         super().__init__(raw, buffer_size)
 
+    def __del__(self) -> None:
+        _finalize(self)
+        super().__del__()
+
+
+def _finalize(file: Any) -> None:
+    raw = getattr(file, "_raw", None) or getattr(file, "raw", None)
+    if raw is not None and not raw.closed:
+        raw.finalize()
+
 
 class BufferedRWPair(io.BufferedRWPair):
     """``io.BufferedRWPair`` over two guarded halves."""
 
     def __init__(self, reader: Any, writer: Any, buffer_size: int = io.DEFAULT_BUFFER_SIZE) -> None:
         super().__init__(reader, writer, buffer_size)
+        self._raw = reader
         self._reading = _Guard()
         self._writing = _Guard()
 
@@ -125,8 +182,18 @@ class BufferedRWPair(io.BufferedRWPair):
     def write(self, buffer: Any, /) -> int:
         return self._call(self._writing, "write", buffer)  # type: ignore[no-any-return]  # as typed by the base
 
+    def readinto1(self, buffer: Any, /) -> int:
+        return self._call(self._reading, "readinto1", buffer)  # type: ignore[no-any-return]  # as typed by the base
+
+    def peek(self, size: int = 0, /) -> bytes:
+        return self._call(self._reading, "peek", size)  # type: ignore[no-any-return]  # as typed by the base
+
     def flush(self) -> None:
         self._call(self._writing, "flush")
+
+    def __del__(self) -> None:
+        _finalize(self)
+        super().__del__()
 
 
 def makefile(sock: Any, mode: str, buffering: int | None, encoding: Any, errors: Any, newline: Any) -> Any:
@@ -136,7 +203,7 @@ def makefile(sock: Any, mode: str, buffering: int | None, encoding: Any, errors:
     writing = "w" in mode
     reading = "r" in mode or not writing
     binary = "b" in mode
-    raw = SocketIO(sock, ("r" if reading else "") + ("w" if writing else ""))  # type: ignore[arg-type]  # the two letters it takes
+    raw = RawFile(sock, ("r" if reading else "") + ("w" if writing else ""))  # type: ignore[arg-type]  # the two letters it takes
     sock._io_refs += 1
     if buffering is None or buffering < 0:
         buffering = io.DEFAULT_BUFFER_SIZE
@@ -153,6 +220,6 @@ def makefile(sock: Any, mode: str, buffering: int | None, encoding: Any, errors:
         buffered = BufferedWriter(raw, buffering)
     if binary:
         return buffered
-    text = io.TextIOWrapper(buffered, encoding, errors, newline)
+    text = TextFile(buffered, encoding, errors, newline)
     text.mode = mode  # type: ignore[misc]  # as the standard makefile does
     return text

@@ -70,23 +70,20 @@ def endpoint(family: int, address: Any, what: str) -> Endpoint:
         raise TypeError(f"{kind} address must be a pair {shape}" if family == AF_INET else f"{kind} address must be a tuple {shape}")
     host, port = address[0], address[1]
     if not isinstance(host, (str, bytes, bytearray)):
-        raise TypeError(
-            f"{what}(): host must be a str, bytes or bytearray, not {type(host).__name__}"
-            if host is not None
-            else "str, bytes or bytearray expected, not NoneType"
-        )
-    if isinstance(port, bool) or not hasattr(port, "__index__"):
+        raise TypeError(f"str, bytes or bytearray expected, not {type(host).__name__}")
+    if not hasattr(port, "__index__"):
         raise TypeError(f"'{type(port).__name__}' object cannot be interpreted as an integer")
     port = port.__index__()
     if not 0 <= port <= 0xFFFF:
         raise OverflowError(f"{what}(): port must be 0-65535.")
+    if len(address) > 2 and not 0 <= address[2] <= 0xFFFFF:
+        raise OverflowError(f"{what}(): flowinfo must be 0-1048575.")
     if not host:
         return (ANY_V6 if family == AF_INET6 else ANY_V4), port
     if host == "<broadcast>":
         return "255.255.255.255", port
-    ip = resolve(host, (AF_INET, AF_INET6) if family == AF_INET6 else (AF_INET,))
-    chosen = next((found for found in ip if is_v6(found)), ip[0]) if family == AF_INET6 else ip[0]
-    return chosen, port
+    # Inside the net a mapped address is the IPv4 address that it stands for.
+    return unmapped(resolve(host, (family,))[0]), port
 
 
 def reported(family: int, found: Endpoint | None) -> Any:
@@ -103,13 +100,11 @@ def reported(family: int, found: Endpoint | None) -> Any:
 def _port(service: Any) -> int:
     if service is None or service == "" or service == b"":
         return 0
-    if isinstance(service, int):
-        return service
-    text = service.decode() if isinstance(service, bytes) else service
+    text = str(service) if isinstance(service, int) else service.decode() if isinstance(service, bytes) else service
     if not isinstance(text, str):
         raise OSError("Int or String expected")
     if text.isdigit():
-        return int(text)
+        return int(text) & 0xFFFF
     if text in SERVICES:
         return SERVICES[text]
     raise gaierror(_real.EAI_SERVICE, "Servname not supported for ai_socktype")
@@ -120,17 +115,17 @@ def getaddrinfo(host: Any, port: Any, family: int = 0, type: int = 0, proto: int
     kernel = session.kernel()
     kernel.point()
     number = _port(port)
-    if host is None or host in ("", b""):
+    if host is None:
         if port is None:
             raise no_such_name("")
-        passive = flags & _real.AI_PASSIVE
-        found = [ANY_V4, ANY_V6] if passive else [LOOPBACK_V4, LOOPBACK_V6]
+        # glibc's orders, odd as they are.
+        found = [ANY_V4, ANY_V6] if flags & _real.AI_PASSIVE else [LOOPBACK_V6, LOOPBACK_V4]
         found = [ip for ip in found if family in (0, AF_INET6 if is_v6(ip) else AF_INET)]
     else:
         if flags & _real.AI_NUMERICHOST and canonical(host if isinstance(host, str) else host.decode()) is None:
             raise no_such_name(host)
         found = resolve(host, (family,) if family else (AF_INET, AF_INET6))
-    kinds = [(_real.SOCK_STREAM, _real.IPPROTO_TCP), (_real.SOCK_DGRAM, _real.IPPROTO_UDP)]
+    kinds = [(_real.SOCK_STREAM, _real.IPPROTO_TCP), (_real.SOCK_DGRAM, _real.IPPROTO_UDP), (_real.SOCK_RAW, 0)]
     kinds = [kind for kind in kinds if type in (0, kind[0]) and proto in (0, kind[1])]
     if not kinds:
         raise gaierror(_real.EAI_SOCKTYPE, "ai_socktype not supported")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import errno
 import socket as _real
+from math import ceil
 from typing import Any
 from zlib import crc32
 
@@ -26,24 +27,31 @@ from simsock.net.datagrams import DatagramSocket
 from simsock.net.sockets import SO_LINGER as _SO_LINGER
 from simsock.net.sockets import SOL_SOCKET as _SOL_SOCKET
 from simsock.net.sockets import os_error
-from simsock.net.streams import CLOSED, CONNECTED, CONNECTING, StreamSocket
+from simsock.net.streams import CLOSED, CONNECTED, CONNECTING, FAILED, NEW, StreamSocket
 from simsock.stdlib import _makefile
 from simsock.stdlib._errors import timed_out, would_block
 from simsock.stdlib._names import current_host, endpoint, fabric, reported, unsupported_family
+from simsock.stdlib._waiting import TIMEOUT_MAX
 
 _MSG_PEEK, _MSG_DONTWAIT, _MSG_NOSIGNAL, _MSG_WAITALL, _MSG_TRUNC = 0x2, 0x40, 0x4000, 0x100, 0x20
 _MSG_KNOWN = _MSG_PEEK | _MSG_DONTWAIT | _MSG_NOSIGNAL | _MSG_WAITALL | _MSG_TRUNC
+_PROTOCOLS: dict[int, tuple[int, int]] = {_real.SOCK_STREAM: (0, _real.IPPROTO_TCP), _real.SOCK_DGRAM: (0, _real.IPPROTO_UDP)}
 _SHUT = {0: (True, False), 1: (False, True), 2: (True, True)}
 
 
 def _timeout_ns(value: Any) -> int | None:
+    """Nanoseconds of a timeout, rounded up; CPython's errors."""
     if value is None:
         return None
     if not isinstance(value, (int, float)):
         raise TypeError(f"'{type(value).__name__}' object cannot be interpreted as an integer")
+    if value != value:
+        raise ValueError("Invalid value NaN (not a number)")
     if value < 0:
         raise ValueError("Timeout value out of range")
-    return round(value * NS)
+    if value > TIMEOUT_MAX:
+        raise OverflowError("timestamp out of range for platform time_t")
+    return ceil(value * NS)
 
 
 def getdefaulttimeout() -> float | None:
@@ -60,7 +68,7 @@ def setdefaulttimeout(timeout: float | None) -> None:
 class socket(_real.socket):
     """A simulated socket: the standard class's interface, with its state in the world's kernel."""
 
-    __slots__ = ("_fd", "_kernel", "_sim_family", "_sim_proto", "_sim_type", "_wait_ns")
+    __slots__ = ("_fd", "_inheritable", "_kernel", "_sim_family", "_sim_proto", "_sim_type", "_wait_ns")
 
     def __init__(self, family: int = -1, type: int = -1, proto: int = -1, fileno: int | None = None) -> None:
         # The C initialiser is not called: the C object keeps descriptor -1 and never touches a real one.
@@ -70,11 +78,15 @@ class socket(_real.socket):
         kernel = self._kernel = session.kernel()
         kernel.point()
         if fileno is not None:
-            file = kernel.files.get(fileno)
-            if not isinstance(file, (StreamSocket, DatagramSocket)):
+            file = kernel.files.get(_descriptor(fileno))
+            if file is None:
                 raise bad_descriptor()
-            self._fd = fileno
+            if not isinstance(file, (StreamSocket, DatagramSocket)):
+                raise os_error(errno.ENOTSOCK)
             self._take(file)
+            if proto != -1:
+                self._sim_proto = proto
+            self._fd = fileno
         else:
             family = _AF_INET if family == -1 else int(family)
             kind = (_real.SOCK_STREAM if type == -1 else int(type)) & 0xF
@@ -82,6 +94,8 @@ class socket(_real.socket):
                 raise unsupported_family(_real.AddressFamily._value2member_map_.get(family, family))
             proto = 0 if proto == -1 else proto
             net, host = fabric(), current_host()
+            if kind in _PROTOCOLS and proto not in _PROTOCOLS[kind]:
+                raise os_error(errno.EPROTONOSUPPORT)
             if kind == _real.SOCK_STREAM:
                 file = net.stream(host, family, proto or _real.IPPROTO_TCP)
             elif kind == _real.SOCK_DGRAM:
@@ -138,7 +152,7 @@ class socket(_real.socket):
         file = self._kernel.files.get(self._fd)
         if isinstance(file, (StreamSocket, DatagramSocket)) and not closed:
             text += f", laddr={reported(file.family, file.local)!r}"
-            if file.remote is not None:
+            if file.remote is not None and not (isinstance(file, StreamSocket) and file.state is not CONNECTED):
                 text += f", raddr={reported(file.family, file.remote)!r}"
         return text + ">"
 
@@ -158,9 +172,6 @@ class socket(_real.socket):
 
     def __getstate__(self) -> Any:
         raise TypeError(f"cannot pickle {type(self).__name__!r} object")
-
-    def __copy__(self) -> Any:
-        raise TypeError(f"cannot copy {type(self).__name__!r} object")
 
     def fileno(self) -> int:
         """The descriptor, or -1 when closed."""
@@ -191,7 +202,10 @@ class socket(_real.socket):
 
     def settimeout(self, value: float | None) -> None:
         """Set the timeout in seconds; None blocks for ever, 0 never."""
-        self._wait_ns = _timeout_ns(value)
+        wait = _timeout_ns(value)
+        if self._fd < 0:
+            raise bad_descriptor()
+        self._wait_ns = wait
 
     def gettimeout(self) -> float | None:
         """The timeout in seconds, or None."""
@@ -199,6 +213,8 @@ class socket(_real.socket):
 
     def setblocking(self, flag: bool) -> None:
         """True is ``settimeout(None)``, False is ``settimeout(0)``."""
+        if self._fd < 0:
+            raise bad_descriptor()
         self._wait_ns = None if flag else 0
 
     def getblocking(self) -> bool:
@@ -212,6 +228,11 @@ class socket(_real.socket):
             self._kernel.fruitless()
             raise would_block()
         return None if wait is None else self._kernel.now + wait
+
+    def _check_open(self) -> None:
+        """After a wait with a timeout: CPython polls, then calls again with a descriptor that may have been closed meanwhile."""
+        if self._fd < 0 and self._wait_ns is not None:
+            raise bad_descriptor()
 
     # -- addresses and connections -----------------------------------------------------------------------------------------------------
 
@@ -237,9 +258,12 @@ class socket(_real.socket):
             while connection is None:
                 if not file.wait_readable(deadline, "accept"):
                     raise timed_out()
+                self._check_open()
                 connection = listeners.accept(file)
         self._log("accept", connection)
-        return socket._wrap(connection), reported(file.family, connection.remote)
+        accepted = socket._wrap(connection)
+        accepted._sim_proto = self._sim_proto
+        return accepted, reported(file.family, connection.remote)
 
     def connect(self, address: Any, /) -> None:
         """Connect; waits up to the timeout."""
@@ -260,37 +284,42 @@ class socket(_real.socket):
         return number if number != -1 else errno.EAGAIN
 
     def _connect(self, address: Any) -> int:
-        """0, an errno, or -1 for "timed out"."""
+        """0, an errno, or -1 for "timed out". The states are those of __inet_stream_connect() in Linux's af_inet.c."""
         file = self._file()
+        target = endpoint(self._sim_family, address, "connect")
         if isinstance(file, DatagramSocket):
-            if isinstance(address, tuple) and address and self._sim_family in (_AF_INET, _AF_INET6):
-                file.connect(endpoint(self._sim_family, address, "connect"))
+            file.connect(target)
             return 0
         if file.unreported:
             file.unreported = False
+            return 0
+        if file.state is FAILED:
+            return self._take_failure(file)
+        if file.state is NEW and not file.listening:
+            self._log("connect", file, f"{target[0]} {target[1]}")
+            fabric().connect(file, target)
             if self._wait_ns == 0:
-                return 0
-        if file.state is CONNECTED:
-            return errno.EISCONN
-        if file.state is CONNECTING:
+                return errno.EINPROGRESS
+        elif file.state is not CONNECTING:
+            return errno.EISCONN if file.listening or file.remote is not None else errno.EINVAL
+        elif self._wait_ns is not None:
             return errno.EALREADY
-        if file.error:
-            file.take_error()
-        if file.listening or file.state is CLOSED:
-            return errno.EISCONN
-        target = endpoint(self._sim_family, address, "connect")
-        self._log("connect", file, f"{target[0]} {target[1]}")
-        fabric().connect(file, target)
-        if self._wait_ns == 0:
-            return errno.EINPROGRESS
         if file.state is CONNECTING:
             deadline = self._deadline()
             while file.state is CONNECTING:
                 if not file.wait_writable(deadline, "connect"):
                     return -1
-        file.unreported = False
-        error, file.error = file.error, 0
-        return error
+        if self._wait_ns is None:
+            file.unreported = False
+            return 0 if file.state in (CONNECTED, CLOSED) else self._take_failure(file)
+        # With a timeout CPython polls and reads SO_ERROR: the system still waits for somebody to call connect(2) again.
+        return int(file.pop_error())
+
+    @staticmethod
+    def _take_failure(file: StreamSocket) -> int:
+        file.state = NEW
+        file.start_over()
+        return file.pop_error() or errno.ECONNABORTED
 
     def shutdown(self, how: int, /) -> None:
         """Half-close: ``SHUT_RD``, ``SHUT_WR`` or ``SHUT_RDWR``."""
@@ -316,17 +345,23 @@ class socket(_real.socket):
 
     def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
         """1 to ``bufsize`` bytes of a stream (``b""`` at its end), or one datagram cut to ``bufsize``."""
-        if bufsize < 0:
-            raise ValueError("negative buffersize in recv")
+        if bufsize <= 0:
+            if bufsize:
+                raise ValueError("negative buffersize in recv")
+            self._kernel.point()
+            return b""  # CPython asks nobody
         file = self._file()
         if flags or type(file) is not StreamSocket:
-            return self._receive(file, bufsize, flags)[0]
-        data: bytes | None = file.read(bufsize)
+            received, _, size = self._receive(file, bufsize, flags)
+            return _padded(received, size, flags) if flags else received
+        data = file.read(bufsize)
         if data is None:
             deadline = self._deadline()
             while data is None:
                 if not file.wait_readable(deadline, "recv"):
                     raise timed_out()
+                if self._fd < 0:
+                    self._check_open()
                 data = file.read(bufsize)
         kernel = self._kernel
         kernel.log.append((kernel.now, kernel.current.path, "recv", file.title, len(data), crc32(data)))
@@ -336,42 +371,54 @@ class socket(_real.socket):
         """The general receive: data, the sender's endpoint, the datagram's whole length."""
         if flags & ~_MSG_KNOWN:
             raise Unsupported(f"recv: flags {flags:#x} include some that are not simulated; MSG_PEEK, MSG_WAITALL, MSG_DONTWAIT and MSG_TRUNC are")
-        peek = bool(flags & _MSG_PEEK)
-        deadline: int | None = None
-        waited = False
-        stream = type(file) is StreamSocket
-        parts = bytearray()
-        while True:
-            if stream:
-                data = file.read(count - len(parts), peek)
-                source = file.remote
-            else:
-                message = file.read(peek)
-                data, source = message if message is not None else (None, None)
-            if data is not None:
-                if not (stream and flags & _MSG_WAITALL and not peek):
-                    break
-                parts += data
-                if not data or len(parts) >= count:
-                    data = bytes(parts)
-                    break
-                continue
-            if not waited:
-                deadline = self._deadline(flags)
-                waited = True
-            if not file.wait_readable(deadline, "recv"):
-                raise timed_out()
+        data, source = self._read(file, count, flags)
+        if data is None:
+            deadline = self._deadline(flags)
+            while data is None:
+                if self._wait_ns is None and file.read_shut:
+                    return b"", None, 0
+                if not file.wait_readable(deadline, "recv"):
+                    raise timed_out()
+                self._check_open()
+                data, source = self._read(file, count, flags)
+        if flags & _MSG_WAITALL and self._wait_ns is None and not flags & (_MSG_DONTWAIT | _MSG_PEEK) and type(file) is StreamSocket:
+            data = self._receive_rest(file, count, data)
         self._log("recv", file, len(data), crc32(data))
         return data[:count], source, len(data)
 
+    @staticmethod
+    def _read(file: Any, count: int, flags: int) -> tuple[Any, Any]:
+        if type(file) is StreamSocket:
+            return file.read(count, bool(flags & _MSG_PEEK)), file.remote
+        return file.read(bool(flags & _MSG_PEEK)) or (None, None)
+
+    @staticmethod
+    def _receive_rest(file: StreamSocket, count: int, data: bytes) -> bytes:
+        """MSG_WAITALL, of a socket that blocks: all of ``count`` bytes, unless the stream ends; an error then waits for the next call."""
+        while data and len(data) < count:
+            if file.error and not file.rx and not file.eof:
+                break
+            more = file.read(count - len(data))
+            if more is None:
+                file.wait_readable(None, "recv")
+            elif more:
+                data += more
+            else:
+                break
+        return data
+
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
-        """Receive into a buffer; returns the number of bytes."""
-        view = buffer if type(buffer) is memoryview and buffer.format == "B" else memoryview(buffer).cast("B")
+        """Receive into a buffer; returns the number of bytes (with MSG_TRUNC the datagram's, even if it is more than the buffer has)."""
+        view = buffer if type(buffer) is memoryview and buffer.format == "B" else _writable_view(buffer, "recv_into")
         if nbytes < 0:
             raise ValueError("negative buffersize in recv_into")
         count = nbytes or len(view)
         if count > len(view):
             raise ValueError("buffer too small for requested bytes")
+        if flags & _MSG_TRUNC and count:
+            data, _, size = self._receive(self._file(), count, flags)
+            view[: len(data)] = data
+            return size
         data = self.recv(count, flags)
         size = len(data)
         view[:size] = data
@@ -382,40 +429,63 @@ class socket(_real.socket):
         if bufsize < 0:
             raise ValueError("negative buffersize in recvfrom")
         file = self._file()
-        data, source, _ = self._receive(file, bufsize, flags)
-        return data, reported(file.family, source) if isinstance(file, DatagramSocket) else None
+        data, source, size = self._receive(file, bufsize, flags)
+        return _padded(data, size, flags), _sender(file, source)
 
     def recvfrom_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, Any]:
         """Receive into a buffer; returns (number of bytes, the sender's address)."""
-        view = memoryview(buffer).cast("B")
+        view = _writable_view(buffer, "recvfrom_into")
         if nbytes < 0:
             raise ValueError("negative buffersize in recvfrom_into")
         if nbytes > len(view):
             raise ValueError("nbytes is greater than the length of the buffer")
-        data, address = self.recvfrom(nbytes or len(view), flags)
+        file = self._file()
+        data, source, size = self._receive(file, nbytes or len(view), flags)
         view[: len(data)] = data
-        return len(data), address
+        return size if flags & _MSG_TRUNC else len(data), _sender(file, source)
 
     # -- sending ---------------------------------------------------------------------------------------------------------------------
 
     def send(self, data: Any, flags: int = 0, /) -> int:
-        """Send what fits, at least one byte; returns how many were taken."""
+        """Send, and return how many bytes were taken: all of them when the socket blocks, else what fits."""
         file = self._file()
         if flags & ~_MSG_KNOWN:
             raise Unsupported(f"send: flags {flags:#x} include some that are not simulated; MSG_DONTWAIT and MSG_NOSIGNAL are")
         view = _bytes_view(data)
+        size = len(view)
         if type(file) is not StreamSocket:
             count: int = file.send(bytes(view), None)
         else:
             count = file.write(view)
-            if not count and len(view):
-                deadline = self._deadline(flags)
-                while not count:
-                    if not file.wait_writable(deadline, "send"):
-                        raise timed_out()
-                    count = file.write(view)
+            if count < size:
+                if not count:
+                    count = self._send_some(file, view, flags)
+                if self._wait_ns is None and not flags & _MSG_DONTWAIT:
+                    count = self._send_all(file, view, count)
         self._log("send", file, count, crc32(view[:count]))
         return count
+
+    def _send_some(self, file: StreamSocket, view: Any, flags: int) -> int:
+        """Wait for room, and use it."""
+        deadline = self._deadline(flags)
+        count = 0
+        while not count:
+            if not file.wait_writable(deadline, "send"):
+                raise timed_out()
+            self._check_open()
+            count = file.write(view)
+        return count
+
+    @staticmethod
+    def _send_all(file: StreamSocket, view: Any, sent: int) -> int:
+        """send(2) on a blocking socket: all of it, or as much as was taken when the connection broke; the next call hears of the error."""
+        size = len(view)
+        while sent < size and not file.error and not file.write_shut and file.state is CONNECTED:
+            count = file.write(view[sent:])
+            sent += count
+            if not count:
+                file.wait_writable(None, "send")
+        return sent
 
     def sendall(self, data: Any, flags: int = 0, /) -> None:
         """Send everything; waits while the buffers are full. The timeout is for the whole call."""
@@ -438,8 +508,10 @@ class socket(_real.socket):
         while sent < len(view):
             count = file.write(view[sent:])
             sent += count
-            if not count and not file.wait_writable(deadline, "sendall"):
-                raise timed_out()
+            if not count:
+                if not file.wait_writable(deadline, "sendall"):
+                    raise timed_out()
+                self._check_open()
 
     def sendto(self, data: Any, *args: Any) -> int:
         """``sendto(data, address)`` or ``sendto(data, flags, address)``."""
@@ -450,23 +522,22 @@ class socket(_real.socket):
         if flags & ~_MSG_KNOWN:
             raise Unsupported(f"sendto: flags {flags:#x} include some that are not simulated")
         view = _bytes_view(data)
+        target = endpoint(self._sim_family, address, "sendto")
         if isinstance(file, StreamSocket):
-            if file.state is not CONNECTED:
-                raise os_error(errno.EPIPE)
             return self.send(view, flags)
-        count = file.send(bytes(view), endpoint(self._sim_family, address, "sendto"))
+        count = file.send(bytes(view), target)
         self._log("send", file, count, crc32(view))
         return int(count)
 
     # -- options ---------------------------------------------------------------------------------------------------------------------
 
     def setsockopt(self, level: int, optname: int, value: Any, optlen: Any = None, /) -> None:
-        """Set an option; those that are not simulated are stored and read back."""
+        """Set an option; those that have no effect here are stored and read back, those whose effect would be missed are refused."""
         file = self._file()
         if value is None:
             value = bytes(optlen)
         elif not isinstance(value, int):
-            value = bytes(value)
+            value = bytes(_bytes_view(value))
         if level == _SOL_SOCKET and optname == _SO_LINGER and isinstance(value, bytes) and isinstance(file, StreamSocket):
             on, seconds = int.from_bytes(value[:4], "little"), int.from_bytes(value[4:8], "little")
             if on and seconds:
@@ -479,14 +550,14 @@ class socket(_real.socket):
         file = self._file()
         value = file.get_option(int(level), int(optname))
         if buflen:
-            if not 0 < buflen <= 1024:
+            if not 0 <= buflen <= 1024:
                 raise OSError("getsockopt buflen out of range")
             return (value if isinstance(value, bytes) else int(value).to_bytes(4, "little"))[:buflen]
         return int.from_bytes(value[:4], "little") if isinstance(value, bytes) else int(value)
 
     # -- lifetime --------------------------------------------------------------------------------------------------------------------
 
-    def makefile(self, mode: str = "r", buffering: int | None = None, *, encoding: Any = None, errors: Any = None, newline: Any = None) -> Any:  # type: ignore[override]
+    def makefile(self, mode: str = "r", buffering: int | None = None, *, encoding: Any = None, errors: Any = None, newline: Any = None) -> Any:
         """A file object over the socket, with the modes of the standard method."""
         return _makefile.makefile(self, mode, buffering, encoding, errors, newline)
 
@@ -496,11 +567,26 @@ class socket(_real.socket):
         if self._io_refs <= 0:
             self._real_close()
 
-    def _decref_socketios(self) -> None:
+    def _decref_socketios(self, queued: bool = False) -> None:
         if self._io_refs > 0:
             self._io_refs -= 1
         if self._closed:
-            self.close()
+            if queued and self._io_refs <= 0:
+                self.__del__()
+            else:
+                self.close()
+
+    def _queue_send(self, data: bytes) -> int:
+        """What a file object's finalizer still had: sent at the kernel's next point, as far as it fits without waiting."""
+        kernel, fd = self._kernel, self._fd
+
+        def send() -> None:
+            file = kernel.files.get(fd)
+            if isinstance(file, StreamSocket) and file.state is CONNECTED and not file.write_shut and not file.error:
+                file.write(data)
+
+        kernel.finalize(send)
+        return len(data)
 
     def _real_close(self, _ss: Any = None) -> None:
         fd = self._fd
@@ -527,16 +613,21 @@ class socket(_real.socket):
     def dup(self) -> Any:
         """Another socket object and descriptor for the same connection."""
         file = self._file()
-        other = type(self)._wrap(file)
+        other = type(self)(self.family, self.type, self.proto, fileno=self._kernel.process.open(file))
         other._wait_ns = self._wait_ns
         return other
 
     def get_inheritable(self) -> bool:
-        """Always False: a world has one process."""
-        return False
+        """What ``set_inheritable`` said; no effect, as a world has one process."""
+        if self._fd < 0:
+            raise bad_descriptor()
+        return getattr(self, "_inheritable", False)
 
     def set_inheritable(self, inheritable: bool) -> None:
-        """Accepted without effect: a world has one process."""
+        """Stored, without effect: a world has one process."""
+        if self._fd < 0:
+            raise bad_descriptor()
+        self._inheritable = bool(inheritable)
 
     def _not_yet(self, name: str) -> Any:
         raise Unsupported(f"socket.{name} is not simulated yet")
@@ -561,8 +652,38 @@ class socket(_real.socket):
 def _bytes_view(data: Any) -> Any:
     if type(data) is bytes:
         return data
-    view = memoryview(data)
+    try:
+        view = memoryview(data)
+    except TypeError:
+        raise TypeError(f"a bytes-like object is required, not {type(data).__name__!r}") from None
     return view if view.format == "B" and view.ndim == 1 else view.cast("B")
+
+
+def _writable_view(buffer: Any, what: str) -> memoryview:
+    try:
+        view = memoryview(buffer).cast("B")
+    except TypeError:
+        view = None
+    if view is None or view.readonly:
+        raise TypeError(f"{what}() argument 1 must be read-write bytes-like object, not {type(buffer).__name__}")
+    return view
+
+
+def _padded(data: bytes, size: int, flags: int) -> bytes:
+    """With MSG_TRUNC CPython returns as many bytes as the datagram had; those that were cut off have no defined value there."""
+    return data.ljust(size, b"\0") if flags & _MSG_TRUNC else data
+
+
+def _sender(file: Any, source: Any) -> Any:
+    return reported(file.family, source) if source is not None and isinstance(file, DatagramSocket) else None
+
+
+def _descriptor(fileno: Any) -> int:
+    if isinstance(fileno, float) or not hasattr(fileno, "__index__"):
+        raise TypeError(f"{type(fileno).__name__!r} object cannot be interpreted as an integer")
+    if fileno < 0:
+        raise ValueError("negative file descriptor")
+    return int(fileno)
 
 
 socket.__module__ = "simsock.stdlib.socket"

@@ -33,13 +33,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Empty", "Full", "LifoQueue", "PriorityQueue", "Queue", "SimpleQueue"]
 
+_ShutDown: type[Exception] = getattr(_real, "ShutDown", Empty)
+"""What a queue that was shut down raises. Only Python 3.13 and later can shut one down; here, too."""
 if hasattr(_real, "ShutDown"):
-    ShutDown: type[Exception] = _real.ShutDown
+    ShutDown = _ShutDown
     __all__ += ["ShutDown"]
-else:
-
-    class ShutDown(Exception):  # type: ignore[no-redef]  # CPython's name
-        """Raised by ``put`` and ``get`` of a queue that was shut down. The standard module has it from Python 3.13 on."""
 
 
 def __getattr__(name: str) -> Any:
@@ -139,7 +137,7 @@ class Queue:
                 if not self.is_shutdown:
                     self._wait(kernel, ns, self._items, "get from", self._has_item, Empty)
                 if not self._qsize():
-                    raise ShutDown
+                    raise _ShutDown
             item = self._get()
             if kernel is not None and self.maxsize > 0:
                 self._places.offer(kernel)
@@ -183,24 +181,26 @@ class Queue:
         finally:
             self._leave(kernel)
 
-    def shutdown(self, immediate: bool = False) -> None:
-        """From now on ``put`` raises ``ShutDown``, and ``get`` when the queue is empty, which ``immediate`` sees to at once."""
-        kernel = self._enter()
-        try:
-            self.is_shutdown = True
-            if immediate:
-                while self._qsize():
-                    self._get()
-                    if self.unfinished_tasks > 0:
-                        self.unfinished_tasks -= 1
-                self._all_done(kernel)
-            if kernel is not None:
-                self._items.wake_all(kernel)
-                self._places.wake_all(kernel)
-                self._tell(kernel, "not_empty", None)
-                self._tell(kernel, "not_full", None)
-        finally:
-            self._leave(kernel)
+    if hasattr(_real.Queue, "shutdown"):
+
+        def shutdown(self, immediate: bool = False) -> None:
+            """From now on ``put`` raises ``ShutDown``, and ``get`` when the queue is empty, which ``immediate`` sees to at once."""
+            kernel = self._enter()
+            try:
+                self.is_shutdown = True
+                if immediate:
+                    while self._qsize():
+                        self._get()
+                        if self.unfinished_tasks > 0:
+                            self.unfinished_tasks -= 1
+                    self._all_done(kernel)
+                if kernel is not None:
+                    self._items.wake_all(kernel)
+                    self._places.wake_all(kernel)
+                    self._tell(kernel, "not_empty", None)
+                    self._tell(kernel, "not_full", None)
+            finally:
+                self._leave(kernel)
 
     # -- looking -------------------------------------------------------------------------------------------------------------------
 
@@ -275,7 +275,7 @@ class Queue:
 
     def _check_open(self) -> None:
         if self.is_shutdown:
-            raise ShutDown
+            raise _ShutDown
 
     def _has_item(self) -> bool:
         return self._qsize() > self._items.promised

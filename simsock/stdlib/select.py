@@ -7,6 +7,7 @@ one is an error, because nothing inside a world can wait for it.
 from __future__ import annotations
 
 import select as _real
+from math import ceil
 from typing import Any
 
 from simsock.errors import Unsupported
@@ -24,6 +25,7 @@ __all__ = ["PIPE_BUF", "POLLERR", "POLLHUP", "POLLIN", "POLLNVAL", "POLLOUT", "P
 
 _READ = POLLIN | POLLHUP | POLLERR
 _WRITE = POLLOUT | POLLERR
+_MS = 1_000_000
 
 
 def __getattr__(name: str) -> Any:
@@ -37,6 +39,10 @@ def select(rlist: Any, wlist: Any, xlist: Any, timeout: float | None = None) -> 
     kernel = session.kernel()
     kernel.point()
     deadline = _deadline(kernel.now, timeout)
+    try:
+        rlist, wlist, xlist = list(rlist), list(wlist), list(xlist)
+    except TypeError:
+        raise TypeError("arguments 1-3 must be sequences") from None
     readers = [(descriptor_of(obj), obj) for obj in rlist]
     writers = [(descriptor_of(obj), obj) for obj in wlist]
     others = [(descriptor_of(obj), obj) for obj in xlist]
@@ -70,7 +76,7 @@ def _deadline(now: int, timeout: float | None) -> int | None:
         raise TypeError("timeout must be a float or None")
     if timeout < 0:
         raise ValueError("timeout must be non-negative")
-    return now + round(timeout * NS)
+    return now + ceil(timeout * NS)
 
 
 class poll:
@@ -95,7 +101,9 @@ class poll:
         del self._masks[descriptor_of(fd)]
 
     def poll(self, timeout: float | None = None, /) -> list[tuple[int, int]]:
-        """(descriptor, events) of what is ready; waits up to ``timeout`` milliseconds, for ever when None or negative."""
+        """(descriptor, events) of what is ready; waits up to ``timeout`` milliseconds (whole ones, rounded up), for ever when None or negative."""
+        if timeout is not None and not isinstance(timeout, (int, float)):
+            raise TypeError("timeout must be an integer or None")
         kernel = session.kernel()
         kernel.point()
         files = kernel.files
@@ -108,7 +116,7 @@ class poll:
             else:
                 watched.append((fd, file, mask))
         forever = timeout is None or timeout < 0
-        deadline = kernel.now if invalid else None if forever else kernel.now + -(-round(timeout * NS) // 1000)  # type: ignore[operator]
+        deadline = kernel.now if invalid else None if forever else kernel.now + ceil(timeout) * _MS  # type: ignore[arg-type]  # not None unless forever
         ready = wait_ready(kernel, watched, deadline, "poll")
         if not ready and not invalid and timeout == 0:
             kernel.fruitless()
@@ -117,7 +125,9 @@ class poll:
 
 def _checked(eventmask: int) -> int:
     if not isinstance(eventmask, int):
-        raise TypeError(f"an integer is required (got type {type(eventmask).__name__})")
-    if not 0 <= eventmask <= 0xFFFF:
-        raise OverflowError("unsigned short is greater than maximum" if eventmask > 0 else "can't convert negative value to C unsigned short")
+        raise TypeError("an integer is required")
+    if eventmask < 0:
+        raise ValueError("value must be positive")
+    if eventmask > 0xFFFF:
+        raise OverflowError("Python int too large for C unsigned short")
     return eventmask

@@ -125,13 +125,14 @@ def _of_moment(name: str) -> Any:
 
 
 gmtime, localtime, ctime = map(_of_moment, ("gmtime", "localtime", "ctime"))
+_asctime, _strftime = _real.asctime, _real.strftime  # taken now: in a patched world the module's attributes are what calls these
 
 
 def asctime(t: Any = None, /) -> str:
     """A broken-down time as text; without any, the virtual now."""
-    return _real.asctime(localtime() if t is None else t)
+    return _asctime(localtime() if t is None else t)
 
 
 def strftime(format: str, t: Any = None, /) -> str:
     """A broken-down time in a format; without any, the virtual now."""
-    return _real.strftime(format, localtime() if t is None else t)
+    return _strftime(format, localtime() if t is None else t)

@@ -252,6 +252,20 @@ def test_the_loop_leaves_nothing_open(bed, make_server, dial, spy):
     assert spy.selectors_open == 0
 
 
+def test_a_loop_that_is_woken_for_nothing_serves_on_and_does_not_spin(bed, make_server, dial, spy):
+    """As by a forked child that shuts down its copy of the server."""
+    server = make_server(socketserver.TCPServer, Upper, network=spy)
+    serving = bed.spawn(server.serve_forever)
+    echo(dial(server))
+    _listening, _woken, waker = spy.sockets
+    waker.send(b"x")
+    for _ in range(3):
+        assert echo(dial(server)) == b"HELLO\n"
+    server.shutdown()
+    serving.result()
+    assert len(spy.waits) <= 6
+
+
 def test_what_is_not_an_exception_ends_the_loop_and_leaves_nothing_open(bed, make_server, dial, spy):
     class Handler(socketserver.BaseRequestHandler):
         def handle(self):

@@ -270,5 +270,27 @@ def test_a_real_testbed_is_left_without_its_hook_when_a_server_fails():
             raise LookupError("cannot serve")
 
     with pytest.raises(LookupError, match="cannot serve"), bed:
-        bed.serve(Upper, server_class=Server)
+        served = bed.serve(Upper, server_class=Server)
+    assert served.server.fileno() == -1
     assert socketserver.error_hooks == hooks
+
+
+@pytest.mark.real
+def test_a_server_that_fails_just_when_it_is_stopped_is_closed_and_its_own_error_is_told():
+    go = RealTestbed().network.threading.Event()
+
+    class Server(socketserver.TCPServer):
+        shutdown_patience = 0.01
+
+        def serve_forever(self, poll_interval=0.5):
+            go.wait(10)
+            raise LookupError("cannot serve")
+
+        def shutdown(self):
+            go.set()
+            served._task.thread.join()
+            super().shutdown()
+
+    with pytest.raises(LookupError, match="cannot serve"), RealTestbed() as bed:
+        served = bed.serve(Upper, server_class=Server)
+    assert served.server.fileno() == -1

@@ -80,13 +80,13 @@ def test_senseless_arguments_of_acquire_are_refused_even_when_the_lock_is_free(s
 
 
 def test_a_lock_that_nobody_holds_cannot_be_released(std):
-    with pytest.raises(RuntimeError, match="^release unlocked lock$"):
+    with pytest.raises(RuntimeError, match=r"^release unlocked lock$"):
         std.threading.Lock().release()
 
 
 def test_a_reentrant_lock_is_released_by_its_holder_only(std):
     lock = std.threading.RLock()
-    with pytest.raises(RuntimeError, match="^cannot release un-acquired lock$"):
+    with pytest.raises(RuntimeError, match=r"^cannot release un-acquired lock$"):
         lock.release()
     seen = []
 
@@ -143,22 +143,22 @@ def test_a_semaphore_lets_so_many_in(std):
 
 
 def test_a_semaphore_refuses_what_makes_no_sense(std):
-    with pytest.raises(ValueError, match="^semaphore initial value must be >= 0$"):
+    with pytest.raises(ValueError, match=r"^semaphore initial value must be >= 0$"):
         std.threading.Semaphore(-1)
     semaphore = std.threading.Semaphore()
-    with pytest.raises(ValueError, match="^can't specify timeout for non-blocking acquire$"):
+    with pytest.raises(ValueError, match=r"^can't specify timeout for non-blocking acquire$"):
         semaphore.acquire(False, 1)
-    with pytest.raises(ValueError, match="^n must be one or more$"):
+    with pytest.raises(ValueError, match=r"^n must be one or more$"):
         semaphore.release(0)
 
 
 def test_a_bounded_semaphore_cannot_be_given_more_than_it_had(std):
     semaphore = std.threading.BoundedSemaphore(2)
-    with pytest.raises(ValueError, match="^Semaphore released too many times$"):
+    with pytest.raises(ValueError, match=r"^Semaphore released too many times$"):
         semaphore.release()
     with semaphore, semaphore:
         semaphore.release()
-        with pytest.raises(ValueError, match="^Semaphore released too many times$"):
+        with pytest.raises(ValueError, match=r"^Semaphore released too many times$"):
             semaphore.release(2)
         semaphore.acquire()
 
@@ -277,6 +277,30 @@ def test_a_task_cancelled_after_the_lock_was_handed_to_it_passes_it_on(world, ki
         time.sleep(1)
         assert log == ["second"]
         assert lock.acquire(False) is True
+
+
+def test_a_recursive_lock_that_was_handed_over_counts_like_any_other(world):
+    with world() as kernel:
+        lock = threading.RLock()
+        log = []
+
+        def twice():
+            with lock:
+                with lock:
+                    pass
+                time.sleep(1)
+                log.append("twice")
+
+        lock.acquire()
+        kernel.spawn(twice)
+        kernel.yield_()
+        lock.release()
+        lock.acquire()
+        kernel.yield_()
+        lock.release()
+        with lock:
+            log.append("after")
+        assert log == ["twice", "after"]
 
 
 def test_several_units_released_at_once_wake_as_many(world):

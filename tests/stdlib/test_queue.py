@@ -35,10 +35,10 @@ def test_an_empty_queue_has_nothing_to_give(std, kind):
     for get in (q.get_nowait, lambda: q.get(False), lambda: q.get(block=False, timeout=-1), lambda: q.get(timeout=0)):
         with pytest.raises(std.queue.Empty):
             get()
-    with pytest.raises(ValueError, match="^'timeout' must be a non-negative number$"):
+    with pytest.raises(ValueError, match=r"^'timeout' must be a non-negative number$"):
         q.get(timeout=-1)
     q.put(1)
-    with pytest.raises(ValueError, match="^'timeout' must be a non-negative number$"):
+    with pytest.raises(ValueError, match=r"^'timeout' must be a non-negative number$"):
         q.get(True, -0.5)
     assert q.get(True, 5) == 1
 
@@ -53,7 +53,7 @@ def test_a_full_queue_takes_nothing(std, kind):
     for put in (lambda: q.put_nowait(3), lambda: q.put(3, False), lambda: q.put(3, block=False, timeout=-1), lambda: q.put(3, timeout=0)):
         with pytest.raises(std.queue.Full):
             put()
-    with pytest.raises(ValueError, match="^'timeout' must be a non-negative number$"):
+    with pytest.raises(ValueError, match=r"^'timeout' must be a non-negative number$"):
         q.put(3, timeout=-1)
     q.get()
     q.put(3)
@@ -235,6 +235,29 @@ def test_shutting_down_wakes_everybody_who_waits(std):
     assert full.unfinished_tasks == 0
 
 
+@NEW_IN_313
+def test_tasks_that_wait_already_are_woken_by_shutting_down(world):
+    with world() as kernel:
+        empty, full = queue.Queue(), queue.Queue(1)
+        full.put(1)
+        ends = []
+
+        def note(call):
+            try:
+                ends.append((call(), kernel.now))
+            except queue.ShutDown:
+                ends.append(("shut down", kernel.now))
+
+        for call in (empty.get, lambda: empty.get(timeout=60), lambda: full.put(2), lambda: full.put(3), full.join):
+            kernel.spawn(note, (call,))
+        time.sleep(1)
+        empty.shutdown()
+        full.shutdown(immediate=True)
+        time.sleep(1)
+        assert sorted(ends, key=str) == [("shut down", SECOND)] * 4 + [(None, SECOND)]
+        assert full.qsize() == 0
+
+
 # In virtual time
 
 
@@ -341,6 +364,50 @@ def test_a_place_is_not_lost_with_the_task_that_was_woken_for_it(world):
         kernel.cancel(first)
         time.sleep(1)
         assert q.get() == "second"
+
+
+def test_tasks_that_wait_hear_of_what_a_program_did_by_hand(world):
+    with world() as kernel:
+        q = queue.Queue(1)
+        log = []
+        kernel.spawn(lambda: log.append(("got", q.get(), kernel.now)))
+        time.sleep(1)
+        with q.mutex:
+            q.queue.append("by hand")
+            q.not_empty.notify()
+        time.sleep(1)
+        q.put(1)
+        kernel.spawn(lambda: (q.join(), log.append(("joined", kernel.now))))
+        kernel.spawn(lambda: (q.put(2), log.append(("put", kernel.now))))
+        time.sleep(1)
+        with q.mutex:
+            q.unfinished_tasks = 0
+            q.all_tasks_done.notify_all()
+        time.sleep(1)
+        with q.mutex:
+            q.queue.clear()
+            q.not_full.notify_all()
+        time.sleep(1)
+        assert log == [("got", "by hand", SECOND), ("joined", 3 * SECOND), ("put", 4 * SECOND)]
+
+
+def test_a_task_that_dies_waiting_for_the_mutex_neither_frees_it_nor_loses_an_item(world):
+    with world() as kernel:
+        q = queue.Queue()
+        log = []
+        first = kernel.spawn(lambda: log.append(("first", q.get())))
+        kernel.spawn(lambda: log.append(("second", q.get())))
+        kernel.yield_()
+        with q.mutex:
+            q.queue.append("item")
+            q.not_empty.notify()
+            kernel.spawn(lambda: log.append(("size", q.qsize(), kernel.now)))
+            time.sleep(1)
+            kernel.cancel(first)
+            time.sleep(1)
+            assert log == []
+        time.sleep(1)
+        assert sorted(log) == [("second", "item"), ("size", 1, 2 * SECOND)]
 
 
 def test_spinning_on_a_queue_comes_to_an_end(world):
@@ -521,6 +588,8 @@ def test_what_the_real_module_offers_is_here():
             assert getattr(queue, name) is not None and name in queue.__all__
         except Unsupported as error:
             assert f"queue.{name}" in str(error)  # noqa: PT017
+    assert hasattr(queue, "ShutDown") is hasattr(real_queue, "ShutDown")
+    assert hasattr(queue.Queue, "shutdown") is hasattr(real_queue.Queue, "shutdown")
     assert set(queue.__all__) == set(real_queue.__all__)
     with pytest.raises(AttributeError, match="no attribute 'Qeueu'"):
         _ = queue.Qeueu

@@ -1,0 +1,42 @@
+"""The pytest plugin: worlds around tests.
+
+Owns nothing but the names that pytest looks for; each comes from the module that does the work. Laws of the package:
+
+* nothing of ``simsock`` is imported before a test asks for a world (or an option cannot be understood without it): a project that has the
+  plugin installed and does not use it notices nothing, and coverage sees every import;
+* a test's world ends with its call phase, so that whatever is raised in the world fails the test and not its teardown;
+* every failure of a test with a world prints the command that repeats it.
+"""
+
+from pytest_simsock.configuring import (
+    pytest_addoption,
+    pytest_configure,
+    pytest_configure_node,
+    pytest_report_header,
+)
+from pytest_simsock.fixtures import sim, simsock_config, simsock_seed, testbed
+from pytest_simsock.hooks import (
+    pytest_collection_modifyitems,
+    pytest_generate_tests,
+    pytest_runtest_call,
+    pytest_runtest_makereport,
+    pytest_runtest_protocol,
+    pytest_runtest_setup,
+)
+
+__all__ = [
+    "pytest_addoption",
+    "pytest_collection_modifyitems",
+    "pytest_configure",
+    "pytest_configure_node",
+    "pytest_generate_tests",
+    "pytest_report_header",
+    "pytest_runtest_call",
+    "pytest_runtest_makereport",
+    "pytest_runtest_protocol",
+    "pytest_runtest_setup",
+    "sim",
+    "simsock_config",
+    "simsock_seed",
+    "testbed",
+]

@@ -1,0 +1,152 @@
+"""What the command line and the ini file say, read once when pytest starts.
+
+Owns the options, their checks, the seed of the session and how it reaches xdist's workers. Does not know tests. Laws:
+
+* a value that makes no sense stops pytest with an error that names the option, the value and what was expected;
+* the command line beats the ini file; what a test says of itself (``marking``) beats both;
+* all processes of a session use one seed, which the header shows.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from simsock.choices import Token
+
+NETWORKS = {"sim": ("sim",), "real": ("real",), "both": ("sim", "real")}
+"""What ``testbed`` can be, by the value of the option."""
+MARKER = (
+    "simsock(seed=, schedules=, strategy=, preempt=, scope=, link=, chunks=, max_steps=, max_time=, max_real_time=, entropy=, start_time=, allow=): "
+    "options of the test's simulated world; with schedules=N the test is searched: run anew under up to N schedules until one fails."
+)
+LAST = "simsock/seed"
+"""Where pytest's cache keeps the seed that was last given or drawn."""
+_SEED = re.compile(r"-?\d{1,77}(/\d{1,15})?")
+"""A whole number, or such a number and that of a schedule, as reports show them."""
+_RANDOM_BYTES = 4
+
+
+class Chosen:
+    """What the session was asked for."""
+
+    __slots__ = ("networks", "replay", "report", "schedules", "seed")
+
+    def __init__(self, seed: int | str, schedules: int | None, networks: tuple[str, ...], replay: Token | None, report: Path | None) -> None:
+        self.seed = seed
+        self.schedules = schedules
+        self.networks = networks
+        self.replay = replay
+        self.report = report
+
+
+CHOSEN = pytest.StashKey[Chosen]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("simsock", "simulated networks, threads and clocks")
+    group.addoption("--simsock-seed", metavar="N|random|last", help="seed of every world whose test names none (default: ini simsock_seed, else 0)")
+    group.addoption("--simsock-schedules", metavar="N", help="how many schedules to try of every test whose marker has schedules=, instead of the number there")
+    group.addoption("--simsock-network", metavar="sim|real|both", help="what `testbed` is (default: ini simsock_network, else sim)")
+    group.addoption("--simsock-replay", metavar="TOKEN", help="run the one run that a token stands for, instead of searching")
+    group.addoption("--simsock-report", metavar="DIR", help="also write what is told of a failure into a file of this folder")
+    parser.addini("simsock_seed", "default of --simsock-seed", default="")
+    parser.addini("simsock_schedules", "default of --simsock-schedules", default="")
+    parser.addini("simsock_network", "default of --simsock-network", default="")
+
+
+@pytest.hookimpl(trylast=True)  # after the cache plugin, which keeps the last seed
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", MARKER)
+    replay = config.getoption("--simsock-replay")
+    report = config.getoption("--simsock-report")
+    config.stash[CHOSEN] = Chosen(
+        _seed(config),
+        _schedules(config),
+        _networks(config),
+        None if replay is None else _token(replay),
+        None if report is None else config.invocation_params.dir / report,
+    )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """xdist starts a worker: it gets this session's seed, also one that was drawn."""
+    node.workerinput[LAST] = node.config.stash[CHOSEN].seed
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    chosen = config.stash[CHOSEN]
+    version = next((dist.version for plugin, dist in config.pluginmanager.list_plugin_distinfo() if dist.project_name == "simsock"), "")
+    return f"{f'simsock {version}'.strip()}, seed {chosen.seed}, network {_word(chosen.networks)}"
+
+
+def _word(networks: tuple[str, ...]) -> str:
+    return next(word for word, kinds in NETWORKS.items() if kinds == networks)
+
+
+def _given(config: pytest.Config, name: str) -> tuple[str, str]:
+    """What was said of an option, and where; two empty texts when nothing was."""
+    value = config.getoption(f"--simsock-{name}")
+    if value is not None:
+        return value, f"--simsock-{name}"
+    return config.getini(f"simsock_{name}"), f"ini option simsock_{name}"
+
+
+def _seed(config: pytest.Config) -> int | str:
+    workerinput = getattr(config, "workerinput", None)
+    if workerinput is not None:
+        return workerinput[LAST]  # type: ignore[no-any-return]  # what pytest_configure_node put there
+    text, where = _given(config, "seed")
+    if not text:
+        return 0
+    cache = getattr(config, "cache", None)  # there is none with `-p no:cacheprovider`
+    if text == "last":
+        if cache is None:
+            raise pytest.UsageError(f"{where}=last needs pytest's cache, which is switched off (-p no:cacheprovider)")
+        seed = cache.get(LAST, None)
+        if seed is None:
+            raise pytest.UsageError(f"{where}=last: no seed is remembered here; one is when --simsock-seed=N or =random is used")
+        return checked_seed(str(seed), where)
+    seed = int.from_bytes(os.urandom(_RANDOM_BYTES), "big") if text == "random" else checked_seed(text, where)
+    if cache is not None and not config.getoption("collectonly"):
+        cache.set(LAST, seed)
+    return seed
+
+
+def checked_seed(text: str, where: str) -> int | str:
+    """A seed as people write it."""
+    if not _SEED.fullmatch(text):
+        raise pytest.UsageError(f"{where}: expected a whole number, 'random' or 'last', got {text!r}")
+    return text if "/" in text else int(text)
+
+
+def _schedules(config: pytest.Config) -> int | None:
+    text, where = _given(config, "schedules")
+    if not text:
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise pytest.UsageError(f"{where}: expected a whole number from 1, got {text!r}")
+    return int(text)
+
+
+def _networks(config: pytest.Config) -> tuple[str, ...]:
+    text, where = _given(config, "network")
+    if text and text not in NETWORKS:
+        raise pytest.UsageError(f"{where}: expected one of {', '.join(NETWORKS)}, got {text!r}")
+    return NETWORKS[text or "sim"]
+
+
+def _token(text: str) -> Token:
+    from simsock.choices import Token
+    from simsock.errors import BadToken
+
+    try:
+        return Token.decode(text)
+    except BadToken as error:
+        raise pytest.UsageError(f"--simsock-replay: {error}") from None

@@ -1,0 +1,66 @@
+"""The fixtures that tests ask for.
+
+Owns their names and their documentation, which ``pytest --fixtures`` shows; the work is done in ``worlds``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_simsock.configuring import CHOSEN
+
+if TYPE_CHECKING:
+    from simsock.simulation import Simulation
+    from simsock.testbed import Testbed
+
+
+@pytest.fixture
+def simsock_config() -> dict[str, Any]:
+    """Options of the worlds of tests: override it to return a dict of what ``@pytest.mark.simsock`` takes (but ``schedules``).
+
+    The marker's options beat these; these beat the command line.
+    """
+    return {}
+
+
+@pytest.fixture
+def simsock_seed(request: pytest.FixtureRequest, simsock_config: dict[str, Any]) -> int | str:
+    """The seed of this test's world: a whole number, or text such as ``"0/17"`` for the 17th schedule of a search with seed 0."""
+    from pytest_simsock.worlds import seed_of
+
+    return seed_of(request.node, simsock_config)
+
+
+@pytest.fixture
+def sim(request: pytest.FixtureRequest, simsock_config: dict[str, Any]) -> Iterator[Simulation]:
+    """A fresh deterministic world around the test, whose body is the world's first task.
+
+    The world ends with the test's body: fixtures that depend on ``sim`` are finished first, then the world ends, and what its tasks and
+    handlers raised, or such a fixture, fails the test.
+    """
+    from pytest_simsock.worlds import enter_world
+
+    world = enter_world(request, simsock_config)
+    yield world.sim
+    world.leave()
+
+
+@pytest.fixture
+def testbed(request: pytest.FixtureRequest) -> Iterator[Testbed]:
+    """Servers and clients on a simulated network, on loopback, or on one after the other, as ``--simsock-network=sim|real|both`` says.
+
+    ``.network``, ``.serve()``, ``.connect()``, ``.datagram()``, ``.spawn()``, ``.kind``, ``.errors``, ``.expect_errors()`` are the same on
+    both. Ends with the test's body, as ``sim`` does.
+    """
+    from pytest_simsock.worlds import enter_real, enter_sim
+
+    kind = getattr(request, "param", None) or request.config.stash[CHOSEN].networks[0]
+    if kind == "sim":
+        yield enter_sim(request)
+        return
+    bed = enter_real(request)
+    yield bed.testbed
+    bed.leave()

@@ -1,0 +1,110 @@
+"""Where pytest is listened to.
+
+Owns the hooks of collection and of a test's phases, and what happens at once in them. Does not know worlds: it hands over to ``worlds``,
+``searching`` and ``telling`` as soon as a test uses one. Law: for a test without a world each hook costs a look into its stash, no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from pytest_simsock.configuring import CHOSEN
+from pytest_simsock.marking import mistake_in_marker, schedules_of
+
+STAGE = pytest.StashKey[Any]()
+"""What one run of a test has entered (a ``worlds.Stage``); there from the first fixture that enters something to the end of the teardown."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run tests that ask for our ``testbed`` once for each network that is wanted, unless they say themselves which."""
+    if "testbed" not in metafunc.fixturenames or not _is_ours(metafunc._arg2fixturedefs.get("testbed", ())):
+        return
+    for marker in metafunc.definition.iter_markers("parametrize"):
+        names = marker.args[0] if marker.args else marker.kwargs.get("argnames", ())
+        if "testbed" in ([name.strip() for name in names.split(",")] if isinstance(names, str) else names):
+            return
+    metafunc.parametrize("testbed", metafunc.config.stash[CHOSEN].networks, indirect=True)
+
+
+def _is_ours(fixturedefs: Any) -> bool:
+    """Whether a fixture by the name of one of ours is ours, or an override that asks for ours."""
+    for fixturedef in reversed(fixturedefs):
+        if fixturedef.func.__module__ == "pytest_simsock.fixtures":
+            return True
+        if fixturedef.argname not in fixturedef.argnames:
+            break
+    return False
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A token that names its test selects it, if it is among those selected."""
+    replay = config.stash[CHOSEN].replay
+    if replay is None or replay.target is None:
+        return
+    meant = [item for item in items if item.nodeid == replay.target]
+    if meant:
+        config.hook.pytest_deselected(items=[item for item in items if item.nodeid != replay.target])
+        items[:] = meant
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    schedules = schedules_of(item)
+    if schedules is None:
+        return None
+    from pytest_simsock.searching import Search
+
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    for report in Search(item, nextitem, schedules).reports():
+        item.ihook.pytest_runtest_logreport(report=report)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)  # the innermost wrapper: what the world's end prints is captured, its time counts
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
+    __tracebackhide__ = True
+    if (mistake := mistake_in_marker(item)) is not None:
+        pytest.fail(f"{item.nodeid}: {mistake}", pytrace=False)
+    try:
+        return (yield)
+    except BaseException as error:
+        _end(item, error)
+        raise
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    __tracebackhide__ = True
+    try:
+        result = yield
+    except BaseException as error:
+        _end(item, error)
+        raise
+    _end(item, None)
+    return result
+
+
+def _end(item: pytest.Item, error: BaseException | None) -> None:
+    __tracebackhide__ = True
+    stage = item.stash.get(STAGE, None)
+    if stage is not None:
+        stage.end(error)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    stage = item.stash.get(STAGE, None)
+    if stage is not None:
+        if call.when == "teardown":
+            del item.stash[STAGE]  # it holds the whole world
+        elif report.failed and call.excinfo is not None and stage.world is not None:
+            from pytest_simsock.telling import tell
+
+            tell(item, report, stage.world, call.excinfo.value)
+    return report

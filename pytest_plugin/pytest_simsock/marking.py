@@ -1,0 +1,94 @@
+"""What a test says of its world: the ``simsock`` markers around it and the fixture ``simsock_config``.
+
+Owns the merging of both and the names that are allowed in them; values are checked where a world is made of them. Does not know how worlds
+run. Law: the marker nearest to the test wins, option by option; any marker beats ``simsock_config``, which beats the command line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import pytest
+
+from pytest_simsock.configuring import CHOSEN
+
+WORLD_OPTIONS = ("strategy", "preempt", "scope", "link", "chunks", "max_steps", "max_time", "max_real_time", "entropy", "start_time", "allow")
+MARKER_OPTIONS = ("seed", "schedules", *WORLD_OPTIONS)
+
+
+class Settings(NamedTuple):
+    """``options`` of the world, its ``seed``, the seed that a search derived that from, and whether the test names it itself (``pinned``)."""
+
+    options: dict[str, Any]
+    seed: int | str
+    base_seed: int | str
+    pinned: bool
+
+
+def marked(item: pytest.Item) -> dict[str, Any]:
+    """The options of a test's markers. Raises ``ValueError`` on one that does not exist."""
+    found: dict[str, Any] = {}
+    for marker in item.iter_markers("simsock"):
+        if marker.args:
+            raise ValueError(f"@pytest.mark.simsock takes keywords only, got {', '.join(map(repr, marker.args))}")
+        _check_names("@pytest.mark.simsock", marker.kwargs, MARKER_OPTIONS)
+        for name, value in marker.kwargs.items():
+            found.setdefault(name, value)
+    schedules = found.get("schedules", 1)
+    if isinstance(schedules, bool) or not isinstance(schedules, int) or schedules < 1:
+        raise ValueError(f"@pytest.mark.simsock(schedules={schedules!r}): expected a whole number from 1")
+    return found
+
+
+def mistake_in_marker(item: pytest.Item) -> ValueError | None:
+    """What is wrong with a test's markers."""
+    try:
+        marked(item)
+    except ValueError as error:
+        return error
+    return None
+
+
+def settings_of(item: pytest.Item, config: Any) -> Settings:
+    """Everything together; ``config`` is what ``simsock_config`` gave. Raises ``ValueError`` on an option that does not exist."""
+    if not isinstance(config, dict):
+        raise ValueError(f"simsock_config: expected a dict of options, got {config!r}")
+    if "schedules" in config:
+        raise ValueError("simsock_config: schedules is an option of the marker only: how often a test runs must be known before its fixtures are")
+    _check_names("simsock_config", config, MARKER_OPTIONS)
+    options = {**config, **marked(item)}
+    options.pop("schedules", None)
+    pinned = "seed" in options
+    seed = options.pop("seed", item.config.stash[CHOSEN].seed)
+    if isinstance(seed, bool) or not isinstance(seed, (int, str)):
+        raise ValueError(f"seed: expected a whole number or a text, got {seed!r}")
+    return Settings(options, seed, seed, pinned)
+
+
+def schedules_of(item: pytest.Item) -> int | None:
+    """How many schedules of a test are to be tried; None when it is to run once, as it is. Mistakes in its marker are for later."""
+    if item.get_closest_marker("simsock") is None or _is_real(item):
+        return None
+    chosen = item.config.stash[CHOSEN]
+    if chosen.replay is not None or item.config.getoption("setuponly", False):
+        return None
+    if mistake_in_marker(item) is not None:
+        return None
+    schedules: int | None = marked(item).get("schedules")
+    return schedules if schedules is None or chosen.schedules is None else chosen.schedules
+
+
+def _is_real(item: pytest.Item) -> bool:
+    callspec = getattr(item, "callspec", None)
+    return callspec is not None and callspec.params.get("testbed") == "real"
+
+
+def _check_names(where: str, given: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    for name in given:
+        if name not in known:
+            import difflib
+
+            near = difflib.get_close_matches(name, known, 1)
+            meant = f"; did you mean {near[0]!r}?" if near else ""
+            raise ValueError(f"{where}: unknown option {name!r}{meant} Known are {', '.join(known)}")

@@ -1,0 +1,271 @@
+"""A test with ``schedules=N``: run it again and again until a schedule fails, then find the shortest story of that failure.
+
+Owns the runs of one item and the one set of reports that comes of them. Does not know what worlds are made of, nor how a story is worded.
+Laws of the file:
+
+* each run sets up and tears down the test's function-scoped fixtures; wider ones are set up once and torn down after the last run;
+* a run that is skipped, expected to fail, or fails before there is a world ends the search and is reported as it is;
+* the failure that is reported comes from the last run, which was listened to; if it cannot be repeated, from the first, and that is said;
+* a timeout that strikes during the search ends it, wherever it strikes.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pytest
+from _pytest.runner import check_interactive_exception, get_reraise_exceptions
+
+from pytest_simsock.hooks import STAGE
+from pytest_simsock.telling import add_sections
+from pytest_simsock.worlds import PLAN, Plan, Shared, World
+from simsock.choices import shrink
+from simsock.errors import Nondeterminism, RealTimeLimit
+from simsock.report.story import Teller, one_line
+from simsock.search.explore import SHRINK_RUNS_MAX, make_token
+from simsock.search.runner import signature
+from simsock.search.verdict import INCONCLUSIVE, Verdict
+
+_TIMEOUT = re.compile(r"Timeout \(?>")
+"""How pytest-timeout's failures begin; its timer strikes once, so nothing may be run after it."""
+
+
+class Phase(NamedTuple):
+    """Setup, call or teardown of one run."""
+
+    call: pytest.CallInfo[None]
+    report: pytest.TestReport
+
+
+class Run:
+    """One run of the test. ``error`` is what its setup or call raised."""
+
+    def __init__(self, phases: list[Phase], world: World | None) -> None:
+        self.phases = phases
+        self.world = world
+        failed = next((phase for phase in phases if phase.call.excinfo is not None), None)
+        self.failed = failed
+        self.error: BaseException | None = failed.call.excinfo.value if failed is not None and failed.call.excinfo is not None else None
+
+    @property
+    def searchable(self) -> bool:
+        """Whether it failed in a way that may depend on the schedule."""
+        return self.failed is not None and self.failed.report.failed and self.world is not None and not _is_timeout(self.error)
+
+    @property
+    def reports(self) -> list[pytest.TestReport]:
+        """What pytest is to be told of it."""
+        return [phase.report for phase in self.phases]
+
+
+class _CutShort(Exception):
+    """A timeout struck while the failure was being shrunk."""
+
+
+class Search:
+    """One test, many runs."""
+
+    def __init__(self, item: pytest.Item, nextitem: pytest.Item | None, schedules: int) -> None:
+        self.item = item
+        self.nextitem = nextitem
+        self.schedules = schedules
+        # As the next item it keeps everything set up that the two have in common: all but the item's own fixtures.
+        self.sibling = copy.copy(item)
+        self.shared = Shared(searched=True)
+        self.properties = list(item.user_properties)
+        self.seconds = 0.0
+        self.first: list[pytest.TestReport] = []
+        """The reports of the run that failed first, if one did."""
+
+    def reports(self) -> list[pytest.TestReport]:
+        """Search; what comes of it is to be logged as the item's."""
+        try:
+            reports = self._search()
+        except pytest.fail.Exception as error:  # the timer of pytest-timeout went off between two phases
+            reports = self._cut_short(error)
+        finally:
+            self.shared.close()
+            self.item.stash[PLAN] = Plan()
+        for report in reports:
+            if report.when == "call":
+                report.duration = self.seconds
+        return reports
+
+    def _search(self) -> list[pytest.TestReport]:
+        for number in range(1, self.schedules + 1):
+            last = number == self.schedules
+
+            def is_final(run: Run, last: bool = last) -> bool:
+                return last if run.failed is None else not run.searchable
+
+            run = self._run(Plan(self.shared, number=number), is_final)
+            if run.searchable:
+                return self._tell(number, run)
+            if run.world is None and run.failed is None:
+                return self._no_world(run)
+            if is_final(run):
+                break
+            if run.phases[-1].call.excinfo is not None:  # the teardown: the world had ended by then, so other schedules do not matter
+                again = self._run(Plan(self.shared, number=number), _always)
+                return again.reports if again.phases[-1].report.failed else [*again.reports[:-1], run.phases[-1].report]
+        if run.failed is None and run.world is not None:
+            for phase in run.phases:
+                if phase.report.when == "call":
+                    phase.report.sections.append(("simsock: search", str(Verdict(INCONCLUSIVE, number, run.world.base_seed))))
+        return run.reports
+
+    def _no_world(self, run: Run) -> list[pytest.TestReport]:
+        self._tear_down()
+        for report in run.reports:
+            if report.when == "call":
+                report.outcome = "failed"
+                report.longrepr = (
+                    f"{self.item.nodeid}: @pytest.mark.simsock(schedules=…) searches worlds of the fixtures sim and testbed, and this test has used neither"
+                )
+        return run.reports
+
+    # -- a failure -------------------------------------------------------------------------------------------------------------------
+
+    def _tell(self, number: int, found: Run) -> list[pytest.TestReport]:
+        """Repeat a failure from its deviations, shrink them, and run the shortest once more to tell its story."""
+        assert found.world is not None and found.error is not None, "only searchable runs are told"
+        self.first = found.reports
+        wanted = signature(found.error)
+        world = found.world
+        seed, options, deviations = world.seed, world.options, tuple(world.sim.deviations)
+        said = f"schedule {number} of seed {world.base_seed!r} failed: {one_line(found.error)}"
+        is_slow = isinstance(found.error, RealTimeLimit)
+        del found, world  # they hold the whole world
+
+        def fails(candidate: Any) -> bool:
+            run = self._run(Plan(self.shared, number=number, deviations=tuple(candidate), quiet=True), _never)
+            if _is_timeout(run.error):
+                raise _CutShort
+            return run.searchable and run.error is not None and signature(run.error) == wanted
+
+        if is_slow:
+            return self._as_first("not shrunk: it took too much real time")
+        try:
+            if not fails(deviations):
+                raise Nondeterminism("")
+            shrunk = shrink(deviations, fails, SHRINK_RUNS_MAX)
+        except _CutShort:
+            return self._as_first("not shrunk: the test's timeout struck while it was")
+        except Nondeterminism:
+            return self._as_first(_UNREPEATABLE)
+        plan = Plan(self.shared, number=number, deviations=shrunk.deviations, teller=Teller())
+        plan.token = make_token(seed, options, shrunk.deviations, self.item.nodeid)
+        plan.story = (said, f"{len(deviations):,} deviations, shrunk to {len(shrunk.deviations):,} in {shrunk.runs:,} runs")
+        if shrunk.exhausted:
+            plan.story += ("(shrinking was stopped there; a shorter story may exist)",)
+        final = self._run(plan, _always)
+        if final.error is None or signature(final.error) != wanted:
+            return self._as_first(_UNREPEATABLE)
+        for phase in final.phases:
+            if check_interactive_exception(phase.call, phase.report):
+                self.item.ihook.pytest_exception_interact(node=self.item, call=phase.call, report=phase.report)
+        return final.reports
+
+    def _as_first(self, why: str) -> list[pytest.TestReport]:
+        """Report the failure as it was when it was found."""
+        self._tear_down()
+        for report in self.first:
+            if report.failed:
+                add_sections(self.item, report, [("simsock: search", why)])
+        return self.first
+
+    def _cut_short(self, error: BaseException) -> list[pytest.TestReport]:
+        """A timeout struck in the search itself."""
+        if self.first:
+            return self._as_first("not shrunk: the test's timeout struck while it was")
+        self._tear_down()
+
+        def strike() -> None:
+            raise error
+
+        call = pytest.CallInfo.from_call(strike, when="call")
+        report: pytest.TestReport = self.item.ihook.pytest_runtest_makereport(item=self.item, call=call)
+        return [report]
+
+    # -- one run ---------------------------------------------------------------------------------------------------------------------
+
+    def _run(self, plan: Plan, is_final: Callable[[Run], bool]) -> Run:
+        """Setup, call and teardown, as ``_pytest.runner.runtestprotocol`` does them, but nothing is logged."""
+        item: Any = self.item
+        self._as_new(plan)
+        if hasattr(item, "_request") and not item._request:
+            item._initrequest()
+        try:
+            phases = [self._phase("setup", item.ihook.pytest_runtest_setup)]
+            if phases[0].report.passed:
+                phases.append(self._phase("call", item.ihook.pytest_runtest_call))
+            stage = item.stash.get(STAGE, None)
+            run = Run(phases, stage.world if stage is not None else None)
+            nextitem = self.sibling if not is_final(run) else self._next()
+            phases.append(self._phase("teardown", item.ihook.pytest_runtest_teardown, nextitem=nextitem))
+        finally:
+            if hasattr(item, "_request"):
+                item._request = False
+                item.funcargs = None
+        return run
+
+    def _as_new(self, plan: Plan) -> None:
+        """Take out of the item what an earlier run has left in it."""
+        item: Any = self.item
+        item.stash[PLAN] = plan
+        item._report_sections.clear()
+        item.user_properties[:] = self.properties
+        if isinstance(item.parent, pytest.Class):  # each run gets an instance of its own
+            vars(item).pop("_instance", None)
+            vars(item).pop("_obj", None)
+        if plan.quiet:
+            item.repr_failure = item._repr_failure_py = _brief
+        else:
+            vars(item).pop("repr_failure", None)
+            vars(item).pop("_repr_failure_py", None)
+
+    def _phase(self, when: Any, hook: Any, **more: Any) -> Phase:
+        item = self.item
+        call = pytest.CallInfo.from_call(lambda: hook(item=item, **more), when=when, reraise=get_reraise_exceptions(item.config))
+        self.seconds += call.duration
+        return Phase(call, item.ihook.pytest_runtest_makereport(item=item, call=call))
+
+    def _next(self) -> pytest.Item | None:
+        """The item that really comes next; none when the session is about to stop, so that everything is torn down."""
+        session = self.item.session
+        return None if session.shouldfail or session.shouldstop else self.nextitem
+
+    def _tear_down(self) -> None:
+        """Tear down what the item that comes next does not need; the item's own fixtures may be gone already."""
+        try:
+            self.item.session._setupstate.teardown_exact(self._next())
+        except Exception as error:
+            self.item.warn(pytest.PytestWarning(f"{self.item.nodeid}: a fixture raised while it was torn down: {one_line(error)}"))
+
+
+_UNREPEATABLE = (
+    "it did not fail again when it was repeated from its own record: the test depends on something outside its world (real time, a global "
+    "random generator, state of a fixture that is kept between runs); simsock.check_determinism may say what"
+)
+
+
+def _always(run: Run) -> bool:
+    return True
+
+
+def _never(run: Run) -> bool:
+    return False
+
+
+def _brief(excinfo: pytest.ExceptionInfo[BaseException], *args: Any, **more: Any) -> str:
+    """Instead of a whole traceback, for a failure that nobody will read of."""
+    return excinfo.typename
+
+
+def _is_timeout(error: BaseException | None) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return any(map(_is_timeout, error.exceptions))
+    return isinstance(error, pytest.fail.Exception) and _TIMEOUT.match(str(error)) is not None

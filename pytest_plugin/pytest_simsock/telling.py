@@ -1,0 +1,91 @@
+"""What a failed test with a world says: sections of its report.
+
+Owns the command that repeats the failure, the sections' words and their files. Does not know how runs are made. Laws: everything told is
+text in the report, so that it survives the way from a worker of xdist; the command is printed whatever kind of output is hidden.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_simsock.configuring import CHOSEN
+from simsock.kernel.units import format_ns
+from simsock.report.story import Teller
+
+if TYPE_CHECKING:
+    from pytest_simsock.worlds import World
+
+RECORDS_TOLD_MAX = 20
+_FILE_NAME_MAX = 120
+
+
+def tell(item: pytest.Item, report: pytest.TestReport, world: World, error: BaseException) -> None:
+    """Add the sections of a failure, and write them to a file if that was asked for."""
+    if world.plan.quiet:
+        return
+    sections = [("simsock: repeat", command(item, world)), ("simsock: deviations", _deviations(world, error))]
+    if world.tasks:
+        sections.append(("simsock: tasks", world.tasks))
+    if records := world.records or world.sim.records:
+        sections.append(("simsock: last records", records_text(records)))
+    add_sections(item, report, sections)
+    folder = item.config.stash[CHOSEN].report
+    if folder is not None:
+        _write(folder, item.nodeid, [("test", item.nodeid), ("error", report.longreprtext), *sections])
+
+
+def add_sections(item: pytest.Item, report: pytest.TestReport, sections: list[tuple[str, str]]) -> None:
+    """Put sections where they are shown: ``--show-capture`` with anything but ``all`` hides those that a report itself has."""
+    add = getattr(report.longrepr, "addsection", None)
+    hidden = item.config.getoption("showcapture", "all") != "all"
+    for title, content in sections:
+        if hidden and add is not None:
+            add(title, content)
+        else:
+            report.sections.append((title, content))
+
+
+def command(item: pytest.Item, world: World) -> str:
+    """The command that runs this test in this way again, for the folder that pytest was started in."""
+    config = item.config
+    file, separator, name = item.nodeid.partition("::")  # relative to the root folder, which need not be the current one
+    words = ["pytest", shlex.quote(os.path.relpath(config.rootpath / file, config.invocation_params.dir) + separator + name)]
+    if world.plan.token is not None:
+        words.append(f"--simsock-replay={world.plan.token}")
+    elif not world.pinned:
+        words.append(shlex.quote(f"--simsock-seed={world.seed}"))
+    callspec = getattr(item, "callspec", None)
+    if callspec is not None and callspec.params.get("testbed") == "sim" and (config.getini("simsock_network") or "sim") == "real":
+        words.append("--simsock-network=sim")
+    return " ".join(words)
+
+
+def _deviations(world: World, error: BaseException) -> str:
+    teller = world.plan.teller or Teller()
+    story = teller.story(error, tuple(world.sim.deviations))
+    return "\n".join([*world.plan.story, story.text()])
+
+
+def records_text(records: list[tuple[Any, ...]]) -> str:
+    """The last records as lines: when, who, what."""
+    last = records[-RECORDS_TOLD_MAX:]
+    rows = [(format_ns(record[0]), str(record[1]), " ".join(str(part) for part in record[2:])) for record in last]
+    widths = [max(len(row[column]) for row in rows) for column in range(2)]
+    lines = [f"{when.rjust(widths[0])}  {who.ljust(widths[1])}  {what}".rstrip() for when, who, what in rows]
+    if len(records) > len(last):
+        lines.insert(0, f"… ({len(records) - len(last):,} before)")
+    return "\n".join(lines)
+
+
+def _write(folder: Path, nodeid: str, sections: list[tuple[str, str]]) -> None:
+    name = re.sub(r"[^\w.-]+", "-", nodeid)[:_FILE_NAME_MAX].strip("-")
+    path = folder / f"{name}-{blake2b(nodeid.encode(), digest_size=3).hexdigest()}.txt"
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n\n".join(f"== {title}\n{content}" for title, content in sections) + "\n", encoding="utf-8")

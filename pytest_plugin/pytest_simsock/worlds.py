@@ -1,0 +1,342 @@
+"""What a test runs in: a world, or a real testbed; how it begins and how it ends.
+
+Owns one run of one test. Does not know searches (it is told what to run) nor how a failure is worded. Laws:
+
+* what was entered ends with the call phase, in the reverse order, after the fixtures that depend on it; a failed setup ends it too;
+* what ends badly fails the phase it ends in; if that phase had failed before, it becomes a note on that failure;
+* the tasks and records that are reported are those of the moment of the failure, taken before anything ends.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import traceback
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from _pytest.outcomes import Exit
+
+from pytest_simsock.configuring import CHOSEN
+from pytest_simsock.hooks import STAGE
+from pytest_simsock.marking import Settings, settings_of
+from simsock.errors import Deadlock, ReplayMismatch, SimsockError
+from simsock.kernel import Session
+from simsock.kernel.places import is_library, is_simsock, short_path
+from simsock.kernel.report import task_table
+from simsock.kernel.scope import make_scope
+from simsock.options import Options
+from simsock.search.explore import MAX_STEPS, MAX_TIME, nth_seed
+from simsock.search.runner import COLLECT_EVERY, innermost_line, source_file
+from simsock.simulation import Simulation
+from simsock.testbed import RealTestbed, SimTestbed
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from simsock.report.story import Teller
+
+RECORDS_KEPT = 2_000
+_DEBUGGING_S = 86_400.0
+"""How long a world may take when somebody looks into it with a debugger."""
+_SEARCH_OPTIONS = {"strategy": "random", "preempt": "lines", "max_steps": MAX_STEPS, "max_time": MAX_TIME}
+"""Defaults of a test that is searched."""
+
+
+class Shared:
+    """What the worlds of one test have in common: checked options, and the session, which costs more to open than a world.
+
+    ``searched``: there will be many worlds, and the session stays open until ``close``.
+    """
+
+    def __init__(self, *, searched: bool = False) -> None:
+        self.searched = searched
+        self.options: Options | None = None
+        self._made_of: dict[str, Any] | None = None
+        self._session: Session | None = None
+        self._of: tuple[Any, ...] = ()
+        self._worlds = 0
+
+    def make_options(self, item: pytest.Item, settings: Settings) -> Options:
+        """The options of the next world."""
+        replay = item.config.stash[CHOSEN].replay
+        if self.options is not None and settings.options == self._made_of:
+            return self.options
+        defaults: dict[str, Any] = dict(_SEARCH_OPTIONS) if self.searched else {}
+        if item.config.getoption("usepdb", False) or item.config.getoption("trace", False):
+            defaults["max_real_time"] = _DEBUGGING_S
+        given = {**defaults, **settings.options}
+        if replay is not None:  # the token's options are its own, but for those that it does not carry
+            self.options = Options.from_dict(replay.options, **{name: given[name] for name in ("scope", "max_real_time") if name in given})
+        else:
+            self.options = Options(**given)
+        self._made_of = settings.options
+        return self.options
+
+    def session(self, item: pytest.Item, options: Options) -> Session:
+        """The session for a world with these options, open."""
+        wanted = (options.preempt, options.scope)
+        if self._session is not None and wanted != self._of:
+            self.close()
+        if self._session is None:
+            near = source_file(getattr(item, "function", None) or item)
+            scope = make_scope(options.scope, near) if options.preempt != "calls" else None
+            session = Session(options.preempt, scope)
+            session.__enter__()
+            self._session, self._of = session, wanted
+        elif _TRACES and self._session.preemption is not None:
+            self._session.preemption.start()
+        return self._session
+
+    def rest(self) -> None:
+        """A world has ended: keep the session for the next one of a search."""
+        self._worlds += 1
+        if not self.searched:
+            gc.collect()
+            self.close()
+            return
+        if self._worlds % COLLECT_EVERY == 0:
+            gc.collect()
+        if _TRACES and self._session is not None and self._session.preemption is not None:
+            self._session.preemption.stop()
+
+    def close(self) -> None:
+        """Close the session, if one is open."""
+        session, self._session = self._session, None
+        if session is not None:
+            session.__exit__(None, None, None)
+
+
+_TRACES = sys.version_info < (3, 12)
+"""Preemption is ``sys.settrace``: it would slow down pytest between two worlds."""
+
+
+class Plan:
+    """What one run shall be. By default: as the test and the command line say. A search makes others: schedule ``number``, or a replay."""
+
+    __slots__ = ("deviations", "number", "quiet", "shared", "story", "teller", "token")
+
+    def __init__(
+        self, shared: Shared | None = None, *, number: int | None = None, deviations: Any = None, quiet: bool = False, teller: Teller | None = None
+    ) -> None:
+        self.shared = shared or Shared()
+        self.number = number
+        self.deviations = deviations
+        self.quiet = quiet
+        """Nobody will read what is reported of it."""
+        self.teller = teller
+        self.token: str | None = None
+        """Repeats the run; the seed does when there is none."""
+        self.story: tuple[str, ...] = ()
+        """What is said before the deviations."""
+
+
+PLAN = pytest.StashKey[Plan]()
+
+
+class World:
+    """A test's world."""
+
+    def __init__(self, stage: Stage, item: pytest.Item, plan: Plan, settings: Settings) -> None:
+        self._stage = stage
+        self.plan = plan
+        self.seed, self.base_seed, self.pinned = settings.seed, settings.base_seed, settings.pinned
+        self.tasks = ""
+        self.records: list[tuple[Any, ...]] = []
+        shared = plan.shared
+        self.options = options = shared.make_options(item, settings)
+        replay = item.config.stash[CHOSEN].replay
+        deviations = plan.deviations if replay is None else replay.deviations
+        self._left = False
+        self.sim = Simulation._prepared(options, self.seed, deviations, shared.session(item, options), records=RECORDS_KEPT)
+        if plan.teller is not None:
+            plan.teller.listen(self.sim)
+        try:
+            self.sim.__enter__()
+        except BaseException:
+            shared.rest()
+            raise
+
+    def capture(self, error: BaseException | None) -> None:
+        """Keep the tasks and the last records if something went wrong."""
+        kernel = self.sim._kernel
+        if kernel is None or (error is None and not kernel.errors) or isinstance(error, pytest.skip.Exception):
+            return
+        self.records = self.sim.records
+        if isinstance(error, Deadlock) and "report" in error.facts:
+            self.tasks = error.facts["report"]
+        else:
+            self.tasks = task_table(kernel, "the end of the test" if error is None else _place(error))
+
+    def leave(self) -> None:
+        """End the world. Raises what its tasks and handlers raised, unless the test has failed already: then it is noted there."""
+        __tracebackhide__ = True
+        if self._left:
+            return
+        self._left = True
+        error = self._stage.error
+        try:
+            self.sim.__exit__(type(error) if error is not None else None, error, error.__traceback__ if error is not None else None)
+        finally:
+            self.plan.shared.rest()
+        if error is None:
+            self._check_replay()
+
+    def _check_replay(self) -> None:
+        """A token that no longer fits must not pass silently."""
+        kernel = self.sim._kernel
+        if self.plan.token is not None and self.sim._planned is not None and kernel is not None and (wrong := kernel.tape.mismatches()):
+            raise ReplayMismatch("the token does not fit this program any more:\n" + "\n".join(wrong))
+
+
+class RealBed:
+    """A test's real testbed."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self.testbed = RealTestbed()
+        self.testbed.__enter__()
+
+    def leave(self) -> None:
+        """End it, as a world is ended."""
+        error = self._stage.error
+        self.testbed.__exit__(type(error) if error is not None else None, error, None)
+
+
+class Stage:
+    """One run of a test: what was entered for it, to be ended with its call phase."""
+
+    def __init__(self) -> None:
+        self.world: World | None = None
+        self.error: BaseException | None = None
+        """What the phase had raised when the end began."""
+        self._entered: list[Any] = []
+
+    def add(self, request: pytest.FixtureRequest) -> None:
+        """Finish the fixture that asks at the end, and before it those that depend on it."""
+        self._entered.append(request)
+
+    def end(self, error: BaseException | None) -> None:
+        """End everything that was entered."""
+        __tracebackhide__ = True
+        if not self._entered:
+            return
+        self.error = error
+        if self.world is not None:
+            self.world.capture(error)
+        raised: list[BaseException] = []
+        while self._entered:
+            request = self._entered.pop()
+            try:
+                request._fixturedef.finish(request)
+            except BaseException as late:
+                raised.append(late)
+        if not raised:
+            return
+        if error is None or any(isinstance(late, (KeyboardInterrupt, Exit)) for late in raised):
+            worst = raised[0] if len(raised) == 1 else BaseExceptionGroup("errors at the end of the test", raised)
+            raise worst.with_traceback(_trimmed(worst.__traceback__))
+        for other in raised:
+            error.add_note("also raised at the end of the test: " + "".join(traceback.format_exception(other)).rstrip())
+
+
+def enter_world(request: pytest.FixtureRequest, config: Any) -> World:
+    """What the fixture ``sim`` does first."""
+    __tracebackhide__ = True
+    item = request.node
+    if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+        pytest.fail(
+            f"{item.nodeid}: Unsupported: the sim fixture under @given would be one world for all examples; worlds of examples come later. "
+            "Use `with simsock.Simulation() as sim:` inside the test",
+            pytrace=False,
+        )
+    stage = _stage_of(item)
+    plan = item.stash.get(PLAN, None) or _plan_of_session(item)
+    settings = _settings(item, config, plan)
+    mistake: SimsockError
+    try:
+        world = World(stage, item, plan, settings)
+    except SimsockError as error:
+        mistake = error
+    else:
+        stage.world = world
+        stage.add(request)
+        return world
+    pytest.fail(f"{item.nodeid}: options of the sim fixture: {type(mistake).__name__}: {mistake}", pytrace=False)
+
+
+def enter_sim(request: pytest.FixtureRequest) -> SimTestbed:
+    """What ``testbed`` does on the simulated network."""
+    __tracebackhide__ = True
+    sim = request.getfixturevalue("sim")
+    _stage_of(request.node).add(request)
+    return SimTestbed(sim)
+
+
+def enter_real(request: pytest.FixtureRequest) -> RealBed:
+    """What ``testbed`` does on the real network."""
+    stage = _stage_of(request.node)
+    if stage.world is not None or "sim" in request.fixturenames:
+        pytest.fail(f"{request.node.nodeid}: a test that asks for both sim and testbed cannot run on the real network", pytrace=False)
+    bed = RealBed(stage)
+    stage.add(request)
+    return bed
+
+
+def seed_of(item: pytest.Item, config: Any) -> int | str:
+    """What ``simsock_seed`` is."""
+    __tracebackhide__ = True
+    return _settings(item, config, item.stash.get(PLAN, None) or _plan_of_session(item)).seed
+
+
+def _settings(item: pytest.Item, config: Any, plan: Plan) -> Settings:
+    __tracebackhide__ = True
+    mistake = ""
+    try:
+        settings = settings_of(item, config)
+    except ValueError as error:
+        mistake = str(error)
+    if mistake:  # not inside the except clause: pytest would show both
+        pytest.fail(f"{item.nodeid}: {mistake}", pytrace=False)
+    replay = item.config.stash[CHOSEN].replay
+    if replay is not None:
+        return settings._replace(seed=replay.seed)
+    if plan.number is not None:
+        return settings._replace(seed=nth_seed(settings.seed, plan.number))
+    return settings
+
+
+def _plan_of_session(item: pytest.Item) -> Plan:
+    """The plan of a test that is run once: of the token, if one was given."""
+    replay = item.config.stash[CHOSEN].replay
+    if replay is None:
+        return Plan()
+    from simsock.report.story import Teller
+
+    plan = Plan(deviations=replay.deviations, teller=Teller())
+    plan.token = replay.encode()
+    plan.story = tuple(replay.differences_here())
+    return plan
+
+
+def _stage_of(item: pytest.Item) -> Stage:
+    stage = item.stash.get(STAGE, None)
+    if stage is None:
+        stage = item.stash[STAGE] = Stage()
+    return stage
+
+
+def _place(error: BaseException) -> str:
+    line = innermost_line(error)
+    return f"{short_path(line[0])}:{line[1]}" if line is not None else "?"
+
+
+def _trimmed(trace: TracebackType | None) -> TracebackType | None:
+    """A traceback from the program's first line on: how the end of a world came to raise it interests nobody."""
+    whole = trace
+    while trace is not None and (is_simsock(name := trace.tb_frame.f_code.co_filename) or is_library(name)):
+        trace = trace.tb_next
+    return trace or whole
+
+
+__all__ = ["PLAN", "Plan", "Shared", "Stage", "World", "enter_real", "enter_sim", "enter_world", "seed_of"]

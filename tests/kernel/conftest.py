@@ -1,0 +1,40 @@
+"""What the tests of the kernel share: a child process of the same Python, and a count of living greenlets."""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from greenlet import getcurrent, greenlet
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def python():
+    """``python(*arguments, **environment)``: what another process of this Python prints."""
+
+    def run(*arguments: str, **environment: str) -> str:
+        env = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+        done = subprocess.run([sys.executable, *arguments], env=env, cwd=ROOT, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture
+def living_greenlets():
+    """``living_greenlets()``: how many started greenlets are alive, less those that were before the test."""
+
+    def count() -> int:
+        gc.collect()
+        return sum(1 for thing in gc.get_objects() if isinstance(thing, greenlet) and thing)
+
+    getcurrent()  # makes the thread's own, if nobody did before
+    before = count()
+    return lambda: count() - before
