@@ -11,7 +11,7 @@ __version__ = "0.1.0"
 
 _WHERE = {
     "simsock.errors": (
-        "BadToken Deadlock LeakWarning LimitExceeded Nondeterminism RealTimeLimit ReplayMismatch ScenarioError SearchFailure SimsockError StepLimit "
+        "BadToken Deadlock Fenced LeakWarning LimitExceeded Nondeterminism RealTimeLimit ReplayMismatch ScenarioError SearchFailure SimsockError StepLimit "
         "TaskCancelled TaskKilled TaskWillNotEnd TimeLimit Unsupported UsageError WorldEnded"
     ),
     "simsock.kernel": "Task",
@@ -28,6 +28,7 @@ _MODULES = ("errors", "network", "simulation", "socketserver")
 __all__ = [
     "BadToken",
     "Deadlock",
+    "Fenced",
     "LeakWarning",
     "LimitExceeded",
     "Link",
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     from simsock.errors import (
         BadToken,
         Deadlock,
+        Fenced,
         LeakWarning,
         LimitExceeded,
         Nondeterminism,

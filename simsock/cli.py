@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
+import signal
 import sys
 import traceback
 from glob import glob
@@ -99,11 +100,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return leaving.code if isinstance(leaving.code, int) else BROKEN
     try:
         code: int = arguments.run(arguments)
-    except Interrupted as told:
-        complain(str(told))
-        return INTERRUPTED
-    except KeyboardInterrupt:
-        complain("interrupted")
+    except (Interrupted, KeyboardInterrupt) as told:
+        if argv is None:  # the process ends now: another Ctrl-C ends it at once, without a traceback from some exit handler
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+        complain(str(told) or "interrupted")
         return INTERRUPTED
     except Nondeterminism as error:
         complain(str(error))
@@ -317,7 +317,9 @@ def target_from(named: str | None) -> str:
     here = os.path.realpath(os.getcwd())
     bad = path.is_absolute() or ".." in path.parts or "\\" in named or not named.isprintable()
     if bad or not os.path.realpath(os.path.join(here, named)).startswith(here.rstrip(os.sep) + os.sep):
-        raise UsageError(f"the token names {shown}, which is not inside the working directory: if you trust it, give the file yourself after the token")
+        raise UsageError(
+            f"the token names {shown}, which is no relative path inside the working directory: if you trust it, give the file yourself after the token"
+        )
     if not os.path.exists(named):
         raise UsageError(f"the token was made for {shown}, and there is no such file here: run this where it is, or give the file after the token")
     return named

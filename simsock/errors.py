@@ -41,6 +41,12 @@ class Unsupported(SimsockError, NotImplementedError):
     """Something real systems have and the simulator has not; the message names the option and the value."""
 
 
+class Fenced(Unsupported):
+    """Code inside a patched world reached for something real: a socket, a process, a fork. ``facts["call"]`` names the call."""
+
+    fault = "program"
+
+
 class WorldEnded(SimsockError):
     """A socket or wait of a world was used after that world had ended (or while it was ending)."""
 

@@ -10,6 +10,7 @@ how a simulated one works inside. Laws of the file:
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 from simsock.errors import UsageError
@@ -97,42 +98,19 @@ class RealNetwork:
 class SimulatedNetwork:
     """The stand-ins: the sockets, threads and clock of the world that is running. ``sim.network`` is one of these."""
 
-    __slots__ = ()
+    socket: Any
+    selectors: Any
+    threading: Any
+    time: Any
+    os: Any
 
-    @property
-    def socket(self) -> Any:
-        """The stand-in for ``socket``."""
-        from simsock.stdlib import socket
-
-        return socket
-
-    @property
-    def selectors(self) -> Any:
-        """The stand-in for ``selectors``."""
-        from simsock.stdlib import selectors
-
-        return selectors
-
-    @property
-    def threading(self) -> Any:
-        """The stand-in for ``threading``."""
-        from simsock.stdlib import threading
-
-        return threading
-
-    @property
-    def time(self) -> Any:
-        """The stand-in for ``time``."""
-        from simsock.stdlib import time
-
-        return time
-
-    @property
-    def os(self) -> Any:
-        """The stand-in for ``os``."""
-        from simsock.stdlib import os
-
-        return os
+    def __getattr__(self, name: str) -> Any:
+        # Only for names that are not attributes yet; from then on a stand-in costs no more than any attribute. Servers ask at every request.
+        if name not in NAMES:
+            raise AttributeError(f"a network has {', '.join(NAMES)}, and not {name}", name=name, obj=self)
+        module = import_module(f"simsock.stdlib.{name}")
+        setattr(self, name, module)
+        return module
 
     def __repr__(self) -> str:
         return "<simsock.network.SimulatedNetwork>"

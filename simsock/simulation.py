@@ -220,7 +220,8 @@ class Simulation:
 
     def _look_for_leaks(self, kernel: Kernel) -> None:
         for task in kernel.tasks.values():
-            if task is not kernel.first and not task.daemon and task.started:
+            given_up = task.pending is not None or (task.queue is None and task.why.startswith("stopped"))  # cancelled, or told in an error
+            if task is not kernel.first and not task.daemon and task.started and not given_up:
                 self.leaks.append(f"task {task.path}")
 
     def _unexpected(self, kernel: Kernel) -> list[tuple[Task | None, BaseException]]:

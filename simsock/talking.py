@@ -127,10 +127,8 @@ def _talk(kernel: Kernel, handler: Any, sent: bytes, server: Any, chunks: Any, h
 
 
 def _last_words(task: Any) -> str:
-    greenlet = task.greenlet
-    frame = getattr(greenlet, "gr_frame", None)
-    where = f" at {place_of(frame)}" if frame is not None else ""
-    return f"it was waiting in {task.why}{where}" if task.queue is not None else f"it was running{where}"
+    doing = f"waiting in {task.why}" if task.queue is not None else "running"
+    return f"it was {doing} at {place_of(task.greenlet)}"
 
 
 __all__ = ["BareServer", "Talk", "talk"]

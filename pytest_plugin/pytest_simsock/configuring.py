@@ -22,13 +22,12 @@ if TYPE_CHECKING:
 NETWORKS = {"sim": ("sim",), "real": ("real",), "both": ("sim", "real")}
 """What ``testbed`` can be, by the value of the option."""
 MARKER = (
-    "simsock(seed=, schedules=, strategy=, preempt=, scope=, link=, chunks=, max_steps=, max_time=, max_real_time=, entropy=, start_time=, allow=): "
+    "simsock(seed=, schedules=, strategy=, preempt=, scope=, link=, chunks=, max_steps=, max_time=, max_real_time=, entropy=, start_time=, patch=, allow=): "
     "options of the test's simulated world; with schedules=N the test is searched: run anew under up to N schedules until one fails."
 )
 LAST = "simsock/seed"
 """Where pytest's cache keeps the seed that was last given or drawn."""
-_SEED = re.compile(r"-?\d{1,77}(/\d{1,15})?")
-"""A whole number, or such a number and that of a schedule, as reports show them."""
+_SEED = re.compile(r"-?\d{1,77}")
 _RANDOM_BYTES = 4
 
 
@@ -37,7 +36,7 @@ class Chosen:
 
     __slots__ = ("networks", "replay", "report", "schedules", "seed")
 
-    def __init__(self, seed: int | str, schedules: int | None, networks: tuple[str, ...], replay: Token | None, report: Path | None) -> None:
+    def __init__(self, seed: int, schedules: int | None, networks: tuple[str, ...], replay: Token | None, report: Path | None) -> None:
         self.seed = seed
         self.schedules = schedules
         self.networks = networks
@@ -98,7 +97,7 @@ def _given(config: pytest.Config, name: str) -> tuple[str, str]:
     return config.getini(f"simsock_{name}"), f"ini option simsock_{name}"
 
 
-def _seed(config: pytest.Config) -> int | str:
+def _seed(config: pytest.Config) -> int:
     workerinput = getattr(config, "workerinput", None)
     if workerinput is not None:
         return workerinput[LAST]  # type: ignore[no-any-return]  # what pytest_configure_node put there
@@ -112,18 +111,17 @@ def _seed(config: pytest.Config) -> int | str:
         seed = cache.get(LAST, None)
         if seed is None:
             raise pytest.UsageError(f"{where}=last: no seed is remembered here; one is when --simsock-seed=N or =random is used")
-        return checked_seed(str(seed), where)
-    seed = int.from_bytes(os.urandom(_RANDOM_BYTES), "big") if text == "random" else checked_seed(text, where)
+        return _checked_seed(str(seed), where)
+    seed = int.from_bytes(os.urandom(_RANDOM_BYTES), "big") if text == "random" else _checked_seed(text, where)
     if cache is not None and not config.getoption("collectonly"):
         cache.set(LAST, seed)
     return seed
 
 
-def checked_seed(text: str, where: str) -> int | str:
-    """A seed as people write it."""
+def _checked_seed(text: str, where: str) -> int:
     if not _SEED.fullmatch(text):
         raise pytest.UsageError(f"{where}: expected a whole number, 'random' or 'last', got {text!r}")
-    return text if "/" in text else int(text)
+    return int(text)
 
 
 def _schedules(config: pytest.Config) -> int | None:

@@ -13,7 +13,7 @@ import pytest
 
 from pytest_simsock.configuring import CHOSEN
 
-WORLD_OPTIONS = ("strategy", "preempt", "scope", "link", "chunks", "max_steps", "max_time", "max_real_time", "entropy", "start_time", "allow")
+WORLD_OPTIONS = ("strategy", "preempt", "scope", "link", "chunks", "max_steps", "max_time", "max_real_time", "entropy", "start_time", "patch", "allow")
 MARKER_OPTIONS = ("seed", "schedules", *WORLD_OPTIONS)
 
 

@@ -17,7 +17,8 @@ import pytest
 
 from pytest_simsock.configuring import CHOSEN
 from simsock.kernel.units import format_ns
-from simsock.report.story import Teller
+from simsock.report.story import STEPS_TOLD_MAX, Teller
+from simsock.search.explore import make_token
 
 if TYPE_CHECKING:
     from pytest_simsock.worlds import World
@@ -57,8 +58,11 @@ def command(item: pytest.Item, world: World) -> str:
     config = item.config
     file, separator, name = item.nodeid.partition("::")  # relative to the root folder, which need not be the current one
     words = ["pytest", shlex.quote(os.path.relpath(config.rootpath / file, config.invocation_params.dir) + separator + name)]
-    if world.plan.token is not None:
-        words.append(f"--simsock-replay={world.plan.token}")
+    token = world.plan.token
+    if token is None and world.plan.number is not None:  # a schedule that was not shrunk: repeated from its seed
+        token = make_token(world.seed, world.options, None, item.nodeid)
+    if token is not None:
+        words.append(f"--simsock-replay={token}")
     elif not world.pinned:
         words.append(shlex.quote(f"--simsock-seed={world.seed}"))
     callspec = getattr(item, "callspec", None)
@@ -68,9 +72,17 @@ def command(item: pytest.Item, world: World) -> str:
 
 
 def _deviations(world: World, error: BaseException) -> str:
-    teller = world.plan.teller or Teller()
-    story = teller.story(error, tuple(world.sim.deviations))
-    return "\n".join([*world.plan.story, story.text()])
+    """The story, if the run was listened to; else what is known of a single run: not that all of it is needed to make it fail."""
+    deviations = tuple(world.sim.deviations)
+    if world.plan.teller is not None:
+        return "\n".join([*world.plan.story, world.plan.teller.story(error, deviations).text()])
+    story = Teller().story(error, deviations)
+    if not deviations:
+        return story.text()
+    lines = [f"  {number}. {step.text}" for number, step in enumerate(story.steps[:STEPS_TOLD_MAX], 1)]
+    if len(deviations) > len(lines):
+        lines.append(f"  … and {len(deviations) - len(lines):,} more")
+    return "\n".join(["what was not as usual in this run:", *lines])
 
 
 def records_text(records: list[tuple[Any, ...]]) -> str:

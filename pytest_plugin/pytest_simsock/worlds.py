@@ -22,12 +22,14 @@ from pytest_simsock.hooks import STAGE
 from pytest_simsock.marking import Settings, settings_of
 from simsock.errors import Deadlock, ReplayMismatch, SimsockError
 from simsock.kernel import Session
+from simsock.kernel.core import _body
 from simsock.kernel.places import is_library, is_simsock, short_path
 from simsock.kernel.report import task_table
 from simsock.kernel.scope import make_scope
 from simsock.options import Options
+from simsock.patching import make_patching
 from simsock.search.explore import MAX_STEPS, MAX_TIME, nth_seed
-from simsock.search.runner import COLLECT_EVERY, innermost_line, source_file
+from simsock.search.runner import COLLECT_EVERY, source_file
 from simsock.simulation import Simulation
 from simsock.testbed import RealTestbed, SimTestbed
 
@@ -75,13 +77,13 @@ class Shared:
 
     def session(self, item: pytest.Item, options: Options) -> Session:
         """The session for a world with these options, open."""
-        wanted = (options.preempt, options.scope)
+        wanted = (options.preempt, options.scope, options.patch, options.entropy)
         if self._session is not None and wanted != self._of:
             self.close()
         if self._session is None:
             near = source_file(getattr(item, "function", None) or item)
             scope = make_scope(options.scope, near) if options.preempt != "calls" else None
-            session = Session(options.preempt, scope)
+            session = Session(options.preempt, scope, make_patching(options))
             session.__enter__()
             self._session, self._of = session, wanted
         elif _TRACES and self._session.preemption is not None:
@@ -327,8 +329,16 @@ def _stage_of(item: pytest.Item) -> Stage:
 
 
 def _place(error: BaseException) -> str:
-    line = innermost_line(error)
-    return f"{short_path(line[0])}:{line[1]}" if line is not None else "?"
+    """The line of the test's own task that an error came through; what lies below the body of another task is that one's."""
+    found = "?"
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        code = frame.f_code
+        if is_simsock(code.co_filename):
+            if code is _body.__code__:
+                break
+        elif not is_library(code.co_filename):
+            found = f"{short_path(code.co_filename)}:{line} in {code.co_qualname}"
+    return found
 
 
 def _trimmed(trace: TracebackType | None) -> TracebackType | None:

@@ -66,6 +66,7 @@ class Kernel:
         "_collect_at",
         "_idlers",
         "_launcher",
+        "_limit_at",
         "_serial",
         "abandoned",
         "alarm",
@@ -138,6 +139,7 @@ class Kernel:
         self._serial = 0
         self._idlers: deque[Task] = deque()
         self._collect_at = COLLECT_EVERY
+        self._limit_at = limits.steps
         self._checked_switches = -1
         self.thread = get_ident()
         self._launcher = launcher
@@ -255,7 +257,10 @@ class Kernel:
         if steps >= self.alarm:
             self._alarm()
         if self.eager:
-            self.consider()
+            if self.runq:
+                self.consider()
+            else:
+                self.current.points += 1
 
     def consider(self) -> None:
         """Ask whether another task goes on instead of the current one."""
@@ -405,7 +410,7 @@ class Kernel:
         """Park until no other task can run and nothing is on its way. Does not pass time beyond that."""
         self.point()
         while True:
-            while self.runq or self.in_flight:
+            if self.runq or self.in_flight:
                 if self.ending:
                     self.refuse_wait()
                 task = self.current
@@ -413,9 +418,10 @@ class Kernel:
                 task.why = "settle"
                 task.queue = self._idlers
                 self._idlers.append(task)
-                self._park()
+                self._park()  # until _stir finds nothing else to do; whoever can run by now waits for something of the kind, too
+            before = (self.wakes, self.in_flight)
             self.collect()
-            if not self.runq:
+            if (self.wakes, self.in_flight) == before:
                 return
 
     def wait_tick(self) -> None:
@@ -456,8 +462,7 @@ class Kernel:
             index = task.points
             task.points = index + 1
             count = len(runq)
-            pick = self.choose(self, task, index, count, False)  # type: ignore[misc]  # as in consider
-            if pick:
+            if count > 1 and (pick := self.choose(self, task, index, count, False)):  # type: ignore[misc]  # as in consider
                 nxt = runq[pick]
                 self.tape.record(task.label, index, pick)
                 self.log.append((self.now, task.path, "next", nxt.path))
@@ -523,11 +528,19 @@ class Kernel:
         first = self.first
         first.pending = error
         # Not ``self.current``: a signal may have come between naming the next task and switching to it.
-        if getcurrent() is not first.greenlet or first.queue is not None:
+        if getcurrent() is not first.greenlet or first.queue is not None or first in self.runq:
             self.detach(first)
             if first in self.runq:
                 self.runq.remove(first)
             self.runq.appendleft(first)
+
+    def strategy_failed(self, error: BaseException, preempting: bool) -> int:
+        """The strategy raised: it is not asked again. Returns the pick by which the first task runs next and hears of it."""
+        self.eager = False
+        if preempting and self.current is self.first:
+            raise error
+        self._fail_first(error)
+        return 1 if preempting else 0
 
     def fatal(self, error: BaseException) -> None:
         """The world cannot go on: raise ``error`` in the first task and never come back to the current one."""
@@ -582,17 +595,17 @@ class Kernel:
             error, self.fate = self.fate, None
             return error
         steps = self.steps
-        limit = self.limits.steps
-        if steps >= limit:
+        if steps >= self._limit_at:
+            limit = self.limits.steps
             place = place_of_current()
-            self.alarm = steps + CHECK_EVERY  # the first task gets as many steps again to clean up
+            self.alarm = self._limit_at = steps + CHECK_EVERY  # the first task gets as many steps again to clean up
             text = f"more than max_steps ({limit:,}) steps; task {self.current.path} at {place}\n{self._table()}"
             return StepLimit(text, limit="max_steps", place=place)
         self.log.flush()
         if steps >= self._collect_at:
             self._collect_at = steps + max(COLLECT_EVERY, steps // 4)  # seldomer as the world grows: the time for it stays linear
             self.collect()
-        self.alarm = min(steps + CHECK_EVERY, limit)
+        self.alarm = min(steps + CHECK_EVERY, self._limit_at)
         return None
 
     def collect(self) -> None:

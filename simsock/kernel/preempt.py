@@ -87,7 +87,7 @@ class Preemption:
         if kernel.eager:
             index = task.points
             runq = kernel.runq
-            if runq or task.plan:
+            if runq:
                 pick = kernel.choose(kernel, task, index, len(runq) + 1, True)  # type: ignore[misc]  # set when eager
                 task.points = index + 1
                 if pick:

@@ -1,7 +1,8 @@
 """Which code may be preempted between its lines.
 
 Owns the one decision: is this file part of the program under test? Knows nothing of tasks. Laws: never the standard library, an installed
-package, a virtual environment, simsock itself or the harness, unless a module of it is named.
+package, a virtual environment, unless a module of it is named; of simsock itself nothing but the server framework, if that is named;
+of the harness nothing.
 """
 
 from __future__ import annotations
@@ -13,20 +14,23 @@ from types import ModuleType
 from typing import Any
 
 from simsock.errors import UsageError
-from simsock.kernel.places import is_library, is_simsock
+from simsock.kernel.places import PACKAGE, is_library, is_simsock
 
+_FRAMEWORK = PACKAGE + "socketserver"
 _MARKS = ("pyproject.toml", "setup.py", "setup.cfg", ".git", ".hg", "tox.ini")
 
 
 class Scope:
     """A yes or no for every source file, remembered."""
 
-    __slots__ = ("_answers", "files", "folders", "text")
+    __slots__ = ("_answers", "files", "folders", "packages", "text")
 
-    def __init__(self, files: Iterable[str], folders: Iterable[str]) -> None:
+    def __init__(self, files: Iterable[str], folders: Iterable[str], packages: Iterable[str] = ()) -> None:
         self.files = frozenset(files)
         self.folders = tuple(folder.rstrip(os.sep) + os.sep for folder in folders)
-        self.text = ", ".join([*sorted(self.files), *self.folders])
+        self.packages = tuple(folder.rstrip(os.sep) + os.sep for folder in packages)
+        """Folders of packages that were named: in scope also when they are libraries."""
+        self.text = ", ".join([*sorted(self.files), *self.folders, *self.packages])
         self._answers: dict[str, bool] = {}
 
     def __contains__(self, filename: str) -> bool:
@@ -36,9 +40,11 @@ class Scope:
         return answer
 
     def _decide(self, filename: str) -> bool:
-        if filename in self.files:
+        if is_simsock(filename) and not filename.startswith(_FRAMEWORK):
+            return False
+        if filename in self.files or filename.startswith(self.packages or "\0"):
             return True
-        if is_library(filename) or is_simsock(filename) or not filename.startswith(self.folders or "\0"):
+        if is_library(filename) or filename.startswith(PACKAGE) or not filename.startswith(self.folders or "\0"):
             return False
         return not _in_virtual_environment(filename, self.folders)
 
@@ -58,11 +64,16 @@ def make_scope(scope: Any, near: str) -> Scope:
         return Scope([os.path.abspath(near)] if os.path.exists(near) else [], [project_root(near)])
     files: list[str] = []
     folders: list[str] = []
-    for part in [scope] if isinstance(scope, (str, os.PathLike, ModuleType)) else list(scope):
+    packages: list[str] = []
+    if isinstance(scope, (str, os.PathLike, ModuleType)):
+        scope = [scope]
+    elif not isinstance(scope, Iterable):
+        raise UsageError(f"scope: expected modules, files or folders that exist, got {scope!r}")
+    for part in scope:
         if isinstance(part, str) and part in sys.modules:
             part = sys.modules[part]
         if isinstance(part, ModuleType):
-            _add_module(part, files, folders)
+            _add_module(part, files, packages)
             continue
         path = os.path.abspath(os.fspath(part)) if isinstance(part, (str, os.PathLike)) else ""
         if os.path.isdir(path):
@@ -71,16 +82,16 @@ def make_scope(scope: Any, near: str) -> Scope:
             files.append(path)
         else:
             raise UsageError(f"scope: expected modules, files or folders that exist, got {part!r}")
-    return Scope(files, folders)
+    return Scope(files, folders, packages)
 
 
-def _add_module(module: ModuleType, files: list[str], folders: list[str]) -> None:
+def _add_module(module: ModuleType, files: list[str], packages: list[str]) -> None:
     filename = getattr(module, "__file__", None)
     if not filename:
         raise UsageError(f"scope: module {module.__name__!r} has no source file")
     files.append(os.path.abspath(filename))
     for folder in getattr(module, "__path__", ()):
-        folders.append(os.path.abspath(folder))
+        packages.append(os.path.abspath(folder))
 
 
 def project_root(filename: str) -> str:

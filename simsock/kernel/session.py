@@ -8,6 +8,7 @@ before, also after an error.
 from __future__ import annotations
 
 import gc
+import itertools
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,13 @@ _FROZEN_AT_START_MAX = 1_000
 """CPython 3.12 starts with some hundred objects frozen; a program that freezes its own has many more, and keeps them frozen."""
 
 
+COLLECT_EVERY = 500
+"""Sessions between two full garbage collections. What was frozen once counts as old for good, so CPython itself hardly ever looks for what
+the worlds before left behind."""
+
+_sessions = itertools.count(1)
+
+
 def kernel() -> Kernel:
     """The active world's kernel; ``UsageError`` outside every world."""
     if active is None:
@@ -42,7 +50,7 @@ class Session:
 
     def __init__(self, granularity: str = "calls", scope: Scope | None = None, patching: Any = None) -> None:
         self.patching = patching
-        """What puts the stand-ins into the process: ``apply`` and ``remove`` frame the session, ``enter`` and ``leave`` each world; or None."""
+        """What puts the stand-ins into the process: ``prepare``, ``apply`` and ``remove`` frame the session, ``enter`` and ``leave`` each world; or None."""
         self.preemption: Preemption | None = None
         if granularity != "calls":
             assert scope is not None, "preemption needs a scope"
@@ -53,6 +61,8 @@ class Session:
             self.preemption.start()
         self.launcher = make_launcher()
         watchdog.start()
+        if self.patching is not None:
+            self.patching.prepare()
         self._was_enabled = gc.isenabled()
         gc.disable()
         # Collections inside a world look at what the world made: older objects go out of the way, in constant time.
@@ -79,6 +89,8 @@ class Session:
             gc.unfreeze()
         if self._was_enabled:
             gc.enable()
+            if next(_sessions) % COLLECT_EVERY == 0:
+                gc.collect()
         watchdog.stop()
         if self.preemption is not None:
             self.preemption.stop()

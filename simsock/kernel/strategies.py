@@ -88,11 +88,14 @@ def _object(strategy: Any) -> Choose:
         kernel.atomic += 1
         try:
             picked = strategy.next(runnable, task)
+        except BaseException as error:
+            return kernel.strategy_failed(error, preempting)
         finally:
             kernel.atomic -= 1
         for pick, candidate in enumerate(runnable):
             if candidate is picked:
                 return pick
-        raise UsageError(f"strategy {strategy!r}: next() returned {picked!r}, which is not one of the {count} runnable tasks")
+        text = f"strategy {strategy!r}: next() returned {picked!r}, which is not one of the {count} runnable tasks"
+        return kernel.strategy_failed(UsageError(text), preempting)
 
     return choose

@@ -36,6 +36,7 @@ class DatagramSocket(Socket):
     __slots__ = ("charged", "rx")
 
     kind = "datagram"
+    no_port = errno.EAGAIN
 
     def __init__(self, fabric: Fabric, host: Host, family: int, protocol: int, table: PortTable) -> None:
         super().__init__(fabric, host, family, SOCK_DGRAM, protocol, table, BUFFERS)

@@ -21,8 +21,9 @@ RTO_FLOOR_NS = 200_000_000
 RTO_CEILING_NS = 120 * NS
 SYN_RTO_NS = NS
 SYN_TRIES = 7
+SYNACK_TRIES = 6
 SEGMENT_TRIES = 16
-"""Linux: tcp_syn_retries 6 and tcp_retries2 15, plus the first try each."""
+"""Linux: tcp_syn_retries 6, tcp_synack_retries 5 and tcp_retries2 15, plus the first try each."""
 
 _LATER = (
     "distribution keep_order duplicate corrupt checksum reorder reorder_every rate overhead cell cell_overhead queue queue_bytes mtu slot "
@@ -136,16 +137,3 @@ class Wire:
         answer = questions.amount(0, 2 * jitter)
         offset = (answer + 1) // 2 if answer & 1 else -(answer // 2)
         return max(0, self.latency_ns + offset)
-
-    def trip_ns(self, timeout_ns: int, tries: int) -> tuple[int, bool]:
-        """How long something takes that is sent again after every loss, with the timeout doubling, and whether it arrives at all.
-
-        When it does not, the time is when the sender gives it up.
-        """
-        waited = 0
-        for _ in range(tries):
-            if not self.lost():
-                return waited + self.delay_ns(), True
-            waited += timeout_ns
-            timeout_ns = min(timeout_ns * 2, RTO_CEILING_NS)
-        return waited, False

@@ -12,7 +12,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from simsock.net.addresses import Endpoint
-from simsock.net.links import SYN_RTO_NS, SYN_TRIES
+from simsock.net.links import SYN_RTO_NS, SYN_TRIES, SYNACK_TRIES
 from simsock.net.ports import pick
 from simsock.net.sockets import os_error
 from simsock.net.streams import CONNECTING, FAILED, NEW, StreamSocket
@@ -54,6 +54,7 @@ class AcceptQueue:
         listener.listening = False
         listener.accepting = None
         listener.start_over()
+        listener.unbind_automatic()
         while self.ready:
             connection = self.ready.popleft()
             connection.orphan = connection.deaf = True
@@ -155,14 +156,13 @@ class Attempt:
         if listener.accepting.full:
             client.kernel.log.append((client.kernel.now, listener.title, "backlog full"))
             return  # the SYN goes unanswered and is sent again, as on Linux
+        if back.lost():
+            return  # the client's next SYN is answered again
         self._child = child = self._make_child(listener, server)
-        trip, arrives = (0, True) if back.perfect else back.trip_ns(SYN_RTO_NS, SYN_TRIES)
-        if not arrives:
-            self._child = None
-        elif trip:
-            client.kernel.call_at(client.kernel.now + trip, self._established, (listener, child))
-        else:
+        if back.perfect:
             self._established((listener, child))
+        else:
+            client.kernel.call_at(client.kernel.now + back.delay_ns(), self._established, (listener, child))
 
     def _meet_itself(self, wire: Wire) -> None:
         """A socket that connects to its own address opens the connection from both sides at once (RFC 9293, 3.5) and is its own peer."""
@@ -172,6 +172,7 @@ class Attempt:
         client.join(client, wire)
         client.unreported = True
         client.wake_writers()
+        client.pump()
 
     def _make_child(self, listener: StreamSocket, server: Host) -> StreamSocket:
         client = self.client
@@ -194,7 +195,7 @@ class Attempt:
             return
         self._cancel_timer()
         client.attempt = None
-        fabric, kernel = client.fabric, client.kernel
+        fabric = client.fabric
         out = fabric.wire(client.host, child.host)
         client.join(child, out)
         child.join(client, fabric.wire(child.host, client.host))
@@ -202,14 +203,26 @@ class Attempt:
         child.table.hold(self.target[1], child.reuse_address)
         client.unreported = True
         client.wake_writers()
-        trip, arrives = (0, True) if out.perfect else out.trip_ns(SYN_RTO_NS, SYN_TRIES)
-        if not arrives:
-            child.orphan = child.deaf = True  # its SYN-ACK is never answered: what comes later meets nobody
-        elif trip:
-            client.last_arrival = kernel.now + trip
-            kernel.call_at(kernel.now + trip, self._accepted, ends)
-        else:
+        if out.perfect:
             self._accepted(ends)
+        else:
+            self._timeout_ns = SYN_RTO_NS
+            self._tries = 1
+            self._acknowledge(ends)
+
+    def _acknowledge(self, ends: tuple[StreamSocket, StreamSocket]) -> None:
+        """Answer the SYN-ACK, which the server repeats until an answer arrives."""
+        _, child = ends
+        client = self.client
+        out, kernel = client.fabric.wire(client.host, child.host), client.kernel
+        if not out.lost():
+            kernel.call_at(kernel.now + out.delay_ns(), self._accepted, ends)
+        elif self._tries < SYNACK_TRIES:
+            self._tries += 1
+            kernel.call_at(kernel.now + self._timeout_ns, self._acknowledge, ends)
+            self._timeout_ns *= 2
+        else:
+            child.orphan = child.deaf = True  # what comes later meets nobody
 
     @staticmethod
     def _accepted(ends: tuple[StreamSocket, StreamSocket]) -> None:

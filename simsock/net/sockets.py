@@ -107,6 +107,8 @@ class Socket(OpenFile):
     )
 
     kind = "socket"
+    no_port = errno.EADDRNOTAVAIL
+    """What connect(2) says when every port of the ephemeral range is taken."""
 
     def __init__(self, fabric: Fabric, host: Host, family: int, type: int, protocol: int, table: PortTable, buffers: tuple[int, int]) -> None:
         super().__init__(fabric.kernel)
@@ -161,7 +163,10 @@ class Socket(OpenFile):
     def bind_for(self, ip: str) -> None:
         """Take the local address from which a peer at ``ip`` is reached, keeping a port that was bound already."""
         source = self.host.source_for(ip)
-        self.bind_somewhere()
+        try:
+            self.bind_somewhere()
+        except OSError:
+            raise os_error(self.no_port) from None
         assert self.local is not None
         if is_any(self.local[0]):
             self.local = (source, self.local[1])
@@ -178,9 +183,8 @@ class Socket(OpenFile):
             self.bound_ip = ""
 
     def start_over(self) -> None:
-        """As tcp_disconnect(): nothing is shut down any more, the local address is what bind(2) said, and a port that the system chose is free."""
+        """As tcp_disconnect(): nothing is shut down any more, the local address is what bind(2) said."""
         self.read_shut = self.write_shut = False
-        self.unbind_automatic()
         if self.local is not None:
             self.local = (self.asked_ip, self.local[1])
 
@@ -227,8 +231,11 @@ class Socket(OpenFile):
             self.v6_only = bool(value)
         self.options[level, name] = value
 
+    def _knows_level(self, level: int) -> bool:
+        return level in _OPTIONS and level != _OTHER_PROTOCOL[self.type] and (level != IPPROTO_IPV6 or self.family == AF_INET6)
+
     def _check_option(self, level: int, name: int, value: Any) -> None:
-        if name not in _OPTIONS.get(level, ()) or level == _OTHER_PROTOCOL[self.type] or (level == IPPROTO_IPV6 and self.family != AF_INET6):
+        if not self._knows_level(level) or name not in _OPTIONS[level]:
             raise os_error(errno.ENOPROTOOPT)
         if (level, name) in _NOT_SIMULATED and value:
             raise Unsupported(f"setsockopt: option {name} of level {level} ({_NOT_SIMULATED[level, name]}) is not simulated, got {value!r}")
@@ -237,8 +244,10 @@ class Socket(OpenFile):
 
     def get_option(self, level: int, name: int) -> Any:
         """Read an option back: an integer, or the bytes that were stored; Linux's default, or 0, for one never set."""
-        if name not in _OPTIONS.get(level, ()) or level == _OTHER_PROTOCOL[self.type] or (level == IPPROTO_IPV6 and self.family != AF_INET6):
-            raise os_error(errno.EOPNOTSUPP if self.type == 2 and level == IPPROTO_TCP else errno.ENOPROTOOPT)
+        if not self._knows_level(level):
+            raise os_error(errno.EOPNOTSUPP)
+        if name not in _OPTIONS[level]:
+            raise os_error(errno.ENOPROTOOPT)
         if level == SOL_SOCKET:
             if name == SO_ERROR:
                 return self.pop_error()
@@ -272,7 +281,7 @@ class Socket(OpenFile):
         finally:
             self.references -= 1
             if not self.references:
-                self.released()
+                self.kernel.finalize(self.released)  # at the next point: first the call looks at what it waited for
 
     def wait_writable(self, deadline: int | None, why: str) -> bool:
         """Park until something happened that a writer should look at; False when the deadline passed."""
@@ -282,7 +291,7 @@ class Socket(OpenFile):
         finally:
             self.references -= 1
             if not self.references:
-                self.released()
+                self.kernel.finalize(self.released)  # at the next point: first the call looks at what it waited for
 
     def wake_readers(self) -> None:
         """There is something to read, or nothing ever again."""

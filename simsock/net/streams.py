@@ -14,12 +14,13 @@ acknowledged; who measures throughput under loss could tell. Laws:
 from __future__ import annotations
 
 import errno
+from collections import deque
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from simsock.kernel.files import POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP
 from simsock.net.addresses import AF_UNIX, format_endpoint
-from simsock.net.links import RTO_FLOOR_NS, SEGMENT_BYTES_MAX, SEGMENT_TRIES
+from simsock.net.links import RTO_CEILING_NS, RTO_FLOOR_NS, SEGMENT_BYTES_MAX, SEGMENT_TRIES
 from simsock.net.sockets import Socket, os_error
 
 if TYPE_CHECKING:
@@ -37,6 +38,19 @@ NEW, CONNECTING, CONNECTED, CLOSED, FAILED = "new", "connecting", "connected", "
 """CLOSED: both directions are over, or a reset came. FAILED: connect(2) failed in the background and nobody called it again since."""
 
 
+class Flight:
+    """Something on its way from one end to the other: what it does on arrival, and how often it was sent."""
+
+    __slots__ = ("action", "landed", "timeout_ns", "tries", "what")
+
+    def __init__(self, action: Any, what: bytes | None, timeout_ns: int) -> None:
+        self.action = action
+        self.what = what
+        self.timeout_ns = timeout_ns
+        self.tries = 0
+        self.landed = False
+
+
 class StreamSocket(Socket):
     """One end of a connection, or a socket that may become one, or a listener (then ``accepting`` is set)."""
 
@@ -52,6 +66,7 @@ class StreamSocket(Socket):
         "linger_reset",
         "orphan",
         "peer",
+        "pipe",
         "rx",
         "state",
         "tx",
@@ -79,6 +94,9 @@ class StreamSocket(Socket):
         """Data that arrives is answered by a reset: an orphan, a dead end, or one that is shut down both ways."""
         self.linger_reset = False
         self.flying = 0
+        """Bytes that were sent and have not been passed on to the peer."""
+        self.pipe: deque[Flight] = deque()
+        """What was sent and not passed on, in order."""
         self.last_arrival = 0
         self.cut: Any = None
 
@@ -150,7 +168,7 @@ class StreamSocket(Socket):
         tx = self.tx
         if not tx:
             peer = self.peer
-            if self.wire.perfect and not self.flying and peer is not None:  # type: ignore[union-attr]  # connected: has a wire
+            if self.wire.perfect and not self.pipe and peer is not None:  # type: ignore[union-attr]  # connected: has a wire
                 room = peer.receive_bytes_max - len(peer.rx)
                 if count <= room and not peer.deaf:
                     peer.rx += data
@@ -175,12 +193,12 @@ class StreamSocket(Socket):
             return
         if tx and peer.deaf:
             tx.clear()
-            self._depart(0, StreamSocket._meets_nobody, None)
+            self._depart(StreamSocket._meets_nobody, None)
             return
         if tx:
             room = peer.receive_bytes_max - len(peer.rx) - self.flying
             if room > 0:
-                if wire.perfect and not self.flying and self.last_arrival <= self.kernel.now:
+                if wire.perfect and not self.pipe:
                     part = bytes(tx[:room])
                     del tx[:room]
                     peer.arrive_bytes(part)
@@ -191,7 +209,7 @@ class StreamSocket(Socket):
         if self.write_shut and not tx and not self.fin_sent:
             self.fin_sent = True
             self.deaf = self.deaf or self.read_shut
-            self._depart(0, StreamSocket._fin_arrives, None)
+            self._depart(StreamSocket._fin_arrives, None)
 
     def _send_segments(self, count: int) -> None:
         tx = self.tx
@@ -200,18 +218,44 @@ class StreamSocket(Socket):
             del tx[: len(part)]
             count -= len(part)
             self.flying += len(part)
-            self._depart(len(part), StreamSocket._segment_arrives, part)
+            self._depart(StreamSocket._segment_arrives, part)
 
-    def _depart(self, size: int, action: Any, what: bytes | None) -> None:
-        """Put something on the wire; it arrives in order, after as many retransmissions as the link's losses need."""
-        wire, kernel = self.wire, self.kernel
+    def _depart(self, action: Any, what: bytes | None) -> None:
+        """Put something on the wire. It arrives in order, after as many retransmissions as the link's losses need."""
+        wire = self.wire
         assert wire is not None
-        if wire.perfect and not self.flying and self.last_arrival <= kernel.now:
+        if wire.perfect and not self.pipe:
             action((self, what))
             return
-        trip, arrives = wire.trip_ns(max(RTO_FLOOR_NS, 2 * wire.latency_ns), SEGMENT_TRIES)
-        self.last_arrival = arrival = max(self.last_arrival, kernel.now + trip)
-        kernel.call_at(arrival, action if arrives else StreamSocket._given_up, (self, what))
+        flight = Flight(action, what, max(RTO_FLOOR_NS, 2 * wire.latency_ns))
+        self.pipe.append(flight)
+        self._transmit(flight)
+
+    def _transmit(self, flight: Flight) -> None:
+        """Send once, or once more; every try meets the link as it is then."""
+        if self.state is not CONNECTED:
+            return  # reset meanwhile: what was lost stays lost
+        wire, kernel = self.wire, self.kernel
+        assert wire is not None
+        if flight.tries >= SEGMENT_TRIES:
+            self.reset(errno.ETIMEDOUT)
+            return
+        flight.tries += 1
+        if wire.lost():
+            kernel.call_at(kernel.now + flight.timeout_ns, self._transmit, flight)
+            flight.timeout_ns = min(flight.timeout_ns * 2, RTO_CEILING_NS)
+        else:
+            arrival = kernel.now + wire.delay_ns()
+            self.last_arrival = max(self.last_arrival, arrival)
+            kernel.call_at(arrival, self._land, flight)
+
+    def _land(self, flight: Flight) -> None:
+        """A packet is there; it is passed on once all before it are."""
+        flight.landed = True
+        pipe = self.pipe
+        while pipe and pipe[0].landed:
+            first = pipe.popleft()
+            first.action((self, first.what))
 
     @staticmethod
     def _segment_arrives(flight: tuple[StreamSocket, bytes]) -> None:
@@ -235,22 +279,26 @@ class StreamSocket(Socket):
         self.wake_readers()
 
     @staticmethod
-    def _given_up(flight: tuple[StreamSocket, Any]) -> None:
-        """So many retransmissions were lost that the sender stops."""
-        flight[0].reset(errno.ETIMEDOUT)
-
-    @staticmethod
     def _meets_nobody(flight: tuple[StreamSocket, Any]) -> None:
         """Data reached a socket that takes none any more: a RST comes back."""
         sender = flight[0]
         sender.tx.clear()
         peer = sender.peer
-        if peer is not None:
-            if peer.state is CONNECTED and not peer.orphan:
-                peer.error = errno.ECONNRESET
-                peer.wake_readers()
-                peer.wake_writers()
-            peer.send_reset()
+        if peer is not None and peer.state is CONNECTED and not peer.orphan:
+            peer.error = errno.ECONNRESET
+            peer.wake_readers()
+            peer.wake_writers()
+        sender._ask_again(0)
+
+    def _ask_again(self, tries: int) -> None:
+        """What was sent meets nobody: it is sent again until the RST gets through."""
+        peer = self.peer
+        if peer is None or self.state is not CONNECTED or peer.send_reset():
+            return
+        if tries >= SEGMENT_TRIES:
+            self.reset(errno.ETIMEDOUT)
+        else:
+            self.kernel.call_at(self.kernel.now + min(RTO_FLOOR_NS << tries, RTO_CEILING_NS), self._ask_again, tries + 1)
 
     @staticmethod
     def _fin_arrives(flight: tuple[StreamSocket, Any]) -> None:
@@ -280,6 +328,7 @@ class StreamSocket(Socket):
             self.attempt.give_up()
             self.state = NEW
             self.start_over()
+            self.unbind_automatic()
             self.error = errno.ECONNRESET
             self.wake_readers()
             self.wake_writers()
@@ -322,19 +371,20 @@ class StreamSocket(Socket):
             self.write_shut = True
             self.pump()
 
-    def send_reset(self) -> None:
-        """RST to the peer; this end is gone at once."""
+    def send_reset(self) -> bool:
+        """RST to the peer; this end is gone at once. False when it is lost: a RST is not sent again unless the peer sends."""
         peer, wire = self.peer, self.wire
         self._die()
         if peer is None or wire is None or peer.state is not CONNECTED:
-            return
+            return True
         self.kernel.log.append((self.kernel.now, self.title, "RST"))
-        if wire.perfect and self.last_arrival <= self.kernel.now:
+        if wire.perfect and not self.pipe:
             peer.reset()
+        elif wire.lost():
+            return False
         else:
-            trip = None if wire.lost() else wire.delay_ns()
-            if trip is not None:
-                self.kernel.call_at(max(self.last_arrival, self.kernel.now + trip), StreamSocket.reset, peer)
+            self.kernel.call_at(max(self.last_arrival, self.kernel.now + wire.delay_ns()), StreamSocket.reset, peer)
+        return True
 
     def reset(self, number: int = 0) -> None:
         """A RST arrived (or the connection was given up with errno ``number``)."""
@@ -349,8 +399,15 @@ class StreamSocket(Socket):
         self.state = CLOSED
         self.deaf = True
         self.tx.clear()
-        self.unbind()
+        self._leave_port()
         self._part()
+
+    def _leave_port(self) -> None:
+        """As inet_put_port() when a connection is over: a port that the program asked for is its own until it closes the socket."""
+        if self.orphan or self.child:
+            self.unbind()
+        else:
+            self.unbind_automatic()
 
     def _part(self) -> None:
         """Two dead ends forget each other: no cycle is left for the garbage collector."""
@@ -361,8 +418,7 @@ class StreamSocket(Socket):
     def _finish(self) -> None:
         """Both FINs have arrived: this end is over, also when the program has not closed it yet."""
         self.state = CLOSED
-        if self.orphan:
-            self.unbind()
+        self._leave_port()
         self._part()
 
     # -- readiness -----------------------------------------------------------------------------------------------------------------

@@ -151,6 +151,8 @@ def _in_owner(owner: Any, wanted: dict[int, Any], above: list[Any], functions: d
         if id(owner.func) in wanted:
             return [Finding(owner.func, f"{owner!r:.80}", False, Spot("partial", owner))]
         return [Finding(value, f"{owner!r:.80}", False, None) for value in owner.args if id(value) in wanted]
+    if kind is set or kind is frozenset:
+        return [Finding(value, kind.__name__, False, None) for value in owner if id(value) in wanted]
     if issubclass(kind, (type, ModuleType)) or kind in (FunctionType, FrameType) or kind.__module__ in ("builtins", "types"):
         return []  # classes were looked at, and what a method or descriptor is made of tells nothing
     return _in_instance(owner, wanted)

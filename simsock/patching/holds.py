@@ -15,10 +15,11 @@ from typing import Any
 from weakref import WeakSet
 
 from simsock.patching import carry, heap, locks, queues
+from simsock.patching.slots import is_harness
 
 LOCKS = frozenset((locks.real_lock, locks.real_rlock, queues.real_queue))
 _HYBRIDS = frozenset((locks.Lock, locks.RLock, queues.SimpleQueue))
-_KEPT = frozenset(("_tstate_lock", "_shutdown_locks"))
+KEPT = frozenset(("_tstate_lock", "_shutdown_locks"))
 """Attributes of ``threading`` whose locks C code releases at a thread's end: real threads only, and waiting for one is waiting for real."""
 
 
@@ -26,9 +27,10 @@ class Holds:
     """The holders of one process. ``pairs``: by identity, (original, replacement)."""
 
     def __init__(self, pairs: dict[int, tuple[Any, Any]]) -> None:
-        self._pairs = pairs
+        self.pairs = pairs
         self._ids = frozenset(pairs)
-        self._captured: list[tuple[heap.Spot, Any, Any]] = []
+        self._captured: list[tuple[heap.Spot, int]] = []
+        """With the pairs' keys: the originals themselves would look like something captured."""
         self._swapped: list[tuple[heap.Spot, Any, Any]] = []
         self._left: WeakSet[Any] = WeakSet()
         """Locks and locals that nothing could be done about, or that are the harness's."""
@@ -36,68 +38,77 @@ class Holds:
 
     def refresh(self, modules_changed: bool) -> None:
         """Search, if there may be something new."""
-        if modules_changed or self._stirred():
-            self._search()
+        if modules_changed or gc.get_stats()[2]["collections"] != self._collections:
+            self._search(True)
+        else:
+            locks_, captured = self._stirred()
+            if locks_ or captured:
+                self._search(captured)
 
     def settle(self) -> None:
         """The patched state ends: what comes to be from now on is new."""
         self._collections = gc.get_stats()[2]["collections"]
 
-    def _stirred(self) -> bool:
-        """Whether objects that came to be since the last patched state hold something of interest."""
-        if gc.get_stats()[2]["collections"] != self._collections:
-            return True
+    def _stirred(self) -> tuple[bool, bool]:
+        """Whether there are new locks, and whether a new object holds an original, among those that came to be since the last patched state."""
         young = gc.get_objects(0) + gc.get_objects(1)
         ids = self._ids
-        inside = None
+        inside: set[int] | None = None
+        new = False
         for found in young:
             kind = type(found)
             if kind is dict:
                 if not ids.isdisjoint(map(id, found.values())) and "__spec__" not in found:
-                    return True
-            elif kind is list or kind is tuple:
+                    return True, True
+            elif kind is list:
                 if not ids.isdisjoint(map(id, found)):
-                    return True
+                    return True, True
+            elif kind is FunctionType:
+                if found.__defaults__ is not None and not ids.isdisjoint(map(id, found.__defaults__)) and not is_harness(found.__module__ or ""):
+                    return True, True
             elif kind in LOCKS or kind is carry.real_local:
                 if inside is None:
                     inside = {id(hybrid._real) for hybrid in young if type(hybrid) in _HYBRIDS}
                 if id(found) not in inside and found not in self._left and found not in carry.registered:
-                    return True
+                    new = True
             elif kind is CellType:
                 try:
                     if id(found.cell_contents) in ids:
-                        return True
+                        return True, True
                 except ValueError:
                     pass
             elif kind is partial and id(found.func) in ids:
-                return True
-        return False
+                return True, True
+        return new, False
 
-    def _search(self) -> None:
+    def _search(self, originals: bool) -> None:
+        """Adopt locks and locals; with ``originals``, see where those are captured."""
         objects = gc.get_objects()
-        targets, types = _interesting(objects)
-        targets += [original for original, _ in self._pairs.values()]
+        targets, types = interesting(objects)
         del objects
-        captured: list[tuple[heap.Spot, Any, Any]] = []
+        targets = [target for target in targets if type(target) is BuiltinFunctionType or target not in self._left]
+        if originals:
+            targets += [original for original, _ in self.pairs.values()]
+            self._captured = []
         hybrids: dict[int, Any] = {}
         for finding in heap.search(targets, types):
             target, spot = finding.target, finding.spot
-            if id(target) in self._pairs:
-                if spot is not None and not finding.harness and not _is_module_name(spot):
-                    captured.append((spot, *self._pairs[id(target)]))
+            if id(target) in self.pairs:
+                if spot is not None and not finding.harness and not is_module_name(spot):
+                    self._captured.append((spot, id(target)))
             elif isinstance(target, carry.real_local):
                 if not finding.harness:
                     carry.register(target)
-            elif spot is not None and not finding.harness and finding.place.rpartition(".")[2] not in _KEPT:
+            elif spot is not None and not finding.harness and finding.place.rpartition(".")[2] not in KEPT:
                 spot.put(_hybrid_of(target, finding.place, hybrids))
         for target in targets:
-            if id(target) not in self._pairs and id(target) not in hybrids and type(target) is not BuiltinFunctionType:
+            if id(target) not in self.pairs and id(target) not in hybrids and type(target) is not BuiltinFunctionType:
                 self._left.add(target)
-        self._captured = captured
 
     def swap(self) -> None:
         """The patched state begins: captured originals give way."""
-        for spot, original, replacement in self._captured:
+        for spot, key in self._captured:
+            original, replacement = self.pairs[key]
             before = spot.get()
             if _plain(before) is original:
                 spot.put(staticmethod(replacement) if spot.kind == "class" and type(replacement) is FunctionType else replacement)
@@ -115,7 +126,7 @@ def _plain(value: Any) -> Any:
     return value.__func__ if type(value) is staticmethod else value
 
 
-def _interesting(objects: list[Any]) -> tuple[list[Any], list[type]]:
+def interesting(objects: list[Any]) -> tuple[list[Any], list[type]]:
     """Real locks that no hybrid has inside, methods bound to them, and locals; and every class there is."""
     types = []
     targets = []
@@ -141,7 +152,7 @@ def _interesting(objects: list[Any]) -> tuple[list[Any], list[type]]:
     return [found for found in targets if id(found) not in inside and (type(found) is not BuiltinFunctionType or id(found.__self__) not in inside)], types
 
 
-def _is_module_name(spot: heap.Spot) -> bool:
+def is_module_name(spot: heap.Spot) -> bool:
     return spot.kind == "item" and type(spot.box) is dict and "__spec__" in spot.box and isinstance(spot.box.get("__name__"), str)
 
 
@@ -154,6 +165,3 @@ def _hybrid_of(target: Any, place: str, hybrids: dict[int, Any]) -> Any:
         adopt = queues.adopt_queue if type(target) is queues.real_queue else locks.adopt
         hybrid = hybrids[id(target)] = adopt(target, place)
     return hybrid
-
-
-

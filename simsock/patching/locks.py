@@ -42,7 +42,8 @@ def for_harness() -> bool:
         name = frame.f_globals.get("__name__", "")
         known = _harness.get(name)
         if known is None:
-            known = _harness[name] = -1 if name in _LIBRARY else is_harness(name)
+            # A task whose whole stack is the library's stands on simsock's own frames: it is the program's.
+            known = _harness[name] = -1 if name in _LIBRARY else is_harness(name) and not name.startswith("simsock")
         if known >= 0:
             return bool(known)
         frame = frame.f_back
@@ -193,7 +194,7 @@ class Lock(_Hybrid, metaclass=Kind):
             return False
         ns = -1 if blocking and timeout == -1 else _limit(blocking, timeout)
         if kernel.ending:
-            return self._grant(kernel)
+            return self._grant(kernel, ns)
         kernel.point()
         if self._take(False):
             self.holder = kernel.current
@@ -211,11 +212,12 @@ class Lock(_Hybrid, metaclass=Kind):
             return True
         return self._park(kernel, ns)
 
-    def _grant(self, kernel: Kernel) -> bool:
+    def _grant(self, kernel: Kernel, ns: int) -> bool:
         granted(kernel)
         if self._take(False):
             self._mine(kernel.current)
-        return True
+            return True
+        return ns != 0  # a Condition asks whether its lock is held by trying to take it
 
     def release(self) -> None:
         """Give it up; see ``threading.Lock``."""
@@ -312,7 +314,7 @@ class RLock(_Hybrid, metaclass=Kind):
                 return True
             if not kernel.ending:
                 return self._block(kernel, ns)
-        return True if kernel.ending else self._park(kernel, ns)
+        return ns != 0 if kernel.ending else self._park(kernel, ns)
 
     def _try(self) -> bool:
         return self.holder is None and not self._real._is_owned() and bool(self._take(False))
@@ -402,6 +404,11 @@ class RLock(_Hybrid, metaclass=Kind):
 
 for _class, _name in ((Lock, "lock"), (RLock, "RLock")):
     _class.__module__, _class.__qualname__, _class.__name__ = "_thread", _name, _name
+
+
+def fresh() -> Any:
+    """A new lock for the program, made by simsock."""
+    return object.__new__(Lock)._wrap(real_allocate())
 
 
 def adopt(real: Any, place: str) -> Any:

@@ -19,7 +19,9 @@ from simsock.kernel import session
 
 
 def guarded(original: Any, simulated: Any) -> Any:
-    """A function that is ``simulated`` for the tasks of a live world and ``original`` for everyone else."""
+    """What is ``simulated`` for the tasks of a live world and ``original`` for everyone else."""
+    if isinstance(original, type):
+        return Either(original.__name__, (), {"__module__": original.__module__, "__doc__": original.__doc__, "sides": (original, simulated)})
 
     def call(*args: Any, **kwargs: Any) -> Any:
         kernel = session.active
@@ -32,9 +34,31 @@ def guarded(original: Any, simulated: Any) -> Any:
     return call
 
 
+class Either(type):
+    """The class of a replacement of a class: makes instances of one side or the other, and takes both for its own."""
+
+    sides: tuple[Any, Any]
+
+    def _side(cls) -> Any:
+        kernel = session.active
+        return cls.sides[kernel is not None and kernel.thread == get_ident()]
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        return cls._side()(*args, **kwargs)
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return isinstance(instance, cls.sides)
+
+    def __subclasscheck__(cls, subclass: Any) -> bool:
+        return issubclass(subclass, cls.sides)
+
+    def __getattr__(cls, name: str) -> Any:
+        return getattr(cls._side(), name)
+
+
 _TIME = (
     "sleep time time_ns monotonic monotonic_ns perf_counter perf_counter_ns process_time process_time_ns thread_time thread_time_ns "
-    "gmtime localtime ctime asctime strftime"
+    "clock_gettime clock_gettime_ns gmtime localtime ctime asctime strftime"
 ).split()
 _SOCKET = (
     "getaddrinfo gethostbyname gethostbyname_ex gethostbyaddr gethostname getnameinfo getservbyname getservbyport getdefaulttimeout "
@@ -44,9 +68,8 @@ _SOCKET = (
 
 def make_pairs() -> list[tuple[Any, Any]]:
     """(original, replacement) of every function that a world replaces."""
-    from simsock.patching import carry, chance, threads
+    from simsock.patching import carry, chance, fence, signals, threads
     from simsock.stdlib import _epoll, _names
-    from simsock.stdlib import queue as sim_queue
     from simsock.stdlib import select as sim_select
     from simsock.stdlib import socket as sim_socket
     from simsock.stdlib import time as sim_time
@@ -54,6 +77,7 @@ def make_pairs() -> list[tuple[Any, Any]]:
     pairs = [(getattr(time, name), getattr(sim_time, name)) for name in _TIME]
     pairs += [(getattr(_socket, name), getattr(_names, name, None) or getattr(sim_socket, name)) for name in _SOCKET]
     pairs += [(select.select, sim_select.select), (select.poll, sim_select.poll), (select.epoll, _epoll.epoll)]
-    pairs += threads.pairs(sim_queue)
-    pairs += chance.pairs()
-    return [*((original, guarded(original, simulated)) for original, simulated in pairs), (_thread._local, carry.local)]
+    functions, classes = threads.pairs()
+    pairs += [*functions, *chance.pairs(), *signals.pairs(), *fence.pairs()]
+    # Each hybrid asks for itself where it is, so these need no guard.
+    return [*((original, guarded(original, simulated)) for original, simulated in pairs), *classes, (_thread._local, carry.local)]

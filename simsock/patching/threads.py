@@ -6,16 +6,14 @@ they are: programs subclass them at import. Law: after a world ``threading`` kno
 
 from __future__ import annotations
 
-import _queue
 import _thread
 import sys
 import threading
 from typing import Any
 
-from simsock.errors import TaskKilled
+from simsock.errors import RealTimeLimit, TaskKilled
 from simsock.kernel import Kernel, Task, session
-from simsock.patching import order
-from simsock.stdlib import threading as sim_threading
+from simsock.patching import locks, order, queues
 
 _NATIVE_FIRST = 10_000
 _BASES = {"process_request_thread": "handler"}
@@ -92,7 +90,7 @@ def start_new_thread(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any
 def _set_sentinel() -> Any:
     """A lock that is released when the current task ends (3.11, 3.12)."""
     kernel = _world()
-    lock = sim_threading.Lock()
+    lock = locks.fresh()
     kernel.state.setdefault("sentinels", {})[kernel.current.serial] = lock
     return lock
 
@@ -140,26 +138,38 @@ def start_joinable_thread(function: Any, handle: Any = None, daemon: bool = True
     return handle
 
 
-def pairs(sim_queue: Any) -> list[tuple[Any, Any]]:
-    """Originals of this Python's ``threading`` and what stands in for them."""
+def excepthook(args: Any, /) -> None:
+    """What happens to an error that leaves a thread's ``run``: it is noted and fails the test. Programs may put their own function there."""
+    kernel = _world()
+    error = args.exc_value
+    if kernel.ending or isinstance(error, (SystemExit, TaskKilled)):
+        return
+    if isinstance(error, (KeyboardInterrupt, RealTimeLimit)):
+        kernel._fail_first(error)
+    else:
+        kernel.task_failed(kernel.current, error)
+
+
+def pairs() -> tuple[list[tuple[Any, Any]], list[tuple[Any, Any]]]:
+    """Originals of this Python's ``threading`` and what stands in for them: what needs a guard, and what looks after itself."""
     found: list[tuple[Any, Any]] = [
         (_thread.get_ident, get_ident),
         (_thread.get_native_id, get_native_id),
-        (_thread.allocate_lock, sim_threading.Lock),
-        (_thread.RLock, sim_threading.RLock),
         (_thread.start_new_thread, start_new_thread),
         (_thread._count, _count),
-        (_queue.SimpleQueue, sim_queue.SimpleQueue),
+        (_thread._excepthook, excepthook),
     ]
     if sys.version_info >= (3, 13):
-        found += [
-            (_thread.lock, sim_threading.Lock),
-            (_thread.start_joinable_thread, start_joinable_thread),
-            (_thread._ThreadHandle, _ThreadHandle),
-        ]
+        found += [(_thread.start_joinable_thread, start_joinable_thread), (_thread._ThreadHandle, _ThreadHandle)]
     else:
         found.append((_thread._set_sentinel, _set_sentinel))
-    return found
+    hybrids = [
+        (_thread.allocate_lock, locks.Lock),
+        (locks.real_lock, locks.Lock),
+        (locks.real_rlock, locks.RLock),
+        (queues.real_queue, queues.SimpleQueue),
+    ]
+    return found, hybrids
 
 
 class _Ordered(dict[Any, None]):
@@ -190,7 +200,7 @@ class Registry:
         threading._dangling = order.Dangling(self._dangling)  # type: ignore[attr-defined]  # likewise
         if sys.version_info < (3, 13):
             self._shutdown = threading._shutdown_locks, threading._shutdown_locks_lock  # type: ignore[attr-defined]  # likewise
-            threading._shutdown_locks, threading._shutdown_locks_lock = _Ordered(), sim_threading.Lock()  # type: ignore[attr-defined]  # likewise
+            threading._shutdown_locks, threading._shutdown_locks_lock = _Ordered(), locks.fresh()  # type: ignore[attr-defined]  # likewise
         self._counter = threading._counter  # type: ignore[attr-defined]  # likewise
         count = iter(range(1, 1 << 62)).__next__
         threading._counter = count  # type: ignore[attr-defined]  # names of threads are the same in every world

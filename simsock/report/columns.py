@@ -14,7 +14,7 @@ from simsock.report.listening import LINE, Event, Listener, Pick
 if TYPE_CHECKING:
     from simsock.report.story import Words
 
-ROWS_MAX = 36
+ROWS_MAX = 40
 WIDTH = 118
 COLUMNS_MAX = 5
 CELL_COMFORTABLE = 24
@@ -30,9 +30,18 @@ Row = tuple[str, str, str]
 
 def columns(listener: Listener, marks: list[tuple[int, Pick | None]], words: Words, ending: str) -> list[str]:
     """The lines of the table; none when there is nothing to show. ``marks`` are the story's steps: the number of events before each, and its pick."""
-    events = listener.events
     shifted = [(at - listener.dropped, pick) for at, pick in marks]
-    chosen = _choose(events, shifted)
+    lines: list[str] = []
+    for budget in range(ROWS_MAX - 2, 2 * AROUND, -4):  # what is left out takes rows too
+        lines = _table(listener, shifted, words, ending, budget)
+        if len(lines) <= ROWS_MAX + 2:
+            break
+    return lines
+
+
+def _table(listener: Listener, marks: list[tuple[int, Pick | None]], words: Words, ending: str, budget: int) -> list[str]:
+    events = listener.events
+    chosen = _choose(events, marks, budget)
     if ending and chosen and events[chosen[-1]].words.startswith("raises "):
         del chosen[-1]  # the last row says the same, and more
     tasks = _columns_of(events, chosen)
@@ -43,14 +52,14 @@ def columns(listener: Listener, marks: list[tuple[int, Pick | None]], words: Wor
     only = next(iter(files)) if len(files) == 1 else None
     rows: list[Row] = []
     previous = -1
-    waiting = [(at, str(step)) for step, (at, _) in enumerate(shifted, 1)]
+    waiting = [(at, str(step)) for step, (at, _) in enumerate(marks, 1)]
     for number in chosen:
         mark = ""
         while waiting and waiting[0][0] <= number:
             mark = f"{mark},{waiting.pop(0)[1]}".lstrip(",")
         if previous >= 0 and any(event.task in tasks and not event.words.startswith("(") for event in events[previous + 1 : number]):
             rows.append(("", "", "…"))
-        rows.append((mark, events[number].task, _cell(events[number], words, only, listener.sparse)))
+        rows.append((_short(mark), events[number].task, _cell(events[number], words, only, listener.sparse)))
         previous = number
     if ending:
         rows.append(("", listener.failed if listener.failed in tasks else "", ending))
@@ -58,10 +67,16 @@ def columns(listener: Listener, marks: list[tuple[int, Pick | None]], words: Wor
     return [heading, *_layout(rows, tasks, words)]
 
 
+def _short(mark: str) -> str:
+    """``"1,2,3,4"`` as ``"1-4"``: several steps before one row follow each other."""
+    first, _, last = mark.replace(",", " ").partition(" ")
+    return f"{first}-{last.rpartition(' ')[2]}" if last.count(" ") else mark
+
+
 # -- which rows ------------------------------------------------------------------------------------------------------------------------------
 
 
-def _choose(events: list[Event], marks: list[tuple[int, Pick | None]]) -> list[int]:
+def _choose(events: list[Event], marks: list[tuple[int, Pick | None]], budget: int) -> list[int]:
     """The numbers of the events to show, in order: those around the steps first, then what ran in between, until the rows are used up."""
     musts: dict[int, None] = {}
     mays: dict[int, int] = {}
@@ -81,10 +96,10 @@ def _choose(events: list[Event], marks: list[tuple[int, Pick | None]]) -> list[i
                 mays[number] = min(mays.get(number, 9), _rank(events[number], pick))
         else:
             musts.update(dict.fromkeys(_of_task(events, pick.chosen, range(at, min(len(events), at + LOOK_MAX)))))
-    shown = list(musts)[: ROWS_MAX - AROUND]
+    shown = list(musts)[: budget - AROUND]
     taken = {*shown, *_last(events)}
     for number in sorted(mays, key=lambda number: (mays[number], number)):
-        if len(taken) >= ROWS_MAX:
+        if len(taken) >= budget:
             break
         if mays[number] < 9:
             taken.add(number)

@@ -130,8 +130,6 @@ class Listener:
         self._inside = self._by_offset and last is not None and last[1] == place
         if self._inside:
             return
-        if is_simsock(code.co_filename):
-            return
         self._last[task.path] = (last[1] if last is not None else None, place)
         self._add(Event(LINE, task.path, place, "", kernel.now), task)
 

@@ -85,7 +85,8 @@ class Teller:
         """The story of the run: of ``deviations`` if given (those that the run did not use are told as such), and of how it ended."""
         listener, sim = self._listener, self._sim
         if listener is None or sim is None:
-            return Story([_step(deviation, _bare(deviation)) for deviation in deviations], [])
+            losses = [(label, index) for label, index, _ in deviations]
+            return Story([_step(deviation, self._of_the_net(deviation, losses)) for deviation in deviations], [])
         kernel = sim._kernel
         if kernel is not None:
             self._latency_ns = _latencies(kernel)

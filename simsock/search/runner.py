@@ -29,6 +29,10 @@ COLLECT_EVERY = 100
 """Worlds between two garbage collections: what a world leaves behind is cyclic."""
 
 
+ENDS_THE_SEARCH = ("Skipped", "SkipTest", "Exit")
+"""Names of exceptions (pytest's and unittest's, known here by name only) that say: not this test, or no test at all."""
+
+
 class Outcome(NamedTuple):
     """What one run gave: ``error`` is None when it passed."""
 
@@ -62,7 +66,7 @@ class Runner:
         self.session.__exit__(*exc)
 
     def run(self, seed: int | str, deviations: tuple[Deviation, ...] | None = None, *, digest: bool = False, prepare: Any = None) -> Outcome:
-        """One world. Whatever the test raises becomes the outcome, except what ends the whole search (Ctrl-C, a skip)."""
+        """One world. Whatever the test raises becomes the outcome, except what ends the whole search (Ctrl-C, a skip, pytest.exit)."""
         self._runs += 1
         if self._runs % COLLECT_EVERY == 0:
             gc.collect()
@@ -76,7 +80,7 @@ class Runner:
         except (KeyboardInterrupt, SystemExit, GeneratorExit):
             raise
         except BaseException as caught:
-            if type(caught).__name__ == "Skipped":
+            if any(kind.__name__ in ENDS_THE_SEARCH for kind in type(caught).__mro__):
                 raise
             error = caught
         kernel = sim._kernel
@@ -107,7 +111,7 @@ def source_file(test: Any) -> str:
 def signature(error: BaseException) -> tuple[Any, ...]:
     """What must be equal for two failures to be the same one: the exception's class and the innermost line of the program it came from."""
     if isinstance(error, BaseExceptionGroup):
-        return (type(error).__name__, *sorted({signature(part) for part in error.exceptions}))
+        return (type(error).__name__, *sorted({signature(part) for part in error.exceptions}, key=repr))
     name = f"{type(error).__module__}.{type(error).__qualname__}"
     if isinstance(error, (Deadlock, LimitExceeded)):
         return (name,)

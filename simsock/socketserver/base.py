@@ -127,18 +127,14 @@ class BaseServer:
             self.__shutdown_request = True
             for _ident, waker in self.__loops:
                 waker.send(b"\0")
+            if not self.__changed.wait_for(lambda: self.__loops or self.__stops, self.shutdown_patience):
+                self.__shutdown_request = False
+                raise RuntimeError(
+                    f"shutdown() of a {type(self).__name__} that has never served: no serve_forever() has run, and none began "
+                    f"within {self.shutdown_patience} s (shutdown_patience)"
+                )
             while self.__loops and self.__stops == stops:
                 self.__changed.wait()
-            if self.__stops:
-                return
-            if self.__changed.wait_for(lambda: self.__loops or self.__stops, self.shutdown_patience):
-                self.__changed.wait_for(lambda: self.__stops)
-                return
-            self.__shutdown_request = False
-        raise RuntimeError(
-            f"shutdown() of a {type(self).__name__} that has never served: no serve_forever() has run, and none began "
-            f"within {self.shutdown_patience} s (shutdown_patience)"
-        )
 
     def service_actions(self) -> None:
         """Called by ``serve_forever()`` at every turn of its loop, at least every ``poll_interval`` seconds. May be overridden."""

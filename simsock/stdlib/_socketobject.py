@@ -274,7 +274,7 @@ class socket(_real.socket):
     def connect_ex(self, address: Any, /) -> int:
         """Connect and return the error's number, 0 for success."""
         try:
-            number = self._connect(address)
+            number = self._connect(address, "connect_ex")
         except _real.gaierror:
             raise
         except OSError as error:
@@ -283,10 +283,10 @@ class socket(_real.socket):
             return error.errno
         return number if number != -1 else errno.EAGAIN
 
-    def _connect(self, address: Any) -> int:
+    def _connect(self, address: Any, what: str = "connect") -> int:
         """0, an errno, or -1 for "timed out". The states are those of __inet_stream_connect() in Linux's af_inet.c."""
         file = self._file()
-        target = endpoint(self._sim_family, address, "connect")
+        target = endpoint(self._sim_family, address, what)
         if isinstance(file, DatagramSocket):
             file.connect(target)
             return 0
@@ -480,6 +480,7 @@ class socket(_real.socket):
     def _send_all(file: StreamSocket, view: Any, sent: int) -> int:
         """send(2) on a blocking socket: all of it, or as much as was taken when the connection broke; the next call hears of the error."""
         size = len(view)
+        view = memoryview(view)
         while sent < size and not file.error and not file.write_shut and file.state is CONNECTED:
             count = file.write(view[sent:])
             sent += count
@@ -505,6 +506,7 @@ class socket(_real.socket):
 
     def _send_rest(self, file: StreamSocket, view: Any, sent: int, flags: int) -> None:
         deadline = self._deadline(flags)
+        view = memoryview(view)  # slices of bytes would be copies
         while sent < len(view):
             count = file.write(view[sent:])
             sent += count

@@ -100,7 +100,28 @@ def test_a_child_whose_handler_raises_exits_with_status_1_and_prints_exceptions(
     assert client.recv(1) == b""
     server.server_close()
     assert list(system.ended.values()) == [1]
-    assert ("ValueError: in the child" in capfd.readouterr().err) is printed
+    assert (f"{error.__name__}: in the child" in capfd.readouterr().err) is printed
+
+
+@pytest.mark.parametrize("error", [None, ValueError, SystemExit])
+def test_a_child_shuts_its_request_down(make_server, dial, error):
+    class Server(socketserver.ForkingTCPServer):
+        def shutdown_request(self, request):
+            request.sendall(b"bye")
+            super().shutdown_request(request)
+
+        def handle_error(self, request, client_address):
+            pass
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self):
+            if error:
+                raise error
+
+    server = make_server(Server, Handler)
+    client = dial(server)
+    server.handle_request()
+    assert client.recv(100) == b"bye"
 
 
 def test_a_child_exits_also_when_shutting_the_request_down_fails(make_server, dial, spy, system):
@@ -216,6 +237,35 @@ def test_a_limit_without_any_child_left_to_wait_for_is_no_endless_loop(make_serv
     server.active_children = {child, os.getpid()}
     server.collect_children()
     assert server.active_children == set()
+
+
+def test_when_the_system_knows_no_child_any_more_there_is_none(make_server, spy, system):
+    """Though it knew one a moment ago."""
+
+    def waitpid(pid, flags):
+        if pid == -1:
+            raise ChildProcessError
+        return 0, 0
+
+    server = make_server(socketserver.ForkingTCPServer, Pid, network=spy)
+    server.max_children = 1
+    server.active_children = {os.getpid()}
+    system.waitpid = waitpid
+    server.collect_children()
+    assert server.active_children == set()
+
+
+def test_a_child_that_cannot_be_waited_for_is_kept(make_server, spy, system):
+    def waitpid(pid, flags):
+        raise OSError
+
+    server = make_server(socketserver.ForkingTCPServer, Pid, network=spy)
+    server.max_children = 1
+    server.active_children = {os.getpid()}
+    system.waitpid = waitpid
+    server.collect_children()
+    assert server.active_children == {os.getpid()}
+    server.active_children = None
 
 
 def test_collecting_before_the_first_request_does_nothing(make_server):

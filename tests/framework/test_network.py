@@ -149,6 +149,11 @@ def test_the_simulated_network_is_made_of_the_stand_ins(bed):
         assert getattr(bed.network, name) is getattr(stdlib, name)
 
 
+def test_a_network_has_no_other_modules():
+    with pytest.raises(AttributeError, match="a network has socket, selectors, threading, time, os, and not random"):
+        SimulatedNetwork().random  # noqa: B018 - asking is the test
+
+
 def test_the_testbed_s_network_is_in_force(bed):
     assert in_force() is bed.network
 

@@ -66,15 +66,16 @@ def test_each_request_gets_a_thread_of_its_own(bed):
     assert len(names) == 4
 
 
+@pytest.mark.parametrize("block", [True, False])
 @pytest.mark.parametrize("daemon", [True, False])
-def test_daemon_threads_decides_what_the_threads_are(bed, make_server, dial, daemon):
+def test_daemon_threads_decides_what_the_threads_are(bed, make_server, dial, daemon, block):
     seen = []
 
     class Handler(socketserver.BaseRequestHandler):
         def handle(self):
             seen.append(bed.network.threading.current_thread().daemon)
 
-    server = handlers_of(bed, make_server, dial, Handler, daemon_threads=daemon)
+    server = handlers_of(bed, make_server, dial, Handler, daemon_threads=daemon, block_on_close=block)
     assert server.client.recv(1) == b""
     assert seen == [daemon]
 
@@ -198,6 +199,41 @@ class NotClosing(socketserver.ThreadingMixIn, socketserver.BaseServer):
     def __init__(self, server):
         self.network = server.network
         self._threads = server._threads
+
+
+@pytest.mark.parametrize("last", range(4))
+def test_closing_waits_for_threads_that_have_handled_their_request_but_not_ended(bed, make_server, dial, event, spy, last):
+    """A thread has things to do after the last line of the framework; whichever takes longest is waited for."""
+    gates = []
+
+    class Thread(bed.network.threading.Thread):
+        def run(self):
+            gate = event()
+            gates.append(gate)
+            super().run()
+            gate.wait()
+
+    class Threading:
+        Thread = None
+
+        def __getattr__(self, name):
+            return getattr(bed.network.threading, name)
+
+    server = make_server(socketserver.ThreadingTCPServer, socketserver.BaseRequestHandler, network=spy)
+    spy.threading = Threading()
+    spy.threading.Thread = Thread
+    for _ in range(4):
+        client = dial(server)
+        server.handle_request()
+        assert client.recv(1) == b""
+    closing = bed.spawn(server.server_close)
+    for number, gate in enumerate(gates):
+        if number != last:
+            gate.set()
+    bed.network.threading.Event().wait(0.02)
+    assert not closing.done
+    gates[last].set()
+    closing.result(10)
 
 
 def test_a_server_that_never_had_a_request_closes_at_once(make_server):

@@ -92,6 +92,10 @@ class RealNet(Net):
         """Give others the time to come to their next wait."""
         time.sleep(0.01)
 
+    def nap(self):
+        """Let a moment pass."""
+        time.sleep(0.01)
+
     def now(self):
         """Seconds of whichever clock counts here."""
         return time.monotonic()
@@ -109,6 +113,9 @@ class SimNet(Net):
         from simsock.stdlib import select
 
         self.select = select
+
+    def nap(self):
+        self.sim.sleep(0.01)
 
     def now(self):
         return self.sim.now

@@ -5,11 +5,14 @@ from __future__ import annotations
 import socket as real_socket
 import struct
 import time
+from os import environ
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+EXAMPLES = int(environ.get("SIMSOCK_TEST_EXAMPLES", "200"))
+"""Enough for every day; raise it after changing the states of a stream."""
 SHUT_RD, SHUT_WR, SHUT_RDWR = 0, 1, 2
 FAMILIES = st.sampled_from([real_socket.AF_INET, real_socket.AF_INET6])
 
@@ -25,7 +28,7 @@ ON_CONNECTED = st.one_of(
     st.tuples(st.just("reset"), st.just(0)),
 )
 ON_FRESH = st.one_of(
-    st.tuples(st.just("connect"), st.sampled_from(["listener", "nobody", "itself"])),
+    st.tuples(st.just("connect"), st.sampled_from(["listener", "nobody"])),
     st.tuples(st.just("bind"), st.sampled_from(["any", "loopback"])),
     st.tuples(st.just("listen"), st.just(5)),
     st.tuples(st.just("accept"), st.just(0)),
@@ -60,7 +63,7 @@ def call(net, sock, what, value, others):
 def call_fresh(net, sock, what, value, where):
     host = where["listener"][0]
     if what == "connect":
-        return sock.connect_ex(sock.getsockname() if value == "itself" else where[value])
+        return sock.connect_ex(where[value])
     if what == "bind":
         return sock.bind(("" if value == "any" else host, 0))
     if what == "listen":
@@ -144,6 +147,3 @@ def test_random_calls_on_a_new_socket_have_linuxs_outcomes(compare):
         compare(run_fresh, family, program)
 
     check()
-
-
-EXAMPLES = int(__import__("os").environ.get("EX", "300"))

@@ -12,9 +12,11 @@ from textwrap import dedent
 import pytest
 
 import pytest_simsock.searching
-import simsock.socketserver
+import simsock.stdlib.selectors
 import simsock.stdlib.socket
-import simsock.stdlib.threading  # noqa: F401  # as said above
+import simsock.stdlib.threading
+
+_LOADED = (pytest_simsock.searching, simsock.stdlib.selectors, simsock.stdlib.socket, simsock.stdlib.threading)
 
 SERVER = """
     import pytest

@@ -6,10 +6,14 @@ from pathlib import Path
 import pytest
 
 import simsock
+from simsock.choices import Deviation
+from simsock.kernel import units
+from simsock.options import Options
 from simsock.report import columns as layout
 from simsock.report import listening
 from simsock.report.listening import LINE, RECORD, Event, Listener, Pick
-from simsock.report.story import Words
+from simsock.report.story import Teller, Words
+from simsock.search.runner import Runner
 
 HERE = Path(__file__).name
 
@@ -69,13 +73,24 @@ def test_each_task_has_a_column_and_each_row_one_step(race):
     assert "AssertionError" in rows[-1]
 
 
-def test_a_line_stands_where_it_ran_and_not_where_its_task_was_switched_out(race):
-    """add-1 reads, is switched out before a line, and runs that line only after add-2 has done everything."""
-    rows = rows_of(race)
-    write = line_with("write")
-    writes = [(number, len(row) - len(row.lstrip(" 1"))) for number, row in enumerate(rows) if f"{write} box[0] = seen" in row]
-    (_, column_of_second), (_, column_of_first) = writes
-    assert column_of_second > column_of_first
+def test_a_line_stands_where_it_ran_and_not_where_its_task_was_switched_out():
+    """add-1 is switched out just before it writes; its writing stands below everything that add-2 did."""
+    with Runner(racing, Options(preempt="lines")) as runner:
+        for index in range(6):
+            teller = Teller()
+            outcome = runner.run(0, (Deviation("task add-1 schedule", index, 1),), prepare=teller.listen)
+            story = teller.story(outcome.error, outcome.deviations)
+            if story.steps and f" and {HERE}:{line_with('write')} of add-1" in str(story.steps[0]):
+                break
+        else:
+            pytest.fail("add-1 was never switched out before it wrote")
+    title, *rows = rows_of(story)
+    first, second = title.index("add-1"), title.index("add-2")
+    written = [number for number, row in enumerate(rows) if row[first : first + 2].isdigit() and row.endswith("# write")]
+    others = [number for number, row in enumerate(rows) if not row[:second].strip(" 1") and row[second : second + 2].isdigit()]
+    assert len(written) == 1
+    assert len(others) >= 3
+    assert written[0] > others[-1]
 
 
 def test_the_margin_numbers_the_steps_of_the_story(race):
@@ -94,6 +109,19 @@ def test_what_is_simsocks_own_never_shows(race):
     assert "kernel" not in text
     assert "search" not in text
     assert "runner" not in text
+
+
+def test_it_does_not_even_when_it_is_searched_as_well():
+    def napping(sim):
+        sim.sleep("1ms")  # naps
+        assert sim.now > 1
+
+    with Runner(napping, Options(preempt="lines", scope=[units, __file__])) as runner:
+        teller = Teller()
+        outcome = runner.run(0, (), prepare=teller.listen)
+        teller.story(outcome.error, ())
+    assert (__file__, line_with("naps")) in [event.place for event in teller._listener.events]
+    assert {Path(event.place[0]).name for event in teller._listener.events if event.place is not None} == {HERE}
 
 
 def test_an_error_stands_in_the_column_of_the_task_that_raised_it():
@@ -138,9 +166,17 @@ def test_there_are_never_more_rows_than_fit_a_page_and_what_is_left_out_shows():
     listener = made_up(1_000)
     marks = [a_pick(at) for at in range(10, 990, 40)]
     rows = layout.columns(listener, marks, Words(listener), "AssertionError: x")
-    assert len([row for row in rows if row.strip() != "…"]) <= layout.ROWS_MAX + 3
+    assert 20 < len(rows) <= 42, "two lines for the heading and the titles"
     assert any(row.strip() == "…" for row in rows)
     assert rows[-1].strip() == "AssertionError: x"
+
+
+def test_a_task_that_runs_for_very_long_while_another_is_switched_out_does_not_fill_the_page_either():
+    listener = made_up(600)
+    listener.events[10:590] = [event._replace(task="task-2") for event in listener.events[10:590]]
+    rows = layout.columns(listener, [a_pick(10)], Words(listener), "")
+    assert 20 < len(rows) <= 42
+    assert any(row.strip() == "…" for row in rows)
 
 
 def test_rows_stay_within_the_width_whatever_the_source_and_the_names():
@@ -171,8 +207,13 @@ def test_of_a_very_long_run_the_newest_events_are_kept(monkeypatch):
             total += number
         assert total < 0  # ends here
 
-    story = simsock.explore(long, schedules=1).story
+    with Runner(long, Options(preempt="lines")) as runner:
+        teller = Teller()
+        outcome = runner.run(0, (), prepare=teller.listen)
+        story = teller.story(outcome.error, ())
     assert f"{line_with('ends here')} assert total < 0" in "\n".join(story.columns)
+    assert len(teller._listener.events) <= 200
+    assert teller._listener.count > 2_000
 
 
 def test_files_of_the_same_name_are_told_apart():

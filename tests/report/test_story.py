@@ -1,14 +1,18 @@
 """The story of a failing run: which words are used for which deviation, and that listening changes nothing."""
 
+import gc
 import re
+import weakref
 from pathlib import Path
 
 import pytest
 
 import simsock
+import simsock.socketserver
 from simsock.choices import Deviation
 from simsock.options import Options
-from simsock.report.story import Story, Teller, one_line
+from simsock.report.listening import Listener, Pick
+from simsock.report.story import Story, Teller, Words, one_line
 from simsock.search.runner import Runner
 from simsock.socketserver import BaseRequestHandler, StreamRequestHandler, ThreadingTCPServer
 
@@ -160,10 +164,22 @@ def test_a_switch_in_code_that_is_not_the_programs_names_the_call_only():
 
 
 def test_a_switch_inside_a_line_is_told_as_such():
-    verdict = simsock.explore(stale_read, schedules=300, preempt="instructions")
-    assert verdict.failed
-    assert any(" ran in the middle of " in str(step) or " ran between " in str(step) for step in verdict.deviations)
-    assert not any(re.search(r"between (\S+) and \1 ", str(step)) for step in verdict.deviations)
+    locks = line_with("reader locks")
+    texts = [str(story.steps[0]) for story, _ in one_switch_each(stale_read, "task reader-1 schedule", 12, preempt="instructions").values()]
+    assert f"task writer-1 ran in the middle of {HERE}:{locks} of reader-1" in texts
+    assert f"task writer-1 ran between {HERE}:{line_with('reader reads')} and {HERE}:{locks} of reader-1" in texts
+
+
+def test_a_switch_between_two_rounds_of_one_line_is_told_as_before_it():
+    pick = Pick("task one schedule", 0, 0, "line", "one", (__file__, 7), (__file__, 7), "", "two", "one", ())
+    assert Words(Listener("lines")).of_pick(pick).startswith("task two ran before ")
+    assert Words(Listener("lines")).of_pick(pick._replace(before=(__file__, 6))).startswith("task two ran between ")
+
+
+def test_lines_of_the_server_framework_are_told_when_it_was_named_as_part_of_what_is_searched():
+    options = {"preempt": "lines", "scope": [simsock.socketserver, __file__]}
+    texts = [str(story.steps[0]) for story, _ in one_switch_each(lost_update, "task server-1 schedule", 60, **options).values()]
+    assert any(re.fullmatch(r"task \S+ ran between \w+\.py:\d+ and base\.py:\d+ of server-1", text) for text in texts), texts
 
 
 def test_a_task_that_had_ended_is_told_as_ended():
@@ -308,9 +324,6 @@ def test_a_run_has_the_same_digest_with_and_without_a_listener(test, preempt):
 
 
 def test_listening_keeps_nothing_of_the_world_alive():
-    import gc
-    import weakref
-
     kept = []
 
     class Thing:
@@ -318,22 +331,22 @@ def test_listening_keeps_nothing_of_the_world_alive():
 
     def with_thing(sim):
         thing = Thing()
-        kept.append(weakref.ref(thing))
+        kept.extend([weakref.ref(thing), weakref.ref(sim._kernel)])
         sim.spawn(lambda: bool(thing)).result()
         raise RuntimeError
 
     with Runner(with_thing, Options(preempt="lines")) as runner:
         teller = Teller()
-        outcome = runner.run(0, (), prepare=teller.listen)
+        runner.run(0, (), prepare=teller.listen)
         story = teller.story(None, ())
-        del outcome
+        runner.run(0, ())  # greenlet keeps what was switched with last, until the next switch
         gc.unfreeze()
         gc.collect()
-        assert kept[0]() is None
+        assert [reference() for reference in kept[:2]] == [None, None]
         assert teller is not None
         assert story.columns
 
 
 def test_a_teller_that_heard_nothing_tells_the_bare_deviations():
-    story = Teller().story(None, [Deviation("link a->b loss", 4, 1)])
-    assert [str(step) for step in story.steps] == ["link a->b loss, question 4: answer 1"]
+    story = Teller().story(None, [Deviation("task main schedule", 4, 1)])
+    assert [str(step) for step in story.steps] == ["task main schedule, question 4: answer 1"]

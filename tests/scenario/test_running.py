@@ -4,9 +4,12 @@ import pickle
 
 import pytest
 
-from simsock.choices import Token
+from simsock.choices import Deviation, Token
+from simsock.options import Options
+from simsock.report.story import Teller
 from simsock.scenario import ScenarioTest, importable, read, run, target_of
 from simsock.scenario.again import failure_place, repeat
+from simsock.search.runner import Runner
 
 
 def test_a_race_is_found_shrunk_and_repeated_from_its_token(scenario):
@@ -104,6 +107,7 @@ def test_seed_and_number_of_schedules_and_server_can_be_given(scenario):
     assert str(run(read(path), schedules=7, seed="s").verdict) == "inconclusive, 7 schedules tried (seed 's')"
     assert run(read(path), server="counter:Whole").verdict.status == "fails"
     assert run(read(scenario(server='class = "counter:Server"\nhandler = "counter:Handler"')), server="counter:Careful").verdict.status == "inconclusive"
+    assert run(read(scenario(server='class = "nowhere:Nobody"')), server="counter:Whole").verdict.status == "fails"
 
 
 def test_the_link_of_the_file_is_that_of_the_world(scenario):
@@ -125,6 +129,20 @@ def test_several_processes_find_the_same_schedule(scenario):
     alone, shared = run(read(path)), run(read(path), jobs=2)
     assert alone.verdict.failing_schedule == shared.verdict.failing_schedule
     assert alone.verdict.token == shared.verdict.token
+
+
+def test_where_simsock_itself_waits_no_line_of_whoever_called_it_is_told(scenario):
+    plan = read(scenario())
+    texts = []
+    with importable(plan):
+        test = ScenarioTest(plan)
+        with Runner(test, Options(preempt="calls")) as runner:
+            for index in range(12):
+                teller = Teller()
+                outcome = runner.run(0, (Deviation("task main schedule", index, 1),), prepare=teller.listen)
+                texts += map(str, teller.story(outcome.error, outcome.deviations).steps)
+    assert any(text.startswith("when main waited (join), ") for text in texts), texts
+    assert not any("test_running.py" in text for text in texts)
 
 
 def test_a_scenarios_test_travels_as_its_file(scenario):

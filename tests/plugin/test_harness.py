@@ -1,0 +1,188 @@
+"""Beside other plugins, and where nobody asked for this one."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+PLAIN = """
+    import sys
+
+    def test_one():
+        pass
+
+    def test_two(tmp_path):
+        loaded = sorted(name for name in sys.modules if name.partition(".")[0] == "simsock")
+        assert loaded == []
+        assert not {"greenlet", "pytest_simsock.worlds", "pytest_simsock.searching", "pytest_simsock.telling"} & set(sys.modules)
+"""
+
+
+def test_nothing_is_loaded_for_a_project_that_does_not_use_it(project):
+    project.write_plain(PLAIN)
+    result = project.run_apart()
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["simsock *, seed 0, network sim"])
+
+
+def test_it_can_be_switched_off(project):
+    project.write_plain(PLAIN)
+    result = project.run_apart("-p", "no:pytest_simsock")
+    result.assert_outcomes(passed=2)
+    result.stdout.no_fnmatch_line("simsock*")
+
+
+def test_it_can_be_named_although_it_is_loaded_already(project):
+    project.write_plain(PLAIN)
+    project.run_apart("-p", "pytest_simsock").assert_outcomes(passed=2)
+
+
+def test_fixtures_of_a_project_by_the_same_names_are_left_alone(project):
+    project.write_plain(
+        """
+        import pytest
+
+        @pytest.fixture
+        def testbed():
+            return 1
+
+        @pytest.fixture(scope="session")
+        def sim():
+            return 2
+
+        def test_it(testbed, sim):
+            assert (testbed, sim) == (1, 2)
+        """,
+        PLAIN,
+    )
+    result = project.run_apart("--simsock-network=both", "-v")
+    result.assert_outcomes(passed=3)
+    result.stdout.fnmatch_lines(["test_it.py::test_it PASSED*"])
+
+
+def test_nothing_is_written_to_the_cache_without_a_seed_to_remember(project):
+    project.write_plain(PLAIN)
+    project.run_apart()
+    assert not list(project.pytester.path.rglob("simsock"))
+
+
+ENDLESS = """
+    import pytest
+    import pytest_simsock.searching  # now, and not when the clock runs
+
+    def endless():
+        while True:
+            pass
+
+    @pytest.fixture
+    def endless_fixture(sim):
+        endless()
+
+    def test_in_the_test(sim):
+        endless()
+
+    def test_in_a_task(sim):
+        sim.spawn(endless).result()
+
+    @pytest.mark.parametrize("testbed", ["real"], indirect=True)
+    def test_in_a_real_testbed(testbed):
+        endless()
+
+    def test_in_a_fixture(endless_fixture):
+        pass
+
+    @pytest.mark.simsock(schedules=1000000)
+    def test_in_a_search(sim):
+        pass
+
+    @pytest.mark.simsock(schedules=5, preempt="calls")
+    def test_in_a_schedule(sim):
+        endless()
+
+    runs = []
+
+    @pytest.mark.simsock(schedules=5, preempt="calls")
+    def test_while_shrinking(sim):
+        runs.append(1)
+        if len(runs) > 1:
+            endless()
+        assert 0
+
+    def test_next(sim):
+        assert sim.now == 0
+"""
+
+
+def test_a_timeout_by_signal_ends_each_test_wherever_it_strikes(project):
+    project.write_plain(ENDLESS)
+    result = project.run_apart("--timeout=0.3", "--timeout-method=signal")
+    came = result.parseoutcomes()
+    assert came["passed"] == 1 and came["failed"] + came["errors"] == 7  # a search may be in its setup when the time is over
+    assert len(re.findall(r"^E +Failed: Timeout \(>0.3s\) from pytest-timeout.$", result.stdout.str(), re.MULTILINE)) == 6
+    result.stdout.fnmatch_lines(["not shrunk: the test's timeout struck while it was"])
+
+
+def test_a_timeout_by_thread_ends_pytest_as_usual(project):
+    project.write_plain(ENDLESS)
+    result = project.run_apart("--timeout=0.3", "--timeout-method=thread", "test_it.py::test_in_a_task")
+    assert result.ret == 1
+    assert "+ Timeout +" in result.stderr.str() + result.stdout.str()
+
+
+def test_an_interrupt_in_a_task_ends_the_session_as_usual(project):
+    project.write_plain(
+        """
+        import os, signal
+
+        def interrupt():
+            os.kill(os.getpid(), signal.SIGINT)
+            for _ in range(10**8): pass
+
+        def test_it(sim):
+            sim.spawn(interrupt).result()
+
+        def test_next(sim):
+            pass
+        """
+    )
+    result = project.run_apart()
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.fnmatch_lines(["*KeyboardInterrupt*", "*no tests ran*"])
+
+
+def test_a_worlds_own_limit_breaks_an_endless_loop_without_any_plugin(project):
+    project.write_plain(
+        """
+        import pytest
+
+        def endless():
+            while True:
+                pass
+
+        @pytest.mark.simsock(max_real_time=0.3)
+        def test_endless(sim):
+            sim.spawn(endless).result()
+
+        @pytest.mark.simsock(max_real_time=0.3, schedules=100)
+        def test_searched(sim):
+            sim.spawn(endless).result()
+        """
+    )
+    result = project.run_apart()
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(["*RealTimeLimit*task endless-1 at test_it.py:*"])
+
+
+def test_assertions_are_told_in_full_and_once(project):
+    project.write("def test_it(sim):\n    left = [1, 2]\n    sim.settle()\n    assert left == [1, 3]")
+    text = project.run().stdout.str()
+    assert len(re.findall(r"^E +At index 1 diff: 2 != 3$", text, re.MULTILINE)) == 1
+
+
+def test_setup_only_and_setup_plan_leave_worlds_as_they_should(project):
+    project.write("@pytest.mark.simsock(schedules=5)\ndef test_it(sim): assert False\ndef test_bed(testbed): assert False")
+    for option in ("--setup-only", "--setup-plan"):
+        result = project.run(option)
+        assert result.ret == pytest.ExitCode.OK
+        result.stdout.fnmatch_lines(["*SETUP*F sim*"])

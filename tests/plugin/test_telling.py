@@ -1,0 +1,191 @@
+"""What a failure says: the command that repeats it, and the sections beside it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+DEADLOCK = """
+    def test_it(sim):
+        lock = sim.network.threading.Lock()
+        lock.acquire()
+        task = sim.spawn(lock.acquire, name="second")
+        task.result()
+"""
+
+
+@pytest.mark.parametrize(
+    "args", [(), ("--simsock-seed=random",), ("--simsock-seed=-3",), ("--rootdir=..",)], ids=["plain", "random seed", "negative seed", "root elsewhere"]
+)
+def test_the_command_of_a_search_repeats_its_failure(project, command_in, section, args):
+    project.write_lost_update()
+    told = project.failure(*args)
+    again = project.failure(*[arg for arg in args if "rootdir" in arg], *command_in(section(told, "repeat")))
+    for report in (told, again):
+        report.lines = [re.sub(" at 0x.*", "", line) for line in report.longreprtext.splitlines()]
+    assert again.lines == told.lines
+    assert section(again, "repeat") == section(told, "repeat")
+    for title in ("tasks", "last records"):
+        assert section(again, title) == section(told, title)
+    assert section(told, "deviations").endswith(section(again, "deviations"))
+
+
+@pytest.mark.parametrize("marker", ["", "@pytest.mark.simsock(seed=8)"], ids=["given", "pinned"])
+def test_the_command_of_a_single_run_repeats_its_failure(project, command_in, section, marker):
+    project.write(
+        f"""
+        from simsock import Link
+        pytestmark = pytest.mark.simsock(link=Link(latency="1ms", jitter="900us"))
+
+        {marker}
+        def test_it(sim):
+            visit(sim, sim.serve(Counter, Count))
+            assert sim.now_ns == 0
+        """
+    )
+    told = project.failure("--simsock-seed=random")
+    again = project.failure(*command_in(section(told, "repeat")))
+    elapsed = re.search(r"assert \d+ == 0", told.longreprtext)[0]
+    assert elapsed in again.longreprtext
+    assert section(again, "repeat") == section(told, "repeat")
+    assert ("--simsock-seed" in section(told, "repeat")) is (marker == "")
+    assert "other" if marker else elapsed not in project.failure("--simsock-seed=1").longreprtext
+
+
+def test_the_command_names_the_network_where_it_is_not_the_usual_one(project, command_in, section):
+    project.pytester.makeini("[pytest]\nsimsock_network = real\n")
+    project.write("def test_it(testbed):\n    assert visit(testbed, testbed.serve(Counter, Count)) == b''\n")
+    told = project.failure("--simsock-network=sim")
+    again = project.failure(*command_in(section(told, "repeat")))
+    assert again.nodeid == told.nodeid == "test_it.py::test_it[sim]"
+
+
+def test_the_command_is_meant_for_the_folder_that_pytest_was_started_in(project, command_in, section, monkeypatch):
+    project.write("def test_it(sim):\n    assert False\n")
+    below = project.pytester.mkdir("below")
+    monkeypatch.chdir(below)
+    told = project.failure("../test_it.py")
+    assert section(told, "repeat").startswith("pytest ../test_it.py::test_it ")
+    assert project.failure(*command_in(section(told, "repeat"))).nodeid == told.nodeid
+
+
+def test_a_token_alone_selects_the_test_that_it_was_made_for(project, command_in, section):
+    project.write_lost_update()
+    project.write("def test_other(sim): pass", name="test_other")
+    command = command_in(section(project.failure(), "repeat"))
+    project.run(command[-1]).assert_outcomes(failed=1, deselected=1)
+
+
+def test_a_token_that_no_longer_fits_fails_and_says_where(project, command_in, section):
+    file = project.write_lost_update()
+    command = command_in(section(project.failure(), "repeat"))
+    file.write_text(file.read_text().replace("range(3)", "range(0)").replace("== 3", "== 0"))
+    result = project.run(*command)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*ReplayMismatch: the token does not fit this program any more:*"])
+
+
+def test_a_token_whose_failure_was_mended_passes(project, command_in, section):
+    file = project.write_lost_update()
+    command = command_in(section(project.failure(), "repeat"))
+    file.write_text(file.read_text().replace("== 3", ">= 1"))
+    project.run(*command).assert_outcomes(passed=1)
+
+
+def test_the_tasks_are_those_of_the_moment_of_the_failure(project, section):
+    project.write(
+        """
+        def test_it(sim):
+            served = sim.serve(Counter, Count)
+            client = sim.connect(served)
+            sim.settle()
+            check(1)
+
+        def check(number):
+            assert number == 2
+        """
+    )
+    tasks = section(project.failure(), "tasks")
+    assert re.search(r"^main +\(running\) +test_it.py:\d+ in check$", tasks, re.MULTILINE)
+    assert re.search(r"^server-1/handler-1 .* recv .* test_it.py:9 in Count.handle$", tasks, re.MULTILINE)
+
+
+def test_a_deadlock_tells_who_waits_for_whom(project, section):
+    project.write_plain(DEADLOCK)
+    tasks = section(project.failure(), "tasks")
+    assert re.search(r"^main +join second +test_it.py:\d+ in test_it", tasks, re.MULTILINE)
+    assert re.search(r"^second .*Lock.* main$", tasks, re.MULTILINE)
+
+
+def test_an_error_of_another_task_does_not_move_the_place_of_the_first(project, section):
+    project.write_plain("def bad():\n    raise OSError\n\ndef test_it(sim):\n    sim.spawn(bad).result()\n")
+    assert re.search(r"^main +\(running\) +test_it.py:5 in test_it$", section(project.failure(), "tasks"), re.MULTILINE)
+
+
+def test_the_last_records_say_when_who_and_what(project, section):
+    project.write("def test_it(sim):\n    sim.sleep('1.5s')\n    for _ in range(30): visit(sim, sim.serve(Counter, Count))\n    assert False")
+    lines = section(project.failure(), "last records").splitlines()
+    assert re.match(r"… \(\d+ before\)", lines[0])
+    assert len(lines) == 21
+    assert re.match(r"1.500000s  main +close client:", lines[-1])
+
+
+def test_deviations_of_a_single_run_are_told_in_plain_words(project, section):
+    project.write(
+        """
+        from simsock import Link
+
+        @pytest.mark.simsock(seed=1, link=Link(latency="1ms", loss=0.5))
+        def test_it(sim):
+            visit(sim, sim.serve(Counter, Count))
+            assert False
+        """
+    )
+    lines = section(project.failure(), "deviations").splitlines()
+    assert lines[0] == "what was not as usual in this run:"
+    assert lines[1] == "  1. packet 1 client->server was lost"
+
+
+def test_a_failure_that_needs_no_deviation_says_so(project, section):
+    project.write("def test_it(sim): assert False")
+    assert "fails with the" in section(project.failure(), "deviations")
+
+
+@pytest.mark.parametrize("shown", ["no", "stdout", "all"])
+def test_the_command_is_shown_whatever_output_is_hidden(project, shown):
+    project.write_lost_update()
+    result = project.run(f"--show-capture={shown}")
+    assert result.stdout.str().count("--simsock-replay=simsock1.") == 1
+    result.stdout.fnmatch_lines(["*simsock: repeat*", "*simsock: deviations*", "*simsock: tasks*", "*simsock: last records*"])
+
+
+def test_sections_are_not_on_tests_that_pass_or_have_no_world(project):
+    project.write("def test_passes(sim): pass\ndef test_fails(): assert False\n@pytest.mark.xfail\ndef test_known(sim): assert False")
+    assert not [title for report in project.reports() for title, _ in report.sections if title.startswith("simsock")]
+
+
+def test_a_report_folder_gets_a_file_for_every_failure(project):
+    project.write_lost_update()
+    project.write("@pytest.mark.parametrize('x', ['a/b', 'a:b', 'a b'])\ndef test_it(sim, x): assert False\ndef test_passes(sim): pass", name="test_other")
+    project.run("--simsock-report=out/here").assert_outcomes(failed=4, passed=1)
+    files = sorted((project.pytester.path / "out" / "here").iterdir())
+    assert [re.sub("-[0-9a-f]{6}.txt$", "", file.name) for file in files] == ["test_it.py-test_count", *["test_other.py-test_it-a-b"] * 3]
+    text = files[0].read_text()
+    for said in ("== test\ntest_it.py::test_count\n", "assert served.server.count == 3", "--simsock-replay=", "shrunk to", "== simsock: tasks\ntask "):
+        assert said in text
+
+
+def test_failures_under_xdist_say_the_same(project, command_in):
+    project.write_lost_update()
+    project.write("@pytest.mark.parametrize('n', '123')\ndef test_it(sim, n):\n    assert sim.seed == 'x'\n", name="test_other")
+    result = project.run_apart("-n2", "--simsock-seed=random")
+    result.assert_outcomes(failed=4)
+    seed = re.search(r"^simsock 0\S+, seed (\d+), network sim$", result.stdout.str(), re.MULTILINE)[1]  # that of all workers, as they say:
+    result.stdout.fnmatch_lines_random([f"pytest 'test_other.py::test_it[[]{n}[]]' --simsock-seed={seed}" for n in "123"])
+    assert f"of seed {seed} failed" in result.stdout.str()
+    assert project.pytester.runpytest_inprocess("--simsock-seed=last", "--co").stdout.str().count(f"seed {seed},") == 1
+    for title in ("repeat", "deviations", "tasks"):
+        assert result.stdout.str().count(f"- simsock: {title} -") == 4
+    command = next(line for line in result.outlines if "--simsock-replay=" in line)
+    project.run(*command_in(command)).assert_outcomes(failed=1)

@@ -1,0 +1,68 @@
+"""A search in several processes finds what one process finds."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+import simsock
+from simsock import UsageError
+from tests.search import programs
+
+
+def rare(sim) -> None:
+    """A lost update that needs several deviations: found late, so that batches run side by side."""
+    counter = programs.Counter()
+
+    def twice() -> None:
+        value = counter.value
+        for _ in range(6):
+            sim.sleep(0)
+        counter.value = value + 1
+
+    tasks = [sim.spawn(twice) for _ in range(2)]
+    for task in tasks:
+        task.result()
+    assert counter.value in (1, 2)
+    first = counter.value
+    for task in [sim.spawn(programs.bump, counter) for _ in range(5)]:
+        task.result()
+    assert counter.value != first + 1
+
+
+def test_the_verdict_does_not_depend_on_the_number_of_jobs(monkeypatch):
+    monkeypatch.setattr("simsock.search.jobs.BATCH", 3)
+    one = simsock.explore(rare, 2_000, seed=4)
+    two = simsock.explore(rare, 2_000, seed=4, jobs=2)
+    assert one.failed
+    assert one.failing_schedule > 6, "several batches are under way when it is found"
+    assert (two.failing_schedule, two.schedules, two.token) == (one.failing_schedule, one.schedules, one.token)
+    with pytest.raises(AssertionError):
+        two.replay()
+
+
+def test_a_healthy_test_is_inconclusive_with_jobs_too():
+    told = []
+    verdict = simsock.explore(programs.kept_update, 450, jobs=2, progress=told.append)
+    assert str(verdict) == "inconclusive, 450 schedules tried (seed 0)"
+    assert told[-1] == 450
+
+
+def test_a_test_that_other_processes_cannot_import_is_an_error_that_names_it():
+    with pytest.raises(UsageError, match=r"jobs=2: <function .*<lambda>.* must be importable in another process"):
+        simsock.explore(lambda sim: None, jobs=2)
+
+
+def test_options_that_other_processes_cannot_have_are_an_error():
+    class Local:
+        def next(self, runnable, current):
+            return runnable[0]
+
+    with pytest.raises(UsageError, match=r"jobs=2: .* must be importable in another process"):
+        simsock.explore(programs.clean, strategy=Local(), jobs=2)
+
+
+def test_an_executor_can_be_brought():
+    with ThreadPoolExecutor(1) as pool:  # of one thread: there is one world at a time in a process
+        assert simsock.explore(programs.lost_update, seed=1, executor=pool).token == simsock.explore(programs.lost_update, seed=1).token

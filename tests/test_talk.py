@@ -1,0 +1,200 @@
+"""One handler, spoken to directly."""
+
+from __future__ import annotations
+
+import socketserver as standard
+from http.server import BaseHTTPRequestHandler
+
+import pytest
+
+from simsock import socketserver, talk
+from simsock.errors import Unsupported, UsageError
+from simsock.simulation import Simulation
+
+
+class Upper(socketserver.StreamRequestHandler):
+    def handle(self):
+        for line in self.rfile:
+            self.wfile.write(line.upper())
+
+
+class Pieces(socketserver.BaseRequestHandler):
+    """Answers with the sizes in which the request came."""
+
+    def handle(self):
+        sizes = []
+        while data := self.request.recv(1000):
+            sizes.append(len(data))
+        self.request.sendall(repr(sizes).encode())
+
+
+class Patient(socketserver.StreamRequestHandler):
+    def handle(self):
+        self.wfile.write(b"hello\n")
+        self.rfile.readline()
+
+
+def test_bytes_go_in_and_a_reply_comes_out():
+    said = talk(Upper, b"one\ntwo\n")
+    assert (said.reply, said.closed, said.error, said.elapsed) == (b"ONE\nTWO\n", True, None, 0.0)
+    assert repr(said) == "Talk(reply=b'ONE\\nTWO\\n', closed=True, error=None, elapsed=0.0)"
+    assert talk(Upper, bytearray(b"x")).reply == talk(Upper, memoryview(b"x")).reply == b"X"
+    assert talk(Upper, b"").reply == b""
+
+
+@pytest.mark.parametrize(("chunks", "sizes"), [("whole", [10]), ("bytes", [1] * 10), ([4], [4, 4, 2]), ([1, 5], [1, 5, 1, 3]), ((9,), [9, 1])])
+def test_the_bytes_come_cut_as_asked(chunks, sizes):
+    assert talk(Pieces, b"0123456789", chunks=chunks).reply == repr(sizes).encode()
+
+
+def test_random_chunks_depend_on_the_seed():
+    replies = {talk(Pieces, b"0123456789" * 5, chunks="random", seed=seed).reply for seed in range(10)}
+    assert len(replies) > 5
+    assert {sum(eval(reply)) for reply in replies} == {50}
+    assert talk(Pieces, b"0123456789", chunks="random", seed=4).reply == talk(Pieces, b"0123456789", chunks="random", seed=4).reply
+
+
+def test_a_handler_that_waits_for_a_client_that_says_no_more_runs_out_of_time():
+    said = talk(Patient, b"no end of line", half_close=False, timeout="5s")
+    assert said.reply == b"hello\n"
+    assert said.elapsed == 5
+    assert isinstance(said.error, TimeoutError)
+    assert str(said.error).startswith("the handler had not ended after 5 s of virtual time: it was waiting in recv at ")
+    assert "test_talk.py" in str(said.error) and "Patient.handle" in str(said.error)
+    assert talk(Patient, b"no end of line").error is None
+
+
+def test_a_handler_that_does_not_wait_needs_no_half_close():
+    said = talk(Patient, b"a line\n", half_close=False)
+    assert (said.reply, said.closed, said.error) == (b"hello\n", True, None)
+
+
+def test_a_handler_that_swallows_its_end_is_left_behind():
+    class Stubborn(socketserver.BaseRequestHandler):
+        def handle(self):
+            while True:
+                try:
+                    self.request.recv(1)
+                except BaseException:
+                    continue
+
+    said = talk(Stubborn, b"", half_close=False, timeout=2)
+    assert isinstance(said.error, TimeoutError)
+    assert (said.closed, said.elapsed) == (False, 2)
+
+
+def test_a_handlers_own_timeout_is_virtual():
+    class Impatient(socketserver.StreamRequestHandler):
+        timeout = 30
+
+        def handle(self):
+            self.rfile.readline()
+
+    said = talk(Impatient, b"no end of line", half_close=False)
+    assert (type(said.error), str(said.error), said.elapsed) == (TimeoutError, "timed out", 30)
+
+
+def test_what_a_handler_raises_is_the_error_and_nothing_else_fails():
+    class Broken(socketserver.StreamRequestHandler):
+        def handle(self):
+            self.wfile.write(b"so far")
+            raise LookupError("its mistake")
+
+    said = talk(Broken, b"")
+    assert isinstance(said.error, LookupError)
+    assert (said.reply, said.closed) == (b"so far", True)
+    with Simulation() as sim:
+        assert isinstance(talk(Broken, b"").error, LookupError)
+        assert sim.errors == []
+
+
+def test_the_standard_librarys_handlers_work():
+    class Echo(standard.StreamRequestHandler):
+        def handle(self):
+            self.wfile.write(self.rfile.readline().strip() + b" from " + self.client_address[0].encode())
+
+    class Web(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", "5")
+            self.end_headers()
+            self.wfile.write(b"hello")
+
+        def log_message(self, *args):
+            pass
+
+    assert talk(Echo, b"hi\n", client_address=("192.0.2.9", 1234)).reply == b"hi from 192.0.2.9"
+    for chunks in ("whole", "bytes", "random"):
+        said = talk(Web, b"GET / HTTP/1.0\r\nHost: here\r\n\r\n", chunks=chunks, half_close=False)
+        assert said.reply.startswith(b"HTTP/1.0 200 OK\r\n") and said.reply.endswith(b"\r\n\r\nhello")
+        assert (said.closed, said.error) == (True, None)
+    assert talk(Web, b"nonsense\r\n\r\n").reply.startswith(b"<!DOCTYPE HTML>")
+
+
+def test_a_handler_sees_its_client_and_its_server():
+    seen = []
+
+    class Nosy(socketserver.BaseRequestHandler):
+        def handle(self):
+            seen.append((self.client_address, self.request.getpeername(), self.request.getsockname(), self.server))
+
+    class Server:
+        pass
+
+    server = Server()
+    talk(Nosy, b"", server=server)
+    talk(Nosy, b"", client_address=("10.1.1.1", 5))
+    assert seen[0] == (("10.0.0.2", 40000), ("10.0.0.2", 40000), ("10.0.0.1", 80), server)
+    assert seen[1][:2] == (("10.1.1.1", 5), ("10.1.1.1", 5))
+    assert seen[1][3].server_address == ("10.0.0.1", 80)
+
+
+def test_it_works_inside_a_world_and_leaves_nothing_there():
+    with Simulation() as sim:
+        sim.sleep(5)
+        said = talk(Upper, b"inside\n")
+        assert (said.reply, said.elapsed, sim.now) == (b"INSIDE\n", 0, 5)
+        assert sim._kernel.files == {}
+        with sim.network.socket.socket() as sock:
+            sock.bind(("127.0.0.1", 80))  # no TIME_WAIT of a connection that was never on a port
+
+
+def test_large_requests_and_replies_need_no_buffers():
+    class Echo(socketserver.BaseRequestHandler):
+        def handle(self):
+            data = b""
+            while part := self.request.recv(65536):
+                data += part
+            self.request.sendall(data * 2)
+
+    data = bytes(range(256)) * 4096
+    assert talk(Echo, data).reply == data * 2
+
+
+def test_a_half_closed_reply_counts_as_closed():
+    class Finishing(socketserver.BaseRequestHandler):
+        def handle(self):
+            self.request.sendall(b"done")
+            self.request.shutdown(1)
+            self.request.recv(1)
+
+    said = talk(Finishing, b"", half_close=False, timeout=1)
+    assert (said.reply, said.closed) == (b"done", True)
+
+
+@pytest.mark.parametrize(
+    ("args", "options", "error", "text"),
+    [
+        ((5, b""), {}, UsageError, "expected a request handler class, got 5"),
+        ((Upper, "text"), {}, UsageError, "expected the client's bytes, got 'text'"),
+        ((Upper, None), {}, UsageError, "got None"),
+        ((Upper, lambda: None), {}, Unsupported, "dialogues and datagrams are not there yet"),
+        ((Upper, b""), {"chunks": "some"}, UsageError, "chunks: expected"),
+        ((Upper, b""), {"timeout": -1}, UsageError, "timeout: expected a duration that is not negative, got -1"),
+        ((Upper, b""), {"seed": 1.5}, UsageError, "seed: expected"),
+    ],
+)
+def test_arguments_that_make_no_sense_are_named(args, options, error, text):
+    with pytest.raises(error) as caught:
+        talk(*args, **options)
+    assert text in str(caught.value)
