@@ -126,11 +126,23 @@ class Simulation:
             self._session.__enter__()
         try:
             self._begin(frame)
-        except BaseException:
-            if self._own_session:
-                self._session.__exit__(None, None, None)
+        except BaseException:  # also a signal's, which may come anywhere
+            self._take_back(self._session)
             raise
         return self
+
+    def _take_back(self, current: Session) -> None:
+        """Undo what was done of a beginning."""
+        if session.active is not None and session.active is self._kernel:
+            if current.preemption is not None:
+                current.preemption.leave()
+            current.leave_world()
+        if self._use in networks._stack:
+            networks.pop(self._use)
+        if self._handler_failed in _error_hooks():
+            _error_hooks().remove(self._handler_failed)
+        if self._own_session:
+            current.__exit__(None, None, None)
 
     def _begin(self, frame: FrameType) -> None:
         options = self.options

@@ -25,7 +25,7 @@ from pytest_simsock.worlds import PLAN, Plan, Shared, World
 from simsock.choices import shrink
 from simsock.errors import Nondeterminism, RealTimeLimit
 from simsock.report.story import Teller, one_line
-from simsock.search.explore import SHRINK_RUNS_MAX, make_token
+from simsock.search.exploring import SHRINK_RUNS_MAX, make_token
 from simsock.search.runner import signature
 from simsock.search.verdict import INCONCLUSIVE, Verdict
 
@@ -89,6 +89,8 @@ class Search:
         finally:
             self.shared.close()
             self.item.stash[PLAN] = Plan()
+            if STAGE in self.item.stash:
+                del self.item.stash[STAGE]
         for report in reports:
             if report.when == "call":
                 report.duration = self.seconds
@@ -181,7 +183,7 @@ class Search:
         """A timeout struck in the search itself."""
         if self.first:
             return self._as_first("not shrunk: the test's timeout struck while it was")
-        self._tear_down()
+        self._tear_down(error)
 
         def strike() -> None:
             raise error
@@ -238,12 +240,21 @@ class Search:
         session = self.item.session
         return None if session.shouldfail or session.shouldstop else self.nextitem
 
-    def _tear_down(self) -> None:
-        """Tear down what the item that comes next does not need; the item's own fixtures may be gone already."""
+    def _tear_down(self, error: BaseException | None = None) -> None:
+        """Tear down what the item that comes next does not need; what the item itself had set up may be gone already."""
+        stage = self.item.stash.get(STAGE, None)
+        try:
+            if stage is not None:
+                stage.end(error)
+        except Exception as late:
+            self._warn(late)
         try:
             self.item.session._setupstate.teardown_exact(self._next())
-        except Exception as error:
-            self.item.warn(pytest.PytestWarning(f"{self.item.nodeid}: a fixture raised while it was torn down: {one_line(error)}"))
+        except Exception as late:
+            self._warn(late)
+
+    def _warn(self, error: Exception) -> None:
+        self.item.warn(pytest.PytestWarning(f"{self.item.nodeid}: raised while it was torn down: {one_line(error)}"))
 
 
 _UNREPEATABLE = (

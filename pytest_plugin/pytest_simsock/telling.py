@@ -18,7 +18,7 @@ import pytest
 from pytest_simsock.configuring import CHOSEN
 from simsock.kernel.units import format_ns
 from simsock.report.story import STEPS_TOLD_MAX, Teller
-from simsock.search.explore import make_token
+from simsock.search.exploring import make_token
 
 if TYPE_CHECKING:
     from pytest_simsock.worlds import World

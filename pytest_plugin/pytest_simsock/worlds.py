@@ -9,6 +9,7 @@ Owns one run of one test. Does not know searches (it is told what to run) nor ho
 
 from __future__ import annotations
 
+import functools
 import gc
 import sys
 import traceback
@@ -28,12 +29,13 @@ from simsock.kernel.report import task_table
 from simsock.kernel.scope import make_scope
 from simsock.options import Options
 from simsock.patching import make_patching
-from simsock.search.explore import MAX_STEPS, MAX_TIME, nth_seed
+from simsock.search.exploring import MAX_STEPS, MAX_TIME, nth_seed
 from simsock.search.runner import COLLECT_EVERY, source_file
 from simsock.simulation import Simulation
 from simsock.testbed import RealTestbed, SimTestbed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from simsock.report.story import Teller
@@ -149,20 +151,22 @@ class World:
         self.options = options = shared.make_options(item, settings)
         replay = item.config.stash[CHOSEN].replay
         deviations = plan.deviations if replay is None else replay.deviations
-        self._left = False
+        self.ended = False
         self.sim = Simulation._prepared(options, self.seed, deviations, shared.session(item, options), records=RECORDS_KEPT)
         if plan.teller is not None:
             plan.teller.listen(self.sim)
+        stage.world = self  # before it begins: a signal may come at any moment, and then the stage ends it
         try:
             self.sim.__enter__()
         except BaseException:
+            self.ended = True
             shared.rest()
             raise
 
     def capture(self, error: BaseException | None) -> None:
         """Keep the tasks and the last records if something went wrong."""
         kernel = self.sim._kernel
-        if kernel is None or (error is None and not kernel.errors) or isinstance(error, pytest.skip.Exception):
+        if kernel is None or kernel.ended or (error is None and not kernel.errors) or isinstance(error, pytest.skip.Exception):
             return
         self.records = self.sim.records
         if isinstance(error, Deadlock) and "report" in error.facts:
@@ -173,9 +177,9 @@ class World:
     def leave(self) -> None:
         """End the world. Raises what its tasks and handlers raised, unless the test has failed already: then it is noted there."""
         __tracebackhide__ = True
-        if self._left:
+        if self.ended:
             return
-        self._left = True
+        self.ended = True
         error = self._stage.error
         try:
             self.sim.__exit__(type(error) if error is not None else None, error, error.__traceback__ if error is not None else None)
@@ -221,16 +225,18 @@ class Stage:
     def end(self, error: BaseException | None) -> None:
         """End everything that was entered."""
         __tracebackhide__ = True
-        if not self._entered:
+        if not self._entered and (self.world is None or self.world.ended):
             return
         self.error = error
+        steps: list[Callable[[], object]] = [functools.partial(request._fixturedef.finish, request) for request in reversed(self._entered)]
+        self._entered.clear()
         if self.world is not None:
             self.world.capture(error)
+            steps.append(self.world.leave)  # the fixture has, unless it was interrupted
         raised: list[BaseException] = []
-        while self._entered:
-            request = self._entered.pop()
+        for step in steps:
             try:
-                request._fixturedef.finish(request)
+                step()
             except BaseException as late:
                 raised.append(late)
         if not raised:
@@ -261,7 +267,6 @@ def enter_world(request: pytest.FixtureRequest, config: Any) -> World:
     except SimsockError as error:
         mistake = error
     else:
-        stage.world = world
         stage.add(request)
         return world
     pytest.fail(f"{item.nodeid}: options of the sim fixture: {type(mistake).__name__}: {mistake}", pytrace=False)

@@ -19,7 +19,13 @@ if TYPE_CHECKING:
     from simsock.kernel.timers import Timer
 
 _IDENT_FIRST = 0x7F00_0000_0000
+_IDENT_STEP = 0x1000
 """Thread identities of tasks look like Linux's (large addresses) and are the same in every run."""
+
+
+def is_task_ident(ident: int) -> bool:
+    """Whether a thread identity is a task's: real ones are addresses of structures that no page begins with."""
+    return ident >= _IDENT_FIRST and (ident - _IDENT_FIRST) % _IDENT_STEP == 0
 
 
 class Task:
@@ -77,7 +83,7 @@ class Task:
         self.daemon = False
         self.host: Any = parent.host if parent is not None else None
         self.greenlet: Any = None
-        self.ident = _IDENT_FIRST + serial * 0x1000
+        self.ident = _IDENT_FIRST + serial * _IDENT_STEP
         self.locals: dict[Any, Any] | None = None
         self.thread: Any = None
         """The ``Thread`` object that stands for this task in the program, if it asked for one."""

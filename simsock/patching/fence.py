@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from _thread import get_ident
+from importlib import import_module
 from typing import Any
 
 from simsock.errors import Fenced
@@ -58,13 +59,19 @@ def refusing(name: str) -> Any:
 def pairs() -> list[tuple[Any, Any]]:
     """Calls that CPython does not audit."""
     found = []
-    for module, name in (("_posixsubprocess", "fork_exec"), ("_multiprocessing", "SemLock"), ("posix", "spawnv"), ("_posixshmem", "shm_open")):
+    loads = (
+        ("_posixsubprocess.fork_exec", lambda: import_module("_posixsubprocess").fork_exec),
+        ("_multiprocessing.SemLock", lambda: import_module("_multiprocessing").SemLock),
+        ("posix.spawnv", lambda: import_module("posix").spawnv),
+        ("_posixshmem.shm_open", lambda: import_module("_posixshmem").shm_open),
+    )
+    for name, load in loads:
         try:
-            original = getattr(__import__(module), name, None)
-        except ImportError:
+            original = load()
+        except (ImportError, AttributeError):  # not on this platform
             continue
         if original is not None and not isinstance(original, type):
-            found.append((original, refusing(f"{module}.{name}")))
+            found.append((original, refusing(name)))
     return found
 
 

@@ -11,6 +11,7 @@ Owns ``importlib``'s way from a name to a module while a world is live. Laws:
 
 from __future__ import annotations
 
+import random
 from _thread import get_ident
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ def _find_and_load(name: str, import_: Any) -> Any:
     kernel = session.active
     if kernel is None or kernel.thread != get_ident():
         return _original(name, import_)
+    drawn = random.getstate() if kernel.state.get("entropy") is not None else None
     session.active = None
     kernel.atomic += 1
     fence.importing += 1
@@ -40,6 +42,8 @@ def _find_and_load(name: str, import_: Any) -> Any:
         fence.importing -= 1
         kernel.atomic -= 1
         session.active = kernel
+        if drawn is not None:
+            random.setstate(drawn)
         if _names is not None:
             _names.restore([space for space in _names.unseen() if is_harness(str(space.get("__name__", "")))])
 

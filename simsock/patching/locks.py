@@ -66,12 +66,24 @@ class Kind(type):
         return type.__subclasscheck__(cls, subclass) or (cls.stands_for is not None and subclass is cls.stands_for)
 
 
+class Awaited:
+    """Who has a lock that its own holder waits for: whoever will release it. Reports see it as a task that waits for nothing."""
+
+    __slots__ = ("kernel",)
+    path = "itself, until another task releases it"
+    serial = -1
+    queue = on = None
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+
+
 class _Hybrid:
     """What both locks share."""
 
     # Defaults in the class keep the making of a lock cheap: a Condition's wait makes one.
-    holder: Task | None = None
-    """The task that has it, for reports too; None when nobody or code outside the world has."""
+    holder: Any = None
+    """The task that has it (or ``Awaited``), for reports too; None when nobody or code outside the world has."""
     place = ""
     """Where it was found, for reports: ``"logging._lock"``."""
     _kind = "Lock"
@@ -210,6 +222,8 @@ class Lock(_Hybrid, metaclass=Kind):
         if holder.kernel.ended:
             self._mine(kernel.current)
             return True
+        if holder is kernel.current:  # as Condition.wait does: another task's release is the news
+            self.holder = Awaited(kernel)
         return self._park(kernel, ns)
 
     def _grant(self, kernel: Kernel, ns: int) -> bool:

@@ -8,6 +8,7 @@ hash never changes, so this one is given at birth and stays, and threads made ou
 from __future__ import annotations
 
 import threading
+from _thread import get_ident
 from typing import Any
 from weakref import WeakSet
 
@@ -27,14 +28,22 @@ class Dangling(WeakSet[Any]):
     def __init__(self, before: WeakSet[Any]) -> None:
         super().__init__()
         self.update(before)
+        self._before = before
 
     def add(self, item: Any) -> None:
         """A thread is born."""
         kernel = session.active
-        if kernel is not None and _HASH not in item.__dict__:
+        if kernel is None or kernel.thread != get_ident():  # in another OS thread
+            self._before.add(item)
+        elif _HASH not in item.__dict__:
             number = kernel.state["threads_born"] = kernel.state.get("threads_born", 0) + 1
             item.__dict__[_HASH] = number
         super().add(item)
+
+
+def born_in_world(thread: Any) -> bool:
+    """Whether a thread object was made in a world."""
+    return _HASH in thread.__dict__
 
 
 def install() -> None:

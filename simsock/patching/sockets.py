@@ -44,7 +44,7 @@ _original = real.socket.__new__
 
 def apply() -> None:
     """The patched state begins."""
-    real.socket.__new__ = _new  # type: ignore[method-assign,assignment]  # undone in remove
+    real.socket.__new__ = _new  # type: ignore[method-assign]  # undone in remove
 
 
 def remove() -> None:

@@ -1,59 +1,17 @@
 """What is replaced by what.
 
-Owns the pairs of originals and replacements. A replacement asks first whether it runs in the world's OS thread while a world is live, and
-hands the call to the original if not: so what outlives its world, and what other threads do meanwhile, works as ever. Does not know where
-the originals are held.
+Owns the pairs of originals and replacements. Does not know where the originals are held.
 """
 
 from __future__ import annotations
 
 import _socket
 import _thread
-import functools
 import select
 import time
-from _thread import get_ident
 from typing import Any
 
-from simsock.kernel import session
-
-
-def guarded(original: Any, simulated: Any) -> Any:
-    """What is ``simulated`` for the tasks of a live world and ``original`` for everyone else."""
-    if isinstance(original, type):
-        return Either(original.__name__, (), {"__module__": original.__module__, "__doc__": original.__doc__, "sides": (original, simulated)})
-
-    def call(*args: Any, **kwargs: Any) -> Any:
-        kernel = session.active
-        if kernel is None or kernel.thread != get_ident():
-            return original(*args, **kwargs)
-        return simulated(*args, **kwargs)
-
-    functools.update_wrapper(call, original, assigned=("__name__", "__qualname__", "__doc__"), updated=())
-    call.__module__ = getattr(original, "__module__", None) or "builtins"
-    return call
-
-
-class Either(type):
-    """The class of a replacement of a class: makes instances of one side or the other, and takes both for its own."""
-
-    sides: tuple[Any, Any]
-
-    def _side(cls) -> Any:
-        kernel = session.active
-        return cls.sides[kernel is not None and kernel.thread == get_ident()]
-
-    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        return cls._side()(*args, **kwargs)
-
-    def __instancecheck__(cls, instance: Any) -> bool:
-        return isinstance(instance, cls.sides)
-
-    def __subclasscheck__(cls, subclass: Any) -> bool:
-        return issubclass(subclass, cls.sides)
-
-    def __getattr__(cls, name: str) -> Any:
-        return getattr(cls._side(), name)
+from simsock.patching.guards import guarded
 
 
 _TIME = (

@@ -9,11 +9,15 @@ from __future__ import annotations
 import _thread
 import sys
 import threading
+from functools import partial
 from typing import Any
 
 from simsock.errors import RealTimeLimit, TaskKilled
 from simsock.kernel import Kernel, Task, session
+from simsock.kernel.task import is_task_ident
 from simsock.patching import locks, order, queues
+from simsock.patching.guards import guarded
+from simsock.patching.slots import is_harness
 
 _NATIVE_FIRST = 10_000
 _BASES = {"process_request_thread": "handler"}
@@ -150,6 +154,16 @@ def excepthook(args: Any, /) -> None:
         kernel.task_failed(kernel.current, error)
 
 
+_note_error = guarded(_thread._excepthook, excepthook)
+
+
+def _is_the_harness_s(hook: Any) -> bool:
+    """pytest's turns errors of threads into warnings."""
+    while isinstance(hook, partial):
+        hook = hook.func
+    return is_harness(str(getattr(hook, "__module__", None) or ""))
+
+
 def pairs() -> tuple[list[tuple[Any, Any]], list[tuple[Any, Any]]]:
     """Originals of this Python's ``threading`` and what stands in for them: what needs a guard, and what looks after itself."""
     found: list[tuple[Any, Any]] = [
@@ -162,7 +176,7 @@ def pairs() -> tuple[list[tuple[Any, Any]], list[tuple[Any, Any]]]:
     if sys.version_info >= (3, 13):
         found += [(_thread.start_joinable_thread, start_joinable_thread), (_thread._ThreadHandle, _ThreadHandle)]
     else:
-        found.append((_thread._set_sentinel, _set_sentinel))
+        found.append((_thread._set_sentinel, _set_sentinel))  # type: ignore[attr-defined]  # gone in 3.13, and typeshed has forgotten it
     hybrids = [
         (_thread.allocate_lock, locks.Lock),
         (locks.real_lock, locks.Lock),
@@ -193,14 +207,16 @@ class Registry:
 
     def enter(self) -> None:
         """A world begins in this thread."""
-        self._active = dict(threading._active)  # type: ignore[attr-defined]  # the registry of Lib/threading.py
-        self._limbo = dict(threading._limbo)  # type: ignore[attr-defined]  # likewise
+        self._limbo = dict(threading._limbo)  # type: ignore[attr-defined]  # the registry of Lib/threading.py
         self._dangling = threading._dangling  # type: ignore[attr-defined]  # likewise
         order.install()
         threading._dangling = order.Dangling(self._dangling)  # type: ignore[attr-defined]  # likewise
         if sys.version_info < (3, 13):
             self._shutdown = threading._shutdown_locks, threading._shutdown_locks_lock  # type: ignore[attr-defined]  # likewise
             threading._shutdown_locks, threading._shutdown_locks_lock = _Ordered(), locks.fresh()  # type: ignore[attr-defined]  # likewise
+        self._hook = threading.excepthook
+        if _is_the_harness_s(self._hook):
+            threading.excepthook = _note_error
         self._counter = threading._counter  # type: ignore[attr-defined]  # likewise
         count = iter(range(1, 1 << 62)).__next__
         threading._counter = count  # type: ignore[attr-defined]  # names of threads are the same in every world
@@ -211,16 +227,23 @@ class Registry:
 
     def leave(self) -> None:
         """The world is over: forget its threads."""
-        for table, before in ((threading._active, self._active), (threading._limbo, self._limbo)):  # type: ignore[attr-defined]  # see enter
-            for key in [key for key in table if key not in before]:
-                del table[key]
+        active, limbo = threading._active, threading._limbo  # type: ignore[attr-defined]  # see enter
+        for ident in [ident for ident in active if is_task_ident(ident)]:
+            del active[ident]
+        for thread in [thread for thread in limbo if thread not in self._limbo and order.born_in_world(thread)]:
+            del limbo[thread]
         threading._dangling = self._dangling  # type: ignore[attr-defined]  # see enter
         if sys.version_info < (3, 13):
+            of_world = threading._shutdown_locks  # type: ignore[attr-defined]  # see enter
             threading._shutdown_locks, threading._shutdown_locks_lock = self._shutdown  # type: ignore[attr-defined]  # see enter
+            # Other OS threads may have started some meanwhile.
+            threading._shutdown_locks.update(lock for lock in of_world if type(lock) is locks.real_lock)  # type: ignore[attr-defined]  # see enter
+        if threading.excepthook is _note_error:
+            threading.excepthook = self._hook
         threading._counter = self._counter  # type: ignore[attr-defined]  # see enter
         if self._pool_counter is not None:
             sys.modules["concurrent.futures.thread"].ThreadPoolExecutor._counter = self._pool_counter
-        self._active = self._limbo = {}
+        self._limbo = {}
 
 
 __all__ = ["Registry", "pairs"]

@@ -1,6 +1,6 @@
 """Many runs: searching schedules, replaying one, checking that a test is deterministic."""
 
-from simsock.search.explore import check_determinism, explore, replay
+from simsock.search.exploring import check_determinism, explore, replay
 from simsock.search.verdict import Verdict
 
 __all__ = ["Verdict", "check_determinism", "explore", "replay"]

@@ -6,6 +6,7 @@ Owns the division of schedules among processes. Law: the answer is the lowest fa
 from __future__ import annotations
 
 import pickle
+import signal
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from multiprocessing import get_context
 from typing import Any
@@ -26,8 +27,21 @@ def first_failure(test: Any, options: Options, seed: int | str, schedules: int, 
     if executor is not None:
         return _search(executor, test, options, seed, schedules, jobs, progress)
     # spawn: a fork would copy whatever threads and locks this process has
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        return _search(pool, test, options, seed, schedules, jobs, progress)
+    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_leave_interrupts_to_the_parent)
+    try:
+        found = _search(pool, test, options, seed, schedules, jobs, progress)
+    except BaseException:
+        # An orderly shutdown would wait for the batches under way; a second Ctrl-C in that wait leaves the pool hanging for ever.
+        for process in list((pool._processes or {}).values()):
+            process.kill()
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown(cancel_futures=True)
+    return found
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _search(pool: Executor, test: Any, options: Options, seed: int | str, schedules: int, jobs: int, progress: Any) -> int | None:
@@ -56,7 +70,7 @@ def _search(pool: Executor, test: Any, options: Options, seed: int | str, schedu
 
 
 def _batch(test: Any, options: Options, seed: int | str, first: int, end: int) -> int | None:
-    from simsock.search.explore import nth_seed
+    from simsock.search.exploring import nth_seed
     from simsock.search.runner import Runner
 
     with Runner(test, options) as runner:

@@ -58,7 +58,7 @@ class Report(NamedTuple):
 
 def is_there(module: str) -> bool:
     """Whether the installed interpreter has this test module; many distributions leave the ``test`` package out."""
-    return importlib.util.find_spec("test") is not None and importlib.util.find_spec("test.support") is not None and importlib.util.find_spec(module) is not None
+    return all(importlib.util.find_spec(name) is not None for name in ("test", "test.support", module))
 
 
 def run(module, *, ids=None, world=True, swap=None, resources=(), trace=False, patience=60.0) -> Report:

@@ -12,7 +12,6 @@ import pytest
 from . import record, runner
 
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.timeout(300),
     pytest.mark.skipif(not record.expected_file().exists(), reason=f"no list of tests for this Python: {record.expected_file().name} is not there"),
 ]

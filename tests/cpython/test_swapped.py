@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pytest
 
-from . import record, runner
+from . import runner
 
 pytestmark = [pytest.mark.slow, pytest.mark.real, pytest.mark.timeout(600)]
 
@@ -25,13 +25,15 @@ MODULES = (
     "test.test_xmlrpc",
 )
 OURS = {"socketserver": "simsock.socketserver"}
+RESOURCES = ("network",)
+"""Without ``walltime``: dozens of tests of imaplib and xmlrpc only wait, for minutes."""
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_what_passes_with_the_standard_module_passes_with_ours(module):
     if not runner.is_there(module):
         pytest.skip(f"this interpreter comes without {module} (the `test` package of the standard library)")
-    options = {"world": False, "resources": record.RESOURCES}
+    options = {"world": False, "resources": RESOURCES}
     standard = runner.run(module, **options)
     ours = runner.run(module, swap=OURS, **options)
     assert not standard.note and not ours.note

@@ -75,6 +75,14 @@ def test_one_use_may_be_entered_again():
     assert in_force() is not again.network
 
 
+def test_ending_a_use_that_was_entered_twice_ends_the_latest():
+    again, between = use(RealNetwork()), use(RealNetwork())
+    with again, between:
+        with again:
+            assert in_force() is again.network
+        assert in_force() is between.network
+
+
 def test_ending_a_block_that_was_not_entered_is_an_error():
     with pytest.raises(UsageError, match="is not in force"):
         use(RealNetwork()).__exit__(None, None, None)

@@ -8,6 +8,7 @@ import socketserver as standard
 import pytest
 
 from simsock import socketserver
+from simsock.network import in_force
 from simsock.testbed import RealTestbed, SimTestbed
 
 
@@ -112,7 +113,14 @@ def test_an_ipv6_server_gets_an_ipv6_address(bed):
 
 
 def test_stopping_shuts_the_server_down_and_closes_it_and_may_be_done_again(bed):
-    served = bed.serve(Upper)
+    closed = []
+
+    class Server(socketserver.ThreadingTCPServer):
+        def server_close(self):
+            closed.append(self)
+            super().server_close()
+
+    served = bed.serve(Upper, server_class=Server)
     address = served.address
     with bed.connect(served) as client:
         echo(client)
@@ -121,6 +129,7 @@ def test_stopping_shuts_the_server_down_and_closes_it_and_may_be_done_again(bed)
     with pytest.raises(ConnectionRefusedError):
         bed.connect(address)
     served.stop()
+    assert closed == [served.server]
 
 
 def test_a_server_that_was_shut_down_by_hand_is_still_stopped(bed):
@@ -246,11 +255,13 @@ def test_a_real_testbed_notes_the_errors_of_its_own_servers_only(capsys):
 
 @pytest.mark.real
 def test_a_real_testbed_leaves_nothing_open_and_nothing_in_force(recwarn):
+    before = in_force()
     with RealTestbed() as bed:
         served = bed.serve(Upper)
         client = bed.connect(served)
         datagrams = bed.datagram()
         echo(client)
+    assert in_force() is before
     assert [sock.fileno() for sock in (client, datagrams, served.server)] == [-1] * 3
     assert bed._handler_failed not in socketserver.error_hooks
     del bed, served, client, datagrams
@@ -267,10 +278,27 @@ def test_a_real_testbed_is_left_without_its_hook_when_a_server_fails():
         def serve_forever(self, poll_interval=0.5):
             raise LookupError("cannot serve")
 
+        def shutdown(self):
+            raise AssertionError("there is no loop to shut down")
+
     with pytest.raises(LookupError, match="cannot serve"), bed:
         served = bed.serve(Upper, server_class=Server)
+        served._task.thread.join()
     assert served.server.fileno() == -1
     assert socketserver.error_hooks == hooks
+
+
+@pytest.mark.real
+def test_a_real_testbed_waits_for_the_functions_that_were_spawned():
+    told = []
+
+    def work():
+        bed.network.time.sleep(0.02)
+        told.append("done")
+
+    with RealTestbed() as bed:
+        bed.spawn(work)
+    assert told == ["done"]
 
 
 @pytest.mark.real

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import simsock
+from simsock.kernel.records import Log
 from tests.kernel import program
 
 GOLDEN = {("fifo", False): "02d5878015714629acfc1f5b322bc1ae", ("random", True): "58c3056e1e642057b7830fa132f838be"}
@@ -60,6 +61,26 @@ def test_the_newest_records_are_kept_and_no_more_than_asked_for():
     assert len(everything) > 50
     assert run(5) == everything[-5:]
     assert run(0) == []
+
+
+def test_a_long_run_is_folded_into_the_digest_as_it_goes_on():
+    with simsock.Simulation(records=10) as sim:
+        log = sim._kernel.log
+        everything = []
+        for number in range(30_000):
+            record = (number, "main", "counted")
+            log.append(record)
+            everything.append(record)
+            sim._kernel.point()
+        assert log.count_flushed > 20_000
+        assert sim.records == everything[-10:]
+    whole = Log(0)
+    whole.append((0, "main", "nothing"))
+    assert whole.digest() != sim.digest
+    whole = Log(0)
+    for record in everything:
+        whole.append(record)
+    assert whole.digest() == sim.digest
 
 
 class _Holder:

@@ -245,6 +245,19 @@ class TestOffTheMainThread:
         assert "max_real_time (0.15 s of real time)" in str(error)
         assert "test_interrupt.py" in error.facts["place"] and "in spin" in error.facts["place"]
 
+    def test_the_first_task_hears_of_it_while_another_spins_and_it_sleeps(self):
+        went_on = []
+
+        def work():
+            with simsock.Simulation(max_real_time=0.15) as sim:
+                sim.spawn(spin)
+                sim.sleep(1)
+                went_on.append(sim.now)
+
+        [error] = self.run(work)
+        assert isinstance(error, RealTimeLimit)
+        assert went_on == []
+
     def test_a_loop_of_simulated_calls_is_broken(self):
         def work():
             with simsock.Simulation(max_real_time=0.15, max_steps=10**12, max_time="300000d") as sim:

@@ -20,10 +20,10 @@ def test_a_task_that_is_spawned_from_deep_down_has_a_whole_stack():
     def spawn_deep(sim, levels):
         if levels:
             return spawn_deep(sim, levels - 1)
-        return sim.spawn(depth, 600)
+        return sim.spawn(depth, 600).result()  # from here it is switched to, too
 
     with simsock.Simulation() as sim:
-        assert spawn_deep(sim, 700).result() == 601
+        assert spawn_deep(sim, 700) == 601
 
 
 def test_each_task_has_a_context_of_its_own():

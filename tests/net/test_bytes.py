@@ -415,3 +415,16 @@ def test_both_ends_may_send_more_than_fits_if_both_read(net):
     assert [len(reader.result(30)) for reader in readers] == [MIB, MIB]
     for writer in writers:
         writer.result(30)
+
+
+def test_data_for_a_socket_that_is_shut_down_both_ways_resets_the_connection(net):
+    for order in ([SHUT_RDWR], [SHUT_RD, SHUT_WR], [SHUT_WR, SHUT_RD]):
+        client, server = net.pair()
+        for how in order:
+            client.shutdown(how)
+        server.sendall(b"anyone?")
+        net.settle()
+        with pytest.raises(ConnectionResetError):
+            client.recv(1)
+        with pytest.raises(BrokenPipeError):
+            server.send(b"x")

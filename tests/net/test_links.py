@@ -341,6 +341,19 @@ def test_a_small_window_over_a_long_link_throttles(world):
     assert 1.9 <= sim.now - began <= 2.2
 
 
+def test_a_reset_does_not_overtake_the_bytes_before_it(world):
+    sim = world(link=Link(latency="50ms"))
+    client, server = connected(sim)
+    server.sendall(b"unread")
+    sim.settle()
+    client.sendall(b"first")
+    sim.link("client", "server", latency="1ms")
+    client.close()
+    assert server.recv(10) == b"first"
+    with pytest.raises(ConnectionResetError):
+        server.recv(10)
+
+
 @pytest.mark.parametrize("before", [{}, {"latency": 0.05}, {"latency": 0.05, "jitter": 0.05}, {"loss": 0.5}])
 @pytest.mark.parametrize("after", [{}, {"latency": 0.001}])
 def test_a_link_that_changes_keeps_the_order_of_what_is_under_way(world, before, after):

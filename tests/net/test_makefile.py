@@ -192,18 +192,29 @@ def test_two_tasks_share_one_writer_whose_socket_is_full(net):
         assert (data.count(b"a"), data.count(b"b")) == (1 << 20, 1 << 20)
 
 
-def test_a_reader_that_was_cancelled_lets_the_next_one_have_its_turn(sim):
+def test_a_reader_that_dies_when_its_turn_has_come_passes_it_on(sim):
     client, server = sim_pair(sim)
     file = server.makefile("rb")
     first, second, third = (sim.spawn(file.readline) for _ in range(3))
     sim.settle()
-    client.sendall(b"one\n")
-    sim.settle()
-    assert first.result() == b"one\n"
+
+    guard = file._guard
+    leave = guard.leave
+
+    def leave_and_cancel():
+        leave()
+        if not second.done and second.woken:
+            second.cancel()
+
+    type(guard).leave = lambda guard: leave_and_cancel()
+    try:
+        client.sendall(b"one\n")
+        assert first.result() == b"one\n"
+    finally:
+        type(guard).leave = leave.__func__
     client.sendall(b"two\n")
-    second.cancel()
-    client.sendall(b"three\n")
-    assert third.result(5) in (b"two\n", b"three\n")
+    assert third.result(5) == b"two\n"
+    assert second.cancelled
     file.close()
 
 
@@ -242,3 +253,22 @@ def test_a_file_in_a_cycle_of_references_closes_without_parking_whoever_collects
         return sim.digest
 
     assert [run(seed) for seed in range(5)] == [run(seed) for seed in range(5)]
+
+
+def test_collecting_a_file_in_a_cycle_is_no_scheduling_point(sim):
+    client, server = sim_pair(sim)
+    kernel = sim._kernel
+    for mode in ("rb", "wb", "rwb", "r", "w", "rw"):
+        file = client.dup().makefile(mode)
+        if "w" in mode:
+            file.write("text" if "b" not in mode else b"text")
+        cycle = [file]
+        cycle.append(cycle)
+        del file, cycle
+    before = kernel.steps
+    gc.collect()
+    assert kernel.steps == before
+    sim.settle()
+    assert len(kernel.files) == 2
+    client.close()
+    server.close()

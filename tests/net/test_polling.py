@@ -223,3 +223,11 @@ def test_the_errors_of_a_failed_connect_are_both_readable_and_writable(net):
     sock.connect_ex(net.nobody())
     net.settle()
     assert net.select.select([sock], [sock], [sock], 5) == ([sock], [sock], [])
+
+
+def test_an_error_of_a_datagram_socket_makes_it_readable_and_writable_for_select(net):
+    sock = net.udp()
+    sock.connect(net.nobody(real_socket.SOCK_DGRAM))
+    sock.send(b"x")
+    net.settle()
+    assert net.select.select([sock], [sock], [sock], 0) == ([sock], [sock], [])

@@ -220,3 +220,21 @@ def test_the_most_specific_listener_gets_the_connection(net):
     special.setblocking(False)
     with pytest.raises(BlockingIOError):
         special.accept()
+
+
+def test_a_port_counts_its_connections_also_when_they_change_their_options(net):
+    listener = net.listener()
+    address = listener.getsockname()
+    client = net.keep(net.socket.create_connection(address))
+    server = net.keep(listener.accept()[0])
+    listener.close()
+    again = net.tcp()
+    again.setsockopt(net.socket.SOL_SOCKET, net.socket.SO_REUSEADDR, 1)
+    server.setsockopt(net.socket.SOL_SOCKET, net.socket.SO_REUSEADDR, 0)
+    with pytest.raises(OSError, match="Address already in use"):
+        again.bind(address)
+    server.setsockopt(net.socket.SOL_SOCKET, net.socket.SO_REUSEADDR, 1)
+    again.bind(address)
+    client.close()
+    net.settle()
+    server.close()

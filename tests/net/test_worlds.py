@@ -115,10 +115,10 @@ def steps_of(count):
     with Simulation() as sim:
         with sim.host("server"):
             listener = socket.create_server(("10.0.0.2", 80), backlog=count)
-        clients = []
+        clients, servers = [], []
         for number in range(count):
             clients.append(sim.connect(("10.0.0.2", 80), host=f"client-{number % 3}"))
-        servers = [listener.accept()[0] for _ in range(count)]
+            servers.append(listener.accept()[0])
         for client in clients:
             client.sendall(b"ping")
         for server in servers:

@@ -71,6 +71,8 @@ ENDLESS = """
     import pytest
     import pytest_simsock.searching  # now, and not when the clock runs
 
+    limited = pytest.mark.timeout(0.5)
+
     def endless():
         while True:
             pass
@@ -79,29 +81,36 @@ ENDLESS = """
     def endless_fixture(sim):
         endless()
 
+    @limited
     def test_in_the_test(sim):
         endless()
 
+    @limited
     def test_in_a_task(sim):
         sim.spawn(endless).result()
 
+    @limited
     @pytest.mark.parametrize("testbed", ["real"], indirect=True)
     def test_in_a_real_testbed(testbed):
         endless()
 
+    @limited
     def test_in_a_fixture(endless_fixture):
         pass
 
+    @limited
     @pytest.mark.simsock(schedules=1000000)
     def test_in_a_search(sim):
         pass
 
+    @limited
     @pytest.mark.simsock(schedules=5, preempt="calls")
     def test_in_a_schedule(sim):
         endless()
 
     runs = []
 
+    @limited
     @pytest.mark.simsock(schedules=5, preempt="calls")
     def test_while_shrinking(sim):
         runs.append(1)
@@ -116,16 +125,69 @@ ENDLESS = """
 
 def test_a_timeout_by_signal_ends_each_test_wherever_it_strikes(project):
     project.write_plain(ENDLESS)
-    result = project.run_apart("--timeout=0.3", "--timeout-method=signal")
+    result = project.run_apart("--timeout-method=signal")
     came = result.parseoutcomes()
     assert came["passed"] == 1 and came["failed"] + came["errors"] == 7  # a search may be in its setup when the time is over
-    assert len(re.findall(r"^E +Failed: Timeout \(>0.3s\) from pytest-timeout.$", result.stdout.str(), re.MULTILINE)) == 6
+    assert len(re.findall(r"^E +Failed: Timeout \(>0.5s\) from pytest-timeout.$", result.stdout.str(), re.MULTILINE)) == 6
     result.stdout.fnmatch_lines(["not shrunk: the test's timeout struck while it was"])
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "simsock.kernel.preempt.Preemption.enter",
+        "simsock.kernel.session.Session.enter_world",
+        "simsock.simulation.Simulation.__enter__",
+        "simsock.simulation.Simulation._wind_down",
+        "simsock.kernel.session.Session.leave_world",
+        "pytest_simsock.worlds.Stage.add",
+        "pytest_simsock.worlds.World.capture",
+        "pytest_simsock.searching.Run.__init__",
+        "pytest_simsock.searching.Search._as_new",
+    ],
+)
+@pytest.mark.parametrize("marker", ["schedules=5", "preempt='lines'"])
+def test_a_timeout_in_a_moment_when_a_world_begins_or_ends_does_not_reach_the_next_test(project, where, marker):
+    owner, _, name = where.rpartition(".")
+    module, _, cls = owner.rpartition(".")
+    if "searching" in where and "schedules" not in marker:
+        pytest.skip("a single run does not come there")
+    project.write_plain(
+        f"""
+        import pytest
+        from {module} import {cls}
+
+        real = {cls}.{name}
+
+        @pytest.fixture
+        def strike(monkeypatch):
+            def struck(*args, **options):
+                came = real(*args, **options)
+                if not strikes:
+                    strikes.append(1)
+                    pytest.fail("Timeout (>1.0s) from pytest-timeout.")
+                return came
+            monkeypatch.setattr({cls}, "{name}", struck)
+
+        strikes = []
+
+        @pytest.mark.simsock({marker})
+        def test_struck(strike, sim):
+            sim.sleep(1)
+
+        def test_next(sim):
+            sim.sleep(1)
+        """
+    )
+    result = project.run()
+    came = result.parseoutcomes()
+    assert came.pop("passed") == 1 and sum(came.values()) == 1
+    result.stdout.fnmatch_lines(["*Failed: Timeout (>1.0s) from pytest-timeout.*"])
 
 
 def test_a_timeout_by_thread_ends_pytest_as_usual(project):
     project.write_plain(ENDLESS)
-    result = project.run_apart("--timeout=0.3", "--timeout-method=thread", "test_it.py::test_in_a_task")
+    result = project.run_apart("--timeout-method=thread", "test_it.py::test_in_a_task")
     assert result.ret == 1
     assert "+ Timeout +" in result.stderr.str() + result.stdout.str()
 
@@ -134,6 +196,8 @@ def test_an_interrupt_in_a_task_ends_the_session_as_usual(project):
     project.write_plain(
         """
         import os, signal
+
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 
         def interrupt():
             os.kill(os.getpid(), signal.SIGINT)

@@ -9,7 +9,7 @@ import pytest
 import simsock
 from simsock import Deadlock, Nondeterminism, StepLimit, UsageError
 from simsock.choices import Token
-from simsock.search.explore import nth_seed
+from simsock.search.exploring import nth_seed
 from simsock.search.runner import innermost_line
 from tests.search import programs
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 
 import pytest
 
 import simsock
 from simsock import UsageError
+from simsock.search.jobs import first_failure
 from tests.search import programs
 
 
@@ -61,6 +62,24 @@ def test_options_that_other_processes_cannot_have_are_an_error():
 
     with pytest.raises(UsageError, match=r"jobs=2: .* must be importable in another process"):
         simsock.explore(programs.clean, strategy=Local(), jobs=2)
+
+
+class AllAtOnce(Executor):
+    """Every batch is done when it is submitted; those in ``failing`` (by first schedule) failed with the schedule given."""
+
+    def __init__(self, failing):
+        self.failing = failing
+
+    def submit(self, batch, test, options, seed, first, end):
+        future = Future()
+        future.set_result(self.failing.get(first))
+        return future
+
+
+def test_the_lowest_failing_schedule_counts_whichever_batch_is_done_first():
+    for _ in range(30):  # which of several finished batches is looked at first is a matter of chance
+        pool = AllAtOnce({201: 390, 401: 402, 601: 777})
+        assert first_failure(programs.clean, None, 0, 2_000, 3, pool, None) == 390
 
 
 def test_an_executor_can_be_brought():

@@ -164,8 +164,7 @@ def test_a_plain_http_server_serves_one_client_after_the_other(run):
     def program(sim):
         with sim.host("server"):
             server = http.server.HTTPServer(("", 0), Pages)
-        with serving(server, sim.host("server")) as port, sim.host("client"):
-            with urllib.request.urlopen(f"http://server:{port}/one") as answer:
-                return answer.read()
+        with serving(server, sim.host("server")) as port, sim.host("client"), urllib.request.urlopen(f"http://server:{port}/one") as answer:
+            return answer.read()
 
     assert run(program) == b"hello from /one"

@@ -84,15 +84,14 @@ def test_a_wrong_password_is_refused(run):
 def test_mail_is_taken_and_wrong_recipients_are_reported(run_everywhere):
     def program(sim):
         server, context = running(sim, Smtp, mails=[])
-        with context as port, sim.host("client"):
-            with smtplib.SMTP("server", port, local_hostname="client", timeout=600) as smtp:
-                refused = smtp.sendmail("a@x", ["b@x", "nobody@x", "c@x"], LETTER)
-                message = email.message.EmailMessage()
-                message["From"], message["To"], message["Subject"] = "d@x", "e@x", "two"
-                message.set_content("hello\n.\nthere\n")
-                smtp.send_message(message)
-                with pytest.raises(smtplib.SMTPRecipientsRefused):
-                    smtp.sendmail("a@x", "nobody@x", b"never")
+        with context as port, sim.host("client"), smtplib.SMTP("server", port, local_hostname="client", timeout=600) as smtp:
+            refused = smtp.sendmail("a@x", ["b@x", "nobody@x", "c@x"], LETTER)
+            message = email.message.EmailMessage()
+            message["From"], message["To"], message["Subject"] = "d@x", "e@x", "two"
+            message.set_content("hello\n.\nthere\n")
+            smtp.send_message(message)
+            with pytest.raises(smtplib.SMTPRecipientsRefused):
+                smtp.sendmail("a@x", "nobody@x", b"never")
         return refused, server.things["mails"][0], [server.things["mails"][1][:2], server.things["mails"][1][2].endswith(b"hello\r\n.\r\nthere\r\n")]
 
     assert run_everywhere(program) == (

@@ -37,8 +37,11 @@ def rpc_server(server_class):
 @pytest.mark.parametrize("server_class", [xmlrpc.server.SimpleXMLRPCServer, ThreadingXMLRPCServer])
 def test_remote_calls_return_what_the_functions_return(server_class, run_everywhere):
     def program(sim):
-        with sim.host("server"), serving(rpc_server(server_class)) as port, sim.host("client"):
-            with xmlrpc.client.ServerProxy(f"http://server:{port}", allow_none=True, use_builtin_types=True) as proxy:
+        with sim.host("server"):
+            server = rpc_server(server_class)
+        with serving(server, sim.host("server")) as port, sim.host("client"):
+            url = f"http://server:{port}"
+            with xmlrpc.client.ServerProxy(url, allow_none=True, use_builtin_types=True) as proxy:
                 seen = [proxy.pow(2, 10), proxy.echo("a", [1.5, None], {"b": b"bytes"}), proxy.echo(datetime.datetime(2000, 1, 2))]
                 seen.append(proxy.system.listMethods())
                 with pytest.raises(xmlrpc.client.Fault, match="not supported") as caught:

@@ -82,10 +82,11 @@ def test_a_datagram_server_answers_each_datagram(name, run_everywhere):
                     return answer[0], answer[1][1] == port
             raise AssertionError("not one of twenty came back")
 
-        with sim.host("server"), serving(getattr(socketserver, name)(("", 0), UpperDatagram)) as port, sim.host("client"):
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-                sock.settimeout(1)
-                return [ask(sock, b"datagram %d" % number) for number in range(5)]
+        with sim.host("server"):
+            server = getattr(socketserver, name)(("", 0), UpperDatagram)
+        with serving(server, sim.host("server")) as port, sim.host("client"), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.settimeout(1)
+            return [ask(sock, b"datagram %d" % number) for number in range(5)]
 
     assert run_everywhere(program) == [(b"DATAGRAM %d" % number, True) for number in range(5)]
 

@@ -119,6 +119,7 @@ def test_a_token_repeats_the_run(options):
     if made.get("strategy") == "object":
         del made["strategy"]  # an object is in no token; what it picked is
     assert repeated == made
+    assert again.options.entropy == sim.options.entropy
 
 
 def test_a_token_of_a_repeated_run_repeats_it_again():

@@ -117,6 +117,8 @@ def _tell(runner: Runner, number: int, found: Outcome, seed: int | str, shrinkin
             verdict.notes.append(f"(shrinking stopped after {shrunk.runs} runs; a shorter story may exist)")
     teller = Teller()
     outcome = runner.run(own_seed, deviations, prepare=teller.listen)
+    if outcome.error is None:
+        raise Nondeterminism(f"schedule {number} of seed {seed!r} failed, and again from its own record, and then passed once: the test is not deterministic")
     verdict.error = outcome.error
     verdict.story = teller.story(outcome.error, deviations)
     verdict.deviations = verdict.story.steps
