@@ -132,7 +132,7 @@ class Simulation:
         return self
 
     def _take_back(self, current: Session) -> None:
-        """Undo what was done of a beginning."""
+        """Undo what is left of a beginning, or of an end that was interrupted."""
         if session.active is not None and session.active is self._kernel:
             if current.preemption is not None:
                 current.preemption.leave()

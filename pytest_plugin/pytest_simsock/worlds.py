@@ -22,7 +22,7 @@ from pytest_simsock.configuring import CHOSEN
 from pytest_simsock.hooks import STAGE
 from pytest_simsock.marking import Settings, settings_of
 from simsock.errors import Deadlock, ReplayMismatch, SimsockError
-from simsock.kernel import Session
+from simsock.kernel import Session, session
 from simsock.kernel.core import _body
 from simsock.kernel.places import is_library, is_simsock, short_path
 from simsock.kernel.report import task_table
@@ -77,7 +77,7 @@ class Shared:
         self._made_of = settings.options
         return self.options
 
-    def session(self, item: pytest.Item, options: Options) -> Session:
+    def open(self, item: pytest.Item, options: Options) -> Session:
         """The session for a world with these options, open."""
         wanted = (options.preempt, options.scope, options.patch, options.entropy)
         if self._session is not None and wanted != self._of:
@@ -85,9 +85,9 @@ class Shared:
         if self._session is None:
             near = source_file(getattr(item, "function", None) or item)
             scope = make_scope(options.scope, near) if options.preempt != "calls" else None
-            session = Session(options.preempt, scope, make_patching(options))
-            session.__enter__()
-            self._session, self._of = session, wanted
+            opened = Session(options.preempt, scope, make_patching(options))
+            opened.__enter__()
+            self._session, self._of = opened, wanted
         elif _TRACES and self._session.preemption is not None:
             self._session.preemption.start()
         return self._session
@@ -106,9 +106,9 @@ class Shared:
 
     def close(self) -> None:
         """Close the session, if one is open."""
-        session, self._session = self._session, None
-        if session is not None:
-            session.__exit__(None, None, None)
+        opened, self._session = self._session, None
+        if opened is not None:
+            opened.__exit__(None, None, None)
 
 
 _TRACES = sys.version_info < (3, 12)
@@ -152,13 +152,14 @@ class World:
         replay = item.config.stash[CHOSEN].replay
         deviations = plan.deviations if replay is None else replay.deviations
         self.ended = False
-        self.sim = Simulation._prepared(options, self.seed, deviations, shared.session(item, options), records=RECORDS_KEPT)
+        self._session = shared.open(item, options)
+        self.sim = Simulation._prepared(options, self.seed, deviations, self._session, records=RECORDS_KEPT)
         if plan.teller is not None:
             plan.teller.listen(self.sim)
         stage.world = self  # before it begins: a signal may come at any moment, and then the stage ends it
         try:
             self.sim.__enter__()
-        except BaseException:
+        except SimsockError:
             self.ended = True
             shared.rest()
             raise
@@ -182,8 +183,10 @@ class World:
         self.ended = True
         error = self._stage.error
         try:
-            self.sim.__exit__(type(error) if error is not None else None, error, error.__traceback__ if error is not None else None)
+            if self.sim._kernel is not None and session.active is self.sim._kernel:  # else its beginning was interrupted
+                self.sim.__exit__(type(error) if error is not None else None, error, error.__traceback__ if error is not None else None)
         finally:
+            self.sim._take_back(self._session)
             self.plan.shared.rest()
         if error is None:
             self._check_replay()
