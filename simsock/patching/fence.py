@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from _thread import get_ident
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
@@ -59,7 +60,7 @@ def refusing(name: str) -> Any:
 def pairs() -> list[tuple[Any, Any]]:
     """Calls that CPython does not audit."""
     found = []
-    loads = (
+    loads: tuple[tuple[str, Callable[[], Any]], ...] = (
         ("_posixsubprocess.fork_exec", lambda: import_module("_posixsubprocess").fork_exec),
         ("_multiprocessing.SemLock", lambda: import_module("_multiprocessing").SemLock),
         ("posix.spawnv", lambda: import_module("posix").spawnv),

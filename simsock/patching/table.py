@@ -13,7 +13,6 @@ from typing import Any
 
 from simsock.patching.guards import guarded
 
-
 _TIME = (
     "sleep time time_ns monotonic monotonic_ns perf_counter perf_counter_ns process_time process_time_ns thread_time thread_time_ns "
     "clock_gettime clock_gettime_ns gmtime localtime ctime asctime strftime"

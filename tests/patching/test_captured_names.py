@@ -149,7 +149,7 @@ def test_now_utcnow_and_today_are_virtual_under_every_name(world):
             now = cls.now(datetime.UTC)
             assert now == START + datetime.timedelta(seconds=90, microseconds=250_000)
             assert type(now) is captured_datetime
-            with pytest.warns(DeprecationWarning) if sys.version_info >= (3, 12) else _nothing():
+            with pytest.warns(DeprecationWarning, match="utcnow") if sys.version_info >= (3, 12) else _nothing():
                 assert cls.utcnow() == now.replace(tzinfo=None)
             assert cls.today() == cls.now() == now.astimezone().replace(tzinfo=None)
         assert date.today() == datetime.date.today() == now.astimezone().date()

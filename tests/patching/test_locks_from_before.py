@@ -282,7 +282,7 @@ def test_locks_made_in_a_world_are_real_ones_after_it_and_to_other_os_threads(wo
     for name in ("lock", "rlock", "condition"):
         got = []
         with kept[name]:
-            thread = threading.Thread(target=lambda name=name: got.append(kept[name].acquire(timeout=0.01)))
+            thread = threading.Thread(target=lambda name=name, got=got: got.append(kept[name].acquire(timeout=0.01)))
             thread.start()
             thread.join()
         assert got == [False], name

@@ -143,7 +143,7 @@ def test_a_timeout_by_signal_ends_each_test_wherever_it_strikes(project):
         "pytest_simsock.worlds.Stage.add",
         "pytest_simsock.worlds.World.capture",
         "pytest_simsock.searching.Run.__init__",
-        "pytest_simsock.searching.Search._as_new",
+        "pytest_simsock.searching.Search._phase",
     ],
 )
 @pytest.mark.parametrize("marker", ["schedules=5", "preempt='lines'"])
