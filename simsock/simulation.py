@@ -11,7 +11,6 @@ Owns how a world begins and ends, and the face that tests see. Does not know str
 
 from __future__ import annotations
 
-import gc
 import sys
 import warnings
 from _thread import get_ident
@@ -102,6 +101,7 @@ class Simulation:
         self._on_deviation: Any = None
         self._on_begin: Any = None
         self.leaks: list[str] = []
+        """After the end: tasks (no daemons) that still ran, which is warned of as well, and descriptors that were still open."""
 
     @classmethod
     def _prepared(cls, options: Options, seed: int | str, deviations: Any, session: Session, records: int = 200) -> Simulation:
@@ -177,7 +177,7 @@ class Simulation:
                     self._wind_down(kernel)
                 except BaseException as late:
                     error = late
-            problems = self._finish(kernel)
+            problems = self._finish(kernel, sound=error is None)
         finally:
             self._served.clear()
             self._sockets.clear()
@@ -191,8 +191,8 @@ class Simulation:
                 return
             raise error
         raise_errors(raised)
-        if self.leaks:
-            warnings.warn(LeakWarning(f"the world ended while tasks still ran: {', '.join(self.leaks)}"), stacklevel=2)
+        if tasks := [leak for leak in self.leaks if leak.startswith("task ")]:
+            warnings.warn(LeakWarning(f"the world ended while tasks still ran: {', '.join(tasks)}"), stacklevel=2)
 
     def _wind_down(self, kernel: Kernel) -> None:
         """Let every task begin, stop the servers, close what tests were handed, and let what is being handled come to its end."""
@@ -211,17 +211,17 @@ class Simulation:
         for expectation in self._expectations:
             expectation.check()
 
-    def _finish(self, kernel: Kernel) -> list[Any]:
+    def _finish(self, kernel: Kernel, sound: bool) -> list[Any]:
         current = self._session
         assert current is not None
         if current.preemption is not None:
             current.preemption.leave()
         try:
             self._look_for_leaks(kernel)
-            problems = end(kernel)
+            problems = end(kernel, collect=self._own_session)  # a search collects after many worlds instead
+            if self._own_session and sound:
+                self.leaks += [f"descriptor {fd}: {file.describe()}" for fd, file in sorted(kernel.files.items())]
             kernel.files.clear()
-            if self._own_session:
-                gc.collect()  # a search collects after many worlds instead
         finally:
             current.leave_world()
             networks.pop(self._use)

@@ -7,6 +7,7 @@ stopped at every line, and in the end named in an error. Law: every task is dead
 
 from __future__ import annotations
 
+import gc
 import sys
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -31,8 +32,11 @@ _graveyard: list[Any] = []
 """Greenlets that would not end: dropping the last reference to one would resume it for ever."""
 
 
-def end(kernel: Kernel) -> list[TaskWillNotEnd]:
-    """Kill every task but the first; returns an error for each that would not end."""
+def end(kernel: Kernel, *, collect: bool = False) -> list[TaskWillNotEnd]:
+    """Kill every task but the first; returns an error for each that would not end.
+
+    With ``collect``, what was kept open by garbage alone is closed as well: what is left in the descriptor table then has leaked.
+    """
     kernel.ending = True
     kernel.alarm = -1
     problems: list[TaskWillNotEnd] = []
@@ -45,6 +49,9 @@ def end(kernel: Kernel) -> list[TaskWillNotEnd]:
             if problem is not None:
                 problems.append(problem)
     kernel.current = first
+    if collect:
+        gc.collect()
+    kernel._drain()
     kernel.timers = type(kernel.timers)()
     kernel.runq.clear()
     kernel.finalized.clear()

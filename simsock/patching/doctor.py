@@ -64,8 +64,8 @@ def find_foreign_locks() -> list[ForeignLock]:
         about = [finding for finding in findings if finding.target is lock]
         if any(finding.harness or finding.place.rpartition(".")[2] in holds.KEPT for finding in about):
             continue
-        if any(finding.spot is not None for finding in about):
-            continue
+        if any(finding.spot is not None or finding.place == "deque" for finding in about):
+            continue  # a deque: those who wait at a Condition, in another OS thread
         locked = getattr(lock, "locked", None)
         places = tuple(sorted({finding.place for finding in about}))
         found.append(ForeignLock(type(lock).__name__, places, bool(locked()) if locked is not None else False))

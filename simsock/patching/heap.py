@@ -52,8 +52,17 @@ class Spot:
         except (AttributeError, IndexError, KeyError, TypeError, ValueError):
             return None
 
-    def put(self, value: Any) -> None:
-        """Put something else there."""
+    def exchange(self, expected: Any, value: Any) -> bool:
+        """Put something else there, unless somebody else has done so."""
+        if self.get() is not expected:
+            return False
+        try:
+            self._put(value)
+        except (AttributeError, IndexError, TypeError):  # read-only, or gone
+            return False
+        return True
+
+    def _put(self, value: Any) -> None:
         box, key = self.box, self.key
         if self.kind == "item":
             box[key] = value
@@ -85,7 +94,7 @@ def search(targets: list[Any], types: list[type]) -> list[Finding]:
     wanted = {id(target): target for target in targets}
     ours = {id(targets), id(wanted)}
     owners = [owner for owner in gc.get_referrers(*targets) if id(owner) not in ours] if targets else []
-    boxes = [owner for owner in owners if type(owner) in (dict, list, deque, CellType, tuple)]
+    boxes = [owner for owner in owners if type(owner) in (dict, list, CellType, tuple)]
     above: dict[int, list[Any]] = {id(box): [] for box in boxes}
     if boxes:
         for holder in gc.get_referrers(*boxes):
@@ -136,8 +145,8 @@ def _in_owner(owner: Any, wanted: dict[int, Any], above: list[Any], functions: d
     kind = type(owner)
     if kind is dict:
         return _in_dict(owner, wanted, above)
-    if kind is list or kind is deque:
-        words, harness = _words(above, kind.__name__)
+    if kind is list:
+        words, harness = _words(above, "list")
         return [Finding(value, f"{words}[{place}]", harness, Spot("item", owner, place)) for place, value in enumerate(owner) if id(value) in wanted]
     if kind is CellType:
         function = functions.get(id(owner))
@@ -151,7 +160,7 @@ def _in_owner(owner: Any, wanted: dict[int, Any], above: list[Any], functions: d
         if id(owner.func) in wanted:
             return [Finding(owner.func, f"{owner!r:.80}", False, Spot("partial", owner))]
         return [Finding(value, f"{owner!r:.80}", False, None) for value in owner.args if id(value) in wanted]
-    if kind is set or kind is frozenset:
+    if kind in (set, frozenset, deque):
         return [Finding(value, kind.__name__, False, None) for value in owner if id(value) in wanted]
     if issubclass(kind, (type, ModuleType)) or kind in (FunctionType, FrameType) or kind.__module__ in ("builtins", "types"):
         return []  # classes were looked at, and what a method or descriptor is made of tells nothing

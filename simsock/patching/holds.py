@@ -9,6 +9,7 @@ when something new may hold something, which is asked of the young objects alone
 from __future__ import annotations
 
 import gc
+import sys
 from functools import partial
 from types import BuiltinFunctionType, CellType, FunctionType
 from typing import Any
@@ -18,6 +19,7 @@ from simsock.patching import carry, heap, locks, queues
 from simsock.patching.slots import is_harness
 
 LOCKS = frozenset((locks.real_lock, locks.real_rlock, queues.real_queue))
+_ALONE_S = 10.0
 _HYBRIDS = frozenset((locks.Lock, locks.RLock, queues.SimpleQueue))
 KEPT = frozenset(("_tstate_lock", "_shutdown_locks"))
 """Attributes of ``threading`` whose locks C code releases at a thread's end: real threads only, and waiting for one is waiting for real."""
@@ -83,6 +85,14 @@ class Holds:
 
     def _search(self, originals: bool) -> None:
         """Adopt locks and locals; with ``originals``, see where those are captured."""
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(_ALONE_S)  # other OS threads move things about
+        try:
+            self._search_alone(originals)
+        finally:
+            sys.setswitchinterval(interval)
+
+    def _search_alone(self, originals: bool) -> None:
         objects = gc.get_objects()
         targets, types = interesting(objects)
         del objects
@@ -100,7 +110,7 @@ class Holds:
                 if not finding.harness:
                     carry.register(target)
             elif spot is not None and not finding.harness and finding.place.rpartition(".")[2] not in KEPT:
-                spot.put(_hybrid_of(target, finding.place, hybrids))
+                spot.exchange(target, _hybrid_of(target, finding.place, hybrids))
         for target in targets:
             if id(target) not in self.pairs and id(target) not in hybrids and type(target) is not BuiltinFunctionType:
                 self._left.add(target)
@@ -111,14 +121,14 @@ class Holds:
             original, replacement = self.pairs[key]
             before = spot.get()
             if _plain(before) is original:
-                spot.put(staticmethod(replacement) if spot.kind == "class" and type(replacement) is FunctionType else replacement)
-                self._swapped.append((spot, before, replacement))
+                now = staticmethod(replacement) if spot.kind == "class" and type(replacement) is FunctionType else replacement
+                if spot.exchange(before, now):
+                    self._swapped.append((spot, before, now))
 
     def restore(self) -> None:
         """The patched state ends."""
-        for spot, before, replacement in self._swapped:
-            if _plain(spot.get()) is replacement:
-                spot.put(before)
+        for spot, before, now in self._swapped:
+            spot.exchange(now, before)
         self._swapped.clear()
 
 

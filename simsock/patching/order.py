@@ -26,8 +26,7 @@ class Dangling(WeakSet[Any]):
     """Stands in for ``threading._dangling``, to which ``Thread.__init__`` adds every thread before anything else can hash it."""
 
     def __init__(self, before: WeakSet[Any]) -> None:
-        super().__init__()
-        self.update(before)
+        super().__init__()  # without what is in there: only fork() reads it, and other threads may be adding to it
         self._before = before
 
     def add(self, item: Any) -> None:
@@ -35,7 +34,8 @@ class Dangling(WeakSet[Any]):
         kernel = session.active
         if kernel is None or kernel.thread != get_ident():  # in another OS thread
             self._before.add(item)
-        elif _HASH not in item.__dict__:
+            return
+        if _HASH not in item.__dict__:
             number = kernel.state["threads_born"] = kernel.state.get("threads_born", 0) + 1
             item.__dict__[_HASH] = number
         super().add(item)

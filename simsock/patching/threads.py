@@ -135,7 +135,11 @@ class _ThreadHandle:
 
 def start_joinable_thread(function: Any, handle: Any = None, daemon: bool = True) -> Any:
     """3.13's way of starting a thread."""
-    handle = handle or _ThreadHandle()
+    if not isinstance(handle, _ThreadHandle):
+        handle = _ThreadHandle()
+        thread = getattr(function, "__self__", None)
+        if isinstance(thread, threading.Thread):  # made before the world
+            thread._handle = handle  # type: ignore[attr-defined]  # Lib/threading.py's, which starts it with what it has there
     task = _spawn(function, (), {}, daemon)
     handle._task = task
     handle.ident = task.ident
@@ -228,10 +232,12 @@ class Registry:
     def leave(self) -> None:
         """The world is over: forget its threads."""
         active, limbo = threading._active, threading._limbo  # type: ignore[attr-defined]  # see enter
-        for ident in [ident for ident in active if is_task_ident(ident)]:
-            del active[ident]
-        for thread in [thread for thread in limbo if thread not in self._limbo and order.born_in_world(thread)]:
-            del limbo[thread]
+        # Other OS threads come and go meanwhile.
+        for ident in list(active):
+            if is_task_ident(ident):
+                del active[ident]
+        for thread in [thread for thread in list(limbo) if thread not in self._limbo and order.born_in_world(thread)]:
+            limbo.pop(thread, None)
         threading._dangling = self._dangling  # type: ignore[attr-defined]  # see enter
         if sys.version_info < (3, 13):
             of_world = threading._shutdown_locks  # type: ignore[attr-defined]  # see enter

@@ -205,6 +205,21 @@ def bench_reset(quick: bool) -> list[str]:
     return [f"{each:.0f} µs", "-", "-", "(<= 30 µs later)"]
 
 
+def bench_patched_world(quick: bool) -> list[str]:
+    """Entering and leaving an empty world with patching, alone and inside a search."""
+    times = 100 if quick else 1_000
+
+    def alone() -> None:
+        with Simulation(patch=True):
+            pass
+
+    with Runner(lambda sim: None, Options(patch=True)) as runner:
+        searched = statistics.median(per_call(lambda: runner.run("0/1"), times) for _ in range(5))
+    alone()  # the first one searches the process
+    (each,) = alternate(5, lambda: per_call(alone, times))
+    return [f"{each:.0f} µs", "-", f"in a search: {searched:.0f} µs", "<= 300 µs, <= 30 µs"]
+
+
 def bench_import(quick: bool) -> list[str]:
     """``import simsock`` over a bare interpreter."""
 

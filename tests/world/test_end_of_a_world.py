@@ -301,3 +301,16 @@ class TestEntering:
 
         with pytest.raises(UsageError, match="no world is running here"):
             time.sleep(1)
+
+
+def test_a_socket_that_nobody_closed_is_told_as_a_leak_and_a_closed_or_forgotten_one_is_not():
+    with simsock.Simulation() as sim:
+        sockets = sim.network.socket
+        kept = sockets.socket()
+        kept.bind(("", 4242))
+        sockets.socket().close()
+        forgotten = sockets.socket()
+        forgotten = [forgotten]
+        forgotten.append(forgotten)  # a cycle: only a collection finds it
+        del forgotten
+    assert sim.leaks == [f"descriptor {kept.fileno()}: stream localhost:4242"]
