@@ -17,11 +17,12 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pytest
-from _pytest.runner import check_interactive_exception, get_reraise_exceptions
+from _pytest.runner import check_interactive_exception
 
 from pytest_simsock.hooks import STAGE
+from pytest_simsock.plans import PLAN, Plan, Shared
 from pytest_simsock.telling import add_sections
-from pytest_simsock.worlds import PLAN, Plan, Shared, World
+from pytest_simsock.worlds import World
 from simsock.choices import shrink
 from simsock.errors import Nondeterminism, RealTimeLimit
 from simsock.report.story import Teller, one_line
@@ -88,9 +89,9 @@ class Search:
             reports = self._cut_short(error)
         finally:
             self.shared.close()
-            self.item.stash[PLAN] = Plan()
-            if STAGE in self.item.stash:
-                del self.item.stash[STAGE]
+            for key in (PLAN, STAGE):
+                if key in self.item.stash:
+                    del self.item.stash[key]
         for report in reports:
             if report.when == "call":
                 report.duration = self.seconds
@@ -231,7 +232,10 @@ class Search:
 
     def _phase(self, when: Any, hook: Any, **more: Any) -> Phase:
         item = self.item
-        call = pytest.CallInfo.from_call(lambda: hook(item=item, **more), when=when, reraise=get_reraise_exceptions(item.config))
+        reraise: tuple[type[BaseException], ...] = (pytest.exit.Exception,)
+        if not item.config.getoption("usepdb", False):
+            reraise += (KeyboardInterrupt,)
+        call = pytest.CallInfo.from_call(lambda: hook(item=item, **more), when=when, reraise=reraise)
         self.seconds += call.duration
         return Phase(call, item.ihook.pytest_runtest_makereport(item=item, call=call))
 

@@ -10,27 +10,21 @@ Owns one run of one test. Does not know searches (it is told what to run) nor ho
 from __future__ import annotations
 
 import functools
-import gc
-import sys
 import traceback
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from _pytest.outcomes import Exit
 
 from pytest_simsock.configuring import CHOSEN
 from pytest_simsock.hooks import STAGE
 from pytest_simsock.marking import Settings, settings_of
+from pytest_simsock.plans import PLAN, Plan
 from simsock.errors import Deadlock, ReplayMismatch, SimsockError
-from simsock.kernel import Session, session
+from simsock.kernel import session
 from simsock.kernel.core import _body
 from simsock.kernel.places import is_library, is_simsock, short_path
 from simsock.kernel.report import task_table
-from simsock.kernel.scope import make_scope
-from simsock.options import Options
-from simsock.patching import make_patching
-from simsock.search.exploring import MAX_STEPS, MAX_TIME, nth_seed
-from simsock.search.runner import COLLECT_EVERY, source_file
+from simsock.search.exploring import nth_seed
 from simsock.simulation import Simulation
 from simsock.testbed import RealTestbed, SimTestbed
 
@@ -38,104 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from simsock.report.story import Teller
 
 RECORDS_KEPT = 2_000
-_DEBUGGING_S = 86_400.0
-"""How long a world may take when somebody looks into it with a debugger."""
-_SEARCH_OPTIONS = {"strategy": "random", "preempt": "lines", "max_steps": MAX_STEPS, "max_time": MAX_TIME}
-"""Defaults of a test that is searched."""
-
-
-class Shared:
-    """What the worlds of one test have in common: checked options, and the session, which costs more to open than a world.
-
-    ``searched``: there will be many worlds, and the session stays open until ``close``.
-    """
-
-    def __init__(self, *, searched: bool = False) -> None:
-        self.searched = searched
-        self.options: Options | None = None
-        self._made_of: dict[str, Any] | None = None
-        self._session: Session | None = None
-        self._of: tuple[Any, ...] = ()
-        self._worlds = 0
-
-    def make_options(self, item: pytest.Item, settings: Settings) -> Options:
-        """The options of the next world."""
-        replay = item.config.stash[CHOSEN].replay
-        if self.options is not None and settings.options == self._made_of:
-            return self.options
-        defaults: dict[str, Any] = dict(_SEARCH_OPTIONS) if self.searched else {}
-        if item.config.getoption("usepdb", False) or item.config.getoption("trace", False):
-            defaults["max_real_time"] = _DEBUGGING_S
-        given = {**defaults, **settings.options}
-        if replay is not None:  # the token's options are its own, but for those that it does not carry
-            self.options = Options.from_dict(replay.options, **{name: given[name] for name in ("scope", "max_real_time") if name in given})
-        else:
-            self.options = Options(**given)
-        self._made_of = settings.options
-        return self.options
-
-    def open(self, item: pytest.Item, options: Options) -> Session:
-        """The session for a world with these options, open."""
-        wanted = (options.preempt, options.scope, options.patch, options.entropy)
-        if self._session is not None and wanted != self._of:
-            self.close()
-        if self._session is None:
-            near = source_file(getattr(item, "function", None) or item)
-            scope = make_scope(options.scope, near) if options.preempt != "calls" else None
-            opened = Session(options.preempt, scope, make_patching(options))
-            opened.__enter__()
-            self._session, self._of = opened, wanted
-        elif _TRACES and self._session.preemption is not None:
-            self._session.preemption.start()
-        return self._session
-
-    def rest(self) -> None:
-        """A world has ended: keep the session for the next one of a search."""
-        self._worlds += 1
-        if not self.searched:
-            gc.collect()
-            self.close()
-            return
-        if self._worlds % COLLECT_EVERY == 0:
-            gc.collect()
-        if _TRACES and self._session is not None and self._session.preemption is not None:
-            self._session.preemption.stop()
-
-    def close(self) -> None:
-        """Close the session, if one is open."""
-        opened, self._session = self._session, None
-        if opened is not None:
-            opened.__exit__(None, None, None)
-
-
-_TRACES = sys.version_info < (3, 12)
-"""Preemption is ``sys.settrace``: it would slow down pytest between two worlds."""
-
-
-class Plan:
-    """What one run shall be. By default: as the test and the command line say. A search makes others: schedule ``number``, or a replay."""
-
-    __slots__ = ("deviations", "number", "quiet", "shared", "story", "teller", "token")
-
-    def __init__(
-        self, shared: Shared | None = None, *, number: int | None = None, deviations: Any = None, quiet: bool = False, teller: Teller | None = None
-    ) -> None:
-        self.shared = shared or Shared()
-        self.number = number
-        self.deviations = deviations
-        self.quiet = quiet
-        """Nobody will read what is reported of it."""
-        self.teller = teller
-        self.token: str | None = None
-        """Repeats the run; the seed does when there is none."""
-        self.story: tuple[str, ...] = ()
-        """What is said before the deviations."""
-
-
-PLAN = pytest.StashKey[Plan]()
 
 
 class World:
@@ -244,7 +142,7 @@ class Stage:
                 raised.append(late)
         if not raised:
             return
-        if error is None or any(isinstance(late, (KeyboardInterrupt, Exit)) for late in raised):
+        if error is None or any(isinstance(late, (KeyboardInterrupt, pytest.exit.Exception)) for late in raised):
             worst = raised[0] if len(raised) == 1 else BaseExceptionGroup("errors at the end of the test", raised)
             raise worst.with_traceback(_trimmed(worst.__traceback__))
         for other in raised:
@@ -357,4 +255,4 @@ def _trimmed(trace: TracebackType | None) -> TracebackType | None:
     return trace or whole
 
 
-__all__ = ["PLAN", "Plan", "Shared", "Stage", "World", "enter_real", "enter_sim", "enter_world", "seed_of"]
+__all__ = ["Stage", "World", "enter_real", "enter_sim", "enter_world", "seed_of"]

@@ -21,6 +21,8 @@ from simsock.patching.slots import is_harness
 real_local: Any = _thread._local
 registered: WeakKeyDictionary[Any, tuple[Any, Any]] = WeakKeyDictionary()
 """Every local of the program, with what its class's ``__init__`` was given: each task gets that anew."""
+_born = 0
+"""How many were registered so far: tells whether there are new ones."""
 _carrier: Carrier | None = None
 """The one of the live world."""
 
@@ -32,6 +34,8 @@ class local(real_local):  # type: ignore[misc]  # an untyped C class
         self = super().__new__(cls, *args, **kwargs)
         caller = sys._getframe(1).f_globals.get("__name__", "")
         if not is_harness(caller):
+            global _born
+            _born += 1
             registered[self] = (args, kwargs)
             kernel = session.active
             if kernel is not None and _carrier is not None and _carrier.kernel is kernel and kernel.thread == _get_ident():
@@ -45,8 +49,10 @@ _get_ident = _thread.get_ident
 
 def register(found: Any) -> None:
     """A local from before; what its ``__init__`` was given is in the C object."""
+    global _born
     if found in registered:
         return
+    _born += 1
     args: Any = ()
     kwargs: Any = {}
     if type(found).__init__ is not object.__init__:
@@ -61,7 +67,7 @@ def register(found: Any) -> None:
 class Carrier:
     """``kernel.carry``: called around every switch."""
 
-    __slots__ = ("_asyncio", "_makers", "_refs", "_spaces", "kernel")
+    __slots__ = ("_asyncio", "_knows", "_makers", "_refs", "_spaces", "kernel")
 
     def __init__(self) -> None:
         self.kernel: Kernel | None = None
@@ -71,15 +77,20 @@ class Carrier:
         self._makers: dict[int, Any] = {}
         """What runs a subclass's ``__init__`` in a new task."""
         self._refs: list[Any] = []
+        self._knows: tuple[int, int] | None = None
+        """The OS thread, and ``_born``, that the tables above are of: worlds of one search share them."""
 
     def enter(self, kernel: Kernel) -> None:
         """A world begins."""
         global _carrier
         self.kernel = kernel
         _carrier = kernel.carry = self
-        for known, (args, kwargs) in list(registered.items()):
-            self.add(known, args, kwargs)
-            space = self._spaces.get(id(known))
+        if self._knows != (kernel.thread, _born):
+            self._clear()
+            for known, (args, kwargs) in list(registered.items()):
+                self.add(known, args, kwargs)
+            self._knows = (kernel.thread, _born)
+        for space in self._spaces.values():
             if space:  # what the code outside had set is the first task's in each world, and what that changes ends with it
                 kernel.state.setdefault("locals_before", []).append((space, dict(space)))
 
@@ -94,6 +105,8 @@ class Carrier:
             space.clear()
         for space, content in kernel.state.pop("locals_before", ()):
             space.update(content)
+
+    def _clear(self) -> None:
         self._spaces.clear()
         self._makers.clear()
         self._refs.clear()

@@ -29,13 +29,15 @@ _NODE = 0x02_53_49_4D_00_01
 def urandom(size: int, /) -> bytes:
     """Bytes that depend on the world's seed and on how many were asked for before."""
     kernel = session.kernel()
-    key = kernel.state.get("entropy")
-    if key is None:
+    seed = kernel.state.get("entropy")
+    if seed is None:
         return _urandom(size)
+    if isinstance(seed, tuple):
+        seed = kernel.state["entropy"] = derive_seed(seed[0], "entropy").to_bytes(8, "little")
     if size < 0:
         raise ValueError("negative argument not allowed")
     count = kernel.state["entropy_count"] = kernel.state.get("entropy_count", 0) + 1
-    blocks = (blake2b(b"%d/%d" % (count, block), key=key).digest() for block in range(-(-size // 64)))
+    blocks = (blake2b(b"%d/%d" % (count, block), key=seed).digest() for block in range(-(-size // 64)))
     return b"".join(blocks)[:size]
 
 
@@ -114,7 +116,7 @@ class Chance:
         """A world begins."""
         if self._takes_over:
             self._entered = True
-            kernel.state["entropy"] = derive_seed(seed, "entropy").to_bytes(8, "little")
+            kernel.state["entropy"] = (seed,)
             _seed(_generator, derive_seed(seed, "random"))
             tempfile: Any = sys.modules.get("tempfile")
             if tempfile is not None:  # its names come from a generator that it makes at the first use

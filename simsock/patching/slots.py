@@ -88,6 +88,8 @@ class Names:
 
     def restore(self, spaces: list[dict[str, Any]]) -> None:
         """Put the originals back in namespaces whose modules were imported in the patched state."""
+        if not spaces:
+            return
         back = {id(replacement): original for key, (original, replacement) in self.replacements.items() if key not in self.resident}
         ids = frozenset(back)
         for space in spaces:
@@ -97,6 +99,10 @@ class Names:
                         space[key] = back[id(value)]
 
     def unseen(self) -> list[dict[str, Any]]:
-        """The namespaces of modules that came since the last look."""
-        known = set(map(id, self._modules))
-        return [vars(module) for module in list(sys.modules.values()) if id(module) not in known and isinstance(module, ModuleType)]
+        """The namespaces of modules that came, or got more names, since the last look."""
+        found = [space for space, size in self._spaces if len(space) != size]
+        modules = list(sys.modules.values())
+        if modules != self._modules:
+            known = set(map(id, self._modules))
+            found += [_space_of(module) for module in modules if id(module) not in known and issubclass(type(module), ModuleType)]
+        return found

@@ -132,26 +132,25 @@ def test_a_timeout_by_signal_ends_each_test_wherever_it_strikes(project):
     result.stdout.fnmatch_lines(["not shrunk: the test's timeout struck while it was"])
 
 
+BEGINNINGS_AND_ENDS = [
+    "simsock.kernel.preempt.Preemption.enter",
+    "simsock.kernel.session.Session.enter_world",
+    "simsock.simulation.Simulation.__enter__",
+    "simsock.simulation.Simulation._wind_down",
+    "simsock.kernel.session.Session.leave_world",
+    "pytest_simsock.worlds.Stage.add",
+    "pytest_simsock.worlds.World.capture",
+]
+BETWEEN_PHASES = ["pytest_simsock.searching.Run.__init__", "pytest_simsock.searching.Search._phase"]
+
+
 @pytest.mark.parametrize(
-    "where",
-    [
-        "simsock.kernel.preempt.Preemption.enter",
-        "simsock.kernel.session.Session.enter_world",
-        "simsock.simulation.Simulation.__enter__",
-        "simsock.simulation.Simulation._wind_down",
-        "simsock.kernel.session.Session.leave_world",
-        "pytest_simsock.worlds.Stage.add",
-        "pytest_simsock.worlds.World.capture",
-        "pytest_simsock.searching.Run.__init__",
-        "pytest_simsock.searching.Search._phase",
-    ],
+    ("marker", "where"),
+    [("preempt='lines'", where) for where in BEGINNINGS_AND_ENDS] + [("schedules=5", where) for where in BEGINNINGS_AND_ENDS + BETWEEN_PHASES],
 )
-@pytest.mark.parametrize("marker", ["schedules=5", "preempt='lines'"])
-def test_a_timeout_in_a_moment_when_a_world_begins_or_ends_does_not_reach_the_next_test(project, where, marker):
+def test_a_timeout_in_a_moment_when_a_world_begins_or_ends_does_not_reach_the_next_test(project, marker, where):
     owner, _, name = where.rpartition(".")
     module, _, cls = owner.rpartition(".")
-    if "searching" in where and "schedules" not in marker:
-        pytest.skip("a single run does not come there")
     project.write_plain(
         f"""
         import pytest

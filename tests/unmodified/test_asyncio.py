@@ -14,11 +14,13 @@ from .servers import serving
 
 
 async def upper(reader, writer):
-    """Answer lines in upper case until the client is done."""
-    while line := await reader.readline():
-        writer.write(line.upper())
-        await writer.drain()
-    writer.close()
+    """Answer lines in upper case until the client is done, or the loop ends: either way nothing is left open."""
+    try:
+        while line := await reader.readline():
+            writer.write(line.upper())
+            await writer.drain()
+    finally:
+        writer.close()
     await writer.wait_closed()
 
 

@@ -1,0 +1,121 @@
+"""What one run of a test shall be, and what the runs of one test share.
+
+Owns plans (the seed is derived elsewhere) and the opening and closing of kernel sessions. Does not know fixtures, phases or reports. Law:
+a session that was opened for a search is closed by whoever made the search, also after an error.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_simsock.configuring import CHOSEN
+from simsock.kernel import Session
+from simsock.kernel.scope import make_scope
+from simsock.options import Options
+from simsock.patching import make_patching
+from simsock.search.exploring import MAX_STEPS, MAX_TIME
+from simsock.search.runner import COLLECT_EVERY, source_file
+
+if TYPE_CHECKING:
+    from pytest_simsock.marking import Settings
+    from simsock.report.story import Teller
+
+_DEBUGGING_S = 86_400.0
+"""How long a world may take when somebody looks into it with a debugger."""
+_SEARCH_OPTIONS = {"strategy": "random", "preempt": "lines", "max_steps": MAX_STEPS, "max_time": MAX_TIME}
+"""Defaults of a test that is searched."""
+
+
+class Shared:
+    """What the worlds of one test have in common: checked options, and the session, which costs more to open than a world.
+
+    ``searched``: there will be many worlds, and the session stays open until ``close``.
+    """
+
+    def __init__(self, *, searched: bool = False) -> None:
+        self.searched = searched
+        self.options: Options | None = None
+        self._made_of: dict[str, Any] | None = None
+        self._session: Session | None = None
+        self._of: tuple[Any, ...] = ()
+        self._worlds = 0
+
+    def make_options(self, item: pytest.Item, settings: Settings) -> Options:
+        """The options of the next world."""
+        replay = item.config.stash[CHOSEN].replay
+        if self.options is not None and settings.options == self._made_of:
+            return self.options
+        defaults: dict[str, Any] = dict(_SEARCH_OPTIONS) if self.searched else {}
+        if item.config.getoption("usepdb", False) or item.config.getoption("trace", False):
+            defaults["max_real_time"] = _DEBUGGING_S
+        given = {**defaults, **settings.options}
+        if replay is not None:  # the token's options are its own, but for those that it does not carry
+            self.options = Options.from_dict(replay.options, **{name: given[name] for name in ("scope", "max_real_time") if name in given})
+        else:
+            self.options = Options(**given)
+        self._made_of = settings.options
+        return self.options
+
+    def open(self, item: pytest.Item, options: Options) -> Session:
+        """The session for a world with these options, open."""
+        wanted = (options.preempt, options.scope, options.patch, options.entropy)
+        if self._session is not None and wanted != self._of:
+            self.close()
+        if self._session is None:
+            near = source_file(getattr(item, "function", None) or item)
+            scope = make_scope(options.scope, near) if options.preempt != "calls" else None
+            opened = Session(options.preempt, scope, make_patching(options))
+            opened.__enter__()
+            self._session, self._of = opened, wanted
+        elif _TRACES and self._session.preemption is not None:
+            self._session.preemption.start()
+        return self._session
+
+    def rest(self) -> None:
+        """A world has ended: keep the session for the next one of a search."""
+        self._worlds += 1
+        if not self.searched:
+            gc.collect()
+            self.close()
+            return
+        if self._worlds % COLLECT_EVERY == 0:
+            gc.collect()
+        if _TRACES and self._session is not None and self._session.preemption is not None:
+            self._session.preemption.stop()
+
+    def close(self) -> None:
+        """Close the session, if one is open."""
+        opened, self._session = self._session, None
+        if opened is not None:
+            opened.__exit__(None, None, None)
+
+
+_TRACES = sys.version_info < (3, 12)
+"""Preemption is ``sys.settrace``: it would slow down pytest between two worlds."""
+
+
+class Plan:
+    """What one run shall be. By default: as the test and the command line say. A search makes others: schedule ``number``, or a replay."""
+
+    __slots__ = ("deviations", "number", "quiet", "shared", "story", "teller", "token")
+
+    def __init__(
+        self, shared: Shared | None = None, *, number: int | None = None, deviations: Any = None, quiet: bool = False, teller: Teller | None = None
+    ) -> None:
+        self.shared = shared or Shared()
+        self.number = number
+        self.deviations = deviations
+        self.quiet = quiet
+        """Nobody will read what is reported of it."""
+        self.teller = teller
+        self.token: str | None = None
+        """Repeats the run; the seed does when there is none."""
+        self.story: tuple[str, ...] = ()
+        """What is said before the deviations."""
+
+
+PLAN = pytest.StashKey[Plan]()
