@@ -32,24 +32,22 @@ def _hidden_class(cls: type) -> type:
 def _new(cls: type, *args: Any, **kwargs: Any) -> Any:
     kernel = session.active
     if kernel is not None and kernel.thread == get_ident():
-        if cls is _class:
+        if cls is real.socket:
             cls = simulated
         elif not issubclass(cls, simulated):
             cls = _hidden_class(cls)
     return _original(cls)
 
 
-_class = real.socket
-"""Taken now: a program or ``mock.patch`` may put another class under this name while a world is live."""
-_original = _class.__new__
+_original = real.socket.__new__
 
 
 def apply() -> None:
     """The patched state begins."""
-    _class.__new__ = _new  # type: ignore[method-assign]  # undone in remove
+    real.socket.__new__ = _new  # type: ignore[method-assign]  # undone in remove
 
 
 def remove() -> None:
     """The patched state ends."""
-    if vars(_class).get("__new__") is not None:
-        del _class.__new__
+    if vars(real.socket).get("__new__") is not None:
+        del real.socket.__new__

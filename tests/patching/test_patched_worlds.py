@@ -1,0 +1,138 @@
+"""Worlds with ``patch=True``: programs that use the standard modules run in them as they are, and nothing stays behind."""
+
+import asyncio
+import concurrent.futures
+import http.server
+import random
+import selectors
+import socket
+import threading
+import time
+import urllib.request
+
+import pytest
+
+from simsock import Simulation, UsageError
+
+
+class Hello(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = b"hello " + self.path.encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args):
+        pass
+
+
+def http_program(sim):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hello)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    before = time.monotonic()
+    time.sleep(60)
+    assert time.monotonic() - before == pytest.approx(60)
+    with urllib.request.urlopen(f"http://127.0.0.1:{server.server_port}/there") as answer:
+        body = answer.read()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+    return body, random.random()
+
+
+async def shout(reader, writer):
+    writer.write((await reader.readline()).upper())
+    await writer.drain()
+    writer.close()
+    await writer.wait_closed()
+
+
+async def asyncio_talk():
+    server = await asyncio.start_server(shout, "127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.sockets[0].getsockname()[1])
+    writer.write(b"hi\n")
+    answer = await reader.readline()
+    writer.close()
+    await writer.wait_closed()
+    await asyncio.sleep(3600)
+    server.close()
+    return answer, await asyncio.to_thread(time.time)
+
+
+@pytest.mark.parametrize("program", [http_program, lambda sim: asyncio.run(asyncio_talk())], ids=["http", "asyncio"])
+def test_a_program_gives_the_same_in_two_worlds(program):
+    seen = []
+    for _ in range(2):
+        with Simulation(seed=3, patch=True) as sim:
+            seen.append((program(sim), sim.digest))
+    assert seen[0] == seen[1]
+    assert seen[0][0][0] in (b"hello /there", b"HI\n")
+
+
+def test_a_pool_of_threads_works_in_virtual_time():
+    with Simulation(patch=True) as sim, concurrent.futures.ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(lambda n: (time.sleep(1), n * n)[1], range(6))) == [0, 1, 4, 9, 16, 25]
+        assert sim.now == 2
+
+
+def test_each_task_has_its_own_locals_and_its_own_event_loop():
+    seen = []
+
+    async def wait(seconds):
+        await asyncio.sleep(seconds)
+        return asyncio.get_running_loop() is not None
+
+    with Simulation(patch=True):
+        local = threading.local()
+        local.value = "first"
+
+        def work(number):
+            assert not hasattr(local, "value")
+            local.value = number
+            assert asyncio.run(wait(number))
+            seen.append(local.value)
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in (3, 1, 2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert local.value == "first"
+    assert seen == [1, 2, 3]
+
+
+def test_a_real_socket_from_inside_is_an_error_that_names_the_call():
+    import _socket
+
+    with Simulation(patch=True), pytest.raises(UsageError, match=r"socket\.__new__"):
+        _socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+
+
+def test_every_name_holds_what_it_held_before():
+    def held():
+        return (time.sleep, time.monotonic, socket.getaddrinfo, threading.Lock, threading._allocate_lock, threading.local, selectors.PollSelector._selector_cls)
+
+    before, state, known = held(), random.getstate(), set(threading.enumerate())
+    with Simulation(patch=True):
+        assert time.sleep is not before[0]
+        thread = threading.Thread(target=time.sleep, args=(1,))
+        thread.start()
+        thread.join()
+    assert held() == before
+    assert random.getstate() == state
+    assert set(threading.enumerate()) == known
+    with socket.socket() as real:
+        assert type(real) is socket.socket
+
+
+def test_another_os_thread_lives_in_real_time_meanwhile():
+    seen = []
+    thread = threading.Thread(target=lambda: (time.sleep(0.01), seen.append(time.time())))
+    thread.start()
+    with Simulation(patch=True):
+        inside = time.time()
+        while thread.is_alive():
+            time.sleep(1)
+    assert seen[0] - inside > 20 * 365 * 86400  # the world began in 2000
