@@ -54,7 +54,12 @@ class Run:
     @property
     def searchable(self) -> bool:
         """Whether it failed in a way that may depend on the schedule."""
-        return self.failed is not None and self.failed.report.failed and self.world is not None and not _is_timeout(self.error)
+        return self.failed is not None and self.failed.report.failed and self.world is not None and not self.timed_out
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether pytest-timeout struck in one of its phases, also in the teardown: then nothing may be run any more."""
+        return any(phase.call.excinfo is not None and _is_timeout(phase.call.excinfo.value) for phase in self.phases)
 
     @property
     def reports(self) -> list[pytest.TestReport]:
@@ -105,6 +110,9 @@ class Search:
                 return last if run.failed is None else not run.searchable
 
             run = self._run(Plan(self.shared, number=number), is_final)
+            if run.timed_out:
+                self._tear_down()
+                return run.reports
             if run.searchable:
                 return self._tell(number, run)
             if run.world is None and run.failed is None:
@@ -145,7 +153,7 @@ class Search:
 
         def fails(candidate: Any) -> bool:
             run = self._run(Plan(self.shared, number=number, deviations=tuple(candidate), quiet=True), _never)
-            if _is_timeout(run.error):
+            if run.timed_out:
                 raise _CutShort
             return run.searchable and run.error is not None and signature(run.error) == wanted
 
@@ -156,7 +164,7 @@ class Search:
                 raise Nondeterminism("")
             shrunk = shrink(deviations, fails, SHRINK_RUNS_MAX)
         except _CutShort:
-            return self._as_first("not shrunk: the test's timeout struck while it was")
+            return self._as_first(_CUT_SHORT)
         except Nondeterminism:
             return self._as_first(_UNREPEATABLE)
         plan = Plan(self.shared, number=number, deviations=shrunk.deviations, teller=Teller())
@@ -165,6 +173,8 @@ class Search:
         if shrunk.exhausted:
             plan.story += ("(shrinking was stopped there; a shorter story may exist)",)
         final = self._run(plan, _always)
+        if final.timed_out:
+            return self._as_first(_CUT_SHORT)
         if final.error is None or signature(final.error) != wanted:
             return self._as_first(_UNREPEATABLE)
         for phase in final.phases:
@@ -183,7 +193,7 @@ class Search:
     def _cut_short(self, error: BaseException) -> list[pytest.TestReport]:
         """A timeout struck in the search itself."""
         if self.first:
-            return self._as_first("not shrunk: the test's timeout struck while it was")
+            return self._as_first(_CUT_SHORT)
         self._tear_down(error)
 
         def strike() -> None:
@@ -261,6 +271,7 @@ class Search:
         self.item.warn(pytest.PytestWarning(f"{self.item.nodeid}: raised while it was torn down: {one_line(error)}"))
 
 
+_CUT_SHORT = "not shrunk: the test's timeout struck while it was"
 _UNREPEATABLE = (
     "it did not fail again when it was repeated from its own record: the test depends on something outside its world (real time, a global "
     "random generator, state of a fixture that is kept between runs); simsock.check_determinism may say what"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 RACE = """
     @pytest.mark.simsock(schedules=100)
     def test_race(sim, log):
@@ -333,6 +335,38 @@ def test_a_teardown_that_raises_ends_the_search(project):
         """
     )
     project.run().assert_outcomes(passed=2, errors=1)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_timeout_that_strikes_before_a_teardown_ends_the_search(project, fails):
+    project.write_plain(
+        """
+        import pytest
+
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_runtest_teardown(item):
+            if item.name == "test_it" and not item.config.stash.get("struck", False):
+                item.config.stash["struck"] = True
+                pytest.fail("Timeout (>1.0s) from pytest-timeout.")
+        """,
+        name="conftest",
+    )
+    project.write_plain(
+        f"""
+        import pytest
+        runs = []
+
+        @pytest.mark.simsock(schedules=5)
+        def test_it(sim):
+            runs.append(1)
+            assert not {fails}
+
+        def test_after(sim):
+            assert len(runs) == 1
+        """
+    )
+    result = project.run()
+    result.assert_outcomes(errors=1, **({"passed": 1, "failed": 1} if fails else {"passed": 2}))
 
 
 def test_a_debugger_is_offered_the_failure_once(project):
