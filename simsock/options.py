@@ -72,6 +72,16 @@ class Options:
             raise UsageError(f"max_time and max_real_time: expected more than nothing, got {max_time!r} and {max_real_time!r}")
         self.limits = Limits(max_steps, time_ns, real_ns / NS)
 
+    @classmethod
+    def from_keywords(cls, **options: Any) -> Options:
+        """As the constructor; worlds without any option share one object, because checking takes a twentieth of a small world's life."""
+        global _plain
+        if options:
+            return cls(**options)
+        if _plain is None:
+            _plain = cls()
+        return _plain
+
     def as_dict(self) -> dict[str, Any]:
         """The plain form for tokens: what differs from the defaults. The scope is not part of it, nor is the limit of real time."""
         plain: dict[str, Any] = {
@@ -114,6 +124,7 @@ class Options:
         return options
 
 
+_plain: Options | None = None
 _DEFAULTS = {"strategy": "fifo", "preempt": "calls", "chunks": "whole", "patch": False, "entropy": "tape"}
 
 

@@ -78,7 +78,7 @@ class Simulation:
                 raise Unsupported(f"allow={options['allow']!r}: letting real peers through the fence is not there yet")
         else:
             try:
-                checked = Options(**options)
+                checked = Options.from_keywords(**options)
             except TypeError as error:
                 raise UsageError(f"Simulation: {error}".replace("Options.__init__() got an unexpected keyword argument", "unknown option")) from None
         self._set_up(checked, seed, deviations, records)

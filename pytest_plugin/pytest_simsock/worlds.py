@@ -21,7 +21,7 @@ from pytest_simsock.marking import Settings, settings_of
 from pytest_simsock.plans import PLAN, Plan
 from simsock.errors import Deadlock, ReplayMismatch, SimsockError
 from simsock.kernel import session
-from simsock.kernel.core import _body
+from simsock.kernel.launcher import _body
 from simsock.kernel.places import is_library, is_simsock, short_path
 from simsock.kernel.report import task_table
 from simsock.search.exploring import nth_seed

@@ -17,7 +17,7 @@ from _thread import get_ident
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from greenlet import GreenletExit, getcurrent, greenlet
+from greenlet import getcurrent
 
 from simsock.errors import Deadlock, LimitExceeded, RealTimeLimit, StepLimit, TaskCancelled, TaskKilled, TimeLimit, WorldEnded
 from simsock.kernel.files import Process
@@ -30,6 +30,8 @@ from simsock.kernel.units import NS, duration_ns, format_ns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from greenlet import greenlet
 
     from simsock.choices import Tape
 
@@ -64,6 +66,7 @@ class Kernel:
         "__weakref__",
         "_checked_switches",
         "_collect_at",
+        "_collected",
         "_idlers",
         "_launcher",
         "_limit_at",
@@ -139,6 +142,7 @@ class Kernel:
         self._serial = 0
         self._idlers: deque[Task] = deque()
         self._collect_at = COLLECT_EVERY
+        self._collected = False
         self._limit_at = limits.steps
         self._checked_switches = -1
         self.thread = get_ident()
@@ -611,8 +615,14 @@ class Kernel:
     def collect(self) -> None:
         """Collect garbage here, at a counted step, and close what its finalizers want closed."""
         gc.collect()
+        self._collected = True
         if self.finalized:
             self._drain()
+
+    def collect_last(self) -> None:
+        """Collect at the world's end. All that it made is young, and looked at alone, unless it collected before."""
+        gc.collect(2 if self._collected else 0)
+        self._drain()
 
     def finalize(self, action: Callable[[], object]) -> None:
         """Called by finalizers, which may interrupt the kernel anywhere: do ``action`` at the next point instead."""
@@ -658,42 +668,3 @@ class Kernel:
     def refuse_wait(self) -> None:
         """A wait while the world ends, or after it."""
         refuse(self, WorldEnded("this world has ended") if self.ended else TaskKilled("the world has ended"))
-
-
-def make_launcher() -> greenlet:
-    """The launcher of one OS thread: made where the stack is shallow, used by one world after another."""
-    launcher = greenlet(_launch)
-    launcher.switch()
-    return launcher
-
-
-def _launch() -> None:
-    """The launcher: starts every task from a shallow stack, so that none inherits the depth of whoever spawned it."""
-    task: Task = getcurrent().parent.switch()  # type: ignore[union-attr]  # it has a parent: it is never the main greenlet
-    while True:
-        task.greenlet = greenlet(_body)
-        task.started = True
-        task = task.greenlet.switch(task)
-
-
-def _body(task: Task) -> Task | None:
-    kernel = task.kernel
-    try:
-        if kernel.carry is not None:
-            kernel.carry.begin()
-        if task.pending is not None:
-            kernel._raise_pending(task)
-        task.value = task.fn(*task.args, **task.kwargs)  # type: ignore[misc]  # only the first task has no function
-    except (TaskKilled, GreenletExit):
-        task.cancelled = True
-    except SystemExit:
-        pass  # as in a thread: it ends this task only
-    except (KeyboardInterrupt, RealTimeLimit) as error:  # the latter from the watchdog, where there are no signals
-        if not kernel.ending:
-            kernel._fail_first(error)
-    except BaseException as error:
-        task.error = error
-        kernel.task_failed(task, error)
-    if kernel.preemption is not None:
-        kernel.preemption.rearm()
-    return kernel._end_task(task)

@@ -13,7 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from simsock.errors import UsageError
-from simsock.kernel.core import make_launcher
+from simsock.kernel.launcher import borrow_launcher, return_launcher
 from simsock.kernel.preempt import Preemption, make_preemption
 from simsock.kernel.scope import Scope
 from simsock.kernel.watchdog import watchdog
@@ -59,7 +59,7 @@ class Session:
     def __enter__(self) -> Session:
         if self.preemption is not None:
             self.preemption.start()
-        self.launcher = make_launcher()
+        self.launcher = borrow_launcher()
         watchdog.start()
         if self.patching is not None:
             self.patching.prepare()
@@ -84,7 +84,7 @@ class Session:
             self._take_down()
 
     def _take_down(self) -> None:
-        self.launcher.throw()
+        return_launcher(self.launcher)
         if not self._was_frozen:
             gc.unfreeze()
         if self._was_enabled:

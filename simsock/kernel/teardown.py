@@ -7,7 +7,6 @@ stopped at every line, and in the end named in an error. Law: every task is dead
 
 from __future__ import annotations
 
-import gc
 import sys
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -50,7 +49,7 @@ def end(kernel: Kernel, *, collect: bool = False) -> list[TaskWillNotEnd]:
                 problems.append(problem)
     kernel.current = first
     if collect:
-        gc.collect()
+        kernel.collect_last()
     kernel._drain()
     kernel.timers = type(kernel.timers)()
     kernel.runq.clear()

@@ -11,6 +11,7 @@ part of the kernel that reads a real clock, and it decides nothing but that a ru
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # no stubs: what the standard module wraps, without its enumerations
 import _thread
 import ctypes
 import os
@@ -37,7 +38,7 @@ _monotonic = time.monotonic
 _allocate_lock = _thread.allocate_lock
 _get_ident = _thread.get_ident
 _kill = getattr(signal, "pthread_kill", None)
-_set_handler, _get_handler, _default_int_handler = signal.signal, signal.getsignal, signal.default_int_handler
+_set_handler, _get_handler, _default_int_handler = _signal.signal, _signal.getsignal, signal.default_int_handler
 
 
 class Watchdog:

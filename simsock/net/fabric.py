@@ -92,19 +92,24 @@ class Fabric:
     def _make_host(self, name: str, addresses: Iterable[str] | None) -> Host:
         if not isinstance(name, str) or not name or len(name) > 253 or name.split() != [name]:
             raise UsageError(f"host: expected a name without blanks, got {name!r}")
-        given = tuple(addresses) if addresses is not None else nth_address(len(self._hosts) + 1)
+        found = self._checked(name, addresses) if addresses is not None else nth_address(len(self._hosts) + 1)
+        if addresses is None and any(ip in self._by_address for ip in found):
+            self._checked(name, found)
+        host = self._hosts[name] = Host(self, name, found)
+        for ip in found:
+            self._by_address[ip] = host
+        return host
+
+    def _checked(self, name: str, addresses: Iterable[str]) -> tuple[str, ...]:
         found = []
-        for address in given:
+        for address in addresses:
             ip = canonical(address) if isinstance(address, str) else None
             if ip is None or is_any(ip) or is_loopback(ip):
                 raise UsageError(f"host {name!r}: expected IP addresses that others can reach, got {address!r}")
             if ip in self._by_address:
                 raise UsageError(f"host {name!r}: address {ip} belongs to host {self._by_address[ip].name!r}")
             found.append(ip)
-        host = self._hosts[name] = Host(self, name, tuple(found))
-        for ip in found:
-            self._by_address[ip] = host
-        return host
+        return tuple(found)
 
     def hosts(self) -> list[Host]:
         """All hosts, in the order in which they were made."""

@@ -17,6 +17,10 @@ from simsock.net.fabric import LOCALHOST, Fabric, Host
 
 SERVICES = {"ftp": 21, "ssh": 22, "telnet": 23, "smtp": 25, "domain": 53, "http": 80, "pop3": 110, "ntp": 123, "imap2": 143, "https": 443, "syslog": 514}
 
+_KINDS: list[tuple[Any, int]] = [(_real.SOCK_STREAM, int(_real.IPPROTO_TCP)), (_real.SOCK_DGRAM, int(_real.IPPROTO_UDP)), (_real.SOCK_RAW, 0)]
+# Plain integers: CPython's flag classes take microseconds to combine.
+_AI_PASSIVE, _AI_NUMERICHOST, _AI_CANONNAME = int(_real.AI_PASSIVE), int(_real.AI_NUMERICHOST), int(_real.AI_CANONNAME)
+
 gaierror = _real.gaierror
 
 
@@ -119,23 +123,22 @@ def getaddrinfo(host: Any, port: Any, family: int = 0, type: int = 0, proto: int
         if port is None:
             raise no_such_name("")
         # glibc's orders, odd as they are.
-        found = [ANY_V4, ANY_V6] if flags & _real.AI_PASSIVE else [LOOPBACK_V6, LOOPBACK_V4]
+        found = [ANY_V4, ANY_V6] if flags & _AI_PASSIVE else [LOOPBACK_V6, LOOPBACK_V4]
         found = [ip for ip in found if family in (0, AF_INET6 if is_v6(ip) else AF_INET)]
     else:
-        if flags & _real.AI_NUMERICHOST and canonical(host if isinstance(host, str) else host.decode()) is None:
+        if flags & _AI_NUMERICHOST and canonical(host if isinstance(host, str) else host.decode()) is None:
             raise no_such_name(host)
         found = resolve(host, (family,) if family else (AF_INET, AF_INET6))
-    kinds = [(_real.SOCK_STREAM, _real.IPPROTO_TCP), (_real.SOCK_DGRAM, _real.IPPROTO_UDP), (_real.SOCK_RAW, 0)]
-    kinds = [kind for kind in kinds if type in (0, kind[0]) and proto in (0, kind[1])]
+    kinds = [kind for kind in _KINDS if type in (0, kind[0]) and proto in (0, kind[1])]
     if not kinds:
         raise gaierror(_real.EAI_SOCKTYPE, "ai_socktype not supported")
-    name = host if flags & _real.AI_CANONNAME and isinstance(host, str) else ""
+    name = host if flags & _AI_CANONNAME and isinstance(host, str) else ""
     rows = []
     for ip in found:
         af = _real.AF_INET6 if is_v6(ip) else _real.AF_INET
         address: tuple[Any, ...] = (ip, number, 0, 0) if is_v6(ip) else (ip, number)
         for kind, protocol in kinds:
-            rows.append((af, kind, int(protocol), name, address))
+            rows.append((af, kind, protocol, name, address))
             name = ""
     return rows
 

@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from greenlet import getcurrent, greenlet
+from greenlet import greenlet
+
+from simsock import Simulation
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -37,6 +39,7 @@ def living_greenlets():
     def count() -> int:
         return sum(1 for thing in gc.get_objects() if isinstance(thing, greenlet) and thing.gr_frame is not None)
 
-    getcurrent()  # makes the thread's own, if nobody did before
+    with Simulation():  # makes the thread's own greenlet and its launcher, which are kept
+        pass
     before = count()
     return lambda: count() - before
