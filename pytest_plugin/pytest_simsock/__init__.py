@@ -17,7 +17,9 @@ from pytest_simsock.configuring import (
 from pytest_simsock.fixtures import sim, simsock_config, simsock_seed, testbed
 from pytest_simsock.hooks import (
     pytest_collection_modifyitems,
+    pytest_fixture_setup,
     pytest_generate_tests,
+    pytest_pyfunc_call,
     pytest_runtest_call,
     pytest_runtest_makereport,
     pytest_runtest_protocol,
@@ -29,7 +31,9 @@ __all__ = [
     "pytest_collection_modifyitems",
     "pytest_configure",
     "pytest_configure_node",
+    "pytest_fixture_setup",
     "pytest_generate_tests",
+    "pytest_pyfunc_call",
     "pytest_report_header",
     "pytest_runtest_call",
     "pytest_runtest_makereport",

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from pytest_simsock import shelter
 from pytest_simsock.configuring import CHOSEN
 from pytest_simsock.marking import mistake_in_marker, schedules_of
 
@@ -56,13 +57,41 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     schedules = schedules_of(item)
     if schedules is None:
         return None
-    from pytest_simsock.searching import Search
+    with shelter.sheltered():
+        from pytest_simsock.searching import Search
 
-    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-    for report in Search(item, nextitem, schedules).reports():
-        item.ihook.pytest_runtest_logreport(report=report)
-    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+        item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+        for report in Search(item, nextitem, schedules).reports():
+            item.ihook.pytest_runtest_logreport(report=report)
+        item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
     return True
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> Generator[None, Any, Any]:
+    __tracebackhide__ = True
+    if not shelter.is_active():
+        return (yield)
+    for name in fixturedef.argnames:
+        request.getfixturevalue(name)  # pytest would make them inside what is exposed; so it finds them made
+    before = len(fixturedef._finalizers)
+    try:
+        with shelter.exposed():
+            return (yield)
+    finally:
+        if fixturedef.cached_result is None:  # struck before pytest had begun: it would not finish what it has not set up
+            fixturedef._finalizers.clear()
+        else:
+            fixturedef._finalizers[before:] = map(shelter.exposing, fixturedef._finalizers[before:])
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_pyfunc_call() -> Generator[None, Any, Any]:
+    __tracebackhide__ = True
+    if not shelter.is_active():
+        return (yield)
+    with shelter.exposed():
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)  # the innermost wrapper: what the world's end prints is captured, its time counts
@@ -81,12 +110,21 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     __tracebackhide__ = True
     try:
-        result = yield
+        if shelter.is_active() and not _runs_a_function(item):
+            with shelter.exposed():
+                result = yield
+        else:
+            result = yield
     except BaseException as error:
         _end(item, error)
         raise
     _end(item, None)
     return result
+
+
+def _runs_a_function(item: pytest.Item) -> bool:
+    """Whether its test is a plain function, for which ``pytest_pyfunc_call`` is called, and not unittest's or another plugin's."""
+    return isinstance(item, pytest.Function) and type(item).runtest is pytest.Function.runtest
 
 
 def _end(item: pytest.Item, error: BaseException | None) -> None:

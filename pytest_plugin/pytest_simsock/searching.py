@@ -6,7 +6,7 @@ Laws of the file:
 * each run sets up and tears down the test's function-scoped fixtures; wider ones are set up once and torn down after the last run;
 * a run that is skipped, expected to fail, or fails before there is a world ends the search and is reported as it is;
 * the failure that is reported comes from the last run, which was listened to; if it cannot be repeated, from the first, and that is said;
-* a timeout that strikes during the search ends it, wherever it strikes.
+* a timeout that strikes during the search ends it (where it may strike: ``shelter.py``).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from _pytest.runner import check_interactive_exception
 
 from pytest_simsock.hooks import STAGE
 from pytest_simsock.plans import PLAN, Plan, Shared
+from pytest_simsock.shelter import strike, was_swallowed
 from pytest_simsock.telling import add_sections
 from pytest_simsock.worlds import World
 from simsock.choices import shrink
@@ -90,7 +91,7 @@ class Search:
         """Search; what comes of it is to be logged as the item's."""
         try:
             reports = self._search()
-        except pytest.fail.Exception as error:  # the timer of pytest-timeout went off between two phases
+        except pytest.fail.Exception as error:  # a timeout, between two runs
             reports = self._cut_short(error)
         finally:
             self.shared.close()
@@ -194,12 +195,12 @@ class Search:
         """A timeout struck in the search itself."""
         if self.first:
             return self._as_first(_CUT_SHORT)
-        self._tear_down(error)
+        self._tear_down()
 
-        def strike() -> None:
+        def again() -> None:
             raise error
 
-        call = pytest.CallInfo.from_call(strike, when="call")
+        call = pytest.CallInfo.from_call(again, when="call")
         report: pytest.TestReport = self.item.ihook.pytest_runtest_makereport(item=self.item, call=call)
         return [report]
 
@@ -208,6 +209,7 @@ class Search:
     def _run(self, plan: Plan, is_final: Callable[[Run], bool]) -> Run:
         """Setup, call and teardown, as ``_pytest.runner.runtestprotocol`` does them, but nothing is logged."""
         item: Any = self.item
+        strike()
         self._as_new(plan)
         if hasattr(item, "_request") and not item._request:
             item._initrequest()
@@ -223,6 +225,8 @@ class Search:
             if hasattr(item, "_request"):
                 item._request = False
                 item.funcargs = None
+        if not run.timed_out:
+            was_swallowed()
         return run
 
     def _as_new(self, plan: Plan) -> None:
@@ -254,20 +258,20 @@ class Search:
         session = self.item.session
         return None if session.shouldfail or session.shouldstop else self.nextitem
 
-    def _tear_down(self, error: BaseException | None = None) -> None:
+    def _tear_down(self) -> None:
         """Tear down what the item that comes next does not need; what the item itself had set up may be gone already."""
         stage = self.item.stash.get(STAGE, None)
         try:
             if stage is not None:
-                stage.end(error)
-        except Exception as late:
+                stage.end(None)
+        except (Exception, pytest.fail.Exception) as late:
             self._warn(late)
         try:
             self.item.session._setupstate.teardown_exact(self._next())
-        except Exception as late:
+        except (Exception, pytest.fail.Exception) as late:
             self._warn(late)
 
-    def _warn(self, error: Exception) -> None:
+    def _warn(self, error: BaseException) -> None:
         self.item.warn(pytest.PytestWarning(f"{self.item.nodeid}: raised while it was torn down: {one_line(error)}"))
 
 

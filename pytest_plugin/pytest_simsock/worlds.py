@@ -19,6 +19,7 @@ from pytest_simsock.configuring import CHOSEN
 from pytest_simsock.hooks import STAGE
 from pytest_simsock.marking import Settings, settings_of
 from pytest_simsock.plans import PLAN, Plan
+from pytest_simsock.shelter import exposing
 from simsock.errors import Deadlock, ReplayMismatch, SimsockError
 from simsock.kernel import session
 from simsock.kernel.launcher import _body
@@ -133,7 +134,7 @@ class Stage:
         self._entered.clear()
         if self.world is not None:
             self.world.capture(error)
-            steps.append(self.world.leave)  # the fixture has, unless it was interrupted
+            steps.append(exposing(self.world.leave))  # the fixture has, unless it was interrupted
         raised: list[BaseException] = []
         for step in steps:
             try:
