@@ -20,6 +20,9 @@ Where it is better than the standard module, on purpose:
 * threads that have ended are forgotten at once, at a cost that does not depend on how many there are; a thread that closes its own
   server waits for the others and not for itself;
 * ``error_hooks`` let a test learn of the errors that would otherwise only be printed.
+
+What the standard module does not have: ``ThreadPoolMixIn``, a limited number of threads; ``SelectorMixIn``, many connections in one thread,
+with ``SelectorRequestHandler``, whose ``handle()`` is a generator.
 """
 
 from __future__ import annotations
@@ -30,14 +33,23 @@ import socket
 from simsock.socketserver.base import BaseServer, error_hooks
 from simsock.socketserver.handlers import BaseRequestHandler, DatagramRequestHandler, StreamRequestHandler
 from simsock.socketserver.mixins import ThreadingMixIn
+from simsock.socketserver.pools import ThreadPoolMixIn
+from simsock.socketserver.selecting import SelectorMixIn
 from simsock.socketserver.servers import TCPServer, UDPServer
+from simsock.socketserver.waits import SelectorRequestHandler
 
 __all__ = [
     "BaseRequestHandler",
     "BaseServer",
     "DatagramRequestHandler",
+    "SelectorMixIn",
+    "SelectorRequestHandler",
+    "SelectorTCPServer",
     "StreamRequestHandler",
     "TCPServer",
+    "ThreadPoolMixIn",
+    "ThreadPoolTCPServer",
+    "ThreadPoolUDPServer",
     "ThreadingMixIn",
     "ThreadingTCPServer",
     "ThreadingUDPServer",
@@ -52,6 +64,18 @@ class ThreadingTCPServer(ThreadingMixIn, TCPServer):
 
 class ThreadingUDPServer(ThreadingMixIn, UDPServer):
     """A UDP server with a thread for each datagram."""
+
+
+class ThreadPoolTCPServer(ThreadPoolMixIn, TCPServer):
+    """A TCP server with at most ``max_workers`` threads; while all are busy, clients wait to be accepted."""
+
+
+class ThreadPoolUDPServer(ThreadPoolMixIn, UDPServer):
+    """A UDP server with at most ``max_workers`` threads; while all are busy, datagrams wait in the socket's buffer, or are lost."""
+
+
+class SelectorTCPServer(SelectorMixIn, TCPServer):
+    """A TCP server that handles all its connections in one thread. There is none for UDP: a datagram is never partly finished."""
 
 
 if hasattr(os, "fork"):
@@ -70,12 +94,22 @@ if hasattr(socket, "AF_UNIX"):
     from simsock.socketserver.servers import UnixDatagramServer, UnixStreamServer
 
     __all__ += ["ThreadingUnixDatagramServer", "ThreadingUnixStreamServer", "UnixDatagramServer", "UnixStreamServer"]
+    __all__ += ["SelectorUnixStreamServer", "ThreadPoolUnixDatagramServer", "ThreadPoolUnixStreamServer"]
 
     class ThreadingUnixStreamServer(ThreadingMixIn, UnixStreamServer):
         """A Unix stream server with a thread for each connection."""
 
     class ThreadingUnixDatagramServer(ThreadingMixIn, UnixDatagramServer):
         """A Unix datagram server with a thread for each datagram."""
+
+    class ThreadPoolUnixStreamServer(ThreadPoolMixIn, UnixStreamServer):
+        """A Unix stream server with at most ``max_workers`` threads."""
+
+    class ThreadPoolUnixDatagramServer(ThreadPoolMixIn, UnixDatagramServer):
+        """A Unix datagram server with at most ``max_workers`` threads."""
+
+    class SelectorUnixStreamServer(SelectorMixIn, UnixStreamServer):
+        """A Unix stream server that handles all its connections in one thread."""
 
     if hasattr(os, "fork"):
         __all__ += ["ForkingUnixDatagramServer", "ForkingUnixStreamServer"]

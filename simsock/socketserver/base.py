@@ -80,19 +80,21 @@ class BaseServer:
         self.__loops.append(loop)  # before the first look at the request for shutdown; who asks for one looks here after asking
         try:
             selectors = network.selectors
-            with _selector(selectors) as selector:
+            with self._make_selector() as selector:
                 selector.register(self, selectors.EVENT_READ)
                 selector.register(woken, selectors.EVENT_READ)
                 # A request for shutdown is looked for on both sides of the wait: nothing is accepted after one.
                 while not self.__shutdown_request:
-                    ready = selector.select(timeout)
+                    ready = selector.select(self._before_wait(selector, timeout))
                     if self.__shutdown_request:
                         break
-                    for key, _events in ready:
+                    for key, events in ready:
                         if key.fileobj is self:
                             self._handle_request_noblock()
+                        elif key.fileobj is woken:
+                            woken.recv(1)  # by _wake(), or for nothing: a forked child has shut down its copy of this server
                         else:
-                            woken.recv(1)  # woken for nothing: a forked child has shut down its copy of this server
+                            self._on_ready(key, events)
                     self.service_actions()
         finally:
             with self.__changed:
@@ -135,6 +137,37 @@ class BaseServer:
                 )
             while self.__loops and self.__stops == stops:
                 self.__changed.wait()
+
+    # What mix-in classes put into the loop: when it listens, how long it waits at most, and what else it waits for.
+
+    def _make_selector(self) -> Any:
+        return _selector(self.network.selectors)
+
+    def _listen(self, selector: Any, wanted: bool) -> None:
+        """Have the selector watch for requests, or not. Those that are not watched for wait in the listening socket's backlog."""
+        wanted = wanted and self.fileno() != -1  # a handler may have closed the server
+        try:
+            watched = self in selector.get_map()
+        except ValueError:  # closed while it was not watched
+            watched = False
+        if wanted and not watched:
+            selector.register(self, self.network.selectors.EVENT_READ)
+        elif watched and not wanted:
+            selector.unregister(self)
+
+    def _before_wait(self, selector: Any, timeout: float | None) -> float | None:
+        """Called before every wait of ``serve_forever()``; what it returns is how long the wait may take."""
+        return timeout
+
+    def _on_ready(self, key: Any, events: int) -> None:
+        """Called when something that a mix-in class has registered with the selector is ready."""
+        raise NotImplementedError(f"{type(self).__name__} watches {key.fileobj!r} and has no _on_ready()")
+
+    def _wake(self) -> None:
+        """Have every ``serve_forever()`` that runs take another turn. For any thread."""
+        with self.__changed:
+            for _ident, waker in self.__loops:
+                waker.send(b"\0")
 
     def service_actions(self) -> None:
         """Called by ``serve_forever()`` at every turn of its loop, at least every ``poll_interval`` seconds. May be overridden."""

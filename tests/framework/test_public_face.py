@@ -9,6 +9,7 @@ import socketserver as standard
 import pytest
 
 from simsock import network, socketserver, testbed
+from simsock.socketserver import pools, selecting, waits
 
 NAMES = sorted({*standard.__all__, "ForkingUnixStreamServer", "ForkingUnixDatagramServer"})  # the last two are younger than 3.11
 
@@ -34,8 +35,16 @@ def test_every_name_of_the_standard_module_is_here(name):
     assert inspect.isclass(getattr(socketserver, name))
 
 
+OWN = """
+SelectorMixIn SelectorRequestHandler SelectorTCPServer SelectorUnixStreamServer
+ThreadPoolMixIn ThreadPoolTCPServer ThreadPoolUDPServer ThreadPoolUnixDatagramServer ThreadPoolUnixStreamServer error_hooks
+""".split()
+"""What the standard module does not have."""
+
+
 def test_all_names_what_is_there_and_nothing_twice():
-    assert sorted(socketserver.__all__) == sorted({*NAMES, "error_hooks"})
+    assert sorted(socketserver.__all__) == sorted({*NAMES, *OWN})
+    assert all(hasattr(socketserver, name) for name in socketserver.__all__)
 
 
 @pytest.mark.parametrize(("name", "method"), METHODS)
@@ -59,7 +68,7 @@ def test_a_class_has_the_ancestors_that_the_standard_one_has(name):
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("module", [network, socketserver, testbed])
+@pytest.mark.parametrize("module", [network, socketserver, testbed, pools, selecting, waits])
 def test_the_examples_in_the_docstrings_work(module):
     done = doctest.testmod(module)
     assert done.attempted

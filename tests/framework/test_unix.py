@@ -30,7 +30,7 @@ def path(tmp_path, monkeypatch):
     return "server"
 
 
-@pytest.mark.parametrize("server_class", [socketserver.UnixStreamServer, socketserver.ThreadingUnixStreamServer])
+@pytest.mark.parametrize("server_class", [socketserver.UnixStreamServer, socketserver.ThreadingUnixStreamServer, socketserver.ThreadPoolUnixStreamServer])
 def test_a_stream_server_is_reached_by_its_path(real_bed, path, server_class):
     names = real_bed.network.socket
     with server_class(path, Upper, network=real_bed.network) as server, names.socket(names.AF_UNIX) as client:
@@ -41,7 +41,20 @@ def test_a_stream_server_is_reached_by_its_path(real_bed, path, server_class):
         assert client.recv(100) == b"HELLO\n"
 
 
-@pytest.mark.parametrize("server_class", [socketserver.UnixDatagramServer, socketserver.ThreadingUnixDatagramServer])
+def test_a_stream_server_may_use_a_selector(real_bed, path):
+    class Handler(socketserver.SelectorRequestHandler):
+        def handle(self):
+            self.write((yield self.readline()).upper())
+
+    names = real_bed.network.socket
+    with socketserver.SelectorUnixStreamServer(path, Handler, network=real_bed.network) as server, names.socket(names.AF_UNIX) as client:
+        client.connect(path)
+        client.sendall(b"hello\n")
+        server.handle_request()
+        assert client.recv(100) == b"HELLO\n"
+
+
+@pytest.mark.parametrize("server_class", [socketserver.UnixDatagramServer, socketserver.ThreadingUnixDatagramServer, socketserver.ThreadPoolUnixDatagramServer])
 def test_a_datagram_server_is_reached_by_its_path(real_bed, path, server_class):
     names = real_bed.network.socket
     with server_class(path, UpperDatagram, network=real_bed.network) as server, names.socket(names.AF_UNIX, names.SOCK_DGRAM) as client:
