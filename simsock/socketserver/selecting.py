@@ -319,7 +319,7 @@ class SelectorMixIn:
         selectors = self.network.selectors
         events = 0
         if not idle and connection.wait is not None:
-            if connection.wait.reads and not connection.ended:
+            if connection.wait.reads:
                 events |= selectors.EVENT_READ
             if connection.handler.outgoing:
                 events |= selectors.EVENT_WRITE

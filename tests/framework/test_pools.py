@@ -360,3 +360,24 @@ def test_datagrams_are_handled_by_the_pool_too(bed, make_server):
             client.sendto(b"hello %d" % number, server.server_address)
             server.handle_request()
             assert client.recv(100) == b"HELLO %d" % number
+
+
+def test_an_idle_worker_keeps_no_request_alive(bed, make_server, dial):
+    import weakref
+
+    held = []
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self):
+            held.append(weakref.ref(self.request))
+
+    server = make_server(socketserver.ThreadPoolTCPServer, Handler, max_workers=1)
+    client = dial(server)
+    server.handle_request()
+    assert client.recv(1) == b""
+    for _ in range(1000):  # the worker may still be on its way back
+        if held[0]() is None:
+            break
+        bed.network.time.sleep(0.001)
+    assert held[0]() is None
+    assert len(server._threads) == 1

@@ -141,6 +141,25 @@ def test_what_nobody_waits_for_is_not_read(bed, serve, dial, event):
     assert connection.incoming == b""
 
 
+def test_no_more_than_read_limit_is_kept_of_a_client_that_says_too_much_at_once(serve, dial, event):
+    begun = event()
+
+    class Handler(Base):
+        read_limit = 10
+
+        def handle(self):
+            while (yield self.recv(1)) != b"!":
+                begun.set()
+                yield self.sleep(0.01)
+
+    server = serve(Handler)
+    client = dial(server)
+    client.sendall(b"x" * 100_000)
+    begun.wait()
+    [connection] = server._connections
+    assert 0 < len(connection.incoming) <= 10
+
+
 # Side by side
 
 
@@ -330,6 +349,8 @@ def test_each_wait_has_its_own_time(bed, serve, dial):
 
 def test_sleep_takes_its_time_while_the_others_go_on(bed, serve, dial):
     class Handler(Base):
+        timeout = 1000
+
         def handle(self):
             seconds = float((yield self.readline()))
             yield self.sleep(seconds)
@@ -358,7 +379,9 @@ def test_many_waits_with_a_timeout_leave_few_alarms(serve, dial):
         timeout = 1000
 
     server = serve(Handler)
-    client = dial(server)
+    idle, client = dial(server), dial(server)
+    idle.sendall(b"x\n")
+    assert idle.recv(10) == b"X\n"  # its alarm is the first, and stays
     for _ in range(1000):
         client.sendall(b"x\n")
         assert client.recv(10) == b"X\n"

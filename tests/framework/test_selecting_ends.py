@@ -115,6 +115,30 @@ def test_a_client_that_breaks_off_is_an_error_where_the_handler_waits(bed, serve
     assert issubclass(errors[0], ConnectionError)
 
 
+def test_what_is_not_sent_when_time_runs_out_is_given_up(serve, dial, errors_of, event):
+    """And not waited for once more."""
+    left, over = [], event()
+
+    class Server(socketserver.SelectorTCPServer):
+        def shutdown_request(self, request):
+            left.extend(len(connection.handler.outgoing) for connection in held)
+            super().shutdown_request(request)
+            over.set()
+
+    class Handler(Base):
+        timeout = 0.02
+
+        def handle(self):
+            held.extend(self.server._connections)
+            yield self.write(b"x" * 50_000_000)
+
+    held = []
+    dial(serve(Handler, Server))
+    over.wait()
+    assert left == [0]
+    assert len(errors_of(TimeoutError)) == 1
+
+
 def test_an_error_in_setup_is_one_of_the_request(serve, dial, errors_of):
     class Handler(Base):
         def setup(self):
@@ -257,6 +281,28 @@ def test_a_handler_may_close_its_own_server_whose_loop_gives_up_the_rest(bed, se
     assert all_of(waiting) == b""
     with pytest.raises(OSError, match="refused"):
         dial(server)
+
+
+def test_another_thread_may_close_the_server_and_the_loop_hears_of_it(serve, dial):
+    server = serve(Upper)
+    client = dial(server)
+    client.sendall(b"x\n")
+    assert client.recv(10) == b"X\n"
+    server.server_close()
+    assert all_of(client) == b""
+
+
+def test_accepting_never_blocks_the_loop(make_server, dial):
+    """A client may be gone between the moment when the selector sees it and that of ``accept()``."""
+    server = make_server(socketserver.SelectorTCPServer, Upper)
+    assert server.socket.gettimeout() == 0
+    server.timeout = 0
+    server._handle_request_noblock()  # nobody is there
+    client = dial(server)
+    saying(client, b"x\n")
+    server.timeout = 10
+    server.handle_request()
+    assert all_of(client) == b"X\n"
 
 
 def test_a_connection_that_was_accepted_and_not_begun_is_finished_too(make_server, dial):
