@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import gc
 import itertools
+import sys
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from simsock.errors import UsageError
+from simsock.kernel import measuring
 from simsock.kernel.launcher import borrow_launcher, return_launcher
 from simsock.kernel.preempt import Preemption, make_preemption
 from simsock.kernel.scope import Scope
@@ -57,6 +59,8 @@ class Session:
             self.preemption = make_preemption(granularity, scope)
 
     def __enter__(self) -> Session:
+        if sys.gettrace() is not None:
+            measuring.check(self.preemption.granularity if self.preemption is not None else "calls")
         if self.preemption is not None:
             self.preemption.start()
         self.launcher = borrow_launcher()
