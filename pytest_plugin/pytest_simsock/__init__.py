@@ -17,8 +17,10 @@ from pytest_simsock.configuring import (
 from pytest_simsock.fixtures import sim, simsock_config, simsock_seed, testbed
 from pytest_simsock.hooks import (
     pytest_collection_modifyitems,
+    pytest_enter_pdb,
     pytest_fixture_setup,
     pytest_generate_tests,
+    pytest_leave_pdb,
     pytest_pyfunc_call,
     pytest_runtest_call,
     pytest_runtest_makereport,
@@ -31,8 +33,10 @@ __all__ = [
     "pytest_collection_modifyitems",
     "pytest_configure",
     "pytest_configure_node",
+    "pytest_enter_pdb",
     "pytest_fixture_setup",
     "pytest_generate_tests",
+    "pytest_leave_pdb",
     "pytest_pyfunc_call",
     "pytest_report_header",
     "pytest_runtest_call",

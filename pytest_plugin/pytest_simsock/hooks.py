@@ -6,6 +6,7 @@ Owns the hooks of collection and of a test's phases, and what happens at once in
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Generator
 from typing import Any
 
@@ -146,3 +147,18 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
             tell(item, report, stage.world, call.excinfo.value)
     return report
+
+
+def pytest_enter_pdb() -> None:
+    """``breakpoint()`` in a world: the time that somebody takes to think is not the world's."""
+    _watchdog("hold")
+
+
+def pytest_leave_pdb() -> None:
+    _watchdog("go_on")
+
+
+def _watchdog(method: str) -> None:
+    module = sys.modules.get("simsock.kernel.watchdog")  # only where a world may run
+    if module is not None:
+        getattr(module.watchdog, method)()

@@ -91,6 +91,16 @@ class Watchdog:
         """The world is over."""
         self._guarded = None
 
+    def hold(self) -> None:
+        """Somebody looks into the world with a debugger, and takes the time it takes."""
+        self._deadline = float("inf")
+
+    def go_on(self) -> None:
+        """The debugger is left: all of the time counts anew."""
+        kernel = self._guarded
+        if kernel is not None:
+            self._deadline = _monotonic() + kernel.limits.real_seconds
+
     # -- the thread ------------------------------------------------------------------------------------------------------------------
 
     def _watch(self, bell: Any) -> None:
