@@ -101,10 +101,23 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
     if (mistake := mistake_in_marker(item)) is not None:
         pytest.fail(f"{item.nodeid}: {mistake}", pytrace=False)
     try:
-        return (yield)
+        result = yield
     except BaseException as error:
         _end(item, error)
         raise
+    stage = item.stash.get(STAGE, None)
+    if stage is not None:
+        stage.keep_chance()
+    return result
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    __tracebackhide__ = True
+    stage = pyfuncitem.stash.get(STAGE, None)
+    if stage is not None:
+        stage.bring_chance()
+    return (yield)
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)

@@ -10,6 +10,7 @@ Owns one run of one test. Does not know searches (it is told what to run) nor ho
 from __future__ import annotations
 
 import functools
+import random
 import traceback
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +18,11 @@ import pytest
 
 from pytest_simsock.configuring import CHOSEN
 from pytest_simsock.hooks import STAGE
+from pytest_simsock.loops import end_loop, mistake_in_loop
 from pytest_simsock.marking import Settings, settings_of
 from pytest_simsock.plans import PLAN, Plan
 from pytest_simsock.shelter import exposing
-from simsock.errors import Deadlock, ReplayMismatch, SimsockError
+from simsock.errors import Deadlock, ReplayMismatch, SimsockError, Unsupported
 from simsock.kernel import session
 from simsock.kernel.launcher import _body
 from simsock.kernel.places import is_library, is_simsock, short_path
@@ -47,7 +49,10 @@ class World:
         self.tasks = ""
         self.records: list[tuple[Any, ...]] = []
         shared = plan.shared
+        self.item = item
         self.options = options = shared.make_options(item, settings)
+        if options.patch and (mistake := mistake_in_loop(item)):
+            raise Unsupported(mistake)
         replay = item.config.stash[CHOSEN].replay
         deviations = plan.deviations if replay is None else replay.deviations
         self.ended = False
@@ -119,10 +124,21 @@ class Stage:
         self.error: BaseException | None = None
         """What the phase had raised when the end began."""
         self._entered: list[Any] = []
+        self._chance: Any = None
 
     def add(self, request: pytest.FixtureRequest) -> None:
         """Finish the fixture that asks at the end, and before it those that depend on it."""
         self._entered.append(request)
+
+    def keep_chance(self) -> None:
+        """Between the fixtures and the test other plugins have their turn, and some seed the global generator: in a world that is its tape's."""
+        if self.world is not None and self.world.options.patch and self.world.options.entropy == "tape":
+            self._chance = random.getstate()
+
+    def bring_chance(self) -> None:
+        """The test begins: the global generator goes on where the fixtures left it."""
+        if self._chance is not None:
+            random.setstate(self._chance)
 
     def end(self, error: BaseException | None) -> None:
         """End everything that was entered."""
@@ -134,6 +150,7 @@ class Stage:
         self._entered.clear()
         if self.world is not None:
             self.world.capture(error)
+            steps.insert(0, exposing(functools.partial(end_loop, self.world.item)))
             steps.append(exposing(self.world.leave))  # the fixture has, unless it was interrupted
         raised: list[BaseException] = []
         for step in steps:

@@ -58,6 +58,9 @@ LOST_UPDATE = """
 class Project:
     """A folder with tests, to run pytest in, and the reading of what comes of it."""
 
+    without: tuple[str, ...] = ("-p", "no:randomly", "-p", "no:asyncio")
+    """Plugins that stay out where they are installed, but for the tests that are about them: the one shuffles tests, the other has a warning."""
+
     def __init__(self, pytester):
         self.pytester = pytester
         pytester.makeini("[pytest]\n")
@@ -76,15 +79,15 @@ class Project:
 
     def run(self, *args):
         """Run pytest in this process: what it printed."""
-        return self.pytester.runpytest_inprocess("-p", "no:cacheprovider", *args)
+        return self.pytester.runpytest_inprocess("-p", "no:cacheprovider", *self.without, *args)
 
     def run_apart(self, *args):
         """Run pytest in a process of its own: what it printed."""
-        return self.pytester.runpytest_subprocess(*args)
+        return self.pytester.runpytest_subprocess(*self.without, *args)
 
     def reports(self, *args):
         """Run pytest in this process: the reports of all phases."""
-        recorder = self.pytester.inline_run("-p", "no:cacheprovider", *args)
+        recorder = self.pytester.inline_run("-p", "no:cacheprovider", *self.without, *args)
         return recorder.getreports("pytest_runtest_logreport")
 
     def failure(self, *args):
