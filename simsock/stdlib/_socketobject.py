@@ -2,20 +2,18 @@
 
 PYTEST_DONT_REWRITE
 
-Owns timeouts, blocking, Python's argument checks and Linux's errors. Does not know how bytes travel. The object holds an integer
-descriptor; what is behind it lives in the kernel. Laws: every operation is a scheduling point; what is not simulated is an error that
-names it.
+Owns the object's making, its options and its end; sending, receiving and connecting are in the modules beside this one. Does not know how
+bytes travel. The object holds an integer descriptor; what is behind it lives in the kernel. Laws: every operation is a scheduling point;
+what is not simulated is an error that names it.
 """
 
 from __future__ import annotations
 
 import errno
 import socket as _real
-from math import ceil
 from typing import Any
-from zlib import crc32
 
-from simsock.errors import Unsupported, WorldEnded
+from simsock.errors import Unsupported
 from simsock.kernel import session
 from simsock.kernel.files import bad_descriptor
 from simsock.kernel.units import NS
@@ -27,48 +25,25 @@ from simsock.net.datagrams import DatagramSocket
 from simsock.net.sockets import SO_LINGER as _SO_LINGER
 from simsock.net.sockets import SOL_SOCKET as _SOL_SOCKET
 from simsock.net.sockets import os_error
-from simsock.net.streams import CLOSED, CONNECTED, CONNECTING, FAILED, NEW, StreamSocket
+from simsock.net.streams import CONNECTED, StreamSocket
 from simsock.stdlib import _makefile
-from simsock.stdlib._errors import timed_out, would_block
-from simsock.stdlib._names import current_host, endpoint, fabric, reported, unsupported_family
-from simsock.stdlib._waiting import TIMEOUT_MAX
+from simsock.stdlib._buffers import bytes_view
+from simsock.stdlib._connecting import Connecting
+from simsock.stdlib._errors import timed_out
+from simsock.stdlib._names import current_host, fabric, reported, unsupported_family
+from simsock.stdlib._receiving import Receiving
+from simsock.stdlib._sending import Sending
+from simsock.stdlib._socketbase import getdefaulttimeout, setdefaulttimeout
 
-_MSG_PEEK, _MSG_DONTWAIT, _MSG_NOSIGNAL, _MSG_WAITALL, _MSG_TRUNC = 0x2, 0x40, 0x4000, 0x100, 0x20
-_MSG_KNOWN = _MSG_PEEK | _MSG_DONTWAIT | _MSG_NOSIGNAL | _MSG_WAITALL | _MSG_TRUNC
+__all__ = ["getdefaulttimeout", "setdefaulttimeout", "socket"]
+
 _PROTOCOLS: dict[int, tuple[int, int]] = {_real.SOCK_STREAM: (0, _real.IPPROTO_TCP), _real.SOCK_DGRAM: (0, _real.IPPROTO_UDP)}
-_SHUT = {0: (True, False), 1: (False, True), 2: (True, True)}
 
 
-def _timeout_ns(value: Any) -> int | None:
-    """Nanoseconds of a timeout, rounded up; CPython's errors."""
-    if value is None:
-        return None
-    if not isinstance(value, (int, float)):
-        raise TypeError(f"'{type(value).__name__}' object cannot be interpreted as an integer")
-    if value != value:
-        raise ValueError("Invalid value NaN (not a number)")
-    if value < 0:
-        raise ValueError("Timeout value out of range")
-    if value > TIMEOUT_MAX:
-        raise OverflowError("timestamp out of range for platform time_t")
-    return ceil(value * NS)
-
-
-def getdefaulttimeout() -> float | None:
-    """The timeout of new sockets in seconds, or None."""
-    wait_ns = session.kernel().state.get("default_timeout_ns")
-    return None if wait_ns is None else wait_ns / NS
-
-
-def setdefaulttimeout(timeout: float | None) -> None:
-    """Set the timeout of new sockets in seconds, or None for none."""
-    session.kernel().state["default_timeout_ns"] = _timeout_ns(timeout)
-
-
-class socket(_real.socket):
+class socket(Connecting, Receiving, Sending):
     """A simulated socket: the standard class's interface, with its state in the world's kernel."""
 
-    __slots__ = ("_fd", "_inheritable", "_kernel", "_sim_family", "_sim_proto", "_sim_type", "_wait_ns")
+    __slots__ = ()
 
     def __init__(self, family: int = -1, type: int = -1, proto: int = -1, fileno: int | None = None) -> None:
         # The C initialiser is not called: the C object keeps descriptor -1 and never touches a real one.
@@ -118,6 +93,22 @@ class socket(_real.socket):
         self._take(file)
         self._wait_ns = file.kernel.state.get("default_timeout_ns")
         return self
+
+    def accept(self) -> tuple[socket, Any]:
+        """(a new socket, the peer's address) of the next connection."""
+        file = self._stream("accept")
+        connection = listeners.accept(file)
+        if connection is None:
+            deadline = self._deadline()
+            while connection is None:
+                if not file.wait_readable(deadline, "accept"):
+                    raise timed_out()
+                self._check_open()
+                connection = listeners.accept(file)
+        self._log("accept", connection)
+        accepted = socket._wrap(connection)
+        accepted._sim_proto = self._sim_proto
+        return accepted, reported(file.family, connection.remote)
 
     def _take(self, file: StreamSocket | DatagramSocket) -> None:
         self._sim_family, self._sim_type = file.family, file.type
@@ -173,364 +164,6 @@ class socket(_real.socket):
     def __getstate__(self) -> Any:
         raise TypeError(f"cannot pickle {type(self).__name__!r} object")
 
-    def fileno(self) -> int:
-        """The descriptor, or -1 when closed."""
-        return self._fd
-
-    def _file(self) -> Any:
-        """The open file, at a scheduling point."""
-        kernel = self._kernel
-        if kernel is not session.active:
-            raise WorldEnded("this socket belongs to a world that has ended")
-        kernel.point()
-        try:
-            return kernel.files[self._fd]
-        except KeyError:
-            raise bad_descriptor() from None
-
-    def _log(self, what: str, file: Any, *more: Any) -> None:
-        kernel = self._kernel
-        kernel.log.append((kernel.now, kernel.current.path, what, file.title, *more))
-
-    def _stream(self, what: str) -> StreamSocket:
-        file = self._file()
-        if not isinstance(file, StreamSocket):
-            raise os_error(errno.EOPNOTSUPP)
-        return file
-
-    # -- timeouts --------------------------------------------------------------------------------------------------------------------
-
-    def settimeout(self, value: float | None) -> None:
-        """Set the timeout in seconds; None blocks for ever, 0 never."""
-        wait = _timeout_ns(value)
-        if self._fd < 0:
-            raise bad_descriptor()
-        self._wait_ns = wait
-
-    def gettimeout(self) -> float | None:
-        """The timeout in seconds, or None."""
-        return self.timeout
-
-    def setblocking(self, flag: bool) -> None:
-        """True is ``settimeout(None)``, False is ``settimeout(0)``."""
-        if self._fd < 0:
-            raise bad_descriptor()
-        self._wait_ns = None if flag else 0
-
-    def getblocking(self) -> bool:
-        """Whether calls may wait."""
-        return self._wait_ns != 0
-
-    def _deadline(self, flags: int = 0) -> int | None:
-        """When a call that has to wait gives up; raises EAGAIN if it must not wait at all."""
-        wait = self._wait_ns
-        if wait == 0 or flags & _MSG_DONTWAIT:
-            self._kernel.fruitless()
-            raise would_block()
-        return None if wait is None else self._kernel.now + wait
-
-    def _check_open(self) -> None:
-        """After a wait with a timeout: CPython polls, then calls again with a descriptor that may have been closed meanwhile."""
-        if self._fd < 0 and self._wait_ns is not None:
-            raise bad_descriptor()
-
-    # -- addresses and connections -----------------------------------------------------------------------------------------------------
-
-    def bind(self, address: Any, /) -> None:
-        """Take a local address."""
-        file = self._file()
-        ip, port = endpoint(self._sim_family, address, "bind")
-        file.bind(ip, port)
-        self._log("bind", file)
-
-    def listen(self, backlog: int = 128, /) -> None:
-        """Accept connections; ``backlog`` (+ 1, as on Linux) may wait to be accepted."""
-        file = self._stream("listen")
-        listeners.listen(file, backlog)
-        self._log("listen", file, backlog)
-
-    def accept(self) -> tuple[socket, Any]:
-        """(a new socket, the peer's address) of the next connection."""
-        file = self._stream("accept")
-        connection = listeners.accept(file)
-        if connection is None:
-            deadline = self._deadline()
-            while connection is None:
-                if not file.wait_readable(deadline, "accept"):
-                    raise timed_out()
-                self._check_open()
-                connection = listeners.accept(file)
-        self._log("accept", connection)
-        accepted = socket._wrap(connection)
-        accepted._sim_proto = self._sim_proto
-        return accepted, reported(file.family, connection.remote)
-
-    def connect(self, address: Any, /) -> None:
-        """Connect; waits up to the timeout."""
-        number = self._connect(address)
-        if number:
-            raise os_error(number) if number != -1 else timed_out()
-
-    def connect_ex(self, address: Any, /) -> int:
-        """Connect and return the error's number, 0 for success."""
-        try:
-            number = self._connect(address, "connect_ex")
-        except _real.gaierror:
-            raise
-        except OSError as error:
-            if error.errno is None:
-                raise
-            return error.errno
-        return number if number != -1 else errno.EAGAIN
-
-    def _connect(self, address: Any, what: str = "connect") -> int:
-        """0, an errno, or -1 for "timed out". The states are those of __inet_stream_connect() in Linux's af_inet.c."""
-        file = self._file()
-        target = endpoint(self._sim_family, address, what)
-        if isinstance(file, DatagramSocket):
-            file.connect(target)
-            return 0
-        if file.unreported:
-            file.unreported = False
-            return 0
-        if file.state is FAILED:
-            return self._take_failure(file)
-        if file.state is NEW and not file.listening:
-            self._log("connect", file, f"{target[0]} {target[1]}")
-            fabric().connect(file, target)
-            if self._wait_ns == 0:
-                return errno.EINPROGRESS
-        elif file.state is not CONNECTING:
-            return errno.EISCONN if file.listening or file.remote is not None else errno.EINVAL
-        elif self._wait_ns is not None:
-            return errno.EALREADY
-        if file.state is CONNECTING:
-            deadline = self._deadline()
-            while file.state is CONNECTING:
-                if not file.wait_writable(deadline, "connect"):
-                    return -1
-        if self._wait_ns is None:
-            file.unreported = False
-            return 0 if file.state in (CONNECTED, CLOSED) else self._take_failure(file)
-        # With a timeout CPython polls and reads SO_ERROR: the system still waits for somebody to call connect(2) again.
-        return int(file.pop_error())
-
-    @staticmethod
-    def _take_failure(file: StreamSocket) -> int:
-        file.state = NEW
-        file.start_over()
-        return file.pop_error() or errno.ECONNABORTED
-
-    def shutdown(self, how: int, /) -> None:
-        """Half-close: ``SHUT_RD``, ``SHUT_WR`` or ``SHUT_RDWR``."""
-        file = self._file()
-        if how not in _SHUT:
-            raise os_error(errno.EINVAL)
-        self._log("shutdown", file, int(how))
-        file.shutdown(*_SHUT[how])
-
-    def getsockname(self) -> Any:
-        """The local address."""
-        file = self._file()
-        return reported(file.family, file.local)
-
-    def getpeername(self) -> Any:
-        """The peer's address; ENOTCONN without one."""
-        file = self._file()
-        if (file.remote is None and file.family != _AF_UNIX) or (isinstance(file, StreamSocket) and file.state is not CONNECTED):
-            raise os_error(errno.ENOTCONN)
-        return reported(file.family, file.remote)
-
-    # -- receiving -------------------------------------------------------------------------------------------------------------------
-
-    def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
-        """1 to ``bufsize`` bytes of a stream (``b""`` at its end), or one datagram cut to ``bufsize``."""
-        if bufsize <= 0:
-            if bufsize:
-                raise ValueError("negative buffersize in recv")
-            self._kernel.point()
-            return b""  # CPython asks nobody
-        file = self._file()
-        if flags or type(file) is not StreamSocket:
-            received, _, size = self._receive(file, bufsize, flags)
-            return _padded(received, size, flags) if flags else received
-        data = file.read(bufsize)
-        if data is None:
-            deadline = self._deadline()
-            while data is None:
-                if not file.wait_readable(deadline, "recv"):
-                    raise timed_out()
-                if self._fd < 0:
-                    self._check_open()
-                data = file.read(bufsize)
-        kernel = self._kernel
-        kernel.log.append((kernel.now, kernel.current.path, "recv", file.title, len(data), crc32(data)))
-        return data
-
-    def _receive(self, file: Any, count: int, flags: int) -> tuple[bytes, Any, int]:
-        """The general receive: data, the sender's endpoint, the datagram's whole length."""
-        if flags & ~_MSG_KNOWN:
-            raise Unsupported(f"recv: flags {flags:#x} include some that are not simulated; MSG_PEEK, MSG_WAITALL, MSG_DONTWAIT and MSG_TRUNC are")
-        data, source = self._read(file, count, flags)
-        if data is None:
-            deadline = self._deadline(flags)
-            while data is None:
-                if self._wait_ns is None and file.read_shut:
-                    return b"", None, 0
-                if not file.wait_readable(deadline, "recv"):
-                    raise timed_out()
-                self._check_open()
-                data, source = self._read(file, count, flags)
-        if flags & _MSG_WAITALL and self._wait_ns is None and not flags & (_MSG_DONTWAIT | _MSG_PEEK) and type(file) is StreamSocket:
-            data = self._receive_rest(file, count, data)
-        self._log("recv", file, len(data), crc32(data))
-        return data[:count], source, len(data)
-
-    @staticmethod
-    def _read(file: Any, count: int, flags: int) -> tuple[Any, Any]:
-        if type(file) is StreamSocket:
-            return file.read(count, bool(flags & _MSG_PEEK)), file.remote
-        return file.read(bool(flags & _MSG_PEEK)) or (None, None)
-
-    @staticmethod
-    def _receive_rest(file: StreamSocket, count: int, data: bytes) -> bytes:
-        """MSG_WAITALL, of a socket that blocks: all of ``count`` bytes, unless the stream ends; an error then waits for the next call."""
-        while data and len(data) < count:
-            if file.error and not file.rx and not file.eof:
-                break
-            more = file.read(count - len(data))
-            if more is None:
-                file.wait_readable(None, "recv")
-            elif more:
-                data += more
-            else:
-                break
-        return data
-
-    def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
-        """Receive into a buffer; returns the number of bytes (with MSG_TRUNC the datagram's, even if it is more than the buffer has)."""
-        view = buffer if type(buffer) is memoryview and buffer.format == "B" else _writable_view(buffer, "recv_into")
-        if nbytes < 0:
-            raise ValueError("negative buffersize in recv_into")
-        count = nbytes or len(view)
-        if count > len(view):
-            raise ValueError("buffer too small for requested bytes")
-        if flags & _MSG_TRUNC and count:
-            data, _, size = self._receive(self._file(), count, flags)
-            view[: len(data)] = data
-            return size
-        data = self.recv(count, flags)
-        size = len(data)
-        view[:size] = data
-        return size
-
-    def recvfrom(self, bufsize: int, flags: int = 0, /) -> tuple[bytes, Any]:
-        """(data, the sender's address)."""
-        if bufsize < 0:
-            raise ValueError("negative buffersize in recvfrom")
-        file = self._file()
-        data, source, size = self._receive(file, bufsize, flags)
-        return _padded(data, size, flags), _sender(file, source)
-
-    def recvfrom_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, Any]:
-        """Receive into a buffer; returns (number of bytes, the sender's address)."""
-        view = _writable_view(buffer, "recvfrom_into")
-        if nbytes < 0:
-            raise ValueError("negative buffersize in recvfrom_into")
-        if nbytes > len(view):
-            raise ValueError("nbytes is greater than the length of the buffer")
-        file = self._file()
-        data, source, size = self._receive(file, nbytes or len(view), flags)
-        view[: len(data)] = data
-        return size if flags & _MSG_TRUNC else len(data), _sender(file, source)
-
-    # -- sending ---------------------------------------------------------------------------------------------------------------------
-
-    def send(self, data: Any, flags: int = 0, /) -> int:
-        """Send, and return how many bytes were taken: all of them when the socket blocks, else what fits."""
-        file = self._file()
-        if flags & ~_MSG_KNOWN:
-            raise Unsupported(f"send: flags {flags:#x} include some that are not simulated; MSG_DONTWAIT and MSG_NOSIGNAL are")
-        view = _bytes_view(data)
-        size = len(view)
-        if type(file) is not StreamSocket:
-            count: int = file.send(bytes(view), None)
-        else:
-            count = file.write(view)
-            if count < size:
-                if not count:
-                    count = self._send_some(file, view, flags)
-                if self._wait_ns is None and not flags & _MSG_DONTWAIT:
-                    count = self._send_all(file, view, count)
-        self._log("send", file, count, crc32(view[:count]))
-        return count
-
-    def _send_some(self, file: StreamSocket, view: Any, flags: int) -> int:
-        """Wait for room, and use it."""
-        deadline = self._deadline(flags)
-        count = 0
-        while not count:
-            if not file.wait_writable(deadline, "send"):
-                raise timed_out()
-            self._check_open()
-            count = file.write(view)
-        return count
-
-    @staticmethod
-    def _send_all(file: StreamSocket, view: Any, sent: int) -> int:
-        """send(2) on a blocking socket: all of it, or as much as was taken when the connection broke; the next call hears of the error."""
-        size = len(view)
-        view = memoryview(view)
-        while sent < size and not file.error and not file.write_shut and file.state is CONNECTED:
-            count = file.write(view[sent:])
-            sent += count
-            if not count:
-                file.wait_writable(None, "send")
-        return sent
-
-    def sendall(self, data: Any, flags: int = 0, /) -> None:
-        """Send everything; waits while the buffers are full. The timeout is for the whole call."""
-        file = self._file()
-        view = _bytes_view(data)
-        size = len(view)
-        if flags & ~_MSG_KNOWN:
-            raise Unsupported(f"sendall: flags {flags:#x} include some that are not simulated; MSG_DONTWAIT and MSG_NOSIGNAL are")
-        if type(file) is not StreamSocket:
-            file.send(bytes(view), None)
-        else:
-            sent = file.write(view)
-            if sent < size:
-                self._send_rest(file, view, sent, flags)
-        kernel = self._kernel
-        kernel.log.append((kernel.now, kernel.current.path, "send", file.title, size, crc32(view)))
-
-    def _send_rest(self, file: StreamSocket, view: Any, sent: int, flags: int) -> None:
-        deadline = self._deadline(flags)
-        view = memoryview(view)  # slices of bytes would be copies
-        while sent < len(view):
-            count = file.write(view[sent:])
-            sent += count
-            if not count:
-                if not file.wait_writable(deadline, "sendall"):
-                    raise timed_out()
-                self._check_open()
-
-    def sendto(self, data: Any, *args: Any) -> int:
-        """``sendto(data, address)`` or ``sendto(data, flags, address)``."""
-        if len(args) not in (1, 2):
-            raise TypeError(f"sendto() takes 2 or 3 arguments ({len(args) + 1} given)")
-        flags, address = args if len(args) == 2 else (0, args[0])
-        file = self._file()
-        if flags & ~_MSG_KNOWN:
-            raise Unsupported(f"sendto: flags {flags:#x} include some that are not simulated")
-        view = _bytes_view(data)
-        target = endpoint(self._sim_family, address, "sendto")
-        if isinstance(file, StreamSocket):
-            return self.send(view, flags)
-        count = file.send(bytes(view), target)
-        self._log("send", file, count, crc32(view))
-        return int(count)
-
     # -- options ---------------------------------------------------------------------------------------------------------------------
 
     def setsockopt(self, level: int, optname: int, value: Any, optlen: Any = None, /) -> None:
@@ -539,7 +172,7 @@ class socket(_real.socket):
         if value is None:
             value = bytes(optlen)
         elif not isinstance(value, int):
-            value = bytes(_bytes_view(value))
+            value = bytes(bytes_view(value))
         if level == _SOL_SOCKET and optname == _SO_LINGER and isinstance(value, bytes) and isinstance(file, StreamSocket):
             on, seconds = int.from_bytes(value[:4], "little"), int.from_bytes(value[4:8], "little")
             if on and seconds:
@@ -649,35 +282,6 @@ class socket(_real.socket):
     def sendfile(self, *args: Any) -> Any:
         """Not simulated yet."""
         self._not_yet("sendfile")
-
-
-def _bytes_view(data: Any) -> Any:
-    if type(data) is bytes:
-        return data
-    try:
-        view = memoryview(data)
-    except TypeError:
-        raise TypeError(f"a bytes-like object is required, not {type(data).__name__!r}") from None
-    return view if view.format == "B" and view.ndim == 1 else view.cast("B")
-
-
-def _writable_view(buffer: Any, what: str) -> memoryview:
-    try:
-        view = memoryview(buffer).cast("B")
-    except TypeError:
-        view = None
-    if view is None or view.readonly:
-        raise TypeError(f"{what}() argument 1 must be read-write bytes-like object, not {type(buffer).__name__}")
-    return view
-
-
-def _padded(data: bytes, size: int, flags: int) -> bytes:
-    """With MSG_TRUNC CPython returns as many bytes as the datagram had; those that were cut off have no defined value there."""
-    return data.ljust(size, b"\0") if flags & _MSG_TRUNC else data
-
-
-def _sender(file: Any, source: Any) -> Any:
-    return reported(file.family, source) if source is not None and isinstance(file, DatagramSocket) else None
 
 
 def _descriptor(fileno: Any) -> int:

@@ -1,0 +1,119 @@
+"""The socket object's calls about addresses and connections.
+
+PYTEST_DONT_REWRITE
+
+Owns Python's way of binding and connecting: argument checks, waiting, the errors of a timeout. Does not know how a connection
+comes about.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket as _real
+from typing import Any
+
+from simsock.net import listeners
+from simsock.net.addresses import AF_UNIX as _AF_UNIX
+from simsock.net.datagrams import DatagramSocket
+from simsock.net.sockets import os_error
+from simsock.net.streams import CLOSED, CONNECTED, CONNECTING, FAILED, NEW, StreamSocket
+from simsock.stdlib._errors import timed_out
+from simsock.stdlib._names import endpoint, fabric, reported
+from simsock.stdlib._socketbase import SocketBase
+
+_SHUT = {0: (True, False), 1: (False, True), 2: (True, True)}
+
+
+class Connecting(SocketBase):
+    """bind, listen, connect, shutdown and the names of both ends."""
+
+    __slots__ = ()
+
+    def bind(self, address: Any, /) -> None:
+        """Take a local address."""
+        file = self._file()
+        ip, port = endpoint(self._sim_family, address, "bind")
+        file.bind(ip, port)
+        self._log("bind", file)
+
+    def listen(self, backlog: int = 128, /) -> None:
+        """Accept connections; ``backlog`` (+ 1, as on Linux) may wait to be accepted."""
+        file = self._stream("listen")
+        listeners.listen(file, backlog)
+        self._log("listen", file, backlog)
+
+    def connect(self, address: Any, /) -> None:
+        """Connect; waits up to the timeout."""
+        number = self._connect(address)
+        if number:
+            raise os_error(number) if number != -1 else timed_out()
+
+    def connect_ex(self, address: Any, /) -> int:
+        """Connect and return the error's number, 0 for success."""
+        try:
+            number = self._connect(address, "connect_ex")
+        except _real.gaierror:
+            raise
+        except OSError as error:
+            if error.errno is None:
+                raise
+            return error.errno
+        return number if number != -1 else errno.EAGAIN
+
+    def _connect(self, address: Any, what: str = "connect") -> int:
+        """0, an errno, or -1 for "timed out". The states are those of __inet_stream_connect() in Linux's af_inet.c."""
+        file = self._file()
+        target = endpoint(self._sim_family, address, what)
+        if isinstance(file, DatagramSocket):
+            file.connect(target)
+            return 0
+        if file.unreported:
+            file.unreported = False
+            return 0
+        if file.state is FAILED:
+            return self._take_failure(file)
+        if file.state is NEW and not file.listening:
+            self._log("connect", file, f"{target[0]} {target[1]}")
+            fabric().connect(file, target)
+            if self._wait_ns == 0:
+                return errno.EINPROGRESS
+        elif file.state is not CONNECTING:
+            return errno.EISCONN if file.listening or file.remote is not None else errno.EINVAL
+        elif self._wait_ns is not None:
+            return errno.EALREADY
+        if file.state is CONNECTING:
+            deadline = self._deadline()
+            while file.state is CONNECTING:
+                if not file.wait_writable(deadline, "connect"):
+                    return -1
+        if self._wait_ns is None:
+            file.unreported = False
+            return 0 if file.state in (CONNECTED, CLOSED) else self._take_failure(file)
+        # With a timeout CPython polls and reads SO_ERROR: the system still waits for somebody to call connect(2) again.
+        return int(file.pop_error())
+
+    @staticmethod
+    def _take_failure(file: StreamSocket) -> int:
+        file.state = NEW
+        file.start_over()
+        return file.pop_error() or errno.ECONNABORTED
+
+    def shutdown(self, how: int, /) -> None:
+        """Half-close: ``SHUT_RD``, ``SHUT_WR`` or ``SHUT_RDWR``."""
+        file = self._file()
+        if how not in _SHUT:
+            raise os_error(errno.EINVAL)
+        self._log("shutdown", file, int(how))
+        file.shutdown(*_SHUT[how])
+
+    def getsockname(self) -> Any:
+        """The local address."""
+        file = self._file()
+        return reported(file.family, file.local)
+
+    def getpeername(self) -> Any:
+        """The peer's address; ENOTCONN without one."""
+        file = self._file()
+        if (file.remote is None and file.family != _AF_UNIX) or (isinstance(file, StreamSocket) and file.state is not CONNECTED):
+            raise os_error(errno.ENOTCONN)
+        return reported(file.family, file.remote)
