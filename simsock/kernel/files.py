@@ -33,13 +33,15 @@ _ALWAYS = POLLERR | POLLHUP | POLLNVAL
 class OpenFile:
     """What descriptors refer to. Subclasses say what is ready (``poll``) and what happens after the last close (``released``)."""
 
-    __slots__ = ("__weakref__", "kernel", "pollers", "references")
+    __slots__ = ("__weakref__", "kernel", "nonblocking", "pollers", "references")
 
     kind = "file"
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
         self.references = 0
+        self.nonblocking = False
+        """O_NONBLOCK, which all descriptors of the file share."""
         self.pollers: list[tuple[deque[Any], int]] | None = None
 
     def poll(self) -> int:
@@ -66,11 +68,13 @@ class OpenFile:
 class Process:
     """A descriptor table."""
 
-    __slots__ = ("_free", "_next", "files", "name")
+    __slots__ = ("_free", "_next", "files", "inheritable", "name")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.files: dict[int, OpenFile] = {}
+        self.inheritable: set[int] = set()
+        """Descriptors that a child process would get."""
         self._free: list[int] = []
         self._next = FIRST_DESCRIPTOR
 
@@ -93,9 +97,18 @@ class Process:
         if file is None:
             raise bad_descriptor()
         heappush(self._free, fd)
+        if self.inheritable:
+            self.inheritable.discard(fd)
         file.references -= 1
         if not file.references:
             file.released()
+
+    def set_inheritable(self, fd: int, inheritable: bool) -> None:
+        """Say whether a child process would get a descriptor."""
+        if inheritable:
+            self.inheritable.add(fd)
+        else:
+            self.inheritable.discard(fd)
 
     def dup(self, fd: int) -> int:
         """Another descriptor for the same open file."""
@@ -124,6 +137,7 @@ def wait_ready(kernel: Kernel, entries: Iterable[tuple[int, OpenFile, int]], dea
             return ready
         queue: deque[Any] = deque()
         for _, file, mask in entries:
+            file.references += 1  # as on Linux, a call that waits keeps the open file
             if file.pollers is None:
                 file.pollers = []
             file.pollers.append((queue, mask))
@@ -134,3 +148,6 @@ def wait_ready(kernel: Kernel, entries: Iterable[tuple[int, OpenFile, int]], dea
                 if file.pollers:
                     # identity: two tasks may wait with queues that compare equal
                     file.pollers[:] = [entry for entry in file.pollers if entry[0] is not queue]
+                file.references -= 1
+                if not file.references:
+                    kernel.finalize(file.released)

@@ -15,10 +15,11 @@ from simsock.errors import Unsupported
 from simsock.kernel.files import POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP
 from simsock.net.addresses import Endpoint, is_group, is_v6
 from simsock.net.ports import pick
-from simsock.net.sockets import Socket, os_error
+from simsock.net.sockets import Received, Socket, os_error
 
 if TYPE_CHECKING:
     from simsock.net.fabric import Fabric, Host
+    from simsock.net.passing import Passed
     from simsock.net.ports import PortTable
 
 SOCK_DGRAM = 2
@@ -65,7 +66,11 @@ class DatagramSocket(Socket):
             return data, source
         return None
 
-    def send(self, data: bytes, target: Endpoint | None) -> int:
+    def receive(self, count: int, peek: bool = False) -> Received | None:
+        found = self.read(peek)
+        return None if found is None else (found[0][:count], found[1], len(found[0]), None)
+
+    def send(self, data: bytes, target: Endpoint | None, passed: Passed | None = None) -> int:
         """Send one datagram. Raises EDESTADDRREQ, EMSGSIZE, ENETUNREACH, EPIPE and the pending error."""
         if self.error:
             self.take_error()

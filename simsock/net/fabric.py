@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from simsock.errors import UsageError
-from simsock.net.addresses import AF_INET, AF_INET6, AF_UNIX, LOOPBACK_V4, LOOPBACK_V6, Endpoint, canonical, is_any, is_loopback, is_v6, nth_address, unmapped
+from simsock.net.addresses import AF_INET, AF_INET6, LOOPBACK_V4, LOOPBACK_V6, Endpoint, canonical, is_any, is_loopback, is_v6, nth_address, unmapped
 from simsock.net.chunks import make_cutter
 from simsock.net.datagrams import DatagramSocket
 from simsock.net.links import PERFECT, Link, Wire
@@ -19,17 +19,21 @@ from simsock.net.listeners import Attempt
 from simsock.net.ports import PortTable
 from simsock.net.sockets import Socket, os_error
 from simsock.net.streams import SOCK_STREAM, StreamSocket
+from simsock.net.unix import UnixNames, UnixSocket
+from simsock.net.unix_datagrams import SOCK_DGRAM, UnixDatagram
+from simsock.net.unix_streams import SOCK_SEQPACKET, UnixPackets, UnixStream
 
 if TYPE_CHECKING:
     from simsock.kernel import Kernel
 
 LOCALHOST = "localhost"
+_UNIX: dict[int, type[UnixSocket]] = {SOCK_STREAM: UnixStream, SOCK_DGRAM: UnixDatagram, SOCK_SEQPACKET: UnixPackets}
 
 
 class Host:
     """A machine of the world. ``addresses`` are those that other hosts reach it at; 127.0.0.0/8 and ::1 are its own as well."""
 
-    __slots__ = ("addresses", "fabric", "name", "tcp", "udp")
+    __slots__ = ("addresses", "fabric", "name", "tcp", "udp", "unix")
 
     def __init__(self, fabric: Fabric, name: str, addresses: tuple[str, ...]) -> None:
         self.fabric = fabric
@@ -37,6 +41,7 @@ class Host:
         self.addresses = addresses
         self.tcp = PortTable()
         self.udp = PortTable()
+        self.unix = UnixNames()
 
     def __repr__(self) -> str:
         return f"<Host {self.name} {' '.join(self.addresses)}>"
@@ -182,14 +187,14 @@ class Fabric:
         """A new UDP socket of a host."""
         return DatagramSocket(self, host, family, protocol, host.udp)
 
-    def pair(self, host: Host) -> tuple[StreamSocket, StreamSocket]:
-        """Two connected stream sockets without addresses, as socketpair(2) makes them."""
-        one = StreamSocket(self, host, AF_UNIX, 0, host.tcp)
-        other = StreamSocket(self, host, AF_UNIX, 0, host.tcp)
-        wire = Wire(self.kernel.tape, host.name, host.name, PERFECT)
-        one.join(other, wire)
-        other.join(one, wire)
-        one.cut = other.cut = None
+    def unix(self, host: Host, kind: int) -> UnixSocket:
+        """A new Unix socket of a host."""
+        return _UNIX[kind](self, host, kind)
+
+    def pair(self, host: Host, kind: int) -> tuple[UnixSocket, UnixSocket]:
+        """Two connected Unix sockets without names, as socketpair(2) makes them."""
+        one, other = self.unix(host, kind), self.unix(host, kind)
+        one.pair_with(other)
         return one, other
 
     def connect(self, socket: StreamSocket, target: Endpoint) -> None:
@@ -199,7 +204,7 @@ class Fabric:
             target = (LOOPBACK_V6 if is_v6(target[0]) else LOOPBACK_V4, target[1])
         Attempt(socket, target).start()
 
-    def cutter(self, socket: StreamSocket) -> Any:
+    def cutter(self, socket: Socket) -> Any:
         """What cuts the bytes that a new connection receives, or None. Connections between two hosts are numbered, so a label stays what it is."""
         if self._chunks == "whole":
             return None

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import errno
 import os
+import struct
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from simsock.errors import Unsupported
 from simsock.kernel.files import OpenFile
-from simsock.net.addresses import AF_INET6, AF_UNIX, ANY_V4, ANY_V6, Endpoint, is_any, is_group
+from simsock.net.addresses import AF_INET6, ANY_V4, ANY_V6, Endpoint, is_any, is_group
+from simsock.net.passing import NOBODY, Passed
 
 if TYPE_CHECKING:
     from simsock.kernel.task import Task
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 SOL_SOCKET, IPPROTO_IPV6 = 1, 41
 SO_REUSEADDR, SO_TYPE, SO_ERROR, SO_SNDBUF, SO_RCVBUF, SO_LINGER, SO_REUSEPORT, SO_ACCEPTCONN, SO_PROTOCOL, SO_DOMAIN = 2, 3, 4, 7, 8, 13, 15, 30, 38, 39
+SO_PEERCRED = 17
 IPV6_V6ONLY = 26
 """asm-generic/socket.h's and in6.h's numbers."""
 
@@ -63,6 +66,9 @@ _DEFAULTS = {
     (IPPROTO_IPV6, 19): 1,
 }
 """Linux's values of options that nobody set, where they are not 0."""
+
+Received = tuple[bytes, Any, int, "Passed | None"]
+"""(data, who sent it or None, the message's whole length, what came besides)."""
 
 BUFFER_BYTES_MIN = 2304
 BUFFER_BYTES_MAX = 425_984
@@ -107,6 +113,8 @@ class Socket(OpenFile):
     )
 
     kind = "socket"
+    carries_bytes = False
+    """Whether it is a stream of bytes, and not of messages."""
     no_port = errno.EADDRNOTAVAIL
     """What connect(2) says when every port of the ephemeral range is taken."""
 
@@ -139,7 +147,22 @@ class Socket(OpenFile):
         self.writers: deque[Task] = deque()
         self.holder: Task | None = None
 
+    # -- data ------------------------------------------------------------------------------------------------------------------------
+
+    def receive(self, count: int, peek: bool = False) -> Received | None:
+        """What recvmsg(2) gets; None when there is nothing yet."""
+        raise NotImplementedError
+
+    def shutdown(self, read: bool, write: bool) -> None:
+        """shutdown(2)."""
+        raise NotImplementedError
+
     # -- addresses -----------------------------------------------------------------------------------------------------------------
+
+    @property
+    def has_peer(self) -> bool:
+        """Whether getpeername(2) has an answer."""
+        return self.remote is not None
 
     def bind(self, ip: str, port: int) -> None:
         """Take a local address; port 0 picks an ephemeral one. Raises EINVAL, EADDRNOTAVAIL, EADDRINUSE."""
@@ -190,7 +213,7 @@ class Socket(OpenFile):
 
     def unbind(self) -> None:
         """Give the local address back."""
-        if self.local is None or self.family == AF_UNIX:
+        if self.local is None:
             return
         if not self.child:
             self.table.remove(self, self.local[1])
@@ -223,7 +246,7 @@ class Socket(OpenFile):
                 self.receive_bytes_max = min(max(2 * value, BUFFER_BYTES_MIN), BUFFER_BYTES_MAX)
             elif name == SO_SNDBUF:
                 self.send_bytes_max = min(max(2 * value, 2 * BUFFER_BYTES_MIN), BUFFER_BYTES_MAX)
-            elif name in (SO_TYPE, SO_ERROR, SO_ACCEPTCONN, SO_PROTOCOL, SO_DOMAIN):
+            elif name in (SO_TYPE, SO_ERROR, SO_ACCEPTCONN, SO_PROTOCOL, SO_DOMAIN, SO_PEERCRED):
                 raise os_error(errno.ENOPROTOOPT)
         elif level == IPPROTO_IPV6 and name == IPV6_V6ONLY:
             if self.local is not None:
@@ -232,14 +255,15 @@ class Socket(OpenFile):
         self.options[level, name] = value
 
     def _knows_level(self, level: int) -> bool:
-        return level in _OPTIONS and level != _OTHER_PROTOCOL[self.type] and (level != IPPROTO_IPV6 or self.family == AF_INET6)
+        return level in _OPTIONS and level != _OTHER_PROTOCOL.get(self.type) and (level != IPPROTO_IPV6 or self.family == AF_INET6)
 
     def _check_option(self, level: int, name: int, value: Any) -> None:
         if not self._knows_level(level) or name not in _OPTIONS[level]:
             raise os_error(errno.ENOPROTOOPT)
         if (level, name) in _NOT_SIMULATED and value:
             raise Unsupported(f"setsockopt: option {name} of level {level} ({_NOT_SIMULATED[level, name]}) is not simulated, got {value!r}")
-        if isinstance(value, bytes) and len(value) < _STRUCTURES.get((level, name), 4):
+        size = len(value) if isinstance(value, bytes) else 4
+        if size < _STRUCTURES.get((level, name), 4):
             raise os_error(errno.EINVAL)
 
     def get_option(self, level: int, name: int) -> Any:
@@ -263,6 +287,8 @@ class Socket(OpenFile):
             }
             if name in heeded:
                 return int(heeded[name])
+            if name == SO_PEERCRED:
+                return struct.pack("3i", *NOBODY)
         elif level == IPPROTO_IPV6 and name == IPV6_V6ONLY:
             return int(self.v6_only)
         value = self.options.get((level, name))

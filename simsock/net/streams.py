@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from simsock.kernel.files import POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP
-from simsock.net.addresses import AF_UNIX, format_endpoint
+from simsock.net.addresses import format_endpoint
 from simsock.net.links import RTO_CEILING_NS, RTO_FLOOR_NS, SEGMENT_BYTES_MAX, SEGMENT_TRIES
-from simsock.net.sockets import Socket, os_error
+from simsock.net.sockets import Received, Socket, os_error
 
 if TYPE_CHECKING:
     from simsock.net.fabric import Fabric, Host
@@ -75,6 +75,7 @@ class StreamSocket(Socket):
     )
 
     kind = "stream"
+    carries_bytes = True
 
     def __init__(self, fabric: Fabric, host: Host, family: int, protocol: int, table: PortTable) -> None:
         super().__init__(fabric, host, family, SOCK_STREAM, protocol, table, BUFFERS)
@@ -107,10 +108,18 @@ class StreamSocket(Socket):
         self.state = CONNECTED
         self.peer = peer
         self.wire = wire
-        self.title = f"{self.host.name}:{self.local[1]}->{format_endpoint(self.remote)}" if self.local else "socketpair"
+        self.title = f"{self.host.name}:{self.local[1]}->{format_endpoint(self.remote)}"  # type: ignore[index]  # connected: has an address
         self.cut = self.fabric.cutter(self)
 
+    @property
+    def has_peer(self) -> bool:
+        return self.state is CONNECTED and self.remote is not None
+
     # -- reading -------------------------------------------------------------------------------------------------------------------
+
+    def receive(self, count: int, peek: bool = False) -> Received | None:
+        data = self.read(count, peek)
+        return None if data is None else (data, None, len(data), None)
 
     def read(self, count: int, peek: bool = False) -> bytes | None:
         """Up to ``count`` bytes; ``b""`` at the end of the stream; None when there is nothing yet. Raises the pending error."""
@@ -311,7 +320,7 @@ class StreamSocket(Socket):
                 peer.changed()
             if sender.eof and peer.fin_sent and peer.state is CONNECTED:
                 # The second FIN: whoever sent the first one is the active closer and keeps its port for TIME_WAIT.
-                if peer.local is not None and peer.bound_ip and peer.family != AF_UNIX:
+                if peer.local is not None and peer.bound_ip:
                     peer.table.linger(peer.local[1], peer.kernel.now + TIME_WAIT_NS, peer.reuse_address)
                 sender._finish()
                 peer._finish()

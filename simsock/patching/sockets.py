@@ -32,22 +32,24 @@ def _hidden_class(cls: type) -> type:
 def _new(cls: type, *args: Any, **kwargs: Any) -> Any:
     kernel = session.active
     if kernel is not None and kernel.thread == get_ident():
-        if cls is real.socket:
+        if cls is _class:
             cls = simulated
         elif not issubclass(cls, simulated):
             cls = _hidden_class(cls)
     return _original(cls)
 
 
-_original = real.socket.__new__
+_class = real.socket
+"""Programs put mocks in its place in the module."""
+_original = _class.__new__
 
 
 def apply() -> None:
     """The patched state begins."""
-    real.socket.__new__ = _new  # type: ignore[method-assign]  # undone in remove
+    _class.__new__ = _new  # type: ignore[method-assign]  # undone in remove
 
 
 def remove() -> None:
     """The patched state ends."""
-    if vars(real.socket).get("__new__") is not None:
-        del real.socket.__new__
+    if vars(_class).get("__new__") is not None:
+        del _class.__new__

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import _socket
 import _thread
+import fcntl
 import functools
+import os
 import select
 import time
 from _thread import get_ident
@@ -38,14 +40,17 @@ _TIME = (
 ).split()
 _SOCKET = (
     "getaddrinfo gethostbyname gethostbyname_ex gethostbyaddr gethostname getnameinfo getservbyname getservbyport getdefaulttimeout "
-    "setdefaulttimeout socketpair close"
+    "setdefaulttimeout socketpair close dup if_nameindex if_nametoindex if_indextoname getprotobyname sethostname"
 ).split()
+_OS = "close dup fstat get_blocking get_inheritable isatty read remove sendfile set_blocking set_inheritable unlink write".split()
 
 
 def make_pairs() -> list[tuple[Any, Any]]:
     """(original, replacement) of every function that a world replaces."""
     from simsock.patching import carry, chance, threads
     from simsock.stdlib import _epoll, _names
+    from simsock.stdlib import fcntl as sim_fcntl
+    from simsock.stdlib import os as sim_os
     from simsock.stdlib import queue as sim_queue
     from simsock.stdlib import select as sim_select
     from simsock.stdlib import socket as sim_socket
@@ -54,6 +59,8 @@ def make_pairs() -> list[tuple[Any, Any]]:
     pairs = [(getattr(time, name), getattr(sim_time, name)) for name in _TIME]
     pairs += [(getattr(_socket, name), getattr(_names, name, None) or getattr(sim_socket, name)) for name in _SOCKET]
     pairs += [(select.select, sim_select.select), (select.poll, sim_select.poll), (select.epoll, _epoll.epoll)]
+    pairs += [(getattr(os, name), getattr(sim_os, name)) for name in _OS]
+    pairs += [(os.path.exists, sim_os.exists), (fcntl.fcntl, sim_fcntl.fcntl)]
     pairs += threads.pairs(sim_queue)
     pairs += chance.pairs()
     return [*((original, guarded(original, simulated)) for original, simulated in pairs), (_thread._local, carry.local)]

@@ -1,11 +1,20 @@
-"""What programs pass as data: bytes, or anything with the buffer protocol.
+"""What programs pass as data: bytes, or anything with the buffer protocol; and numbers.
 
-Owns CPython's checks of buffers. Knows no sockets.
+Owns CPython's checks of both. Knows no sockets.
 """
 
 from __future__ import annotations
 
+from operator import index
 from typing import Any
+
+
+def c_int(value: Any) -> int:
+    """An argument that C code reads into an ``int``."""
+    number = index(value)
+    if not -(1 << 31) <= number < 1 << 31:
+        raise OverflowError("Python int too large to convert to C int")
+    return number
 
 
 def bytes_view(data: Any) -> Any:

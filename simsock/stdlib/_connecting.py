@@ -13,12 +13,15 @@ import socket as _real
 from typing import Any
 
 from simsock.net import listeners
-from simsock.net.addresses import AF_UNIX as _AF_UNIX
 from simsock.net.datagrams import DatagramSocket
 from simsock.net.sockets import os_error
 from simsock.net.streams import CLOSED, CONNECTED, CONNECTING, FAILED, NEW, StreamSocket
+from simsock.net.unix import UnixSocket
+from simsock.net.unix_streams import UnixConnection
+from simsock.stdlib._addresses import endpoint, own_address, peer_address, unix_name
+from simsock.stdlib._buffers import c_int
 from simsock.stdlib._errors import timed_out
-from simsock.stdlib._names import endpoint, fabric, reported
+from simsock.stdlib._names import fabric
 from simsock.stdlib._socketbase import SocketBase
 
 _SHUT = {0: (True, False), 1: (False, True), 2: (True, True)}
@@ -32,14 +35,22 @@ class Connecting(SocketBase):
     def bind(self, address: Any, /) -> None:
         """Take a local address."""
         file = self._file()
-        ip, port = endpoint(self._sim_family, address, "bind")
-        file.bind(ip, port)
+        if isinstance(file, UnixSocket):
+            file.bind_name(unix_name(address))
+        else:
+            file.bind(*endpoint(self._sim_family, address, "bind"))
         self._log("bind", file)
 
     def listen(self, backlog: int = 128, /) -> None:
         """Accept connections; ``backlog`` (+ 1, as on Linux) may wait to be accepted."""
-        file = self._stream("listen")
-        listeners.listen(file, backlog)
+        backlog = c_int(backlog)
+        file = self._file()
+        if isinstance(file, StreamSocket):
+            listeners.listen(file, backlog)
+        elif isinstance(file, UnixConnection):
+            file.listen(backlog)
+        else:
+            raise os_error(errno.EOPNOTSUPP)
         self._log("listen", file, backlog)
 
     def connect(self, address: Any, /) -> None:
@@ -63,6 +74,8 @@ class Connecting(SocketBase):
     def _connect(self, address: Any, what: str = "connect") -> int:
         """0, an errno, or -1 for "timed out". The states are those of __inet_stream_connect() in Linux's af_inet.c."""
         file = self._file()
+        if isinstance(file, UnixSocket):
+            return self._connect_name(file, unix_name(address))
         target = endpoint(self._sim_family, address, what)
         if isinstance(file, DatagramSocket):
             file.connect(target)
@@ -92,6 +105,16 @@ class Connecting(SocketBase):
         # With a timeout CPython polls and reads SO_ERROR: the system still waits for somebody to call connect(2) again.
         return int(file.pop_error())
 
+    def _connect_name(self, file: UnixSocket, name: bytes) -> int:
+        """A Unix socket is connected at once, or waits for room in the listener's queue; with a timeout Linux says EAGAIN, and CPython believes it."""
+        self._log("connect", file)
+        while not file.connect_name(name):
+            if self._wait_ns is not None or file.nonblocking:
+                self._kernel.fruitless()
+                return errno.EAGAIN
+            file.wait_writable(None, "connect")
+        return 0
+
     @staticmethod
     def _take_failure(file: StreamSocket) -> int:
         file.state = NEW
@@ -100,6 +123,7 @@ class Connecting(SocketBase):
 
     def shutdown(self, how: int, /) -> None:
         """Half-close: ``SHUT_RD``, ``SHUT_WR`` or ``SHUT_RDWR``."""
+        how = c_int(how)
         file = self._file()
         if how not in _SHUT:
             raise os_error(errno.EINVAL)
@@ -109,11 +133,11 @@ class Connecting(SocketBase):
     def getsockname(self) -> Any:
         """The local address."""
         file = self._file()
-        return reported(file.family, file.local)
+        return own_address(file)
 
     def getpeername(self) -> Any:
         """The peer's address; ENOTCONN without one."""
         file = self._file()
-        if (file.remote is None and file.family != _AF_UNIX) or (isinstance(file, StreamSocket) and file.state is not CONNECTED):
+        if not file.has_peer:
             raise os_error(errno.ENOTCONN)
-        return reported(file.family, file.remote)
+        return peer_address(file)

@@ -1,13 +1,18 @@
 """Linux's errors as Python raises them, shared by the stand-ins.
 
-Owns nothing but constructors; ``OSError`` picks the subclass by the number.
+Owns constructors, ``OSError`` picking the subclass by the number, and the error for names that are not simulated.
 """
 
 from __future__ import annotations
 
 import errno
 
+from simsock.errors import Unsupported
 from simsock.net.sockets import os_error
+
+
+class UnsupportedName(Unsupported, AttributeError):
+    """A name of a standard module that is not simulated. ``hasattr`` answers False: programs ask it before they use what not every system has."""
 
 
 def would_block() -> OSError:

@@ -77,6 +77,7 @@ def _guard_all(cls: Any) -> Any:
     for name in ("read", "read1", "readinto", "readinto1", "readline", "peek", "write", "flush", "close"):
         if hasattr(base, name):
             setattr(cls, name, _guarded(name, base))
+    cls.__repr__ = lambda self: f"<_io.{base.__name__} name={self.name!r}>"  # programs see the standard type's
     return cls
 
 

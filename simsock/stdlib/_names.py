@@ -1,25 +1,24 @@
-"""Names and addresses as Python's socket module takes and gives them.
+"""The resolver: ``getaddrinfo`` and its family.
 
-Owns the checking of address tuples (CPython's socketmodule.c, ``getsockaddrarg``), the resolver (``getaddrinfo`` and its family) and the
-form in which endpoints are reported. Does not know socket objects. Law: a name resolves to hosts of the world only; nothing asks the real
-resolver. Simpler than reality: IPv4 addresses come before IPv6 ones, services are those in a short table.
+Owns names of hosts and services. Does not know socket objects. Law: a name resolves to hosts of the world only; nothing asks the real
+resolver. Simpler than reality: IPv4 addresses come before IPv6 ones.
 """
 
 from __future__ import annotations
 
+import re
 import socket as _real
+from operator import index
 from typing import Any
 
-from simsock.errors import Unsupported
 from simsock.kernel import session
-from simsock.net.addresses import AF_INET, AF_INET6, ANY_V4, ANY_V6, LOOPBACK_V4, LOOPBACK_V6, Endpoint, canonical, is_v6, mapped, unmapped
+from simsock.net.addresses import AF_INET, AF_INET6, ANY_V4, ANY_V6, LOOPBACK_V4, LOOPBACK_V6, canonical, is_v6, mapped, unmapped
 from simsock.net.fabric import LOCALHOST, Fabric, Host
+from simsock.stdlib._services import INTERFACES, SERVICES, service_at
 
-SERVICES = {"ftp": 21, "ssh": 22, "telnet": 23, "smtp": 25, "domain": 53, "http": 80, "pop3": 110, "ntp": 123, "imap2": 143, "https": 443, "syslog": 514}
-
-_KINDS: list[tuple[Any, int]] = [(_real.SOCK_STREAM, int(_real.IPPROTO_TCP)), (_real.SOCK_DGRAM, int(_real.IPPROTO_UDP)), (_real.SOCK_RAW, 0)]
 # Plain integers: CPython's flag classes take microseconds to combine.
 _AI_PASSIVE, _AI_NUMERICHOST, _AI_CANONNAME = int(_real.AI_PASSIVE), int(_real.AI_NUMERICHOST), int(_real.AI_CANONNAME)
+_AI_V4MAPPED, _AI_NUMERICSERV = int(_real.AI_V4MAPPED), int(_real.AI_NUMERICSERV)
 
 gaierror = _real.gaierror
 
@@ -42,11 +41,28 @@ def no_such_name(name: str) -> OSError:
     return gaierror(_real.EAI_NONAME, "Name or service not known")
 
 
+_LABEL_MAX = 63
+_NUMBERS = re.compile(r"(0x[0-9a-f]+|[0-9]+)(\.(0x[0-9a-f]+|[0-9]+)){0,3}", re.IGNORECASE)
+
+
+def literal(name: str) -> str | None:
+    """The address that a text is, also in inet_aton(3)'s forms such as ``127.1``; None when it is none."""
+    ip = canonical(name)
+    if ip is None and _NUMBERS.fullmatch(name):
+        try:
+            return _real.inet_ntoa(_real.inet_aton(name))
+        except OSError:
+            return None
+    return ip
+
+
 def resolve(name: Any, families: tuple[int, ...] = (AF_INET, AF_INET6)) -> list[str]:
     """The addresses of a host name or address literal, of the families asked for, IPv4 first. Raises ``gaierror``."""
     if isinstance(name, (bytes, bytearray)):
         name = bytes(name).decode("ascii")
-    ip = canonical(name)
+    if not name.isascii() or len(name) > _LABEL_MAX:
+        name = name.encode("idna").decode("ascii")
+    ip = literal(name)
     if ip is not None:
         found = [ip]
     elif name.lower() == LOCALHOST or name.lower().endswith("." + LOCALHOST):
@@ -63,89 +79,110 @@ def resolve(name: Any, families: tuple[int, ...] = (AF_INET, AF_INET6)) -> list[
     return answer
 
 
-def endpoint(family: int, address: Any, what: str) -> Endpoint:
-    """The endpoint of a Python address; names are resolved, ``""`` is the wildcard. Errors as CPython raises them."""
-    kind = "AF_INET6" if family == AF_INET6 else "AF_INET"
-    if not isinstance(address, tuple):
-        raise TypeError(f"{what}(): {kind} address must be tuple, not {type(address).__name__}")
-    sizes = (2, 3, 4) if family == AF_INET6 else (2,)
-    if len(address) not in sizes:
-        shape = "(host, port[, flowinfo[, scopeid]])" if family == AF_INET6 else "(host, port)"
-        raise TypeError(f"{kind} address must be a pair {shape}" if family == AF_INET else f"{kind} address must be a tuple {shape}")
-    host, port = address[0], address[1]
-    if not isinstance(host, (str, bytes, bytearray)):
-        raise TypeError(f"str, bytes or bytearray expected, not {type(host).__name__}")
-    if not hasattr(port, "__index__"):
-        raise TypeError(f"'{type(port).__name__}' object cannot be interpreted as an integer")
-    port = port.__index__()
-    if not 0 <= port <= 0xFFFF:
-        raise OverflowError(f"{what}(): port must be 0-65535.")
-    if len(address) > 2 and not 0 <= address[2] <= 0xFFFFF:
-        raise OverflowError(f"{what}(): flowinfo must be 0-1048575.")
-    if not host:
-        return (ANY_V6 if family == AF_INET6 else ANY_V4), port
-    if host == "<broadcast>":
-        return "255.255.255.255", port
-    # Inside the net a mapped address is the IPv4 address that it stands for.
-    return unmapped(resolve(host, (family,))[0]), port
+def _refuse(number: int, text: str) -> OSError:
+    return gaierror(number, text)
 
 
-def reported(family: int, found: Endpoint | None) -> Any:
-    """An endpoint as ``getsockname`` and friends return it: a pair, or four values for IPv6."""
-    if family == AF_INET6:
-        ip, port = found or (ANY_V6, 0)
-        return (mapped(ip), port, 0, 0)
-    if family == AF_INET:
-        ip, port = found or (ANY_V4, 0)
-        return (unmapped(ip), port)
-    return ""
+def _service(port: Any) -> Any:
+    """The service as an integer, or as text that names one; None for no service. CPython's and glibc's checks."""
+    if isinstance(port, int):
+        port = str(port)
+    if isinstance(port, str):
+        port = port.encode()
+    if port is None or isinstance(port, bytes):
+        text = (port or b"0").decode(errors="surrogateescape").strip()
+        return (int(text) & 0xFFFF) if text.removeprefix("+").isdigit() else text
+    raise OSError("Int or String expected")
 
 
-def _port(service: Any) -> int:
-    if service is None or service == "" or service == b"":
+_KINDS = ((_real.SOCK_STREAM, 6, "tcp"), (_real.SOCK_DGRAM, 17, "udp"), (_real.SOCK_RAW, 0, ""))
+"""What glibc's getaddrinfo() offers: raw sockets take every protocol, and no service."""
+_FLAGS = 0x3FF | 0x400
+"""The flags that glibc knows."""
+
+
+def _kinds(service: Any, given: bool, type: int, proto: int, flags: int) -> list[tuple[Any, int, int]]:
+    """(socket type, protocol, port) of the rows for each address."""
+    wanted = []
+    for entry in _KINDS:
+        if type in (0, entry[0]) and (proto in (0, entry[1]) or (entry[1] == 0 and (type or proto not in (6, 17)))):
+            wanted.append(entry)
+    if not wanted:
+        raise _refuse(_real.EAI_SOCKTYPE, "ai_socktype not supported")
+    if isinstance(service, str) and flags & _AI_NUMERICSERV:
+        raise _refuse(_real.EAI_NONAME, "Name or service not known")
+    rows = []
+    for kind, protocol, name in wanted:
+        port = service if isinstance(service, int) else SERVICES.get(name, {}).get(service)
+        if port is None or (protocol == 0 and given and (type or proto)):
+            continue
+        rows.append((kind, protocol or proto, port))
+    if not rows:
+        raise _refuse(_real.EAI_SERVICE, "Servname not supported for ai_socktype")
+    return rows
+
+
+def _scope(host: str) -> int:
+    """The interface of an address such as ``fe80::1%eth0``."""
+    _, _, name = host.partition("%")
+    if not name:
         return 0
-    text = str(service) if isinstance(service, int) else service.decode() if isinstance(service, bytes) else service
-    if not isinstance(text, str):
-        raise OSError("Int or String expected")
-    if text.isdigit():
-        return int(text) & 0xFFFF
-    if text in SERVICES:
-        return SERVICES[text]
-    raise gaierror(_real.EAI_SERVICE, "Servname not supported for ai_socktype")
+    if name.isdigit():
+        return int(name)
+    if name not in INTERFACES:
+        raise no_such_name(host)
+    return INTERFACES[name]
 
 
 def getaddrinfo(host: Any, port: Any, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0) -> list[tuple[Any, Any, int, str, Any]]:
     """The addresses under which ``host`` and ``port`` can be reached, as (family, type, proto, canonical name, address)."""
     kernel = session.kernel()
     kernel.point()
-    number = _port(port)
+    if isinstance(host, (bytes, bytearray)):
+        host = bytes(host).decode("ascii")
+    elif host is not None and not isinstance(host, str):
+        raise TypeError("getaddrinfo() argument 1 must be string or None")
+    service = _service(port)
+    family, type, flags = int(family), int(type), int(flags)
+    if flags & ~_FLAGS:
+        raise _refuse(_real.EAI_BADFLAGS, "Bad value for ai_flags")
+    if family not in (0, AF_INET, AF_INET6):
+        raise _refuse(_real.EAI_FAMILY, "ai_family not supported")
+    if host is None and port is None:
+        raise no_such_name("")
+    kinds = _kinds(service, port is not None, type, proto, flags)
+    scope = 0
     if host is None:
-        if port is None:
-            raise no_such_name("")
         # glibc's orders, odd as they are.
         found = [ANY_V4, ANY_V6] if flags & _AI_PASSIVE else [LOOPBACK_V6, LOOPBACK_V4]
         found = [ip for ip in found if family in (0, AF_INET6 if is_v6(ip) else AF_INET)]
+    elif not host:
+        raise no_such_name(host)
     else:
-        if flags & _AI_NUMERICHOST and canonical(host if isinstance(host, str) else host.decode()) is None:
+        if flags & _AI_NUMERICHOST and literal(host) is None:
             raise no_such_name(host)
-        found = resolve(host, (family,) if family else (AF_INET, AF_INET6))
-    kinds = [kind for kind in _KINDS if type in (0, kind[0]) and proto in (0, kind[1])]
-    if not kinds:
-        raise gaierror(_real.EAI_SOCKTYPE, "ai_socktype not supported")
+        scope = _scope(host)
+        mapping = flags & _AI_V4MAPPED and family == AF_INET6
+        found = resolve(host, (family,) if family and not mapping else (AF_INET, AF_INET6))
+        if mapping:
+            found = [ip for ip in found if is_v6(ip)] or [mapped(ip) for ip in found]
     name = host if flags & _AI_CANONNAME and isinstance(host, str) else ""
     rows = []
     for ip in found:
         af = _real.AF_INET6 if is_v6(ip) else _real.AF_INET
-        address: tuple[Any, ...] = (ip, number, 0, 0) if is_v6(ip) else (ip, number)
-        for kind, protocol in kinds:
-            rows.append((af, kind, protocol, name, address))
+        for kind, protocol, number in kinds:
+            rows.append((af, kind, protocol, name, (mapped(unmapped(ip)), number, 0, scope) if is_v6(ip) else (ip, number)))
             name = ""
     return rows
 
 
-def gethostbyname(hostname: str) -> str:
+def gethostbyname(hostname: Any, /) -> str:
     """The IPv4 address of a host."""
     session.kernel().point()
+    if not isinstance(hostname, (str, bytes, bytearray)):
+        raise TypeError(f"gethostbyname() argument 1 must be str, bytes or bytearray, not {type(hostname).__name__}")
+    if hostname == "<broadcast>":
+        return "255.255.255.255"
     return resolve(hostname or ANY_V4, (AF_INET,))[0]
 
 
@@ -181,35 +218,26 @@ def getfqdn(name: str = "") -> str:
         return name
 
 
-def getnameinfo(sockaddr: tuple[Any, ...], flags: int) -> tuple[str, str]:
+def getnameinfo(sockaddr: Any, flags: int, /) -> tuple[str, str]:
     """(host, service) of an address, as names or, with ``NI_NUMERICHOST`` and ``NI_NUMERICSERV``, as numbers."""
     session.kernel().point()
-    ip = canonical(sockaddr[0])
+    if not isinstance(sockaddr, tuple):
+        raise TypeError("getnameinfo() argument 1 must be a tuple")
+    if not 2 <= len(sockaddr) <= 4:
+        raise TypeError("getnameinfo(): illegal sockaddr argument")
+    number = index(sockaddr[1])
+    if len(sockaddr) > 2 and not 0 <= sockaddr[2] <= 0xFFFFF:
+        raise OverflowError("getnameinfo(): flowinfo must be 0-1048575.")
+    ip = literal(sockaddr[0])
     if ip is None:
-        raise gaierror(_real.EAI_NONAME, "Name or service not known")
+        raise no_such_name(sockaddr[0])
+    if number < 0:
+        raise _refuse(_real.EAI_SERVICE, "Servname not supported for ai_socktype")
+    if not is_v6(ip) and len(sockaddr) != 2:
+        raise OSError("IPv4 sockaddr must be 2 tuple")
     name = None if flags & _real.NI_NUMERICHOST else fabric().name_of(ip)
     if name is None and flags & _real.NI_NAMEREQD:
-        raise gaierror(_real.EAI_NONAME, "Name or service not known")
-    number = sockaddr[1]
-    service = None if flags & _real.NI_NUMERICSERV else next((text for text, port in SERVICES.items() if port == number), None)
+        raise no_such_name(ip)
+    number &= 0xFFFF
+    service = None if flags & _real.NI_NUMERICSERV else service_at(number, "udp" if flags & _real.NI_DGRAM else "tcp")
     return name or ip, service or str(number)
-
-
-def getservbyname(servicename: str, protocolname: str = "tcp") -> int:
-    """The port of a service of the short table."""
-    if servicename in SERVICES and protocolname in ("tcp", "udp"):
-        return SERVICES[servicename]
-    raise OSError("service/proto not found")
-
-
-def getservbyport(port: int, protocolname: str = "tcp") -> str:
-    """The service of a port of the short table."""
-    for text, number in SERVICES.items():
-        if number == port and protocolname in ("tcp", "udp"):
-            return text
-    raise OSError("port/proto not found")
-
-
-def unsupported_family(family: Any) -> Unsupported:
-    """The error for a family that is not simulated."""
-    return Unsupported(f"socket: address family {family!r} is not simulated yet; AF_INET and AF_INET6 are")

@@ -7,16 +7,33 @@ Owns buffers, flags and waiting on the receiving side. Does not know how bytes t
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 from zlib import crc32
 
 from simsock.errors import Unsupported
-from simsock.net.datagrams import DatagramSocket
+from simsock.net.addresses import AF_UNIX
+from simsock.net.sockets import Received, os_error
 from simsock.net.streams import StreamSocket
+from simsock.stdlib import _ancillary
+from simsock.stdlib._addresses import reported
 from simsock.stdlib._buffers import writable_view
 from simsock.stdlib._errors import timed_out
-from simsock.stdlib._names import reported
-from simsock.stdlib._socketbase import MSG_DONTWAIT, MSG_KNOWN, MSG_PEEK, MSG_TRUNC, MSG_WAITALL, SocketBase
+from simsock.stdlib._socketbase import (
+    MSG_CMSG_CLOEXEC,
+    MSG_CTRUNC,
+    MSG_DONTWAIT,
+    MSG_KNOWN,
+    MSG_OOB,
+    MSG_PEEK,
+    MSG_TRUNC,
+    MSG_WAITALL,
+    SocketBase,
+)
+
+_BUFFERS_MAX = 1024
+"""Linux's UIO_MAXIOV."""
+_ROOM_MAX = 0x7FFF_FFFF
 
 
 class Receiving(SocketBase):
@@ -33,7 +50,7 @@ class Receiving(SocketBase):
             return b""  # CPython asks nobody
         file = self._file()
         if flags or type(file) is not StreamSocket:
-            received, _, size = self._receive(file, bufsize, flags)
+            received, _, size = self._receive_alone(file, bufsize, flags)
             return _padded(received, size, flags) if flags else received
         data = file.read(bufsize)
         if data is None:
@@ -48,45 +65,49 @@ class Receiving(SocketBase):
         kernel.log.append((kernel.now, kernel.current.path, "recv", file.title, len(data), crc32(data)))
         return data
 
-    def _receive(self, file: Any, count: int, flags: int) -> tuple[bytes, Any, int]:
-        """The general receive: data, the sender's endpoint, the datagram's whole length."""
+    def _receive_alone(self, file: Any, count: int, flags: int) -> tuple[bytes, Any, int]:
+        """Data, the sender's address as the net knows it, the datagram's whole length; what came besides is closed."""
+        data, source, size, passed = self._receive(file, count, flags)
+        if passed is not None:
+            passed.discard()
+        return data, source, size
+
+    def _receive(self, file: Any, count: int, flags: int) -> Received:
+        """The general receive."""
         if flags & ~MSG_KNOWN:
-            raise Unsupported(f"recv: flags {flags:#x} include some that are not simulated; MSG_PEEK, MSG_WAITALL, MSG_DONTWAIT and MSG_TRUNC are")
-        data, source = self._read(file, count, flags)
-        if data is None:
+            _refuse(file, flags)
+        peek = bool(flags & MSG_PEEK)
+        found: Received | None = file.receive(count, peek)
+        if found is None:
             deadline = self._deadline(flags)
-            while data is None:
+            while found is None:
                 if self._wait_ns is None and file.read_shut:
-                    return b"", None, 0
+                    return b"", None, 0, None
                 if not file.wait_readable(deadline, "recv"):
                     raise timed_out()
                 self._check_open()
-                data, source = self._read(file, count, flags)
-        if flags & MSG_WAITALL and self._wait_ns is None and not flags & (MSG_DONTWAIT | MSG_PEEK) and type(file) is StreamSocket:
-            data = self._receive_rest(file, count, data)
-        self._log("recv", file, len(data), crc32(data))
-        return data[:count], source, len(data)
+                found = file.receive(count, peek)
+        if flags & MSG_WAITALL and self._wait_ns is None and not flags & MSG_DONTWAIT and not peek and file.carries_bytes:
+            found = self._receive_rest(file, count, found)
+        self._log("recv", file, found[2], crc32(found[0]))
+        return found
 
     @staticmethod
-    def _read(file: Any, count: int, flags: int) -> tuple[Any, Any]:
-        if type(file) is StreamSocket:
-            return file.read(count, bool(flags & MSG_PEEK)), file.remote
-        return file.read(bool(flags & MSG_PEEK)) or (None, None)
-
-    @staticmethod
-    def _receive_rest(file: StreamSocket, count: int, data: bytes) -> bytes:
+    def _receive_rest(file: Any, count: int, found: Received) -> Received:
         """MSG_WAITALL, of a socket that blocks: all of ``count`` bytes, unless the stream ends; an error then waits for the next call."""
-        while data and len(data) < count:
+        data, source, _, passed = found
+        while data and len(data) < count and passed is None:
             if file.error and not file.rx and not file.eof:
                 break
-            more = file.read(count - len(data))
+            more = file.receive(count - len(data))
             if more is None:
                 file.wait_readable(None, "recv")
-            elif more:
-                data += more
+            elif more[0]:
+                data += more[0]
+                passed = more[3]
             else:
                 break
-        return data
+        return data, source, len(data), passed
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
         """Receive into a buffer; returns the number of bytes (with MSG_TRUNC the datagram's, even if it is more than the buffer has)."""
@@ -97,7 +118,7 @@ class Receiving(SocketBase):
         if count > len(view):
             raise ValueError("buffer too small for requested bytes")
         if flags & MSG_TRUNC and count:
-            data, _, size = self._receive(self._file(), count, flags)
+            data, _, size = self._receive_alone(self._file(), count, flags)
             view[: len(data)] = data
             return size
         data = self.recv(count, flags)
@@ -110,7 +131,7 @@ class Receiving(SocketBase):
         if bufsize < 0:
             raise ValueError("negative buffersize in recvfrom")
         file = self._file()
-        data, source, size = self._receive(file, bufsize, flags)
+        data, source, size = self._receive_alone(file, bufsize, flags)
         return _padded(data, size, flags), _sender(file, source)
 
     def recvfrom_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, Any]:
@@ -121,9 +142,57 @@ class Receiving(SocketBase):
         if nbytes > len(view):
             raise ValueError("nbytes is greater than the length of the buffer")
         file = self._file()
-        data, source, size = self._receive(file, nbytes or len(view), flags)
+        data, source, size = self._receive_alone(file, nbytes or len(view), flags)
         view[: len(data)] = data
         return size if flags & MSG_TRUNC else len(data), _sender(file, source)
+
+    # -- messages ----------------------------------------------------------------------------------------------------------------------
+
+    def recvmsg(self, bufsize: int, ancbufsize: int = 0, flags: int = 0, /) -> tuple[bytes, list[tuple[int, int, bytes]], int, Any]:
+        """(data, ancillary data as (level, type, data), flags such as MSG_TRUNC and MSG_CTRUNC, the sender's address)."""
+        if bufsize < 0:
+            raise ValueError("negative buffer size in recvmsg()")
+        return self._receive_message(bufsize, ancbufsize, flags)
+
+    def recvmsg_into(self, buffers: Any, ancbufsize: int = 0, flags: int = 0, /) -> tuple[int, list[tuple[int, int, bytes]], int, Any]:
+        """As ``recvmsg``, into one buffer after the other; returns the number of bytes first."""
+        try:
+            items = list(buffers)
+        except TypeError:
+            raise TypeError("recvmsg_into() argument 1 must be an iterable") from None
+        try:
+            views = [writable_view(item, "recvmsg_into") for item in items]
+        except TypeError:
+            raise TypeError("recvmsg_into() argument 1 must be an iterable of single-segment read-write buffers") from None
+        if len(views) > _BUFFERS_MAX:
+            raise os_error(errno.EMSGSIZE)
+        data, *rest = self._receive_message(sum(map(len, views)), ancbufsize, flags)
+        place = 0
+        for view in views:
+            part = data[place : place + len(view)]
+            view[: len(part)] = part
+            place += len(part)
+        return len(data), *rest
+
+    def _receive_message(self, count: int, room: int, flags: int) -> tuple[bytes, list[tuple[int, int, bytes]], int, Any]:
+        if not 0 <= room <= _ROOM_MAX:
+            raise ValueError("invalid ancillary data buffer length")
+        file = self._file()
+        data, source, size, passed = self._receive(file, count, flags)
+        credentials = file.family == AF_UNIX and file.pass_credentials
+        messages, short = _ancillary.unpack(passed, self._kernel.process, room, credentials)
+        told = int(flags) & MSG_CMSG_CLOEXEC
+        if size > len(data):
+            told |= MSG_TRUNC
+        if short:
+            told |= MSG_CTRUNC
+        return data, messages, told, _sender(file, source)
+
+
+def _refuse(file: Any, flags: int) -> None:
+    if flags & MSG_OOB and file.family == AF_UNIX and not file.carries_bytes:
+        raise os_error(errno.EOPNOTSUPP)
+    raise Unsupported(f"recv: flags {flags:#x} include some that are not simulated; MSG_PEEK, MSG_WAITALL, MSG_DONTWAIT and MSG_TRUNC are")
 
 
 def _padded(data: bytes, size: int, flags: int) -> bytes:
@@ -132,4 +201,4 @@ def _padded(data: bytes, size: int, flags: int) -> bytes:
 
 
 def _sender(file: Any, source: Any) -> Any:
-    return reported(file.family, source) if source is not None and isinstance(file, DatagramSocket) else None
+    return None if source is None else reported(file.family, source)

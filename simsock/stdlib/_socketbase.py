@@ -7,7 +7,6 @@ Owns timeouts and the look-up of the open file. Does not know what is done with 
 
 from __future__ import annotations
 
-import errno
 import socket as _real
 from math import ceil
 from typing import TYPE_CHECKING, Any
@@ -16,16 +15,17 @@ from simsock.errors import WorldEnded
 from simsock.kernel import session
 from simsock.kernel.files import bad_descriptor
 from simsock.kernel.units import NS
-from simsock.net.sockets import os_error
-from simsock.net.streams import StreamSocket
 from simsock.stdlib._errors import would_block
 from simsock.stdlib._waiting import TIMEOUT_MAX
 
 if TYPE_CHECKING:
     from simsock.kernel.core import Kernel
 
-MSG_PEEK, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_WAITALL, MSG_TRUNC = 0x2, 0x40, 0x4000, 0x100, 0x20
-MSG_KNOWN = MSG_PEEK | MSG_DONTWAIT | MSG_NOSIGNAL | MSG_WAITALL | MSG_TRUNC
+MSG_OOB, MSG_PEEK, MSG_DONTROUTE, MSG_CTRUNC, MSG_TRUNC, MSG_DONTWAIT, MSG_EOR, MSG_WAITALL = 0x1, 0x2, 0x4, 0x8, 0x20, 0x40, 0x80, 0x100
+MSG_CONFIRM, MSG_NOSIGNAL, MSG_MORE, MSG_CMSG_CLOEXEC = 0x800, 0x4000, 0x8000, 0x4000_0000
+MSG_KNOWN = MSG_PEEK | MSG_DONTWAIT | MSG_NOSIGNAL | MSG_WAITALL | MSG_TRUNC | MSG_CMSG_CLOEXEC
+MSG_KNOWN_SENDING = MSG_KNOWN | MSG_DONTROUTE | MSG_EOR | MSG_CONFIRM
+"""Flags that have their effect, or none on Linux either."""
 
 
 def _timeout_ns(value: Any) -> int | None:
@@ -57,10 +57,9 @@ def setdefaulttimeout(timeout: float | None) -> None:
 class SocketBase(_real.socket):
     """The state of a simulated socket object, and what all its methods need."""
 
-    __slots__ = ("_fd", "_inheritable", "_kernel", "_sim_family", "_sim_proto", "_sim_type", "_wait_ns")
+    __slots__ = ("_fd", "_kernel", "_sim_family", "_sim_proto", "_sim_type", "_wait_ns")
 
     _fd: int
-    _inheritable: bool
     _kernel: Kernel
     _sim_family: int
     _sim_proto: int
@@ -88,12 +87,6 @@ class SocketBase(_real.socket):
         kernel = self._kernel
         kernel.log.append((kernel.now, kernel.current.path, what, file.title, *more))
 
-    def _stream(self, what: str) -> StreamSocket:
-        file = self._file()
-        if not isinstance(file, StreamSocket):
-            raise os_error(errno.EOPNOTSUPP)
-        return file
-
     # -- timeouts --------------------------------------------------------------------------------------------------------------------
 
     def settimeout(self, value: float | None) -> None:
@@ -102,6 +95,13 @@ class SocketBase(_real.socket):
         if self._fd < 0:
             raise bad_descriptor()
         self._wait_ns = wait
+        self._mark(wait is not None)
+
+    def _mark(self, nonblocking: bool) -> None:
+        """Whatever waits, CPython waits for it itself: the open file, which others may share, is non-blocking from now on."""
+        file = self._kernel.files.get(self._fd)
+        if file is not None:
+            file.nonblocking = nonblocking
 
     def gettimeout(self) -> float | None:
         """The timeout in seconds, or None."""
@@ -112,6 +112,7 @@ class SocketBase(_real.socket):
         if self._fd < 0:
             raise bad_descriptor()
         self._wait_ns = None if flag else 0
+        self._mark(not flag)
 
     def getblocking(self) -> bool:
         """Whether calls may wait."""
@@ -123,7 +124,13 @@ class SocketBase(_real.socket):
         if wait == 0 or flags & MSG_DONTWAIT:
             self._kernel.fruitless()
             raise would_block()
-        return None if wait is None else self._kernel.now + wait
+        if wait is None:
+            file = self._kernel.files.get(self._fd)
+            if file is not None and file.nonblocking:  # another descriptor for it was made so
+                self._kernel.fruitless()
+                raise would_block()
+            return None
+        return self._kernel.now + wait
 
     def _check_open(self) -> None:
         """After a wait with a timeout: CPython polls, then calls again with a descriptor that may have been closed meanwhile."""

@@ -10,34 +10,42 @@ what is not simulated is an error that names it.
 from __future__ import annotations
 
 import errno
+import os
 import socket as _real
-from typing import Any
+import warnings
+from operator import index
+from stat import S_ISSOCK
+from typing import TYPE_CHECKING, Any
 
 from simsock.errors import Unsupported
 from simsock.kernel import session
-from simsock.kernel.files import bad_descriptor
+from simsock.kernel.files import FIRST_DESCRIPTOR, bad_descriptor
 from simsock.kernel.units import NS
 from simsock.net import listeners
 from simsock.net.addresses import AF_INET as _AF_INET
 from simsock.net.addresses import AF_INET6 as _AF_INET6
 from simsock.net.addresses import AF_UNIX as _AF_UNIX
-from simsock.net.datagrams import DatagramSocket
 from simsock.net.sockets import SO_LINGER as _SO_LINGER
 from simsock.net.sockets import SOL_SOCKET as _SOL_SOCKET
-from simsock.net.sockets import os_error
+from simsock.net.sockets import Socket, os_error
 from simsock.net.streams import CONNECTED, StreamSocket
+from simsock.net.unix_streams import UnixConnection, UnixStream
 from simsock.stdlib import _makefile
-from simsock.stdlib._buffers import bytes_view
+from simsock.stdlib._addresses import own_address, peer_address
+from simsock.stdlib._buffers import bytes_view, c_int
 from simsock.stdlib._connecting import Connecting
 from simsock.stdlib._errors import timed_out
-from simsock.stdlib._names import current_host, fabric, reported, unsupported_family
+from simsock.stdlib._names import current_host, fabric
 from simsock.stdlib._receiving import Receiving
 from simsock.stdlib._sending import Sending
 from simsock.stdlib._socketbase import getdefaulttimeout, setdefaulttimeout
 
+if TYPE_CHECKING:
+    from simsock.kernel.core import Kernel
+
 __all__ = ["getdefaulttimeout", "setdefaulttimeout", "socket"]
 
-_PROTOCOLS: dict[int, tuple[int, int]] = {_real.SOCK_STREAM: (0, _real.IPPROTO_TCP), _real.SOCK_DGRAM: (0, _real.IPPROTO_UDP)}
+_fstat = os.fstat
 
 
 class socket(Connecting, Receiving, Sending):
@@ -53,66 +61,51 @@ class socket(Connecting, Receiving, Sending):
         kernel = self._kernel = session.kernel()
         kernel.point()
         if fileno is not None:
-            file = kernel.files.get(_descriptor(fileno))
-            if file is None:
-                raise bad_descriptor()
-            if not isinstance(file, (StreamSocket, DatagramSocket)):
-                raise os_error(errno.ENOTSOCK)
-            self._take(file)
-            if proto != -1:
-                self._sim_proto = proto
+            file = _open_socket(kernel, fileno)
+            self._sim_family = file.family if family == -1 else int(family)
+            self._sim_type = file.type if type == -1 else int(type) & 0xF
+            self._sim_proto = _protocol(file) if proto == -1 else proto
             self._fd = fileno
         else:
-            family = _AF_INET if family == -1 else int(family)
-            kind = (_real.SOCK_STREAM if type == -1 else int(type)) & 0xF
-            if family not in (_AF_INET, _AF_INET6):
-                raise unsupported_family(_real.AddressFamily._value2member_map_.get(family, family))
-            proto = 0 if proto == -1 else proto
-            net, host = fabric(), current_host()
-            if kind in _PROTOCOLS and proto not in _PROTOCOLS[kind]:
-                raise os_error(errno.EPROTONOSUPPORT)
-            if kind == _real.SOCK_STREAM:
-                file = net.stream(host, family, proto or _real.IPPROTO_TCP)
-            elif kind == _real.SOCK_DGRAM:
-                file = net.datagram(host, family, proto or _real.IPPROTO_UDP)
-            else:
-                raise Unsupported(f"socket: type {type!r} is not simulated; SOCK_STREAM and SOCK_DGRAM are")
-            self._sim_family, self._sim_type, self._sim_proto = family, kind, proto
+            self._sim_family = family = _AF_INET if family == -1 else int(family)
+            self._sim_type = kind = (_real.SOCK_STREAM if type == -1 else int(type)) & 0xF
+            self._sim_proto = proto = 0 if proto == -1 else proto
+            file = _make(family, kind, proto)
             self._fd = kernel.process.open(file)
         nonblocking = type != -1 and type & _real.SOCK_NONBLOCK
         self._wait_ns: int | None = 0 if nonblocking else kernel.state.get("default_timeout_ns")
+        if self._wait_ns is not None:
+            file.nonblocking = True
 
     @classmethod
-    def _wrap(cls, file: StreamSocket | DatagramSocket) -> socket:
+    def _wrap(cls, file: Any) -> socket:
         """A socket object with a new descriptor for an open file of the kernel."""
         self = cls.__new__(cls)
         self._io_refs = 0
         self._closed = False
         self._kernel = file.kernel
         self._fd = file.kernel.process.open(file)
-        self._take(file)
+        self._sim_family, self._sim_type, self._sim_proto = file.family, file.type, _protocol(file)
         self._wait_ns = file.kernel.state.get("default_timeout_ns")
+        if self._wait_ns is not None:
+            file.nonblocking = True
         return self
 
     def accept(self) -> tuple[socket, Any]:
         """(a new socket, the peer's address) of the next connection."""
-        file = self._stream("accept")
-        connection = listeners.accept(file)
+        file = self._file()
+        connection = _accept(file)
         if connection is None:
             deadline = self._deadline()
             while connection is None:
                 if not file.wait_readable(deadline, "accept"):
                     raise timed_out()
                 self._check_open()
-                connection = listeners.accept(file)
+                connection = _accept(file)
         self._log("accept", connection)
         accepted = socket._wrap(connection)
         accepted._sim_proto = self._sim_proto
-        return accepted, reported(file.family, connection.remote)
-
-    def _take(self, file: StreamSocket | DatagramSocket) -> None:
-        self._sim_family, self._sim_type = file.family, file.type
-        self._sim_proto = 0 if file.family == _AF_UNIX else file.protocol
+        return accepted, peer_address(connection)
 
     # -- the object ------------------------------------------------------------------------------------------------------------------
 
@@ -141,10 +134,11 @@ class socket(Connecting, Receiving, Sending):
         name = f"{type(self).__module__}.{type(self).__qualname__}"
         text = f"<{name}{closed} fd={self._fd}, family={self._sim_family}, type={self._sim_type}, proto={self._sim_proto}"
         file = self._kernel.files.get(self._fd)
-        if isinstance(file, (StreamSocket, DatagramSocket)) and not closed:
-            text += f", laddr={reported(file.family, file.local)!r}"
-            if file.remote is not None and not (isinstance(file, StreamSocket) and file.state is not CONNECTED):
-                text += f", raddr={reported(file.family, file.remote)!r}"
+        if isinstance(file, Socket) and not closed:
+            if laddr := own_address(file):
+                text += f", laddr={laddr}"
+            if file.has_peer and (raddr := peer_address(file)):
+                text += f", raddr={raddr}"
         return text + ">"
 
     def __enter__(self) -> socket:
@@ -157,8 +151,10 @@ class socket(Connecting, Receiving, Sending):
     def __del__(self) -> None:
         fd = getattr(self, "_fd", -1)
         if fd >= 0:
-            self._fd = -1
             kernel = self._kernel
+            if kernel is session.active and not kernel.ending and not kernel.current.dead:
+                warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
+            self._fd = -1
             kernel.finalize(lambda: kernel.process.close(fd) if fd in kernel.files else None)
 
     def __getstate__(self) -> Any:
@@ -169,9 +165,13 @@ class socket(Connecting, Receiving, Sending):
     def setsockopt(self, level: int, optname: int, value: Any, optlen: Any = None, /) -> None:
         """Set an option; those that have no effect here are stored and read back, those whose effect would be missed are refused."""
         file = self._file()
-        if value is None:
-            value = bytes(optlen)
-        elif not isinstance(value, int):
+        if optlen is not None:
+            if value is not None:
+                raise TypeError("setsockopt() takes exactly 3 arguments (4 given)")
+            value = bytes(index(optlen))
+        elif isinstance(value, int):
+            value = c_int(value)
+        else:
             value = bytes(bytes_view(value))
         if level == _SOL_SOCKET and optname == _SO_LINGER and isinstance(value, bytes) and isinstance(file, StreamSocket):
             on, seconds = int.from_bytes(value[:4], "little"), int.from_bytes(value[4:8], "little")
@@ -217,7 +217,7 @@ class socket(Connecting, Receiving, Sending):
 
         def send() -> None:
             file = kernel.files.get(fd)
-            if isinstance(file, StreamSocket) and file.state is CONNECTED and not file.write_shut and not file.error:
+            if isinstance(file, (StreamSocket, UnixStream)) and file.state is CONNECTED and not file.write_shut and not file.error:
                 file.write(data)
 
         kernel.finalize(send)
@@ -233,7 +233,9 @@ class socket(Connecting, Receiving, Sending):
             return  # its world has closed everything
         file = kernel.files.get(fd)
         if file is None:
-            return
+            if kernel.ended:
+                return
+            raise bad_descriptor()  # somebody else closed it
         if not kernel.ending:
             kernel.point()
             kernel.log.append((kernel.now, kernel.current.path, "close", getattr(file, "title", file.kind)))
@@ -249,39 +251,68 @@ class socket(Connecting, Receiving, Sending):
         """Another socket object and descriptor for the same connection."""
         file = self._file()
         other = type(self)(self.family, self.type, self.proto, fileno=self._kernel.process.open(file))
-        other._wait_ns = self._wait_ns
+        other.settimeout(self.timeout)
         return other
 
     def get_inheritable(self) -> bool:
         """What ``set_inheritable`` said; no effect, as a world has one process."""
         if self._fd < 0:
             raise bad_descriptor()
-        return getattr(self, "_inheritable", False)
+        return self._fd in self._kernel.process.inheritable
 
     def set_inheritable(self, inheritable: bool) -> None:
         """Stored, without effect: a world has one process."""
         if self._fd < 0:
             raise bad_descriptor()
-        self._inheritable = bool(inheritable)
+        self._kernel.process.set_inheritable(self._fd, bool(inheritable))
 
-    def _not_yet(self, name: str) -> Any:
-        raise Unsupported(f"socket.{name} is not simulated yet")
 
-    def sendmsg(self, *args: Any) -> Any:
-        """Not simulated yet."""
-        self._not_yet("sendmsg")
+_PROTOCOLS: dict[int, tuple[int, int]] = {_real.SOCK_STREAM: (0, _real.IPPROTO_TCP), _real.SOCK_DGRAM: (0, _real.IPPROTO_UDP)}
 
-    def recvmsg(self, *args: Any) -> Any:
-        """Not simulated yet."""
-        self._not_yet("recvmsg")
 
-    def recvmsg_into(self, *args: Any) -> Any:
-        """Not simulated yet."""
-        self._not_yet("recvmsg_into")
+def _make(family: int, kind: int, proto: int) -> Socket:
+    """A new socket of the current host."""
+    shown = _real.SocketKind._value2member_map_.get(kind, kind)
+    if family == _AF_UNIX:
+        if proto not in (0, _AF_UNIX):
+            raise os_error(errno.EPROTONOSUPPORT)
+        if kind not in (_real.SOCK_STREAM, _real.SOCK_DGRAM, _real.SOCK_SEQPACKET):
+            raise Unsupported(f"socket: type {shown!r} of AF_UNIX is not simulated; SOCK_STREAM, SOCK_DGRAM and SOCK_SEQPACKET are")
+        return fabric().unix(current_host(), kind)
+    if family not in (_AF_INET, _AF_INET6):
+        known = _real.AddressFamily._value2member_map_.get(family, family)
+        raise Unsupported(f"socket: address family {known!r} is not simulated; AF_INET, AF_INET6 and AF_UNIX are")
+    if kind not in _PROTOCOLS:
+        raise Unsupported(f"socket: type {shown!r} is not simulated; SOCK_STREAM and SOCK_DGRAM are")
+    if proto not in _PROTOCOLS[kind]:
+        raise os_error(errno.EPROTONOSUPPORT)
+    make = fabric().stream if kind == _real.SOCK_STREAM else fabric().datagram
+    return make(current_host(), family, _PROTOCOLS[kind][1])
 
-    def sendfile(self, *args: Any) -> Any:
-        """Not simulated yet."""
-        self._not_yet("sendfile")
+
+def _protocol(file: Socket) -> int:
+    return 0 if file.family == _AF_UNIX else file.protocol
+
+
+def _accept(file: Any) -> Any:
+    if isinstance(file, StreamSocket):
+        return listeners.accept(file)
+    if isinstance(file, UnixConnection):
+        return file.accept()
+    raise os_error(errno.EOPNOTSUPP)
+
+
+def _open_socket(kernel: Kernel, fileno: Any) -> Socket:
+    """The open socket behind a descriptor that a program hands in."""
+    fd = _descriptor(fileno)
+    file = kernel.files.get(fd)
+    if file is None:
+        if fd < FIRST_DESCRIPTOR and S_ISSOCK(_fstat(fd).st_mode):  # EBADF if it is not even open
+            raise Unsupported(f"socket: descriptor {fd} is a real socket, which has no place inside a world")
+        raise os_error(errno.ENOTSOCK if fd < FIRST_DESCRIPTOR else errno.EBADF)
+    if not isinstance(file, Socket):
+        raise os_error(errno.ENOTSOCK)
+    return file
 
 
 def _descriptor(fileno: Any) -> int:

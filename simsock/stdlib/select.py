@@ -1,4 +1,4 @@
-"""Stand-in for ``select``: ``select`` and ``poll`` over simulated descriptors.
+"""Stand-in for ``select``: ``select``, ``poll`` and ``epoll`` over simulated descriptors.
 
 Owns the conversion between Python's calling conventions and ``kernel.files.wait_ready``. Only descriptors of the world are accepted: a real
 one is an error, because nothing inside a world can wait for it.
@@ -10,10 +10,11 @@ import select as _real
 from math import ceil
 from typing import Any
 
-from simsock.errors import Unsupported
 from simsock.kernel import session
 from simsock.kernel.files import POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, POLLPRI, OpenFile, bad_descriptor, wait_ready
 from simsock.kernel.units import NS
+from simsock.stdlib._epoll import epoll
+from simsock.stdlib._errors import UnsupportedName
 from simsock.stdlib._files import descriptor_of
 
 error = OSError
@@ -21,7 +22,11 @@ PIPE_BUF = _real.PIPE_BUF
 POLLRDHUP = 0x2000
 POLLRDNORM, POLLRDBAND, POLLWRNORM, POLLWRBAND, POLLMSG = 0x40, 0x80, 0x100, 0x200, 0x400
 
-__all__ = ["PIPE_BUF", "POLLERR", "POLLHUP", "POLLIN", "POLLNVAL", "POLLOUT", "POLLPRI", "POLLRDHUP", "error", "poll", "select"]
+EPOLLIN, EPOLLPRI, EPOLLOUT, EPOLLERR, EPOLLHUP, EPOLLRDHUP, EPOLLONESHOT = 0x1, 0x2, 0x4, 0x8, 0x10, 0x2000, 1 << 30
+EPOLLRDNORM, EPOLLRDBAND, EPOLLWRNORM, EPOLLWRBAND, EPOLLMSG, EPOLLEXCLUSIVE, EPOLLET = 0x40, 0x80, 0x100, 0x200, 0x400, 1 << 28, 1 << 31
+EPOLL_CLOEXEC = 0x80000
+
+__all__ = ["PIPE_BUF", "POLLERR", "POLLHUP", "POLLIN", "POLLNVAL", "POLLOUT", "POLLPRI", "POLLRDHUP", "epoll", "error", "poll", "select"]
 
 _READ = POLLIN | POLLHUP | POLLERR
 _WRITE = POLLOUT | POLLERR
@@ -30,7 +35,7 @@ _MS = 1_000_000
 
 def __getattr__(name: str) -> Any:
     if hasattr(_real, name) and not name.startswith("_"):
-        raise Unsupported(f"select.{name} is not simulated yet; select.select and select.poll are")
+        raise UnsupportedName(f"select.{name} is not simulated yet; select, poll and epoll are")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

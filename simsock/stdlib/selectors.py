@@ -1,4 +1,4 @@
-"""Stand-in for ``selectors``: the standard classes over the simulated ``select`` and ``poll``.
+"""Stand-in for ``selectors``: the standard classes over the simulated ``select``, ``poll`` and ``epoll``.
 
 Owns nothing but the exchange: the standard module's classes are pure Python and take the system call as a class attribute.
 """
@@ -9,10 +9,10 @@ import selectors as _real
 from selectors import EVENT_READ, EVENT_WRITE, BaseSelector, SelectorKey
 from typing import Any
 
-from simsock.errors import Unsupported
 from simsock.stdlib import select as _select
+from simsock.stdlib._errors import UnsupportedName
 
-__all__ = ["EVENT_READ", "EVENT_WRITE", "BaseSelector", "DefaultSelector", "PollSelector", "SelectSelector", "SelectorKey"]
+__all__ = ["EVENT_READ", "EVENT_WRITE", "BaseSelector", "DefaultSelector", "EpollSelector", "PollSelector", "SelectSelector", "SelectorKey"]
 
 
 class SelectSelector(_real.SelectSelector):
@@ -28,11 +28,17 @@ class PollSelector(_real.PollSelector):
     _selector_cls = _select.poll
 
 
+class EpollSelector(_real.EpollSelector):
+    """A selector over the simulated ``epoll``."""
+
+    _selector_cls = _select.epoll
+
+
 class DefaultSelector(PollSelector):
     """The best selector that is simulated."""
 
 
 def __getattr__(name: str) -> Any:
     if hasattr(_real, name) and not name.startswith("_"):
-        raise Unsupported(f"selectors.{name} is not simulated yet; SelectSelector and PollSelector are")
+        raise UnsupportedName(f"selectors.{name} is not simulated yet; SelectSelector, PollSelector and EpollSelector are")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,14 +8,19 @@ Owns the module's names: constants of the real module, the resolver, functions t
 
 from __future__ import annotations
 
+import errno
 import socket as _real
+from array import array
 from typing import Any
 
-from simsock.errors import Unsupported, UsageError
+from simsock.errors import Unsupported
 from simsock.kernel import session
 from simsock.net.addresses import AF_INET as _AF_INET
 from simsock.net.addresses import AF_INET6 as _AF_INET6
 from simsock.net.addresses import AF_UNIX as _AF_UNIX
+from simsock.net.sockets import os_error
+from simsock.stdlib._buffers import c_int
+from simsock.stdlib._errors import UnsupportedName
 from simsock.stdlib._names import (
     current_host,
     fabric,
@@ -26,9 +31,8 @@ from simsock.stdlib._names import (
     gethostbyname_ex,
     gethostname,
     getnameinfo,
-    getservbyname,
-    getservbyport,
 )
+from simsock.stdlib._services import getprotobyname, getservbyname, getservbyport, if_indextoname, if_nameindex, if_nametoindex
 from simsock.stdlib._socketobject import getdefaulttimeout, setdefaulttimeout, socket
 
 _PURE = (
@@ -47,6 +51,8 @@ gaierror, herror = _real.gaierror, _real.herror
 __all__ = [  # noqa: PLE0604  # constants are added from the real module
     "create_connection",
     "create_server",
+    "dup",
+    "fromfd",
     "getaddrinfo",
     "getdefaulttimeout",
     "getfqdn",
@@ -55,10 +61,15 @@ __all__ = [  # noqa: PLE0604  # constants are added from the real module
     "gethostbyname_ex",
     "gethostname",
     "getnameinfo",
+    "getprotobyname",
     "getservbyname",
     "getservbyport",
     "has_dualstack_ipv6",
+    "if_indextoname",
+    "if_nameindex",
+    "if_nametoindex",
     "setdefaulttimeout",
+    "sethostname",
     "socket",
     "socketpair",
     *[name for name in _real.__all__ if name in globals()],
@@ -67,7 +78,7 @@ __all__ = [  # noqa: PLE0604  # constants are added from the real module
 
 def __getattr__(name: str) -> Any:
     if hasattr(_real, name) and not name.startswith("_"):
-        raise Unsupported(f"socket.{name} is not simulated yet")
+        raise UnsupportedName(f"socket.{name} is not simulated yet")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
@@ -78,10 +89,21 @@ def socketpair(family: int | None = None, type: int = _real.SOCK_STREAM, proto: 
     """Two connected sockets."""
     kernel = session.kernel()
     kernel.point()
-    if family not in (None, _AF_UNIX) or type & 0xF != _real.SOCK_STREAM:
-        raise Unsupported(f"socketpair: family {family!r} with type {type!r} is not simulated yet; AF_UNIX streams are")
-    one, other = fabric().pair(current_host())
-    return socket._wrap(one), socket._wrap(other)
+    if family in (_AF_INET, _AF_INET6):
+        raise os_error(errno.EOPNOTSUPP)
+    if family not in (None, _AF_UNIX):
+        raise Unsupported(f"socketpair: family {family!r} is not simulated; AF_UNIX is")
+    if proto not in (0, _AF_UNIX):
+        raise os_error(errno.EPROTONOSUPPORT)
+    kind = int(type) & 0xF
+    if kind not in (_real.SOCK_STREAM, _real.SOCK_DGRAM, _real.SOCK_SEQPACKET):
+        raise Unsupported(f"socketpair: type {type!r} is not simulated; SOCK_STREAM, SOCK_DGRAM and SOCK_SEQPACKET are")
+    one, other = map(socket._wrap, fabric().pair(current_host(), kind))
+    for end in (one, other):
+        end._sim_proto = proto
+        if int(type) & _real.SOCK_NONBLOCK:
+            end.setblocking(False)
+    return one, other
 
 
 def create_connection(address: Any, timeout: Any = _real._GLOBAL_DEFAULT_TIMEOUT, source_address: Any = None, *, all_errors: bool = False) -> socket:  # type: ignore[attr-defined]
@@ -99,6 +121,8 @@ def create_connection(address: Any, timeout: Any = _real._GLOBAL_DEFAULT_TIMEOUT
             sock.connect(target)
             return sock
         except OSError as error:
+            if not all_errors:
+                errors.clear()  # the last one is raised
             errors.append(error)
             if sock is not None:
                 sock.close()
@@ -144,8 +168,41 @@ def has_dualstack_ipv6() -> bool:
 
 def close(fd: int, /) -> None:
     """Close a descriptor."""
+    fd = c_int(fd)
     kernel = session.kernel()
-    if not isinstance(fd, int):
-        raise UsageError(f"close: expected a descriptor, got {fd!r}")
     kernel.point()
     kernel.process.close(fd)
+
+
+def dup(fd: int, /) -> int:
+    """Another descriptor for the same socket."""
+    fd = c_int(fd)
+    kernel = session.kernel()
+    kernel.point()
+    return kernel.process.dup(fd)
+
+
+def fromfd(fd: int, family: int, type: int, proto: int = 0) -> socket:
+    """A socket object over a duplicate of a descriptor."""
+    return socket(family, type, proto, dup(fd))
+
+
+def send_fds(sock: Any, buffers: Any, fds: Any, flags: int = 0, address: Any = None) -> int:
+    """Send bytes with descriptors beside them, over a Unix socket."""
+    message = (_real.SOL_SOCKET, _real.SCM_RIGHTS, array("i", fds))
+    return sock.sendmsg(buffers, [message], flags, address)  # type: ignore[no-any-return]  # a number
+
+
+def recv_fds(sock: Any, bufsize: int, maxfds: int, flags: int = 0) -> tuple[bytes, list[int], int, Any]:
+    """(data, descriptors, flags, the sender's address)."""
+    fds = array("i")
+    data, messages, told, address = sock.recvmsg(bufsize, _real.CMSG_LEN(maxfds * fds.itemsize), flags)
+    for level, kind, content in messages:
+        if level == _real.SOL_SOCKET and kind == _real.SCM_RIGHTS:
+            fds.frombytes(content[: len(content) // fds.itemsize * fds.itemsize])
+    return data, list(fds), told, address
+
+
+def sethostname(name: Any, /) -> None:
+    """Not permitted, as to most programs: hosts keep the names that other hosts know."""
+    raise os_error(errno.EPERM)

@@ -1,0 +1,93 @@
+"""Control messages: what ``sendmsg`` and ``recvmsg`` carry beside the bytes (cmsg(3), unix(7)).
+
+Owns their layout in a buffer of limited size, as the kernel fills it. Does not know how they travel.
+"""
+
+from __future__ import annotations
+
+import errno
+import struct
+from array import array
+from typing import TYPE_CHECKING, Any
+
+from simsock.errors import Unsupported
+from simsock.net.addresses import AF_UNIX
+from simsock.net.passing import DESCRIPTORS_MAX, Passed, own_credentials
+from simsock.net.sockets import SOL_SOCKET, os_error
+from simsock.stdlib._buffers import bytes_view
+
+if TYPE_CHECKING:
+    from simsock.kernel.files import Process
+    from simsock.net.sockets import Socket
+
+SCM_RIGHTS, SCM_CREDENTIALS = 1, 2
+_HEADER, _ALIGNMENT = 16, 8
+_CREDENTIALS = struct.Struct("3i")
+
+
+def pack(file: Socket, process: Process, ancdata: Any) -> Passed | None:
+    """What a message carries, from the ``ancdata`` argument of ``sendmsg``. Raises as CPython and Linux do."""
+    try:
+        items = list(ancdata)
+    except TypeError:
+        raise TypeError("sendmsg() argument 2 must be an iterable") from None
+    fds: list[int] = []
+    credentials = None
+    for level, kind, data in [_item(item) for item in items]:
+        if level != SOL_SOCKET:
+            if file.family != AF_UNIX and level in (0, 41):
+                raise Unsupported(f"sendmsg: ancillary data of level {level} (type {kind}) is not simulated; SCM_RIGHTS on Unix sockets is")
+            continue  # whose level nobody asks for
+        if file.family != AF_UNIX:
+            if kind not in (SCM_RIGHTS, SCM_CREDENTIALS):
+                raise os_error(errno.EINVAL)
+        elif kind == SCM_RIGHTS:
+            fds += array("i", data[: len(data) // 4 * 4])
+        elif kind == SCM_CREDENTIALS and len(data) == _CREDENTIALS.size:
+            credentials = _CREDENTIALS.unpack(data)
+            if credentials != own_credentials():
+                raise os_error(errno.EPERM)
+        else:
+            raise os_error(errno.EINVAL)
+    if len(fds) > DESCRIPTORS_MAX:
+        raise os_error(errno.EINVAL)
+    if not fds and credentials is None:
+        return None
+    passed = Passed(credentials)
+    passed.add(process, fds)
+    return passed
+
+
+def _item(item: Any) -> tuple[int, int, bytes]:
+    where = "[sendmsg() ancillary data items]() argument must be"
+    if not isinstance(item, (tuple, list)):
+        raise TypeError(f"{where} 3-item sequence, not {type(item).__name__}")
+    if len(item) != 3:
+        raise TypeError(f"{where} sequence of length 3, not {len(item)}")
+    level, kind, data = item
+    for number in (level, kind):
+        if not hasattr(number, "__index__"):
+            raise TypeError(f"{type(number).__name__!r} object cannot be interpreted as an integer")
+    return level.__index__(), kind.__index__(), bytes(bytes_view(data))
+
+
+def unpack(passed: Passed | None, process: Process, room: int, wants_credentials: bool) -> tuple[list[tuple[int, int, bytes]], bool]:
+    """The ``ancdata`` that ``recvmsg`` returns when its buffer has so much room, and whether something did not fit (and was closed)."""
+    messages: list[tuple[int, int, bytes]] = []
+    short = False
+    if wants_credentials:
+        data = _CREDENTIALS.pack(*((passed and passed.credentials) or own_credentials()))
+        if room < _HEADER:
+            short = True
+        else:
+            messages.append((SOL_SOCKET, SCM_CREDENTIALS, data[: room - _HEADER]))
+            short = room < _HEADER + len(data)
+            room = max(0, room - -(-(_HEADER + len(data)) // _ALIGNMENT) * _ALIGNMENT)
+    count = len(passed) if passed is not None else 0
+    if passed is not None and count:
+        fitting = min(count, max(0, room - _HEADER) // 4)
+        short = short or fitting < count
+        fds = passed.unpack(process, fitting)
+        if fds:
+            messages.append((SOL_SOCKET, SCM_RIGHTS, array("i", fds).tobytes()))
+    return messages, short
