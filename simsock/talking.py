@@ -89,10 +89,9 @@ def _talk(kernel: Kernel, handler: Any, sent: bytes, server: Any, chunks: Any, h
     from simsock.stdlib.socket import socket
 
     fabric = kernel.state["net"]
-    theirs, ours = fabric.pair(fabric.localhost)
+    theirs, ours = fabric.joined(fabric.localhost)
     theirs.cut = make_cutter(chunks, kernel.tape, "chunks talk")
     theirs.local, theirs.remote = SERVER_ADDRESS, client_address
-    theirs.family = 2
     theirs.child = True
     theirs.title = f"talk {client_address[0]}:{client_address[1]}"
     # The client's bytes are all on their way at once, however many there are: no buffer is to stop a client that never reads.

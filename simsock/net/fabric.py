@@ -195,6 +195,16 @@ class Fabric:
         """Two connected Unix sockets without names, as socketpair(2) makes them."""
         one, other = self.unix(host, kind), self.unix(host, kind)
         one.pair_with(other)
+        one.title = other.title = "socketpair"
+        return one, other
+
+    def joined(self, host: Host) -> tuple[StreamSocket, StreamSocket]:
+        """The two ends of a TCP connection that no handshake made; who asks for them gives them addresses."""
+        one, other = self.stream(host, AF_INET), self.stream(host, AF_INET)
+        wire = Wire(self.kernel.tape, host.name, host.name, PERFECT)
+        one.join(other, wire)
+        other.join(one, wire)
+        one.cut = other.cut = None
         return one, other
 
     def connect(self, socket: StreamSocket, target: Endpoint) -> None:

@@ -108,7 +108,8 @@ class StreamSocket(Socket):
         self.state = CONNECTED
         self.peer = peer
         self.wire = wire
-        self.title = f"{self.host.name}:{self.local[1]}->{format_endpoint(self.remote)}"  # type: ignore[index]  # connected: has an address
+        if self.local is not None:
+            self.title = f"{self.host.name}:{self.local[1]}->{format_endpoint(self.remote)}"
         self.cut = self.fabric.cutter(self)
 
     @property

@@ -34,10 +34,13 @@ _PAGE = 4096
 _SHARED_INFO = 320
 _BUFFER = 256
 """Sizes of an x86-64 kernel's skb_shared_info (aligned) and sk_buff."""
+_SMALL_BYTES_MAX, _SMALL_COST = 512 - _SHARED_INFO, 512 + _BUFFER
 
 
 def cost(size: int, head_bytes_max: int) -> int:
     """What a message of so many bytes takes of its sender's buffer: alloc_skb_with_frags() rounds up to what the allocator has."""
+    if size <= _SMALL_BYTES_MAX:
+        return _SMALL_COST
     paged = min(size, -(-max(0, size - head_bytes_max) // _PAGE) * _PAGE)
     head = 1 << (size - paged + _SHARED_INFO - 1).bit_length()
     return _BUFFER + head + -(-paged // _PAGE) * _PAGE
@@ -145,14 +148,14 @@ class Letter:
             self.passed.discard()
         sender = self.sender
         sender.charged -= self.cost
-        if sender.writable:
+        if (sender.writers or sender.pollers) and sender.writable:
             sender.wake_writers()
 
 
 class UnixSocket(Socket):
     """A Unix socket of any type."""
 
-    __slots__ = ("blocked", "charged", "dead", "name", "pass_credentials", "peer", "peer_credentials", "rx", "serial", "state")
+    __slots__ = ("acquainted", "blocked", "charged", "dead", "name", "pass_credentials", "peer", "rx", "serial", "state")
 
     kind = "unix socket"
     eof = False
@@ -169,7 +172,8 @@ class UnixSocket(Socket):
         self.charged = 0
         self.blocked: dict[UnixSocket, None] = {}
         """Those that wait for room in this one's queue."""
-        self.peer_credentials = NOBODY
+        self.acquainted = False
+        """Whether it knows who its peer is (of a listener: itself)."""
         self.pass_credentials = False
 
     def describe(self) -> str:
@@ -214,22 +218,18 @@ class UnixSocket(Socket):
         if level != SOL_SOCKET:
             raise os_error(errno.EOPNOTSUPP)
         if name == SO_PEERCRED:
-            return struct.pack("3i", *self.peer_credentials)
+            return struct.pack("3i", *(own_credentials() if self.acquainted else NOBODY))
         return super().get_option(level, name)
 
     def pair_with(self, other: UnixSocket) -> None:
         """Become each other's peers."""
-        self._connected_to(other)
-        other._connected_to(self)
+        self.peer, other.peer = other, self
+        self.state = other.state = CONNECTED
+        self.acquainted = other.acquainted = True
 
     def connect_name(self, name: bytes) -> bool:
         """connect(2); False when it has to wait."""
         raise NotImplementedError
-
-    def _connected_to(self, peer: UnixSocket) -> None:
-        self.peer = peer
-        self.state = CONNECTED
-        self.peer_credentials = own_credentials()
 
     # -- waiting -----------------------------------------------------------------------------------------------------------------------
 

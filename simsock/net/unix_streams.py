@@ -13,7 +13,7 @@ from typing import Any
 
 from simsock.kernel.files import POLLHUP, POLLIN
 from simsock.net.listeners import SOMAXCONN
-from simsock.net.passing import Passed, own_credentials
+from simsock.net.passing import Passed
 from simsock.net.sockets import Received, os_error
 from simsock.net.unix import CLOSED, CONNECTED, LISTENING, NEW, Letter, UnixSocket, cost
 
@@ -46,7 +46,7 @@ class UnixConnection(UnixSocket):
         if self.ready is None:
             self.ready = deque()
         self.backlog = min(max(backlog, 0), SOMAXCONN)
-        self.peer_credentials = own_credentials()
+        self.acquainted = True
         self.wake_blocked()
 
     def accept(self) -> UnixConnection | None:
@@ -78,15 +78,11 @@ class UnixConnection(UnixSocket):
         child.child = True
         child.pass_credentials = other.pass_credentials
         self.pair_with(child)
+        self.title, child.title = f"{self.title}->#{child.serial}", f"{child.title}->#{self.serial}"
         child.cut, self.cut = self.fabric.cutter(child), self.fabric.cutter(self)
         other.ready.append(child)
         other.wake_readers()
         return True
-
-    def pair_with(self, other: UnixSocket) -> None:
-        super().pair_with(other)
-        self.title = f"{self.title}->#{other.serial}"
-        other.title = f"{other.title}->#{self.serial}"
 
     def unbind(self) -> None:
         if not self.child:
@@ -105,6 +101,8 @@ class UnixConnection(UnixSocket):
     def _end(self, abruptly: bool) -> None:
         peer = self.peer
         super().released()
+        if abruptly:
+            self.kernel.log.append((self.kernel.now, self.title, "RST"))
         if peer is not None and not peer.dead:
             if abruptly:
                 peer.error = errno.ECONNRESET
@@ -133,6 +131,22 @@ class UnixStream(UnixConnection):
 
     kind = "unix stream"
     carries_bytes = True
+
+    def read(self, count: int) -> bytes | None:
+        """Up to ``count`` bytes, without what came with them; None when there is nothing yet. Raises as ``receive`` does."""
+        rx = self.rx
+        if len(rx) == 1 and self.cut is None and self.state is CONNECTED:
+            letter = rx[0]
+            if len(letter.data) <= count:
+                rx.popleft()
+                letter.done()
+                return letter.data
+        found = self.receive(count)
+        if found is None:
+            return None
+        if found[3] is not None:
+            found[3].discard()
+        return found[0]
 
     def receive(self, count: int, peek: bool = False) -> Received | None:
         """Up to ``count`` bytes and what came with them; None when there is nothing yet. Raises EINVAL without a connection, ECONNRESET."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import socket as _real
+from functools import lru_cache
 from operator import index
 from typing import Any
 
@@ -86,6 +87,8 @@ def _refuse(number: int, text: str) -> OSError:
 def _service(port: Any) -> Any:
     """The service as an integer, or as text that names one; None for no service. CPython's and glibc's checks."""
     if isinstance(port, int):
+        if port >= 0:
+            return port & 0xFFFF
         port = str(port)
     if isinstance(port, str):
         port = port.encode()
@@ -101,6 +104,7 @@ _FLAGS = 0x3FF | 0x400
 """The flags that glibc knows."""
 
 
+@lru_cache(maxsize=1024)
 def _kinds(service: Any, given: bool, type: int, proto: int, flags: int) -> list[tuple[Any, int, int]]:
     """(socket type, protocol, port) of the rows for each address."""
     wanted = []
@@ -161,7 +165,7 @@ def getaddrinfo(host: Any, port: Any, family: int = 0, type: int = 0, proto: int
     else:
         if flags & _AI_NUMERICHOST and literal(host) is None:
             raise no_such_name(host)
-        scope = _scope(host)
+        scope = _scope(host) if "%" in host else 0
         mapping = flags & _AI_V4MAPPED and family == AF_INET6
         found = resolve(host, (family,) if family and not mapping else (AF_INET, AF_INET6))
         if mapping:

@@ -272,22 +272,25 @@ _PROTOCOLS: dict[int, tuple[int, int]] = {_real.SOCK_STREAM: (0, _real.IPPROTO_T
 
 def _make(family: int, kind: int, proto: int) -> Socket:
     """A new socket of the current host."""
-    shown = _real.SocketKind._value2member_map_.get(kind, kind)
     if family == _AF_UNIX:
         if proto not in (0, _AF_UNIX):
             raise os_error(errno.EPROTONOSUPPORT)
         if kind not in (_real.SOCK_STREAM, _real.SOCK_DGRAM, _real.SOCK_SEQPACKET):
-            raise Unsupported(f"socket: type {shown!r} of AF_UNIX is not simulated; SOCK_STREAM, SOCK_DGRAM and SOCK_SEQPACKET are")
+            raise Unsupported(f"socket: type {_shown(kind)!r} of AF_UNIX is not simulated; SOCK_STREAM, SOCK_DGRAM and SOCK_SEQPACKET are")
         return fabric().unix(current_host(), kind)
     if family not in (_AF_INET, _AF_INET6):
         known = _real.AddressFamily._value2member_map_.get(family, family)
         raise Unsupported(f"socket: address family {known!r} is not simulated; AF_INET, AF_INET6 and AF_UNIX are")
     if kind not in _PROTOCOLS:
-        raise Unsupported(f"socket: type {shown!r} is not simulated; SOCK_STREAM and SOCK_DGRAM are")
+        raise Unsupported(f"socket: type {_shown(kind)!r} is not simulated; SOCK_STREAM and SOCK_DGRAM are")
     if proto not in _PROTOCOLS[kind]:
         raise os_error(errno.EPROTONOSUPPORT)
     make = fabric().stream if kind == _real.SOCK_STREAM else fabric().datagram
     return make(current_host(), family, _PROTOCOLS[kind][1])
+
+
+def _shown(kind: int) -> Any:
+    return _real.SocketKind._value2member_map_.get(kind, kind)
 
 
 def _protocol(file: Socket) -> int:
