@@ -97,7 +97,7 @@ CLOCKS_ALLOWED = {
     ("simsock/kernel/watchdog.py", "time.monotonic"): "breaks a run that blocks for real, and decides nothing else",
     ("simsock/kernel/watchdog.py", "time.sleep"): "its thread looks up now and then",
 }
-CLOCKS_TAKEN_OVER = ("simsock/patching/chance.py",)
+CLOCKS_TAKEN_OVER = ("simsock/patching/chance.py", "simsock/patching/clocks.py", "simsock/patching/imports.py")
 """Files whose business it is to name the real ones, because they put others in their place."""
 
 HEAVY = ("pytest", "_pytest", "hypothesis", "trio", "faker", "rich", "jinja2", "pydantic", "asyncio", "dataclasses", "inspect", "unittest")

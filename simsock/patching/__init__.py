@@ -1,41 +1,37 @@
 """Putting the stand-ins into the process, and taking them out again.
 
-Owns the order in which that happens. ``Patching.apply`` and ``remove`` frame a session, ``enter`` and ``leave`` each world in it. Law: after
-``remove`` no module attribute holds a stand-in, by identity.
+Owns the order in which that happens. ``Patching.prepare``, ``apply`` and ``remove`` frame a session, ``enter`` and ``leave`` each world in it.
+Laws: after ``remove`` no module attribute holds a stand-in, by identity; what is found once is not searched for again. The one thing that stays
+are hybrid locks and queues where there were real ones: to everybody outside a world they are real ones.
 """
 
 from __future__ import annotations
 
-import selectors
+import sys
+from types import ModuleType
 from typing import Any
 
+from simsock.errors import UsageError
 from simsock.kernel import Kernel
-from simsock.patching import fence, sockets, table
+from simsock.patching import clocks, fence, imports, sockets, table
 from simsock.patching.carry import Carrier
 from simsock.patching.chance import Chance
+from simsock.patching.holds import Holds
+from simsock.patching.locks import Kind
 from simsock.patching.slots import Names
 from simsock.patching.threads import Registry
 
-_names: Names | None = None
-_by_original: dict[int, tuple[Any, Any]] = {}
+_known: tuple[Names, Holds] | None = None
+_in_force = False
 
 
-def _known_names() -> Names:
-    global _names
-    if _names is None:
-        for original, replacement in table.make_pairs():
-            _by_original[id(original)] = (original, replacement)
-        _names = Names(_by_original)
-    return _names
-
-
-def _captured_in_classes() -> list[tuple[Any, str]]:
-    """Class attributes of the standard library that hold an original."""
-    return [
-        (selectors.SelectSelector, "_select"),
-        (selectors.PollSelector, "_selector_cls"),
-        (selectors.EpollSelector, "_selector_cls"),
-    ]
+def known() -> tuple[Names, Holds]:
+    """What this process is known to hold."""
+    global _known
+    if _known is None:
+        pairs = {id(original): (original, replacement) for original, replacement in table.make_pairs()}
+        _known = Names(pairs), Holds(pairs)
+    return _known
 
 
 class Patching:
@@ -43,52 +39,60 @@ class Patching:
 
     def __init__(self, entropy: str = "tape") -> None:
         self._entropy = entropy
-        self._chance = Chance()
+        self._chance = Chance(entropy)
         self._carrier = Carrier()
         self._registry = Registry()
         self._places: list[Any] = []
-        self._classes: list[tuple[Any, str, Any]] = []
 
     def prepare(self) -> None:
-        """Called before collection is switched off: find the names."""
-        _known_names()
+        """Look where things are held. Before garbage collection is told to pass over everything: what it passes over cannot be searched."""
+        names, holds = known()
+        self._places, changed = names.places()
+        holds.refresh(changed)
 
     def apply(self) -> None:
         """The patched state begins."""
-        self._places = _known_names().places()
-        for space, key, original, replacement in self._places:
+        global _in_force
+        if _in_force:
+            raise UsageError("the process is patched already: one patched world or search at a time")
+        names, holds = known()
+        swapped = []
+        for place in self._places:
+            space, key, original, replacement = place
             if space.get(key) is original:
                 space[key] = replacement
-        for cls, name in _captured_in_classes():
-            original = vars(cls).get(name)
-            plain = getattr(original, "__func__", original)
-            pair = _by_original.get(id(plain))
-            if pair is not None:
-                self._classes.append((cls, name, original))
-                setattr(cls, name, staticmethod(pair[1]))
+                swapped.append(place)
+        self._places = swapped
+        _in_force = True
+        holds.swap()
         sockets.apply()
+        clocks.apply()
+        imports.apply(names)
         self._chance.apply()
 
     def remove(self) -> None:
         """The patched state ends; the stand-ins come out, by identity, also from modules that were imported meanwhile."""
+        global _in_force
+        names, holds = known()
         self._chance.remove()
+        imports.remove()
+        clocks.remove()
         sockets.remove()
-        for cls, name, original in self._classes:
-            setattr(cls, name, original)
-        self._classes.clear()
+        holds.restore()
         for space, key, original, replacement in self._places:
             if space.get(key) is replacement:
                 space[key] = original
         self._places = []
-        _take_out_of_new_modules()
+        names.restore(names.unseen())
+        holds.settle()
+        _in_force = False
 
     def enter(self, kernel: Kernel) -> None:
         """A world begins."""
         self._registry.enter()
-        if self._entropy == "tape":
-            self._chance.enter(kernel, kernel.state["seed"])
+        self._chance.enter(kernel, kernel.state["seed"])
         self._carrier.enter(kernel)
-        fence.put_up()
+        fence.put_up(kernel)
 
     def leave(self) -> None:
         """The world is over."""
@@ -98,24 +102,38 @@ class Patching:
         self._registry.leave()
 
 
+class Hybrids:
+    """Locks that are hybrids from birth: what a program gets from ``threading`` and ``queue`` as long as this is put in.
+
+    Worlds then need not search for locks that were made just before them, and reach those in plain local variables too.
+    """
+
+    def __init__(self) -> None:
+        self._swapped: list[Any] = []
+        self._before: set[int] = set()
+
+    def put_in(self) -> None:
+        """From now on; modules of the harness keep the real ones."""
+        names, _ = known()
+        self._before = set(map(id, sys.modules.values()))
+        names.resident = frozenset(key for key, (_, replacement) in names.replacements.items() if isinstance(replacement, Kind))
+        for place in names.places()[0]:
+            space, key, original, replacement = place
+            if id(original) in names.resident and space.get(key) is original:
+                space[key] = replacement
+                self._swapped.append(place)
+
+    def take_out(self) -> None:
+        """No more; locks that were made meanwhile stay what they are."""
+        names, _ = known()
+        names.resident = frozenset()
+        for space, key, original, replacement in self._swapped:
+            if space.get(key) is replacement:
+                space[key] = original
+        self._swapped.clear()
+        names.restore([vars(module) for module in list(sys.modules.values()) if id(module) not in self._before and isinstance(module, ModuleType)])
+
+
 def make_patching(options: Any) -> Patching | None:
     """What a world or a search with these options needs: None when nothing is to be patched."""
     return Patching(options.entropy) if options.patch else None
-
-
-def _take_out_of_new_modules() -> None:
-    """A module imported in the patched state took the replacements for originals."""
-    import sys
-
-    assert _names is not None
-    originals = {id(replacement): (replacement, original) for original, replacement in _by_original.values()}
-    for name, module in list(sys.modules.items()):
-        if name in _names._seen:
-            continue
-        space = getattr(module, "__dict__", None)
-        if space is None:
-            continue
-        for key, value in list(space.items()):
-            pair = originals.get(id(value))
-            if pair is not None and pair[0] is value:
-                space[key] = pair[1]

@@ -1,5 +1,7 @@
 """State that Python keeps for an OS thread and that belongs to a task.
 
+PYTEST_DONT_REWRITE
+
 Owns asyncio's running loop and the contents of ``threading.local`` objects: when the kernel switches tasks, what the one had is put aside
 and what the other had comes back. Does not know the scheduler. Laws: a task starts with nothing; locals of the harness are shared by all
 tasks; contextvars, decimal contexts and exceptions in flight are each greenlet's own already.
@@ -8,78 +10,145 @@ tasks; contextvars, decimal contexts and exceptions in flight are each greenlet'
 from __future__ import annotations
 
 import _thread
+import gc
 import sys
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from simsock.kernel import Kernel, session
 from simsock.patching.slots import is_harness
 
-_real_local: Any = _thread._local
-_registered: WeakKeyDictionary[Any, tuple[Any, Any]] = WeakKeyDictionary()
+real_local: Any = _thread._local
+registered: WeakKeyDictionary[Any, tuple[Any, Any]] = WeakKeyDictionary()
 """Every local of the program, with what its class's ``__init__`` was given: each task gets that anew."""
+_born = 0
+"""How many were registered so far: tells whether there are new ones."""
+_carrier: Carrier | None = None
+"""The one of the live world."""
 
 
-class local(_real_local):  # type: ignore[misc]  # an untyped C class
+class local(real_local):  # type: ignore[misc]  # an untyped C class
     """``threading.local`` as programs see it in the patched state; instances stay good for ever."""
 
     def __new__(cls, /, *args: Any, **kwargs: Any) -> Any:
         self = super().__new__(cls, *args, **kwargs)
         caller = sys._getframe(1).f_globals.get("__name__", "")
         if not is_harness(caller):
-            _registered[self] = (args, kwargs)
-            if session.active is not None:
-                session.active.state.setdefault("locals", {})[id(self)] = (self, args, kwargs)
+            global _born
+            _born += 1
+            registered[self] = (args, kwargs)
+            kernel = session.active
+            if kernel is not None and _carrier is not None and _carrier.kernel is kernel and kernel.thread == _get_ident():
+                _carrier.add(self, args, kwargs)
         return self
 
 
 local.__module__, local.__qualname__ = "_thread", "_local"
+_get_ident = _thread.get_ident
+
+
+def register(found: Any) -> None:
+    """A local from before; what its ``__init__`` was given is in the C object."""
+    global _born
+    if found in registered:
+        return
+    _born += 1
+    args: Any = ()
+    kwargs: Any = {}
+    if type(found).__init__ is not object.__init__:
+        for part in gc.get_referents(found):
+            if type(part) is tuple:
+                args = part
+            elif type(part) is dict and part and all(type(key) is str for key in part):
+                kwargs = part
+    registered[found] = (args, kwargs)
 
 
 class Carrier:
     """``kernel.carry``: called around every switch."""
 
-    __slots__ = ("_get", "_locals", "_set", "kernel")
+    __slots__ = ("_asyncio", "_knows", "_makers", "_refs", "_spaces", "kernel")
 
     def __init__(self) -> None:
         self.kernel: Kernel | None = None
-        self._get: Any = None
-        self._set: Any = None
-        self._locals: dict[int, Any] = {}
+        self._asyncio: Any = None
+        self._spaces: dict[int, dict[str, Any]] = {}
+        """This OS thread's attributes of every local: one dict object each, whose contents come and go."""
+        self._makers: dict[int, Any] = {}
+        """What runs a subclass's ``__init__`` in a new task."""
+        self._refs: list[Any] = []
+        self._knows: tuple[int, int] | None = None
+        """The OS thread, and ``_born``, that the tables above are of: worlds of one search share them."""
 
     def enter(self, kernel: Kernel) -> None:
         """A world begins."""
+        global _carrier
         self.kernel = kernel
-        kernel.carry = self
-        self._locals = kernel.state.setdefault("locals", {})
-        for known, (args, kwargs) in list(_registered.items()):
-            self._locals[id(known)] = (known, args, kwargs)
+        _carrier = kernel.carry = self
+        if self._knows != (kernel.thread, _born):
+            self._clear()
+            for known, (args, kwargs) in list(registered.items()):
+                self.add(known, args, kwargs)
+            self._knows = (kernel.thread, _born)
+        for space in self._spaces.values():
+            if space:  # what the code outside had set is the first task's in each world, and what that changes ends with it
+                kernel.state.setdefault("locals_before", []).append((space, dict(space)))
 
     def leave(self) -> None:
         """The world is over."""
-        if self.kernel is not None:
-            self.kernel.carry = None
-            self.kernel = None
-        self._locals = {}
+        global _carrier
+        kernel = self.kernel
+        if kernel is None:
+            return
+        _carrier = kernel.carry = self.kernel = None
+        for space in self._spaces.values():
+            space.clear()
+        for space, content in kernel.state.pop("locals_before", ()):
+            space.update(content)
+
+    def _clear(self) -> None:
+        self._spaces.clear()
+        self._makers.clear()
+        self._refs.clear()
+
+    def add(self, found: Any, args: Any, kwargs: Any) -> None:
+        """One more local."""
+        key = id(found)
+        try:
+            self._spaces[key] = found.__dict__
+        except Exception:  # the program's __init__ failed in this thread: whoever uses the local will see it
+            return
+        if type(found).__init__ is not object.__init__:
+            weak, make = ref(found), type(found).__init__
+            self._makers[key] = lambda: make(weak(), *args, **kwargs)
+        self._refs.append(ref(found, lambda _: self._forget(key)))
+
+    def _forget(self, key: int) -> None:
+        self._spaces.pop(key, None)
+        self._makers.pop(key, None)
 
     def begin(self) -> None:
         """A new task runs for the first time: nothing of the one before it is left, and locals with an ``__init__`` are made anew."""
         self.restore(None)
-        for found, args, kwargs in list(self._locals.values()):
-            if type(found).__init__ is not object.__init__:
-                found.__init__(*args, **kwargs)
+        for make in list(self._makers.values()):
+            make()
+
+    def _loops(self) -> Any:
+        found = self._asyncio
+        if found is None:
+            found = self._asyncio = sys.modules.get("asyncio.events")
+        return found
 
     def save(self) -> Any:
         """Put the current task's state aside, leaving nothing behind; returns it."""
         loop = None
-        asyncio = sys.modules.get("asyncio.events")
-        if asyncio is not None:
-            loop = asyncio._get_running_loop()
+        loops = self._asyncio or self._loops()
+        if loops is not None:
+            loop = loops._get_running_loop()
             if loop is not None:
-                asyncio._set_running_loop(None)
+                loops._set_running_loop(None)
         kept = None
-        for found, _, _ in self._locals.values():
-            space = found.__dict__
+        for space in self._spaces.values():
             if space:
                 if kept is None:
                     kept = []
@@ -89,17 +158,16 @@ class Carrier:
 
     def restore(self, state: Any) -> None:
         """Bring back what ``save`` put aside; the task that ran in between has left nothing, or something to be thrown away."""
-        asyncio = sys.modules.get("asyncio.events")
-        if asyncio is not None and (state is None or state[0] is None) and asyncio._get_running_loop() is not None:
-            asyncio._set_running_loop(None)
-        for found, _, _ in self._locals.values():
-            if found.__dict__:
-                found.__dict__.clear()
-        if state is not None:
-            if state[0] is not None and asyncio is not None:
-                asyncio._set_running_loop(state[0])
-            for space, content in state[1] or ():
+        loops = self._asyncio or self._loops()
+        loop = None if state is None else state[0]
+        if loops is not None and loops._get_running_loop() is not loop:
+            loops._set_running_loop(loop)
+        for space in self._spaces.values():
+            if space:
+                space.clear()
+        if state is not None and state[1] is not None:
+            for space, content in state[1]:
                 space.update(content)
 
 
-__all__ = ["Carrier", "local"]
+__all__ = ["Carrier", "local", "real_local", "register", "registered"]

@@ -1,43 +1,83 @@
 """Chance inside a world: seeded from its tape.
 
-Owns the process's global random generator while a world runs, fresh generators, and ``os.urandom``. OpenSSL's randomness is out of reach.
-Law: outside the world's thread, and after the world, chance is what it was.
+Owns the process's global random generator while the patched state lasts, fresh generators, ``os.urandom``, and what ``uuid`` and
+``tempfile`` draw from elsewhere. OpenSSL's randomness is out of reach. Law: outside the world's thread, and after the patched state, chance
+is what it was.
 """
 
 from __future__ import annotations
 
 import os
 import random
+import sys
 from _thread import get_ident
 from hashlib import blake2b
 from typing import Any
 
 from simsock.choices import derive_seed
 from simsock.kernel import Kernel, session
+from simsock.stdlib import time as clock
 
-_seed = random.Random.seed
+_seed: Any = random.Random.seed
+_generator: Any = random._inst  # the global generator of Lib/random.py
+_UUID_EPOCH = 0x01B21DD213814000
+"""100 ns ticks between 1582-10-15 and 1970-01-01: RFC 9562."""
+_NODE = 0x02_53_49_4D_00_01
+"""A locally administered MAC address: "SIM" 1."""
 
 
 def urandom(size: int, /) -> bytes:
     """Bytes that depend on the world's seed and on how many were asked for before."""
-    kernel = session.active
-    assert kernel is not None, "only called through a guard"
-    key = kernel.state.get("entropy")
-    if key is None:
+    kernel = session.kernel()
+    seed = kernel.state.get("entropy")
+    if seed is None:
         return _urandom(size)
+    if isinstance(seed, tuple):
+        seed = kernel.state["entropy"] = derive_seed(seed[0], "entropy").to_bytes(8, "little")
     if size < 0:
         raise ValueError("negative argument not allowed")
     count = kernel.state["entropy_count"] = kernel.state.get("entropy_count", 0) + 1
-    blocks = (blake2b(b"%d/%d" % (count, block), key=key).digest() for block in range(-(-size // 64)))
+    blocks = (blake2b(b"%d/%d" % (count, block), key=seed).digest() for block in range(-(-size // 64)))
     return b"".join(blocks)[:size]
 
 
 _urandom = os.urandom
 
 
+def _getrandom(size: int, flags: int = 0) -> bytes:
+    return urandom(size) if session.kernel().state.get("entropy") is not None else _real_getrandom(size, flags)
+
+
+_real_getrandom: Any = getattr(os, "getrandom", None)
+
+
+def _generate_time_safe() -> Any:
+    """What ``uuid.uuid1`` asks the system for: a UUID of the virtual time."""
+    kernel = session.kernel()
+    if kernel.state.get("entropy") is None:
+        return _real_time_safe()
+    count = kernel.state["uuids"] = kernel.state.get("uuids", 0) + 1  # two of one instant differ
+    ticks = clock.time_ns() // 100 + _UUID_EPOCH + count
+    sequence = kernel.state.get("uuid_sequence")
+    if sequence is None:
+        sequence = kernel.state["uuid_sequence"] = int.from_bytes(urandom(2), "big") & 0x3FFF
+    low, mid, high = ticks & 0xFFFFFFFF, ticks >> 32 & 0xFFFF, ticks >> 48 & 0x0FFF | 0x1000
+    number = low << 96 | mid << 80 | high << 64 | (sequence | 0x8000) << 48 | _NODE
+    return number.to_bytes(16, "big"), None
+
+
+try:
+    import _uuid  # type: ignore[import-not-found]  # typeshed has no stub
+
+    _real_time_safe: Any = getattr(_uuid, "generate_time_safe", None)
+except ImportError:  # a Python built without libuuid
+    _real_time_safe = None
+
+
 def pairs() -> list[tuple[Any, Any]]:
-    """``os.urandom`` under all its names."""
-    return [(os.urandom, urandom)]
+    """``os.urandom`` under all its names, and its neighbours."""
+    found = [(os.urandom, urandom), (_real_getrandom, _getrandom), (_real_time_safe, _generate_time_safe)]
+    return [pair for pair in found if pair[0] is not None]
 
 
 def _seeded(self: random.Random, a: Any = None, version: int = 2) -> None:
@@ -49,28 +89,43 @@ def _seeded(self: random.Random, a: Any = None, version: int = 2) -> None:
 
 
 class Chance:
-    """Takes over the generators for one world."""
+    """Takes over the generators. ``entropy``: "tape", or "real" for leaving them alone."""
 
-    def __init__(self) -> None:
+    def __init__(self, entropy: str) -> None:
+        self._takes_over = entropy == "tape"
         self._before: Any = None
+        self._names: Any = None
+        self._entered = False
 
     def apply(self) -> None:
         """The patched state begins."""
-        random.Random.seed = _seeded  # type: ignore[method-assign]  # undone in remove
+        if self._takes_over:
+            random.Random.seed = _seeded  # type: ignore[method-assign]  # undone in remove
+            self._before = random.getstate()
 
     def remove(self) -> None:
         """The patched state ends."""
-        if random.Random.seed is _seeded:
-            random.Random.seed = _seed  # type: ignore[method-assign]  # what it was
+        if self._takes_over:
+            if random.Random.seed is _seeded:
+                random.Random.seed = _seed  # type: ignore[method-assign]  # what it was
+            if self._entered:
+                random.setstate(self._before)
+            self._before = None
 
     def enter(self, kernel: Kernel, seed: int | str) -> None:
         """A world begins."""
-        self._before = random.getstate()
-        kernel.state["entropy"] = derive_seed(seed, "entropy").to_bytes(8, "little")
-        _seed(random._inst, derive_seed(seed, "random"))  # the global generator of Lib/random.py
+        if self._takes_over:
+            self._entered = True
+            kernel.state["entropy"] = (seed,)
+            _seed(_generator, derive_seed(seed, "random"))
+            tempfile: Any = sys.modules.get("tempfile")
+            if tempfile is not None:  # its names come from a generator that it makes at the first use
+                self._names, tempfile._name_sequence = tempfile._name_sequence, None
 
     def leave(self) -> None:
         """The world is over."""
-        if self._before is not None:
-            random.setstate(self._before)
-            self._before = None
+        if self._takes_over:
+            tempfile: Any = sys.modules.get("tempfile")
+            if tempfile is not None:
+                tempfile._name_sequence = self._names
+                self._names = None

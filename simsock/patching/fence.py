@@ -1,48 +1,95 @@
 """The fence: nothing real behind a world's back.
 
-Owns one audit hook of the process. A real socket, process or fork from inside a world's thread is an error that names the call. Law: an
-audit hook cannot be taken out, so this one is put in once and asks first whether a world is live in this thread.
+Owns one audit hook of the process. A real socket, process or fork from inside a world's thread is an error that names the call. Laws: an
+audit hook cannot be taken out, so this one is put in once and asks first whether a world is live in this thread; other OS threads and
+ctypes are not looked at; a module that is being imported may do what modules do (see ``imports``), but not talk to anybody.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from _thread import get_ident
+from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
-from simsock.errors import UsageError
-from simsock.kernel import session
+from simsock.errors import Fenced
+from simsock.kernel import Kernel
 
-_EVENTS = frozenset(
-    "socket.__new__ socket.connect socket.bind socket.sendto socket.sendmsg socket.getaddrinfo socket.gethostbyname socket.gethostbyaddr "
-    "subprocess.Popen os.fork os.forkpty os.system os.posix_spawn os.exec".split()
+_TALKS = frozenset(
+    "socket.connect socket.sendto socket.sendmsg socket.getaddrinfo socket.gethostbyname socket.gethostbyaddr socket.getnameinfo socket.sethostname".split()
 )
+_EVENTS = _TALKS | frozenset(
+    "socket.__new__ socket.bind subprocess.Popen os.fork os.forkpty os.system os.posix_spawn os.exec os.startfile pty.spawn time.sleep".split()
+)
+_HINTS = {
+    "os.fork": "worlds have one process: threads are simulated, processes not yet",
+    "socket.__new__": "use socket.socket, which is simulated",
+    "time.sleep": "the program kept the real one where it could not be replaced: see simsock doctor",
+}
 _installed = False
-fenced = False
-"""Whether the live world has a fence; a world without patching has none."""
+_live: Kernel | None = None
+"""The world that has a fence; one without patching has none."""
+importing = 0
+"""How deep in imports the world's thread is."""
 
 
 def _hook(event: str, args: tuple[Any, ...]) -> None:
-    if fenced and event in _EVENTS:
-        kernel = session.active
-        if kernel is not None and kernel.thread == get_ident():
-            raise UsageError(f"a real {event}{_shown(args)} from inside a world: it has no place there (and cannot be repeated)")
+    if _live is not None and event in _EVENTS and _live.thread == get_ident() and not (importing and event not in _TALKS):
+        refuse(event, args)
 
 
-def _shown(args: tuple[Any, ...]) -> str:
-    return "(" + ", ".join(f"{arg!r:.60}" for arg in args[1:3]) + ")" if len(args) > 1 else ""
+def refuse(event: str, args: tuple[Any, ...]) -> None:
+    """Raise the error that names the call."""
+    shown = ", ".join(f"{arg!r:.60}" for arg in (args[1:3] if event.startswith("socket.") else args[:2]))
+    hint = _HINTS.get(event) or _HINTS["os.fork" if not event.startswith("socket.") else "socket.__new__"]
+    path = _live.current.path if _live is not None else "?"
+    raise Fenced(f"a real {event}({shown}) from inside a world, in task {path}: it would not be simulated and could not be repeated; {hint}", call=event)
 
 
-def put_up() -> None:
+def refusing(name: str) -> Any:
+    """A function that is always behind the fence, for calls that CPython does not audit."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        refuse(name, args)
+
+    return call
+
+
+def pairs() -> list[tuple[Any, Any]]:
+    """Calls that CPython does not audit."""
+    found = []
+    loads: tuple[tuple[str, Callable[[], Any]], ...] = (
+        ("_posixsubprocess.fork_exec", lambda: import_module("_posixsubprocess").fork_exec),
+        ("_multiprocessing.SemLock", lambda: import_module("_multiprocessing").SemLock),
+        ("posix.spawnv", lambda: import_module("posix").spawnv),
+        ("_posixshmem.shm_open", lambda: import_module("_posixshmem").shm_open),
+    )
+    for name, load in loads:
+        try:
+            original = load()
+        except (ImportError, AttributeError):  # not on this platform
+            continue
+        if original is not None and not isinstance(original, type):
+            found.append((original, refusing(name)))
+    return found
+
+
+def put_up(kernel: Kernel) -> None:
     """A patched world begins."""
-    global _installed, fenced
+    global _installed, _live
     if not _installed:
         sys.addaudithook(_hook)
         _installed = True
-    fenced = True
+    _live = kernel
 
 
 def take_down() -> None:
     """It is over."""
-    global fenced
-    fenced = False
+    global _live
+    _live = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=take_down)

@@ -1,4 +1,4 @@
-"""Where the process keeps what a world replaces.
+"""Where the process keeps what a world replaces: the names of modules.
 
 Owns the search for names: a function such as ``time.sleep`` is found under every name by which a module holds it, because programs write
 ``from time import sleep``. Does not know what anything is replaced with. Laws: only identity counts; a module of the harness is passed
@@ -11,28 +11,20 @@ import sys
 from types import ModuleType
 from typing import Any
 
-HARNESS = (
-    "simsock",
-    "pytest_simsock",
-    "_pytest",
-    "pytest",
-    "py",
-    "pluggy",
-    "hypothesis",
-    "coverage",
-    "execnet",
-    "xdist",
-    "greenlet",
-    "faulthandler",
-    "__mp_main__",
+HARNESS = frozenset(
+    "simsock pytest_simsock _pytest pytest py pluggy hypothesis coverage execnet xdist greenlet faulthandler iniconfig __mp_main__ "
+    "_hypothesis_globals _hypothesis_pytestplugin _hypothesis_ftz_detector".split()
 )
 """Top-level packages that run worlds and do not live in them; every ``pytest_*`` package is one as well."""
+extra_harness: set[str] = set()
+"""More of them, by a test suite's wish."""
+_space_of: Any = ModuleType.__dict__["__dict__"].__get__  # type: ignore[index]  # not the attribute of an instance, which a lazy module may compute
 
 
-def is_harness(name: str, extra: tuple[str, ...] = ()) -> bool:
+def is_harness(name: str) -> bool:
     """Whether a module belongs to the harness."""
     top = name.partition(".")[0]
-    return top in HARNESS or top.startswith("pytest_") or top in extra
+    return top in HARNESS or top.startswith("pytest_") or top in extra_harness
 
 
 Place = tuple[dict[str, Any], str, Any, Any]
@@ -42,33 +34,82 @@ Place = tuple[dict[str, Any], str, Any, Any]
 class Names:
     """The places where originals are held, found once and kept up to date."""
 
-    def __init__(self, replacements: dict[int, tuple[Any, Any]], harness: tuple[str, ...] = ()) -> None:
-        self._replacements = replacements
-        self._harness = harness
-        self._seen: dict[str, tuple[ModuleType, int]] = {}
-        self._places: dict[str, list[Place]] = {}
+    def __init__(self, replacements: dict[int, tuple[Any, Any]]) -> None:
+        self.replacements = replacements
+        self.resident: frozenset[int] = frozenset()
+        """Keys of the pairs whose replacements are there to stay: see ``Hybrids``."""
+        self._ids = frozenset(replacements)
+        self._usual: dict[str, list[tuple[Any, Any]]] = {}
+        for pair in replacements.values():
+            self._usual.setdefault(pair[0].__name__, []).append(pair)
+        self._modules: list[Any] = []
+        self._spaces: list[tuple[dict[str, Any], int]] = []
+        self._seen: dict[int, tuple[Any, int, list[Place]]] = {}
+        """By identity of the module: the module, how many names it had, and its places."""
+        self._places: list[Place] = []
 
-    def places(self) -> list[Place]:
-        """Every place known now, after a look at modules that are new or have more names than before."""
-        modules = sys.modules
-        for name, module in list(modules.items()):
-            space = getattr(module, "__dict__", None)  # programs put other things than modules there
-            if type(space) is not dict:
-                continue
-            seen = self._seen.get(name)
-            if seen is not None and seen[0] is module and seen[1] == len(space):
-                continue
-            self._seen[name] = (module, len(space))
-            self._places[name] = [] if is_harness(name, self._harness) else self._look(space)
-        for name in [name for name in self._seen if name not in modules]:
-            del self._seen[name], self._places[name]
-        return [place for places in self._places.values() for place in places]
+    def places(self) -> tuple[list[Place], bool]:
+        """Every place known now, and whether any module is new or has more names than before."""
+        modules = list(sys.modules.values())
+        if modules != self._modules:
+            return self._look_around(modules), True
+        for space, size in self._spaces:
+            if len(space) != size:
+                return self._look_around(modules), True
+        return self._places, False
 
-    def _look(self, space: dict[str, Any]) -> list[Place]:
-        replacements = self._replacements
+    def _look_around(self, modules: list[Any]) -> list[Place]:
+        seen: dict[int, tuple[Any, int, list[Place]]] = {}
+        self._places = []
+        self._spaces = []
+        for module in modules:
+            if not issubclass(type(module), ModuleType) or id(module) in seen:
+                continue
+            space = _space_of(module)
+            known = self._seen.get(id(module))
+            if known is not None and known[0] is module and known[1] == len(space):
+                entry = known
+            else:
+                entry = (module, len(space), self.look(space))
+            seen[id(module)] = entry
+            self._places += entry[2]
+            self._spaces.append((space, entry[1]))
+        self._modules = modules
+        self._seen = seen
+        return self._places
+
+    def look(self, space: dict[str, Any]) -> list[Place]:
+        """The places in one namespace; names that an original usually has are places too, although a mock may be there now."""
+        if is_harness(str(space.get("__name__", ""))) or (self._ids.isdisjoint(map(id, space.values())) and self._usual.keys().isdisjoint(space)):
+            return []
         found: list[Place] = []
         for key, value in list(space.items()):
-            pair = replacements.get(id(value))
+            pair = self.replacements.get(id(value))
             if pair is not None and pair[0] is value:
                 found.append((space, key, value, pair[1]))
+            elif key in self._usual and not isinstance(value, ModuleType):
+                found += [(space, key, original, replacement) for original, replacement in self._usual[key]]
+        return found
+
+    def restore(self, spaces: list[dict[str, Any]]) -> None:
+        """Put the originals back in namespaces whose modules were imported in the patched state."""
+        if not spaces:
+            return
+        back = {id(replacement): original for key, (original, replacement) in self.replacements.items() if key not in self.resident}
+        ids = frozenset(back)
+        for space in spaces:
+            if str(space.get("__name__", "")).startswith("simsock.patching"):
+                continue  # the replacements' own home
+            if not ids.isdisjoint(map(id, space.values())):
+                for key, value in list(space.items()):
+                    if id(value) in ids:
+                        space[key] = back[id(value)]
+
+    def unseen(self) -> list[dict[str, Any]]:
+        """The namespaces of modules that came, or got more names, since the last look."""
+        found = [space for space, size in self._spaces if len(space) != size]
+        modules = list(sys.modules.values())
+        if modules != self._modules:
+            known = set(map(id, self._modules))
+            found += [_space_of(module) for module in modules if id(module) not in known and issubclass(type(module), ModuleType)]
         return found

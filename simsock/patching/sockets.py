@@ -40,7 +40,7 @@ def _new(cls: type, *args: Any, **kwargs: Any) -> Any:
 
 
 _class = real.socket
-"""Programs put mocks in its place in the module."""
+"""Taken now: a program or ``mock.patch`` may put another class under this name while a world is live."""
 _original = _class.__new__
 
 

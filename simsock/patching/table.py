@@ -1,8 +1,6 @@
 """What is replaced by what.
 
-Owns the pairs of originals and replacements. A replacement asks first whether it runs in the world's OS thread while a world is live, and
-hands the call to the original if not: so what outlives its world, and what other threads do meanwhile, works as ever. Does not know where
-the originals are held.
+Owns the pairs of originals and replacements. Does not know where the originals are held.
 """
 
 from __future__ import annotations
@@ -10,33 +8,16 @@ from __future__ import annotations
 import _socket
 import _thread
 import fcntl
-import functools
 import os
 import select
 import time
-from _thread import get_ident
 from typing import Any
 
-from simsock.kernel import session
-
-
-def guarded(original: Any, simulated: Any) -> Any:
-    """A function that is ``simulated`` for the tasks of a live world and ``original`` for everyone else."""
-
-    def call(*args: Any, **kwargs: Any) -> Any:
-        kernel = session.active
-        if kernel is None or kernel.thread != get_ident():
-            return original(*args, **kwargs)
-        return simulated(*args, **kwargs)
-
-    functools.update_wrapper(call, original, assigned=("__name__", "__qualname__", "__doc__"), updated=())
-    call.__module__ = getattr(original, "__module__", None) or "builtins"
-    return call
-
+from simsock.patching.guards import guarded
 
 _TIME = (
     "sleep time time_ns monotonic monotonic_ns perf_counter perf_counter_ns process_time process_time_ns thread_time thread_time_ns "
-    "gmtime localtime ctime asctime strftime"
+    "clock_gettime clock_gettime_ns gmtime localtime ctime asctime strftime"
 ).split()
 _SOCKET = (
     "getaddrinfo gethostbyname gethostbyname_ex gethostbyaddr gethostname getnameinfo getservbyname getservbyport getdefaulttimeout "
@@ -47,11 +28,10 @@ _OS = "close dup fstat get_blocking get_inheritable isatty read remove sendfile 
 
 def make_pairs() -> list[tuple[Any, Any]]:
     """(original, replacement) of every function that a world replaces."""
-    from simsock.patching import carry, chance, threads
+    from simsock.patching import carry, chance, fence, signals, threads
     from simsock.stdlib import _epoll, _names
     from simsock.stdlib import fcntl as sim_fcntl
     from simsock.stdlib import os as sim_os
-    from simsock.stdlib import queue as sim_queue
     from simsock.stdlib import select as sim_select
     from simsock.stdlib import socket as sim_socket
     from simsock.stdlib import time as sim_time
@@ -61,6 +41,7 @@ def make_pairs() -> list[tuple[Any, Any]]:
     pairs += [(select.select, sim_select.select), (select.poll, sim_select.poll), (select.epoll, _epoll.epoll)]
     pairs += [(getattr(os, name), getattr(sim_os, name)) for name in _OS]
     pairs += [(os.path.exists, sim_os.exists), (fcntl.fcntl, sim_fcntl.fcntl)]
-    pairs += threads.pairs(sim_queue)
-    pairs += chance.pairs()
-    return [*((original, guarded(original, simulated)) for original, simulated in pairs), (_thread._local, carry.local)]
+    functions, classes = threads.pairs()
+    pairs += [*functions, *chance.pairs(), *signals.pairs(), *fence.pairs()]
+    # Each hybrid asks for itself where it is, so these need no guard.
+    return [*((original, guarded(original, simulated)) for original, simulated in pairs), *classes, (_thread._local, carry.local)]

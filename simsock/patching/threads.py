@@ -6,14 +6,18 @@ they are: programs subclass them at import. Law: after a world ``threading`` kno
 
 from __future__ import annotations
 
-import _queue
 import _thread
 import sys
 import threading
+from functools import partial
 from typing import Any
 
+from simsock.errors import RealTimeLimit, TaskKilled
 from simsock.kernel import Kernel, Task, session
-from simsock.stdlib import threading as sim_threading
+from simsock.kernel.task import is_task_ident
+from simsock.patching import locks, order, queues
+from simsock.patching.guards import guarded
+from simsock.patching.slots import is_harness
 
 _NATIVE_FIRST = 10_000
 _BASES = {"process_request_thread": "handler"}
@@ -51,7 +55,20 @@ def _spawn(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], daemon:
         if not thread.name.startswith("Thread-"):
             name = thread.name
         daemon = thread.daemon
+        _silence_at_the_end(thread)
     return kernel.spawn(_run, (function, args, kwargs), name=name, base=_BASES.get(base, base), daemon=daemon)
+
+
+def _silence_at_the_end(thread: Any) -> None:
+    """A thread that is killed, or raises while its world ends (a ``finally`` that makes a call, say), is no failure of the program's."""
+    report = thread._invoke_excepthook
+
+    def invoke_excepthook(thread: Any) -> None:
+        kernel = session.active
+        if not isinstance(sys.exception(), TaskKilled) and (kernel is None or not (kernel.ending or kernel.ended)):
+            report(thread)
+
+    thread._invoke_excepthook = invoke_excepthook
 
 
 def _run(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -77,7 +94,7 @@ def start_new_thread(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any
 def _set_sentinel() -> Any:
     """A lock that is released when the current task ends (3.11, 3.12)."""
     kernel = _world()
-    lock = sim_threading.Lock()
+    lock = locks.fresh()
     kernel.state.setdefault("sentinels", {})[kernel.current.serial] = lock
     return lock
 
@@ -118,33 +135,75 @@ class _ThreadHandle:
 
 def start_joinable_thread(function: Any, handle: Any = None, daemon: bool = True) -> Any:
     """3.13's way of starting a thread."""
-    handle = handle or _ThreadHandle()
+    if not isinstance(handle, _ThreadHandle):
+        handle = _ThreadHandle()
+        thread = getattr(function, "__self__", None)
+        if isinstance(thread, threading.Thread):  # made before the world
+            thread._handle = handle  # type: ignore[attr-defined]  # Lib/threading.py's, which starts it with what it has there
     task = _spawn(function, (), {}, daemon)
     handle._task = task
     handle.ident = task.ident
     return handle
 
 
-def pairs(sim_queue: Any) -> list[tuple[Any, Any]]:
-    """Originals of this Python's ``threading`` and what stands in for them."""
+def excepthook(args: Any, /) -> None:
+    """What happens to an error that leaves a thread's ``run``: it is noted and fails the test. Programs may put their own function there."""
+    kernel = _world()
+    error = args.exc_value
+    if kernel.ending or isinstance(error, (SystemExit, TaskKilled)):
+        return
+    if isinstance(error, (KeyboardInterrupt, RealTimeLimit)):
+        kernel._fail_first(error)
+    else:
+        kernel.task_failed(kernel.current, error)
+
+
+_note_error = guarded(_thread._excepthook, excepthook)
+
+
+def _is_the_harness_s(hook: Any) -> bool:
+    """pytest's turns errors of threads into warnings."""
+    while isinstance(hook, partial):
+        hook = hook.func
+    return is_harness(str(getattr(hook, "__module__", None) or ""))
+
+
+def pairs() -> tuple[list[tuple[Any, Any]], list[tuple[Any, Any]]]:
+    """Originals of this Python's ``threading`` and what stands in for them: what needs a guard, and what looks after itself."""
     found: list[tuple[Any, Any]] = [
         (_thread.get_ident, get_ident),
         (_thread.get_native_id, get_native_id),
-        (_thread.allocate_lock, sim_threading.Lock),
-        (_thread.RLock, sim_threading.RLock),
         (_thread.start_new_thread, start_new_thread),
         (_thread._count, _count),
-        (_queue.SimpleQueue, sim_queue.SimpleQueue),
+        (_thread._excepthook, excepthook),
     ]
     if sys.version_info >= (3, 13):
-        found += [
-            (_thread.lock, sim_threading.Lock),
-            (_thread.start_joinable_thread, start_joinable_thread),
-            (_thread._ThreadHandle, _ThreadHandle),
-        ]
+        found += [(_thread.start_joinable_thread, start_joinable_thread), (_thread._ThreadHandle, _ThreadHandle)]
     else:
-        found.append((getattr(_thread, "_set_sentinel"), _set_sentinel))  # noqa: B009  # typeshed knows the newest _thread only
-    return found
+        found.append((_thread._set_sentinel, _set_sentinel))  # type: ignore[attr-defined]  # gone in 3.13, and typeshed has forgotten it
+    hybrids = [
+        (_thread.allocate_lock, locks.Lock),
+        (locks.real_lock, locks.Lock),
+        (locks.real_rlock, locks.RLock),
+        (queues.real_queue, queues.SimpleQueue),
+    ]
+    return found, hybrids
+
+
+class _Ordered(dict[Any, None]):
+    """A set in the order of arrival, with the methods that 3.11's ``threading`` calls on ``_shutdown_locks``: it asks each lock whether it is
+    held, which is a step of the world, so the order must not depend on where objects happen to lie in memory.
+    """
+
+    def add(self, lock: Any) -> None:
+        self[lock] = None
+
+    def discard(self, lock: Any) -> None:
+        self.pop(lock, None)
+
+    def difference_update(self, locks: Any) -> None:
+        for lock in locks:
+            self.pop(lock, None)
 
 
 class Registry:
@@ -152,27 +211,45 @@ class Registry:
 
     def enter(self) -> None:
         """A world begins in this thread."""
-        self._active = dict(threading._active)  # type: ignore[attr-defined]  # the registry of Lib/threading.py
-        self._limbo = dict(threading._limbo)  # type: ignore[attr-defined]  # likewise
-        self._dangling = set(threading._dangling)  # type: ignore[attr-defined]  # likewise
-        self._locks = set(getattr(threading, "_shutdown_locks", ()))
+        self._limbo = dict(threading._limbo)  # type: ignore[attr-defined]  # the registry of Lib/threading.py
+        self._dangling = threading._dangling  # type: ignore[attr-defined]  # likewise
+        order.install()
+        threading._dangling = order.Dangling(self._dangling)  # type: ignore[attr-defined]  # likewise
+        if sys.version_info < (3, 13):
+            self._shutdown = threading._shutdown_locks, threading._shutdown_locks_lock  # type: ignore[attr-defined]  # likewise
+            threading._shutdown_locks, threading._shutdown_locks_lock = _Ordered(), locks.fresh()  # type: ignore[attr-defined]  # likewise
+        self._hook = threading.excepthook
+        if _is_the_harness_s(self._hook):
+            threading.excepthook = _note_error
         self._counter = threading._counter  # type: ignore[attr-defined]  # likewise
         count = iter(range(1, 1 << 62)).__next__
         threading._counter = count  # type: ignore[attr-defined]  # names of threads are the same in every world
+        pools = sys.modules.get("concurrent.futures.thread")
+        self._pool_counter = pools.ThreadPoolExecutor._counter if pools else None
+        if pools:
+            pools.ThreadPoolExecutor._counter = iter(range(1 << 62)).__next__  # likewise
 
     def leave(self) -> None:
         """The world is over: forget its threads."""
-        for table, before in ((threading._active, self._active), (threading._limbo, self._limbo)):  # type: ignore[attr-defined]  # see enter
-            for key in [key for key in table if key not in before]:
-                del table[key]
-        for thread in set(threading._dangling) - self._dangling:  # type: ignore[attr-defined]  # see enter
-            threading._dangling.discard(thread)  # type: ignore[attr-defined]  # see enter
-        locks = getattr(threading, "_shutdown_locks", None)
-        if locks is not None:
-            locks.intersection_update(self._locks)
+        active, limbo = threading._active, threading._limbo  # type: ignore[attr-defined]  # see enter
+        # Other OS threads come and go meanwhile.
+        for ident in list(active):
+            if is_task_ident(ident):
+                del active[ident]
+        for thread in [thread for thread in list(limbo) if thread not in self._limbo and order.born_in_world(thread)]:
+            limbo.pop(thread, None)
+        threading._dangling = self._dangling  # type: ignore[attr-defined]  # see enter
+        if sys.version_info < (3, 13):
+            of_world = threading._shutdown_locks  # type: ignore[attr-defined]  # see enter
+            threading._shutdown_locks, threading._shutdown_locks_lock = self._shutdown  # type: ignore[attr-defined]  # see enter
+            # Other OS threads may have started some meanwhile.
+            threading._shutdown_locks.update(lock for lock in of_world if type(lock) is locks.real_lock)  # type: ignore[attr-defined]  # see enter
+        if threading.excepthook is _note_error:
+            threading.excepthook = self._hook
         threading._counter = self._counter  # type: ignore[attr-defined]  # see enter
-        self._active = self._limbo = {}
-        self._dangling = self._locks = set()
+        if self._pool_counter is not None:
+            sys.modules["concurrent.futures.thread"].ThreadPoolExecutor._counter = self._pool_counter
+        self._limbo = {}
 
 
 __all__ = ["Registry", "pairs"]

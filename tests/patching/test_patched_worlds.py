@@ -12,7 +12,8 @@ import urllib.request
 
 import pytest
 
-from simsock import Simulation, UsageError
+from simsock import Simulation
+from simsock.errors import Fenced
 
 
 class Hello(http.server.BaseHTTPRequestHandler):
@@ -106,7 +107,7 @@ def test_each_task_has_its_own_locals_and_its_own_event_loop():
 def test_a_real_socket_from_inside_is_an_error_that_names_the_call():
     import _socket
 
-    with Simulation(patch=True), pytest.raises(UsageError, match=r"socket\.__new__"):
+    with Simulation(patch=True), pytest.raises(Fenced, match=r"socket\.__new__"):
         _socket.socket(socket.AF_INET, socket.SOCK_STREAM)
 
 

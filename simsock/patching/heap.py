@@ -1,0 +1,274 @@
+"""Where in the process something is held, beyond the names of modules.
+
+Owns the search: who refers to these objects, through which attribute, item, cell or default argument, and can another object be put there?
+Does not know what is looked for, nor what comes in its place. Laws: only identity counts; what belongs to the harness is said to; no code
+of the program runs (no property, no ``__getattribute__``, no ``__eq__``); the order of the heap decides nothing but the order of the list.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections import deque
+from functools import partial
+from types import CellType, FrameType, FunctionType, MemberDescriptorType, ModuleType
+from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import ref
+
+from simsock.patching.slots import is_harness
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_class_dict: Any = type.__dict__["__dict__"]
+
+
+class Spot:
+    """A place that holds an object and can hold another one. ``kind`` says what sort of box: how ``key`` is understood depends on it."""
+
+    __slots__ = ("box", "key", "kind")
+
+    def __init__(self, kind: str, box: Any, key: Any = None) -> None:
+        self.kind = kind
+        self.box = box
+        self.key = key
+
+    def get(self) -> Any:
+        """What is there now; None when nothing is."""
+        box, key = self.box, self.key
+        try:
+            if self.kind == "item":
+                return box[key]
+            if self.kind == "attribute":
+                return object.__getattribute__(box(), "__dict__")[key]
+            if self.kind == "class":
+                return _attributes(box)[key]
+            if self.kind == "slot":
+                return key.__get__(box)
+            if self.kind == "cell":
+                return box.cell_contents
+            if self.kind == "default":
+                return box.__defaults__[key]
+            return box.func
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+            return None
+
+    def exchange(self, expected: Any, value: Any) -> bool:
+        """Put something else there, unless somebody else has done so."""
+        if self.get() is not expected:
+            return False
+        try:
+            self._put(value)
+        except (AttributeError, IndexError, TypeError):  # read-only, or gone
+            return False
+        return True
+
+    def _put(self, value: Any) -> None:
+        box, key = self.box, self.key
+        if self.kind == "item":
+            box[key] = value
+        elif self.kind == "attribute":
+            object.__getattribute__(box(), "__dict__")[key] = value
+        elif self.kind == "class":
+            type.__setattr__(box, key, value)
+        elif self.kind == "slot":
+            key.__set__(box, value)
+        elif self.kind == "cell":
+            box.cell_contents = value
+        elif self.kind == "default":
+            box.__defaults__ = (*box.__defaults__[:key], value, *box.__defaults__[key + 1 :])
+        else:
+            box.__setstate__((value, box.args, box.keywords, box.__dict__ or None))
+
+
+class Finding(NamedTuple):
+    """``target`` is held at ``place`` (words); ``spot`` is None where nothing else can be put."""
+
+    target: Any
+    place: str
+    harness: bool
+    spot: Spot | None
+
+
+def search(targets: list[Any], types: list[type]) -> list[Finding]:
+    """Everybody that refers to one of ``targets``; ``types``: the process's classes."""
+    wanted = {id(target): target for target in targets}
+    ours = {id(targets), id(wanted)}
+    owners = [owner for owner in gc.get_referrers(*targets) if id(owner) not in ours] if targets else []
+    boxes = [owner for owner in owners if type(owner) in (dict, list, CellType, tuple)]
+    above: dict[int, list[Any]] = {id(box): [] for box in boxes}
+    if boxes:
+        for holder in gc.get_referrers(*boxes):
+            if holder is boxes or holder is owners or type(holder) is FrameType:
+                continue
+            for inner in gc.get_referents(holder):
+                if id(inner) in above:
+                    above[id(inner)].append(holder)
+    cells = [box for box in boxes if type(box) is CellType]
+    functions = _functions_of(cells, above)
+    found: list[Finding] = []
+    for cls in types:
+        found.extend(_in_class(cls, wanted))
+    for owner in owners:
+        found.extend(_in_owner(owner, wanted, above.get(id(owner), []), functions))
+    return found
+
+
+def _functions_of(cells: list[Any], above: dict[int, list[Any]]) -> dict[int, FunctionType]:
+    """The functions whose closures the cells are in."""
+    closures = [holder for cell in cells for holder in above[id(cell)] if type(holder) is tuple]
+    by_tuple = {id(closure): closure for closure in closures}
+    functions: dict[int, FunctionType] = {}
+    if closures:
+        for holder in gc.get_referrers(*closures):
+            if type(holder) is FunctionType and holder.__closure__ is not None and id(holder.__closure__) in by_tuple:
+                for cell in holder.__closure__:
+                    functions.setdefault(id(cell), holder)
+    return functions
+
+
+def _in_class(cls: type, wanted: dict[int, Any]) -> list[Finding]:
+    found = []
+    for key, value in list(_attributes(cls).items()):
+        inner = value.__func__ if type(value) in (staticmethod, classmethod) else value
+        if id(inner) in wanted:
+            module = _module_of(cls)
+            found.append(Finding(inner, f"{module}.{cls.__qualname__}.{key}", is_harness(module), Spot("class", cls, key)))
+    return found
+
+
+def _module_of(cls: type) -> str:
+    module = _attributes(cls).get("__module__", "builtins")
+    return module if isinstance(module, str) else "builtins"
+
+
+def _in_owner(owner: Any, wanted: dict[int, Any], above: list[Any], functions: dict[int, FunctionType]) -> list[Finding]:
+    kind = type(owner)
+    if kind is dict:
+        return _in_dict(owner, wanted, above)
+    if kind is list:
+        words, harness = _words(above, "list")
+        return [Finding(value, f"{words}[{place}]", harness, Spot("item", owner, place)) for place, value in enumerate(owner) if id(value) in wanted]
+    if kind is CellType:
+        function = functions.get(id(owner))
+        if function is None:
+            return []
+        name = function.__code__.co_freevars[[id(cell) for cell in function.__closure__ or ()].index(id(owner))]
+        return [Finding(owner.cell_contents, f"{_name(function)}: variable {name}", _of_harness(function), Spot("cell", owner))]
+    if kind is tuple:
+        return _in_tuple(owner, wanted, above)
+    if kind is partial:
+        if id(owner.func) in wanted:
+            return [Finding(owner.func, f"{owner!r:.80}", False, Spot("partial", owner))]
+        return [Finding(value, f"{owner!r:.80}", False, None) for value in owner.args if id(value) in wanted]
+    if kind in (set, frozenset, deque):
+        return [Finding(value, kind.__name__, False, None) for value in owner if id(value) in wanted]
+    if issubclass(kind, (type, ModuleType)) or kind in (FunctionType, FrameType) or kind.__module__ in ("builtins", "types"):
+        return []  # classes were looked at, and what a method or descriptor is made of tells nothing
+    return _in_instance(owner, wanted)
+
+
+def _in_dict(owner: dict[Any, Any], wanted: dict[int, Any], above: list[Any]) -> list[Finding]:
+    for holder in above:
+        if issubclass(type(holder), type):
+            return []  # a class's own: see _in_class
+        if type(holder) is FunctionType and holder.__kwdefaults__ is owner:
+            above, words, harness = [], f"{_name(holder)}: default", _of_harness(holder)
+            break
+        if _is_instance_dict(holder, owner):
+            return _in_instance(holder, wanted)
+    else:
+        words, harness = _words(above, "dict")
+    name = owner.get("__name__")
+    if isinstance(name, str) and "__spec__" in owner:
+        words, harness = name, is_harness(name)
+    shown = "{}.{}" if harness or above or words == name else "{}[{!r}]"
+    return [Finding(value, shown.format(words, key), harness, Spot("item", owner, key)) for key, value in list(owner.items()) if id(value) in wanted]
+
+
+def _is_instance_dict(holder: Any, attributes: dict[Any, Any]) -> bool:
+    if type(holder) in (dict, list, tuple, deque, FunctionType) or issubclass(type(holder), ModuleType):
+        return False
+    try:
+        return object.__getattribute__(holder, "__dict__") is attributes
+    except (AttributeError, TypeError):
+        return False
+
+
+def _in_tuple(owner: tuple[Any, ...], wanted: dict[int, Any], above: list[Any]) -> list[Finding]:
+    found = []
+    for holder in above:
+        if type(holder) is FunctionType and holder.__defaults__ is owner:
+            for place, value in enumerate(owner):
+                if id(value) in wanted:
+                    found.append(Finding(value, f"{_name(holder)}: default {place}", _of_harness(holder), Spot("default", holder, place)))
+    if not found and above:
+        words, harness = _words(above, "tuple")
+        found = [Finding(value, f"{words}: tuple", harness, None) for value in owner if id(value) in wanted]
+    return found
+
+
+def _in_instance(owner: Any, wanted: dict[int, Any]) -> list[Finding]:
+    cls = type(owner)
+    module = _module_of(cls)
+    made_for = getattr(owner, "func", None) if module == "functools" else None
+    harness = is_harness(module) or (type(made_for) is FunctionType and _of_harness(made_for))
+    words = f"{module}.{cls.__qualname__}"
+    found = []
+    try:
+        attributes = object.__getattribute__(owner, "__dict__")
+    except (AttributeError, TypeError):
+        attributes = {}
+    if type(attributes) is dict:
+        for key, value in list(attributes.items()):
+            if id(value) in wanted:
+                found.append(Finding(value, f"{words}.{key}", harness, _attribute(owner, key)))
+    for base in cls.__mro__:
+        for key, descriptor in list(_attributes(base).items()):
+            if type(descriptor) is MemberDescriptorType:
+                spot = Spot("slot", owner, descriptor)
+                value = spot.get()
+                if id(value) in wanted:
+                    found.append(Finding(value, f"{words}.{key}", harness, spot))
+    if not found:
+        found = [Finding(target, words, harness, None) for target in gc.get_referents(owner) if id(target) in wanted]
+    return found
+
+
+def _attribute(owner: Any, key: str) -> Spot:
+    try:
+        return Spot("attribute", ref(owner), key)
+    except TypeError:
+        return Spot("attribute", lambda: owner, key)
+
+
+def _attributes(cls: type) -> Mapping[str, Any]:
+    return _class_dict.__get__(cls)  # type: ignore[no-any-return]  # a descriptor of C
+
+
+def _words(above: list[Any], fallback: str) -> tuple[str, bool]:
+    """What to call a container, by who holds it, and whether that is the harness."""
+    words = fallback
+    for holder in above:
+        kind = type(holder)
+        if kind is dict and isinstance(holder.get("__name__"), str) and "__spec__" in holder:
+            return holder["__name__"], is_harness(holder["__name__"])
+        if kind is ModuleType or issubclass(kind, ModuleType):
+            name = str(object.__getattribute__(holder, "__dict__").get("__name__"))
+            return name, is_harness(name)
+        if kind is FunctionType:
+            return _name(holder), _of_harness(holder)
+        if kind not in (dict, list, tuple, set, frozenset, deque, FrameType):
+            cls = holder if issubclass(kind, type) else kind
+            module = _module_of(cls)
+            words = f"{module}.{cls.__qualname__}"
+            if is_harness(module):
+                return words, True
+    return words, False
+
+
+def _name(function: FunctionType) -> str:
+    return f"{function.__globals__.get('__name__', '?')}.{function.__qualname__}"
+
+
+def _of_harness(function: FunctionType) -> bool:
+    return is_harness(str(function.__globals__.get("__name__", "")))

@@ -1,0 +1,149 @@
+"""``queue.SimpleQueue`` for the tasks of a world and for OS threads alike.
+
+PYTEST_DONT_REWRITE
+
+Owns the hybrid of the C queue; the other queues of ``queue`` are Python over locks and need none. Laws: the items are in the real C queue,
+old references to it included; a task that finds none parks; what other OS threads put in is handed to the tasks at the next step.
+"""
+
+from __future__ import annotations
+
+import _queue
+from _thread import get_ident
+from types import GenericAlias
+from typing import TYPE_CHECKING, Any
+
+from simsock.kernel import session
+from simsock.patching.locks import Kind, for_harness
+from simsock.stdlib._waiting import Line, granted, in_vain, looked, number
+from simsock.stdlib.queue import _patience
+
+if TYPE_CHECKING:
+    from simsock.kernel import Kernel
+
+real_queue: Any = _queue.SimpleQueue
+_Empty = _queue.Empty
+
+
+class SimpleQueue(metaclass=Kind):
+    """``queue.SimpleQueue``."""
+
+    __slots__ = ("__weakref__", "_kernel", "_line", "_promised", "_real", "_serial", "place")
+    stands_for = real_queue
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        if cls is SimpleQueue and for_harness():
+            return real_queue()
+        return object.__new__(cls)._adopt(real_queue(), "")
+
+    def _adopt(self, real: Any, place: str) -> Any:
+        self._real = real
+        self.place = place
+        self._serial = 0 if place else number(session.active, "SimpleQueue")
+        self._kernel: Kernel | None = None
+        self._line = Line()
+        self._promised = 0
+        return self
+
+    def _world(self) -> Kernel | None:
+        """The world that the caller is a task of, at a scheduling point."""
+        kernel = session.active
+        if kernel is None or kernel.thread != get_ident():
+            return None
+        if self._kernel is not kernel:  # whoever waited here in an earlier world is no more
+            self._kernel, self._line, self._promised = kernel, Line(), 0
+        if kernel.ending:
+            granted(kernel)
+        else:
+            kernel.point()
+        return kernel
+
+    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
+        """Add an item; never waits."""
+        kernel = self._world()
+        self._real.put(item)
+        if kernel is not None:
+            self._offer(kernel)
+        else:
+            kernel = self._kernel
+            if kernel is not None and kernel is session.active:  # another OS thread has something for this world's tasks
+                kernel.finalize(lambda: self._offer(kernel))
+
+    def _offer(self, kernel: Kernel) -> None:
+        if self._line.offer(kernel) is not None:
+            self._promised += 1
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        """Take an item, waiting for one; see ``queue.SimpleQueue``."""
+        kernel = self._world()
+        if kernel is None:
+            return self._real.get(block, timeout)
+        ns = -1 if block and timeout is None else _patience(block, timeout)
+        deadline = None if ns < 0 else kernel.now + ns
+        while True:
+            if self._real.qsize() > self._promised:
+                try:
+                    return self._real.get(False)
+                except _Empty:  # another OS thread was quicker
+                    pass
+            if ns == 0:
+                in_vain(kernel)
+                raise _Empty
+            if not self._line.wait(kernel, deadline, "get from", self, self._claim, self._pass_on):
+                raise _Empty
+            self._promised -= 1
+
+    def _claim(self) -> bool:
+        if self._real.qsize() > self._promised:
+            self._promised += 1
+            return True
+        return False
+
+    def _pass_on(self, kernel: Kernel, handed_over: bool) -> None:
+        if handed_over:
+            self._promised -= 1
+        if self._real.qsize() > self._promised:
+            self._offer(kernel)
+
+    def put_nowait(self, item: Any) -> None:
+        """``put``, which never waits."""
+        self.put(item)
+
+    def get_nowait(self) -> Any:
+        """``get`` that does not wait."""
+        return self.get(False)
+
+    def qsize(self) -> int:
+        """How many items there are now."""
+        kernel = self._world()
+        if kernel is not None:
+            looked(kernel)
+        return int(self._real.qsize())
+
+    def empty(self) -> bool:
+        """Whether there are no items now."""
+        kernel = self._world()
+        empty = not self._real.qsize()
+        if kernel is not None:
+            (in_vain if empty else looked)(kernel)
+        return empty
+
+    __class_getitem__: Any = classmethod(GenericAlias)
+
+    def describe(self) -> str:
+        """A few words for reports."""
+        return f"SimpleQueue {self.place}" if self.place else f"SimpleQueue-{self._serial}" if self._serial else "SimpleQueue (made outside the world)"
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__module__}.{type(self).__qualname__} {self.describe()}>"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("cannot pickle '_queue.SimpleQueue' object")
+
+
+SimpleQueue.__module__ = "_queue"
+
+
+def adopt_queue(real: Any, place: str) -> Any:
+    """The hybrid of a real queue from before."""
+    return object.__new__(SimpleQueue)._adopt(real, place)

@@ -1,0 +1,208 @@
+"""Names that programs captured before the world, or while it runs: virtual inside, the real thing outside, and nothing of ours left behind."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import gc
+import pickle
+import queue
+import socket
+import sys
+import threading
+import time
+from datetime import date
+from datetime import datetime as captured_datetime
+from types import FunctionType, ModuleType
+
+import pytest
+
+from simsock.patching import doctor, known
+from simsock.patching.slots import is_harness
+
+from . import before_world as program
+
+START = captured_datetime(2000, 1, 1, tzinfo=datetime.UTC)
+
+
+def test_captured_functions_are_virtual_wherever_they_are_kept(world):
+    with world(max_real_time=10) as sim:
+        start = time.monotonic()
+        program.NAP()
+        assert sim.now == 1
+        assert program.nap_by_default(1) == start + 2
+        program.NAP_CLOSED(1)
+        assert sim.now == 3
+        for clock in (
+            program.CLOCKS["monotonic"],
+            program.CLOCK_LIST[0],
+            program.Clock.monotonic,
+            program.CLOCK.monotonic,
+            program.Clock.bare,
+            program.CLOCK.bare,
+            program.CLOCK.now,
+        ):
+            assert clock() == start + 3, clock
+
+
+def test_after_the_world_they_are_the_very_originals(world):
+    with world():
+        pass
+    assert program.NAP.func is time.sleep
+    assert program.NAP.args == (1,)
+    assert program.CLOCKS["monotonic"] is program.CLOCK_LIST[0] is program.Clock.bare is program.CLOCK.now is time.monotonic
+    assert isinstance(vars(program.Clock)["monotonic"], staticmethod)
+    assert program.nap_by_default.__defaults__ == (time.sleep,)
+    assert program.nap_by_default.__kwdefaults__ == {"now": time.monotonic}
+    assert type(time.sleep) is not FunctionType
+
+
+def test_what_a_test_captures_just_before_the_world_is_found(world):
+    for _ in range(3):
+        nap, table = functools.partial(time.sleep, 1), {"sleep": time.sleep}
+        with world(max_real_time=10) as sim:
+            nap()
+            table["sleep"](1)
+            assert sim.now == 2
+        assert nap.func is table["sleep"] is time.sleep
+
+
+def test_what_a_world_s_names_were_captured_in_works_as_the_original_after_it(world):
+    with world():
+        partial = functools.partial(time.sleep, 0)
+
+        def closure(clock=time.monotonic):
+            return clock()
+
+        now, kept = datetime.datetime.now, [time.time, socket.getaddrinfo, threading.Lock, threading.local, queue.SimpleQueue]
+        inside = closure()
+    partial()
+    assert closure() != inside
+    assert abs(closure() - time.monotonic()) < 10
+    assert now().year > 2020
+    assert kept[0]() > 1.6e9
+    assert kept[1]("127.0.0.1", 80)[0][4] == ("127.0.0.1", 80)
+    with kept[2]():
+        pass
+    kept[3]().x = 1
+    kept[4]().put(1)
+
+
+def holdings():
+    """By identity: every attribute of every module but the harness's, and of every class of the standard library's that worlds touch."""
+    found = {}
+    for name, module in list(sys.modules.items()):
+        if isinstance(module, ModuleType) and not is_harness(name) and not name.startswith(("tests.", "test_")):
+            found.update({f"{name}.{key}": value for key, value in list(vars(module).items())})
+    for cls in gc.get_objects():
+        if issubclass(type(cls), type) and not is_harness(str(vars(cls).get("__module__"))):
+            found.update({f"{cls.__module__}.{cls.__qualname__} {key}": value for key, value in list(vars(cls).items())})
+    return found
+
+
+STAYS = {"threading.Thread __hash__": "threads of a world may outlive it in somebody's set: see simsock/patching/order.py"}
+
+
+def test_no_attribute_of_a_module_or_class_holds_anything_else_after_a_world(world):
+    with world():  # adopts the locks
+        pass
+    before = holdings()
+    with world():
+        during = holdings()
+        thread = threading.Thread(target=time.sleep, args=(1,))
+        thread.start()
+        thread.join()
+        socket.create_server(("127.0.0.1", 0)).close()
+    after = holdings()
+    volatile = ("__warningregistry__", "_cache", "_abc_impl", "__pycache__", " __dict__", " __weakref__", "_counter")
+    changed = {name for name in before if name in after and after[name] is not before[name] and not name.endswith(volatile)} - STAYS.keys()
+    assert changed == set()
+    assert len({name for name in before if during.get(name) is not before[name]}) > 50, "the comparison sees stand-ins"
+    standins = {id(replacement) for _, replacement in known()[0].replacements.values()}
+    assert [name for name, value in after.items() if id(value) in standins] == []
+
+
+def test_the_doctor_lists_what_is_captured_and_whether_it_is_swapped():
+    hidden = frozenset([time.sleep])
+    found = doctor.find_captured()
+    assert ("time.monotonic", "tests.patching.before_world.Clock.bare", True) in [(item.name, item.place, item.swapped) for item in found]
+    assert any(item.name == "time.sleep" and item.place == "frozenset" and not item.swapped for item in found)
+    assert hidden
+
+
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="CPython audits time.sleep from 3.13 on")
+def test_a_captured_sleep_that_could_not_be_swapped_is_an_error(world):
+    hidden = (time.sleep,)
+    from simsock import Fenced
+
+    with pytest.raises(Fenced, match=r"time\.sleep"), world():
+        hidden[0](1)
+
+
+# datetime
+
+
+def test_now_utcnow_and_today_are_virtual_under_every_name(world):
+    with world() as sim:
+        sim.sleep(90.25)
+        for cls in (datetime.datetime, captured_datetime):
+            now = cls.now(datetime.UTC)
+            assert now == START + datetime.timedelta(seconds=90, microseconds=250_000)
+            assert type(now) is captured_datetime
+            with pytest.warns(DeprecationWarning, match="utcnow") if sys.version_info >= (3, 12) else _nothing():
+                assert cls.utcnow() == now.replace(tzinfo=None)
+            assert cls.today() == cls.now() == now.astimezone().replace(tzinfo=None)
+        assert date.today() == datetime.date.today() == now.astimezone().date()
+    assert abs(captured_datetime.now().timestamp() - time.time()) < 10
+
+
+class _nothing:
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        return None
+
+
+class Moment(captured_datetime):
+    """A subclass from before."""
+
+
+def test_datetime_stays_one_class(world):
+    with world():
+        now = captured_datetime.now()
+        assert datetime.datetime is captured_datetime is type(now)
+        assert isinstance(now, captured_datetime)
+        assert isinstance(START, datetime.datetime)
+        assert type(Moment.now()) is Moment
+        assert type(Moment.now(datetime.UTC)) is Moment
+        assert captured_datetime.now(tz=datetime.UTC).tzinfo is datetime.UTC
+        data = pickle.dumps(now)
+        with pytest.raises(TypeError):
+            captured_datetime.now("UTC")
+    assert pickle.loads(data) == now
+    assert b"simsock" not in data
+    assert type(vars(captured_datetime)["now"]).__name__ == "classmethod_descriptor"
+
+
+# Classes of C that worlds stand in for
+
+
+def test_isinstance_and_subclassing_work_inside(world):
+    before = queue.SimpleQueue
+    with world():
+        assert isinstance(queue.SimpleQueue(), queue.SimpleQueue)
+        assert isinstance(queue.SimpleQueue(), before) or before is not queue.SimpleQueue
+        assert queue.SimpleQueue[int]
+
+        class Mine(queue.SimpleQueue):
+            pass
+
+        mine = Mine()
+        mine.put(1)
+        assert mine.get() == 1
+        if isinstance(threading.Lock, type):
+            assert isinstance(threading.Lock(), threading.Lock)
+            assert threading.Lock | None
+    mine.put(2)
+    assert mine.get(timeout=1) == 2

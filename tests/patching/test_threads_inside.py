@@ -1,0 +1,221 @@
+"""Threads in a world: who they are, what becomes of their errors, and what ``threading`` and ``signal`` know about them."""
+
+from __future__ import annotations
+
+import _thread
+import concurrent.futures
+import signal
+import threading
+import time
+
+import pytest
+
+
+class Before(threading.Thread):
+    """A subclass from before the world."""
+
+    def __init__(self):
+        super().__init__(name="before", daemon=True)
+        self.seen = None
+
+    def run(self):
+        time.sleep(1)
+        self.seen = threading.current_thread()
+
+
+def test_a_subclass_from_before_the_world_runs_in_virtual_time(world):
+    with world() as sim:
+        thread = Before()
+        thread.start()
+        assert thread.is_alive()
+        thread.join()
+        assert sim.now == 1
+        assert not thread.is_alive()
+    assert thread.seen is thread
+
+
+def test_a_thread_that_was_made_before_the_world_can_be_started_in_it(world):
+    thread = Before()
+    with world(max_real_time=10) as sim:
+        thread.start()
+        thread.join()
+        assert sim.now == 1
+    assert thread.seen is thread
+    assert not thread.is_alive()
+
+
+def test_every_task_has_a_thread_object_and_an_identity_of_its_own(world):
+    with world() as sim:
+        main = threading.current_thread()
+        assert main is threading.main_thread()
+        assert threading.get_ident() == main.ident
+        seen = {}
+
+        def work(name):
+            me = threading.current_thread()
+            seen[name] = (me, threading.get_ident(), threading.get_native_id(), threading.main_thread())
+            time.sleep(1)
+            assert threading.current_thread() is me
+
+        threads = [threading.Thread(target=work, args=(name,)) for name in "ab"]
+        for thread in threads:
+            thread.start()
+        task = sim.spawn(work, "spawned")
+        time.sleep(0.5)
+        assert threading.active_count() == 4
+        assert threading.enumerate()[:1] == [main]
+        assert _thread._count() == 3
+        assert set(threads) < set(threading.enumerate())
+        for thread in threads:
+            thread.join()
+        task.result()
+        assert [thread.name for thread in threads] == ["Thread-1 (work)", "Thread-2 (work)"]
+        assert len({ident for _, ident, _, _ in seen.values()} | {main.ident}) == 4
+        assert [seen[name][0] for name in "ab"] == threads
+        assert isinstance(seen["spawned"][0], threading._DummyThread)
+        assert all(entry[3] is main for entry in seen.values())
+
+
+def test_after_a_world_threading_knows_what_it_knew_before(world):
+    def knows():
+        return threading.enumerate(), threading.active_count(), set(threading._active), set(threading._limbo), set(threading._dangling), _thread._count()
+
+    with world():  # starts the watchdog
+        pass
+    before = knows()
+    counter = threading._counter
+    with world() as sim:
+        sim.spawn(threading.current_thread)
+        threading.Thread(target=time.sleep, args=(1,)).start()
+        threading.Thread(target=time.sleep, args=(1e5,), daemon=True).start()
+        time.sleep(2)
+    assert knows() == before
+    assert threading._counter is counter
+
+
+def test_an_error_that_leaves_a_thread_fails_the_test(world):
+    def fail():
+        raise LookupError("from a thread")
+
+    with pytest.raises(LookupError, match="from a thread"), world():
+        thread = threading.Thread(target=fail)
+        thread.start()
+        thread.join()
+
+
+def test_a_program_s_own_excepthook_takes_the_error(world, monkeypatch):
+    taken = []
+    with world():
+        monkeypatch.setattr(threading, "excepthook", lambda args: taken.append((args.exc_type, args.thread.name)))
+        thread = threading.Thread(target=lambda: 1 / 0, name="divides")
+        thread.start()
+        thread.join()
+        monkeypatch.undo()
+    assert taken == [(ZeroDivisionError, "divides")]
+
+
+def test_sys_exit_and_the_end_of_the_world_are_no_errors_of_a_thread(world):
+    with world():
+        threading.Thread(target=lambda: (_ for _ in ()).throw(SystemExit(3))).start()
+        threading.Thread(target=time.sleep, args=(1e5,), daemon=True).start()
+        time.sleep(1)
+
+
+def test_a_raw_thread_s_error_fails_the_test_too(world):
+    with pytest.raises(ZeroDivisionError), world():
+        _thread.start_new_thread(lambda: 1 / 0, ())
+        time.sleep(1)
+
+
+def test_a_timer_fires_at_its_virtual_time_or_is_cancelled(world):
+    fired = []
+    with world() as sim:
+        timer = threading.Timer(3600, lambda: fired.append(sim.now))
+        timer.start()
+        cancelled = threading.Timer(1800, lambda: fired.append("cancelled"))
+        cancelled.start()
+        time.sleep(10)
+        cancelled.cancel()
+        timer.join()
+        cancelled.join()
+    assert fired == [3600]
+
+
+def test_handlers_of_signals_can_be_set_by_the_first_task_only(world):
+    before = signal.getsignal(signal.SIGUSR1)
+    with world():
+        caught = []
+        signal.signal(signal.SIGUSR1, lambda number, frame: caught.append(number))
+        signal.raise_signal(signal.SIGUSR1)
+        assert caught == [signal.SIGUSR1]
+        signal.signal(signal.SIGUSR1, before)
+        assert signal.set_wakeup_fd(-1) == -1
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            signal.set_wakeup_fd(98765)
+        errors = []
+
+        def off_the_main_thread():
+            for call in (lambda: signal.signal(signal.SIGUSR1, signal.SIG_IGN), lambda: signal.set_wakeup_fd(-1)):
+                try:
+                    call()
+                except ValueError as error:
+                    errors.append(str(error))
+
+        thread = threading.Thread(target=off_the_main_thread)
+        thread.start()
+        thread.join()
+        assert errors == [f"{name} only works in main thread of the main interpreter" for name in ("signal", "set_wakeup_fd")]
+    assert signal.getsignal(signal.SIGUSR1) is before
+
+
+def test_a_pool_s_threads_have_the_same_names_in_every_world(world):
+    def names():
+        with world(), concurrent.futures.ThreadPoolExecutor(2) as pool:
+            return sorted(set(pool.map(lambda _: (time.sleep(1), threading.current_thread().name)[1], range(4))))
+
+    assert names() == names() == ["ThreadPoolExecutor-0_0", "ThreadPoolExecutor-0_1"]
+
+
+def test_a_world_may_be_entered_in_another_os_thread_than_the_main_one(world):
+    found = []
+
+    def run():
+        with world() as sim:
+            me = threading.current_thread()
+            worker = threading.Thread(target=time.sleep, args=(5,))
+            worker.start()
+            worker.join()
+            found.append((me is threading.main_thread(), me.name, sim.now))
+
+    thread = threading.Thread(target=run, name="runner")
+    thread.start()
+    thread.join()
+    assert found == [(False, "runner", 5)]
+
+
+PROGRAM = """
+    import concurrent.futures, logging, queue, threading, time, tempfile, random
+    from simsock import Simulation
+    LOCK = threading.Lock()
+    pool = None
+    for round in range(2):
+        with Simulation(patch=True) as sim:
+            threads = [threading.Thread(target=time.sleep, args=(1,)) for _ in range(3)]
+            for thread in threads: thread.start()
+            for thread in threads: thread.join()
+            threading.Thread(target=queue.Queue().get, daemon=True).start()
+            pool = concurrent.futures.ThreadPoolExecutor(2)
+            assert pool.submit(lambda: 7).result() == 7
+            logging.warning  # its shutdown at exit takes handlers' locks
+            kept = threading.Thread(target=lambda: LOCK.acquire() and time.sleep(1e5), daemon=True)
+            kept.start()
+            time.sleep(1)
+            pool.shutdown()
+    real = threading.Thread(target=time.sleep, args=(0.01,))
+    real.start()
+    print("done", sim.now)
+"""
+
+
+def test_an_interpreter_that_ran_worlds_ends_without_a_word(in_process):
+    assert in_process(PROGRAM) == "done 2.0\n"
