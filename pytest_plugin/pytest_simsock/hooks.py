@@ -86,15 +86,6 @@ def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: pytest.Fix
             fixturedef._finalizers[before:] = map(shelter.exposing, fixturedef._finalizers[before:])
 
 
-@pytest.hookimpl(wrapper=True, trylast=True)
-def pytest_pyfunc_call() -> Generator[None, Any, Any]:
-    __tracebackhide__ = True
-    if not shelter.is_active():
-        return (yield)
-    with shelter.exposed():
-        return (yield)
-
-
 @pytest.hookimpl(wrapper=True, trylast=True)  # the innermost wrapper: what the world's end prints is captured, its time counts
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
     __tracebackhide__ = True
@@ -117,7 +108,10 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
     stage = pyfuncitem.stash.get(STAGE, None)
     if stage is not None:
         stage.bring_chance()
-    return (yield)
+    if not shelter.is_active():
+        return (yield)
+    with shelter.exposed():
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)
