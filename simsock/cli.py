@@ -41,6 +41,11 @@ Run the one run again that a token stands for, and print its traceback and its s
 A token that was printed by `simsock run` names its scenario file, relative to the working directory; it is used if it is a .toml file inside
 that directory. A token may come from a stranger, so code that it names as module:function is never run: give it yourself as TARGET."""
 
+_DOCTOR_ABOUT = """\
+Import modules, and look for what a world cannot reach in the process: real functions kept where they cannot be swapped, locks made before any
+world, and modules with C code that talks to the network on its own."""
+_DOCTOR_CODES = "exit codes: 0 a world reaches everything, 1 something was found, 2 usage or a module that cannot be imported, 130 interrupted"
+
 
 class Interrupted(Exception):
     """Ctrl-C while something ran that counts; carries how much was done, in words."""
@@ -157,6 +162,17 @@ def make_parser() -> argparse.ArgumentParser:
 
     listing = commands.add_parser("scenarios", help="list scenarios/*.toml", description="List scenarios/*.toml, each with what it shows.")
     listing.set_defaults(run=scenarios_command)
+
+    doctor = commands.add_parser(
+        "doctor",
+        help="say what worlds cannot reach in your modules, and what to do about it",
+        description=_DOCTOR_ABOUT,
+        epilog=_DOCTOR_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    doctor.add_argument("modules", nargs="*", metavar="MODULE", help="what to import first (app.server); the working directory is importable")
+    doctor.add_argument("--all", action="store_true", help="also list what is kept and swapped by itself")
+    doctor.set_defaults(run=doctor_command)
     return parser
 
 
@@ -418,6 +434,27 @@ def scenarios_command(arguments: argparse.Namespace) -> int:
             complain(str(error))
             code = BROKEN
     return code
+
+
+# -- simsock doctor --------------------------------------------------------------------------------------------------------------------------
+
+
+def doctor_command(arguments: argparse.Namespace) -> int:
+    """``simsock doctor``."""
+    from importlib import import_module
+
+    from simsock.report.diagnosis import diagnose
+    from simsock.report.story import one_line
+
+    _find_modules_here()
+    for name in arguments.modules:
+        try:
+            import_module(name)
+        except Exception as error:
+            raise UsageError(f"doctor: cannot import {name!r}: {one_line(error)}") from None
+    found = diagnose()
+    say("\n".join(found.lines(arguments.all)))
+    return OK if found.is_healthy else FAILED
 
 
 def _find_modules_here() -> None:

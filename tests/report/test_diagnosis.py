@@ -1,0 +1,108 @@
+"""What the doctor says of a process: run in one of its own, because it looks at everything that is loaded."""
+
+from __future__ import annotations
+
+import importlib.machinery
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import simsock
+from simsock.errors import UsageError
+from simsock.report.diagnosis import diagnose
+
+ROOT = Path(__file__).resolve().parents[2]
+SICK = """
+    import threading
+    import time
+
+    WAITS = (time.sleep, threading.Lock())
+
+    class Clock:
+        now = time.monotonic
+"""
+HEALTHY = """
+    import functools
+    import threading
+    import time
+    from time import sleep
+
+    LOCK = threading.Lock()
+    pause = functools.partial(time.sleep, 1)
+"""
+
+
+@pytest.fixture
+def doctor(tmp_path):
+    """``doctor(*arguments, app="source")``: the command, run in a folder with ``app.py``."""
+
+    def run(*arguments, app=None):
+        if app is not None:
+            (tmp_path / "app.py").write_text("\n".join(line[4:] for line in app.splitlines()))
+        env = {**os.environ, "PYTHONPATH": str(ROOT)}
+        return subprocess.run(
+            [sys.executable, "-m", "simsock", "doctor", *arguments], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    return run
+
+
+def test_a_process_with_nothing_of_its_own_is_healthy(doctor):
+    done = doctor()
+    assert done.returncode == 0 and done.stderr == ""
+    assert done.stdout.startswith("Nothing that a world cannot reach.\n")
+
+
+def test_names_attributes_partials_and_global_locks_are_reached(doctor):
+    done = doctor("app", app=HEALTHY)
+    assert done.returncode == 0, done.stdout
+    assert "functools.partial" not in done.stdout
+    assert "time.sleep  kept by functools.partial(<built-in function sleep>, 1)" in doctor("app", "--all", app=HEALTHY).stdout
+
+
+def test_what_a_tuple_keeps_is_named_with_its_place_and_what_to_do(doctor):
+    done = doctor("app", app=SICK)
+    assert done.returncode == 1
+    assert "  time.sleep  kept by app: tuple\n  -> look the name up when it is called" in done.stdout
+    assert "  lock  kept by app: tuple\n  -> make them where they are used" in done.stdout
+    assert "Clock" not in done.stdout and "app.Clock.now" in doctor("app", "--all", app=SICK).stdout
+
+
+def test_a_module_with_c_code_that_talks_is_named_with_its_calls(doctor, tmp_path):
+    spec = importlib.util.find_spec("_socket")
+    if spec is None or not isinstance(spec.loader, importlib.machinery.ExtensionFileLoader):
+        pytest.skip("this Python has its _socket built in: there is no file to look at")
+    # Python's own module, under the same name but in another place: the standard library's are simulated and not looked at.
+    copy = tmp_path / "lib" / Path(spec.origin).name
+    copy.parent.mkdir()
+    shutil.copy(spec.origin, copy)
+    app = f"""
+    import importlib.util, sys
+    spec = importlib.util.spec_from_file_location("_socket", {str(copy)!r})
+    sys.modules["talker"] = importlib.util.module_from_spec(spec)
+    """
+    done = doctor("app", app=app)
+    assert done.returncode == 1
+    assert "  talker  by connect, accept" in done.stdout and "-> use a client written in Python" in done.stdout
+
+
+def test_a_module_that_cannot_be_imported_is_an_error_that_names_it(doctor):
+    done = doctor("app", app="\n    raise ValueError('half way')\n")
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr == "simsock: doctor: cannot import 'app': ValueError: half way\n"
+    assert doctor("nowhere.to_be_found").returncode == 2
+
+
+def test_help_says_what_it_looks_for(doctor):
+    done = doctor("--help")
+    assert done.returncode == 0 and "locks made before any" in done.stdout and "exit codes: 0" in done.stdout
+
+
+def test_inside_a_world_it_is_an_error():
+    with simsock.Simulation(), pytest.raises(UsageError, match="outside every world"):
+        diagnose()
