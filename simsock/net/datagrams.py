@@ -72,10 +72,7 @@ class DatagramSocket(Socket):
 
     def send(self, data: bytes, target: Endpoint | None, passed: Passed | None = None) -> int:
         """Send one datagram. Raises EDESTADDRREQ, EMSGSIZE, ENETUNREACH, EPIPE and the pending error."""
-        if self.error:
-            self.take_error()
-        if self.write_shut:
-            raise os_error(errno.EPIPE)
+        self.bind_to_send()
         if target is None:
             target = self.remote
             if target is None:
@@ -83,14 +80,16 @@ class DatagramSocket(Socket):
         ip, port = target
         if not port:
             raise os_error(errno.EINVAL)
-        if len(data) > (PAYLOAD_BYTES_MAX_V6 if is_v6(ip) else PAYLOAD_BYTES_MAX):
-            raise os_error(errno.EMSGSIZE)
         if is_group(ip):
             raise Unsupported(f"sendto: broadcast and multicast are not simulated, got address {ip!r}")
         fabric, host = self.fabric, self.host
         receiver = fabric.route(self, ip)
-        if self.local is None:
-            self.bind_for(ip) if self.remote is not None else self.bind_somewhere()
+        if len(data) > (PAYLOAD_BYTES_MAX_V6 if is_v6(ip) else PAYLOAD_BYTES_MAX):
+            raise os_error(errno.EMSGSIZE)
+        if self.error:
+            self.take_error()
+        if self.write_shut:
+            raise os_error(errno.EPIPE)
         assert self.local is not None
         source = (self.local[0] if self.remote is not None and self.local[0] not in ("::", "0.0.0.0") else self._source(ip), self.local[1])
         wire = fabric.wire(host, receiver)
@@ -99,6 +98,14 @@ class DatagramSocket(Socket):
         elif not wire.lost():
             self.kernel.call_at(self.kernel.now + wire.delay_ns(), self._arrive, (receiver, target, bytes(data), source))
         return len(data)
+
+    def bind_to_send(self) -> None:
+        """Whoever sends has a port, whatever comes of it (inet_autobind() in Linux's af_inet.c)."""
+        if not self.bound_ip:
+            try:
+                self.bind_somewhere()
+            except OSError:
+                raise os_error(self.no_port) from None
 
     def _source(self, ip: str) -> str:
         assert self.local is not None

@@ -167,6 +167,9 @@ class Attempt:
     def _meet_itself(self, wire: Wire) -> None:
         """A socket that connects to its own address opens the connection from both sides at once (RFC 9293, 3.5) and is its own peer."""
         client = self.client
+        if client.write_shut:
+            self._fail(0)
+            return
         self._cancel_timer()
         client.attempt = None
         client.join(client, wire)
@@ -185,6 +188,8 @@ class Attempt:
         child.options.update(listener.options)
         child.reuse_address = listener.reuse_address
         child.reuse_port = listener.reuse_port
+        child.linger_reset = listener.linger_reset
+        child.read_shut = listener.read_shut  # it was shut down before it listened
         return child
 
     def _established(self, ends: tuple[StreamSocket, StreamSocket]) -> None:
@@ -232,6 +237,8 @@ class Attempt:
             child.send_reset()
             return
         listener.accepting.add(child)
+        if listener.write_shut:
+            child.shutdown(False, True)
 
     def _fail(self, number: int) -> None:
         client = self.client

@@ -177,9 +177,12 @@ class Socket(OpenFile):
             if not port:
                 raise os_error(errno.EADDRINUSE)
         elif self.table.conflict(self, ip, port, now):
+            if self.local is not None:  # that of a connection that failed is forgotten in the attempt
+                self.local = (ANY_V6 if self.family == AF_INET6 else ANY_V4, self.local[1])
             raise os_error(errno.EADDRINUSE)
         self.local = (ip, port)
         self.bound_ip = self.asked_ip = ip
+        self.child = False  # an accepted socket whose connection is over, and that begins anew
         self.title = f"{self.host.name}:{port}"
         self.table.add(self, port)
 

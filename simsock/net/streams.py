@@ -112,6 +112,11 @@ class StreamSocket(Socket):
             self.title = f"{self.host.name}:{self.local[1]}->{format_endpoint(self.remote)}"
         self.cut = self.fabric.cutter(self)
 
+    def start_over(self) -> None:
+        super().start_over()
+        self.eof = self.fin_sent = self.deaf = False
+        self.rx.clear()
+
     @property
     def has_peer(self) -> bool:
         return self.state is CONNECTED and self.remote is not None
@@ -349,6 +354,9 @@ class StreamSocket(Socket):
                 self.write_shut |= write
             elif self.state is FAILED:
                 self.state = CLOSED
+            elif self.unreported:  # connected and reset, and nobody has called connect(2) to learn of it: nobody will
+                self.unreported = False
+                self.remote = None
             raise os_error(errno.ENOTCONN)
         self.unreported = False
         if read and not self.read_shut:

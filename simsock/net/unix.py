@@ -123,11 +123,10 @@ class UnixNames:
 class Letter:
     """What one call sent: its bytes, who sent it, and what it carries besides."""
 
-    __slots__ = ("cost", "data", "passed", "sender", "source")
+    __slots__ = ("cost", "data", "passed", "sender")
 
     def __init__(self, sender: UnixSocket, data: bytes, cost: int, passed: Passed | None) -> None:
         self.sender = sender
-        self.source = sender.name
         self.data = data
         self.cost = cost
         self.passed = passed

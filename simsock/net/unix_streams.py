@@ -57,8 +57,6 @@ class UnixConnection(UnixSocket):
             connection = self.ready.popleft()
             self.wake_blocked()
             return connection
-        if self.read_shut:
-            raise os_error(errno.EINVAL)
         return None
 
     def connect_name(self, name: bytes) -> bool:
@@ -160,7 +158,7 @@ class UnixStream(UnixConnection):
         if self.cut is not None and count:
             count = min(count, self.cut(sum(len(letter.data) for letter in rx)))
         parts: list[bytes] = []
-        source, passed = rx[0].source, None
+        source, passed = rx[0].sender.name, None
         for letter in list(rx) if peek else iter(lambda: rx[0] if rx else None, None):
             assert letter is not None
             part = letter.data[:count]
@@ -240,7 +238,7 @@ class UnixPackets(UnixConnection):
 def take_letter(socket: UnixSocket, count: int, peek: bool) -> Received:
     """The first message of a queue, cut to ``count`` bytes."""
     letter = socket.rx[0] if peek else socket.rx.popleft()
-    answer = letter.data[:count], letter.source, len(letter.data), letter.open(peek)
+    answer = letter.data[:count], letter.sender.name, len(letter.data), letter.open(peek)
     if not peek:
         letter.done()
         socket.wake_blocked()

@@ -82,7 +82,7 @@ class Connecting(SocketBase):
             return 0
         if file.unreported:
             file.unreported = False
-            return 0
+            return 0 if file.state is CONNECTED else self._take_failure(file)
         if file.state is FAILED:
             return self._take_failure(file)
         if file.state is NEW and not file.listening:

@@ -98,6 +98,8 @@ class socket(Connecting, Receiving, Sending):
         if connection is None:
             deadline = self._deadline()
             while connection is None:
+                if self._wait_ns is None and file.read_shut:
+                    raise os_error(errno.EINVAL)  # a Unix listener that was shut down
                 if not file.wait_readable(deadline, "accept"):
                     raise timed_out()
                 self._check_open()

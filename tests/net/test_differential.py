@@ -1,0 +1,101 @@
+"""Random sequences of calls on up to eight sockets of several kinds: Linux and a world say the same at each step."""
+
+from __future__ import annotations
+
+import socket as real_socket
+from os import environ
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from tests.net.conftest import real_net, sim_net
+from tests.net.differential import INTERNET, PROGRAMS, TCP, UDP, UNIX, Machine, Step
+
+FEW, MANY = 400, int(environ.get("SIMSOCK_TEST_SEQUENCES", "20000"))
+SLOW_MOTION = (0.005, 0.05)
+"""Seconds between calls, when a run at full speed differed."""
+FIXED = {"derandomize": True, "database": None, "deadline": None, "suppress_health_check": list(HealthCheck)}
+
+
+def outcomes(make, kinds, steps, pause=0.0):
+    seen = None
+    for net in make():
+        seen = Machine(net, kinds, pause).run(steps)
+    return seen
+
+
+def compare(directory, program):
+    kinds, steps = program
+    world = outcomes(sim_net, kinds, steps)
+    for pause in (0.0, *SLOW_MOTION):
+        # The kernel of a busy machine may deliver late; only what also happens in slow motion is a difference.
+        linux = outcomes(real_net, kinds, steps, pause)
+        for path in directory.iterdir():
+            path.unlink()
+        if linux == world:
+            return
+    different = [(number, real, sim) for number, (real, sim) in enumerate(zip(linux, world)) if real != sim]
+    number, real, sim = different[0]
+    raise AssertionError(f"step {number}, {real[0]} of socket {real[1]}:\n    Linux  {real[2]}\n    world  {sim[2]}\nin {world[: number + 1]}")
+
+
+@pytest.fixture
+def check(tmp_path, monkeypatch):
+    """``check(program)``: run it on both and compare. Paths are relative to an empty directory."""
+    monkeypatch.chdir(tmp_path)
+    return lambda program: compare(tmp_path, program)
+
+
+@pytest.mark.real
+def test_random_sequences_of_calls_have_linuxs_outcomes(check):
+    settings(max_examples=FEW, **FIXED)(given(PROGRAMS)(check))()
+
+
+@pytest.mark.real
+@pytest.mark.differential
+@pytest.mark.timeout(3600)
+def test_many_random_sequences_of_calls_have_linuxs_outcomes(check):
+    settings(max_examples=MANY, **FIXED)(given(PROGRAMS)(check))()
+
+
+FOUND = {
+    "who sends a datagram has a port, also when it fails": ((UDP,), "send 0 0 0, name 0 0 0, bind 0 0 1"),
+    "a datagram socket that was shut down": ((UDP,), "shutdown 0 0 2, send 0 0 1, sendto 0 0 1"),
+    "a listener that was shut down before": ((TCP,), "shutdown 0 0 2, listen_and_connect 0 0 0, accept 0 0 0, recv 1 0 0"),
+    "a listener that is shut down and nobody waits": ((UNIX,), "listen_and_connect 0 0 0, shutdown 0 0 0, accept 0 0 0, accept 0 0 0"),
+    "a reset before connect was called again": ((TCP,), "listen_and_connect 0 0 0, shutdown 0 0 0, connect 1 0 1, poll 0 0 0, connect 1 0 0"),
+    "a reset, and shutdown before connect": ((TCP,), "listen_and_connect 0 0 0, shutdown 0 0 0, shutdown 1 0 2, connect 1 0 0, error 1 0 0"),
+    "a failed connection, and a failed bind": ((TCP,), "connect 0 0 0, new 0 0 0, bind 1 0 0, bind 0 1 3, name 0 0 0"),
+    "an accepted socket inherits SO_LINGER": ((TCP,), "reset 0 0 1, listen_and_connect 0 0 0, accept 0 0 0, close 2 0 0, recv 1 0 0"),
+    "the sender's name is that of the reader's time": ((UNIX,), "pair 0 0 0, send 0 0 2, bind 0 0 0, recvfrom 1 0 0"),
+}
+"""Sequences that random ones came to."""
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", FOUND)
+def test_what_random_sequences_found(check, name):
+    kinds, text = FOUND[name]
+    check((kinds, [Step(what, *map(int, numbers)) for what, *numbers in (call.split() for call in text.split(", "))]))
+
+
+@pytest.mark.real
+def test_a_difference_is_told_with_its_step(check, monkeypatch):
+    def shorter(self, step):
+        taken = self.sock(step).send(b"x" * 10)
+        return taken - 1 if self.net.kind == "sim" else taken
+
+    monkeypatch.setattr(Machine, "send", shorter)
+    monkeypatch.setattr("tests.net.test_differential.SLOW_MOTION", ())
+    with pytest.raises(AssertionError, match=r"step 1, send of socket 0:\n    Linux  10\n    world  9\n"):
+        check(((UNIX,), [Step("pair", 0, 0, 0), Step("send", 0, 0, 1)]))
+
+
+@pytest.mark.real
+def test_a_connection_of_each_kind_carries_bytes(check):
+    for choice, kind in enumerate(INTERNET[:2]):
+        steps = [Step("new", 0, 0, choice), Step("listen_and_connect", 0, 0, 0), Step("accept", 0, 0, 0), Step("send", 1, 0, 3), Step("wait", 2, 0, 0)]
+        check((INTERNET, steps))
+        for net in sim_net():
+            seen = Machine(net, INTERNET, 0).run(steps)
+            assert seen[4][2] == (10, b"A" * 8) and kind[1] == real_socket.SOCK_STREAM
