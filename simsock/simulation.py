@@ -133,6 +133,7 @@ class Simulation:
 
     def _take_back(self, current: Session) -> None:
         """Undo what is left of a beginning, or of an end that was interrupted."""
+        self._resume()
         if session.active is not None and session.active is self._kernel:
             if current.preemption is not None:
                 current.preemption.leave()
@@ -194,6 +195,23 @@ class Simulation:
         if tasks := [leak for leak in self.leaks if leak.startswith("task ")]:
             warnings.warn(LeakWarning(f"the world ended while tasks still ran: {', '.join(tasks)}"), stacklevel=2)
 
+    def _suspend(self) -> bool:
+        """For the pytest plugin: stand still while control is pytest's. False if the code that asks is none of the world's first task."""
+        kernel = self._kernel
+        if kernel is None or session.active is not kernel or kernel.thread != get_ident() or kernel.current is not kernel.first or kernel.ending:
+            return False
+        assert self._session is not None
+        networks.pop(self._use)
+        self._session.suspend()
+        return True
+
+    def _resume(self) -> None:
+        """Go on, if it was suspended."""
+        if self._session is not None and self._kernel is not None and session.suspended is self._kernel:
+            self._session.resume()
+            if self._use not in networks._stack:
+                networks.push(self._use)
+
     def _wind_down(self, kernel: Kernel) -> None:
         """Let every task begin, stop the servers, close what tests were handed, and let what is being handled come to its end."""
         kernel.start_all()
@@ -249,7 +267,8 @@ class Simulation:
     def _running(self) -> Kernel:
         kernel = self._kernel
         if kernel is None or session.active is not kernel:
-            raise UsageError("this world is not running: " + ("it has ended" if kernel else "enter it with `with`"))
+            why = "enter it with `with`" if kernel is None else "it stands still while pytest is at work" if session.suspended is kernel else "it has ended"
+            raise UsageError(f"this world is not running: {why}")
         return kernel
 
     # -- time ------------------------------------------------------------------------------------------------------------------------

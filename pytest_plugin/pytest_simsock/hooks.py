@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pytest_simsock import shelter
+from pytest_simsock import shelter, turns
 from pytest_simsock.configuring import CHOSEN
 from pytest_simsock.marking import mistake_in_marker, schedules_of
 
@@ -68,22 +68,43 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     return True
 
 
-@pytest.hookimpl(wrapper=True, trylast=True)
+@pytest.hookimpl(wrapper=True, trylast=True)  # the innermost wrapper: those of other plugins are pytest's turn
 def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> Generator[None, Any, Any]:
     __tracebackhide__ = True
-    if not shelter.is_active():
-        return (yield)
-    for name in fixturedef.argnames:
-        request.getfixturevalue(name)  # pytest would make them inside what is exposed; so it finds them made
+    is_sheltered = shelter.is_active()
+    if is_sheltered:
+        for name in fixturedef.argnames:
+            request.getfixturevalue(name)  # pytest would make them inside what is exposed; so it finds them made
     before = len(fixturedef._finalizers)
+    if turns.current is not None and turns.is_own(fixturedef):
+        if (stage := request.node.stash.get(STAGE, None)) is not None:
+            stage.add(request)  # what is begun in a world is finished there
+        turns.resume()
     try:
+        if not is_sheltered:
+            return (yield)
         with shelter.exposed():
             return (yield)
     finally:
-        if fixturedef.cached_result is None:  # struck before pytest had begun: it would not finish what it has not set up
-            fixturedef._finalizers.clear()
-        else:
-            fixturedef._finalizers[before:] = map(shelter.exposing, fixturedef._finalizers[before:])
+        turns.suspend()  # also if the fixture was the one that entered a world
+        if is_sheltered:
+            if fixturedef.cached_result is None:  # struck before pytest had begun: it would not finish what it has not set up
+                fixturedef._finalizers.clear()
+            else:
+                fixturedef._finalizers[before:] = map(shelter.exposing, fixturedef._finalizers[before:])
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_pyfunc_call() -> Generator[None, Any, Any]:
+    __tracebackhide__ = True
+    turns.resume()
+    try:
+        if not shelter.is_active():
+            return (yield)
+        with shelter.exposed():
+            return (yield)
+    finally:
+        turns.suspend()
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)  # the innermost wrapper: what the world's end prints is captured, its time counts
@@ -92,31 +113,17 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
     if (mistake := mistake_in_marker(item)) is not None:
         pytest.fail(f"{item.nodeid}: {mistake}", pytrace=False)
     try:
-        result = yield
+        return (yield)
     except BaseException as error:
         _end(item, error)
         raise
-    stage = item.stash.get(STAGE, None)
-    if stage is not None:
-        stage.keep_chance()
-    return result
-
-
-@pytest.hookimpl(wrapper=True, trylast=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
-    __tracebackhide__ = True
-    stage = pyfuncitem.stash.get(STAGE, None)
-    if stage is not None:
-        stage.bring_chance()
-    if not shelter.is_active():
-        return (yield)
-    with shelter.exposed():
-        return (yield)
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     __tracebackhide__ = True
+    if turns.current is not None and not _runs_a_function(item):
+        turns.resume()  # pytest_pyfunc_call may not be called
     try:
         if shelter.is_active() and not _runs_a_function(item):
             with shelter.exposed():
@@ -162,7 +169,7 @@ def pytest_enter_pdb() -> None:
 
 
 def pytest_leave_pdb() -> None:
-    _watchdog("go_on")
+    _watchdog("let_go")
 
 
 def _watchdog(method: str) -> None:

@@ -10,7 +10,6 @@ Owns one run of one test. Does not know searches (it is told what to run) nor ho
 from __future__ import annotations
 
 import functools
-import random
 import traceback
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ from pytest_simsock.loops import end_loop, mistake_in_loop
 from pytest_simsock.marking import Settings, settings_of
 from pytest_simsock.plans import PLAN, Plan
 from pytest_simsock.shelter import exposing
+from pytest_simsock.turns import Turns
 from simsock.errors import Deadlock, ReplayMismatch, SimsockError, Unsupported
 from simsock.kernel import session
 from simsock.kernel.launcher import _body
@@ -56,6 +56,7 @@ class World:
         replay = item.config.stash[CHOSEN].replay
         deviations = plan.deviations if replay is None else replay.deviations
         self.ended = False
+        self._turns: Turns | None = None
         self._session = shared.open(item, options)
         self.sim = Simulation._prepared(options, self.seed, deviations, self._session, records=RECORDS_KEPT)
         if plan.teller is not None:
@@ -67,6 +68,8 @@ class World:
             self.ended = True
             shared.rest()
             raise
+        if options.patch:
+            self._turns = Turns(self.sim, item.config)
 
     def capture(self, error: BaseException | None) -> None:
         """Keep the tasks and the last records if something went wrong."""
@@ -86,6 +89,9 @@ class World:
             return
         self.ended = True
         error = self._stage.error
+        self.sim._resume()
+        if self._turns is not None:
+            self._turns.close()
         try:
             if self.sim._kernel is not None and session.active is self.sim._kernel:  # else its beginning was interrupted
                 self.sim.__exit__(type(error) if error is not None else None, error, error.__traceback__ if error is not None else None)
@@ -124,21 +130,10 @@ class Stage:
         self.error: BaseException | None = None
         """What the phase had raised when the end began."""
         self._entered: list[Any] = []
-        self._chance: Any = None
 
     def add(self, request: pytest.FixtureRequest) -> None:
         """Finish the fixture that asks at the end, and before it those that depend on it."""
         self._entered.append(request)
-
-    def keep_chance(self) -> None:
-        """Between the fixtures and the test other plugins have their turn, and some seed the global generator: in a world that is its tape's."""
-        if self.world is not None and self.world.options.patch and self.world.options.entropy == "tape":
-            self._chance = random.getstate()
-
-    def bring_chance(self) -> None:
-        """The test begins: the global generator goes on where the fixtures left it."""
-        if self._chance is not None:
-            random.setstate(self._chance)
 
     def end(self, error: BaseException | None) -> None:
         """End everything that was entered."""
@@ -146,6 +141,8 @@ class Stage:
         if not self._entered and (self.world is None or self.world.ended):
             return
         self.error = error
+        if self.world is not None:
+            self.world.sim._resume()
         steps: list[Callable[[], object]] = [functools.partial(request._fixturedef.finish, request) for request in reversed(self._entered)]
         self._entered.clear()
         if self.world is not None:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 active: Kernel | None = None
 """The world that runs in this process, or None. One at a time."""
+suspended: Kernel | None = None
+"""A world that is out of the way for a while: see ``Session.suspend``."""
 
 
 _FROZEN_AT_START_MAX = 1_000
@@ -114,6 +116,29 @@ class Session:
                 active = None
                 watchdog.release()
                 raise
+
+    def suspend(self) -> None:
+        """The world stands still, in its first task, and this thread is outside it until ``resume``: what it calls is real. Cheap."""
+        global active, suspended
+        watchdog.pause()
+        if self.preemption is not None:
+            self.preemption.live = None
+        suspended, active = active, None
+        if self.patching is not None:
+            self.patching.suspend()
+
+    def resume(self) -> None:
+        """Go on where the world was suspended; nothing happens if it was not. Safe to call again after it was interrupted."""
+        global active, suspended
+        kernel = suspended
+        if kernel is None:
+            return
+        if self.patching is not None:
+            self.patching.resume()
+        if self.preemption is not None:
+            self.preemption.live = kernel
+        active, suspended = kernel, None
+        watchdog.go_on(kernel)
 
     def leave_world(self) -> None:
         """The world is over: called after its last task is dead."""

@@ -46,7 +46,7 @@ class Watchdog:
 
     def __init__(self) -> None:
         self._guarded: Kernel | None = None
-        self._deadline = 0.0
+        self._deadline = self._paused = 0.0
         self._former: dict[int, Any] = {}
         self._bell = _allocate_lock()
         self._bell.acquire()
@@ -79,6 +79,9 @@ class Watchdog:
             self._bell.acquire()
             _thread.start_new_thread(self._watch, (self._bell,))
         self._deadline = _monotonic() + kernel.limits.real_seconds
+        self._look_at(kernel)
+
+    def _look_at(self, kernel: Kernel) -> None:
         self._guarded = kernel
         if self._asleep:
             self._asleep = False
@@ -95,11 +98,21 @@ class Watchdog:
         """Somebody looks into the world with a debugger, and takes the time it takes."""
         self._deadline = float("inf")
 
-    def go_on(self) -> None:
+    def let_go(self) -> None:
         """The debugger is left: all of the time counts anew."""
         kernel = self._guarded
         if kernel is not None:
             self._deadline = _monotonic() + kernel.limits.real_seconds
+
+    def pause(self) -> None:
+        """The world is suspended, and its limit with it."""
+        self._paused = _monotonic()
+        self._guarded = None
+
+    def go_on(self, kernel: Kernel) -> None:
+        """The world is resumed."""
+        self._deadline += _monotonic() - self._paused
+        self._look_at(kernel)
 
     # -- the thread ------------------------------------------------------------------------------------------------------------------
 

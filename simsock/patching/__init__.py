@@ -94,6 +94,22 @@ class Patching:
         self._carrier.enter(kernel)
         fence.put_up(kernel)
 
+    def suspend(self) -> None:
+        """Its thread is outside the world for a while: the stand-ins recognise that, what is kept for the thread or the process is exchanged."""
+        fence.take_down()
+        self._chance.suspend()
+        self._registry.suspend()
+        self._carrier.suspend()
+
+    def resume(self) -> None:
+        """The world goes on. What was not suspended, because that was interrupted, is left as it is."""
+        self._carrier.resume()
+        self._registry.resume()
+        self._chance.resume()
+        kernel = self._carrier.kernel
+        if kernel is not None:
+            fence.put_up(kernel)
+
     def leave(self) -> None:
         """The world is over."""
         fence.take_down()

@@ -67,7 +67,7 @@ def register(found: Any) -> None:
 class Carrier:
     """``kernel.carry``: called around every switch."""
 
-    __slots__ = ("_asyncio", "_knows", "_makers", "_refs", "_spaces", "kernel")
+    __slots__ = ("_aside", "_asyncio", "_knows", "_makers", "_refs", "_spaces", "kernel")
 
     def __init__(self) -> None:
         self.kernel: Kernel | None = None
@@ -77,6 +77,8 @@ class Carrier:
         self._makers: dict[int, Any] = {}
         """What runs a subclass's ``__init__`` in a new task."""
         self._refs: list[Any] = []
+        self._aside: list[Any] | None = None
+        """What the first task had when the world was suspended, in a list; None when it is not."""
         self._knows: tuple[int, int] | None = None
         """The OS thread, and ``_born``, that the tables above are of: worlds of one search share them."""
 
@@ -105,6 +107,28 @@ class Carrier:
             space.clear()
         for space, content in kernel.state.pop("locals_before", ()):
             space.update(content)
+
+    def suspend(self) -> None:
+        """Put the first task's state aside, and bring back what the code outside the world had."""
+        global _carrier
+        kernel = self.kernel
+        if kernel is None or self._aside is not None:
+            return
+        self._aside = [self.save()]
+        kernel.carry = _carrier = None
+        for space, content in kernel.state.get("locals_before", ()):
+            space.update(content)
+
+    def resume(self) -> None:
+        """The reverse."""
+        global _carrier
+        kernel, aside = self.kernel, self._aside
+        if kernel is None or aside is None:
+            return
+        kernel.state["locals_before"] = [(space, dict(space)) for space in self._spaces.values() if space]
+        self.restore(aside[0])
+        self._aside = None
+        _carrier = kernel.carry = self
 
     def _clear(self) -> None:
         self._spaces.clear()

@@ -96,6 +96,8 @@ class Chance:
         self._before: Any = None
         self._names: Any = None
         self._entered = False
+        self._aside: Any = None
+        """The world's generator and temporary names while it is suspended."""
 
     def apply(self) -> None:
         """The patched state begins."""
@@ -121,6 +123,29 @@ class Chance:
             tempfile: Any = sys.modules.get("tempfile")
             if tempfile is not None:  # its names come from a generator that it makes at the first use
                 self._names, tempfile._name_sequence = tempfile._name_sequence, None
+
+    def suspend(self) -> None:
+        """Chance is real for a while."""
+        if self._takes_over and self._aside is None:
+            state = random.getstate()
+            random.setstate(self._before)
+            self._aside = (state, self._swap_names(self._names))
+
+    def resume(self) -> None:
+        """It is the world's again."""
+        if self._aside is not None:
+            self._before = random.getstate()
+            state, names = self._aside
+            random.setstate(state)
+            self._names = self._swap_names(names)
+            self._aside = None
+
+    def _swap_names(self, names: Any) -> Any:
+        tempfile: Any = sys.modules.get("tempfile")
+        if tempfile is None:
+            return None
+        before, tempfile._name_sequence = tempfile._name_sequence, names
+        return before
 
     def leave(self) -> None:
         """The world is over."""

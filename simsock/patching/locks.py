@@ -18,6 +18,7 @@ import sys
 from _thread import get_ident
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from simsock.errors import Deadlock
 from simsock.kernel import session
 from simsock.patching.slots import is_harness
 from simsock.stdlib._locks import _limit
@@ -200,6 +201,8 @@ class Lock(_Hybrid, metaclass=Kind):
         if kernel is None or kernel.thread != get_ident():
             if self.holder is not None:
                 self._heal()
+                if blocking and session.suspended is not None:
+                    self._refuse(session.suspended)
             if self._take(blocking, timeout):
                 self._owner = get_ident()
                 return True
@@ -214,6 +217,15 @@ class Lock(_Hybrid, metaclass=Kind):
         return self._acquire_taken(kernel, ns)
 
     __enter__ = acquire
+
+    def _refuse(self, kernel: Kernel) -> None:
+        """Code outside a suspended world, in its thread, wants what one of its tasks has: waiting for that would last for ever."""
+        holder = self.holder
+        if holder is not None and holder.kernel is kernel and kernel.thread == get_ident():
+            raise Deadlock(
+                f"{self.describe()} is held by task {holder.path} of a world that is suspended while code outside it runs (a pytest hook?): "
+                "that code cannot wait for it"
+            )
 
     def _acquire_taken(self, kernel: Kernel, ns: int) -> bool:
         holder = self.holder

@@ -206,8 +206,15 @@ class _Ordered(dict[Any, None]):
             self.pop(lock, None)
 
 
+_OWN = ("_dangling", "_counter") if sys.version_info >= (3, 13) else ("_dangling", "_counter", "_shutdown_locks", "_shutdown_locks_lock")
+"""Names of ``threading`` that hold something else in a world."""
+
+
 class Registry:
     """What ``threading`` knows, kept aside while a world runs."""
+
+    _aside: Any = None
+    """The world's while it is suspended."""
 
     def enter(self) -> None:
         """A world begins in this thread."""
@@ -228,6 +235,44 @@ class Registry:
         self._pool_counter = pools.ThreadPoolExecutor._counter if pools else None
         if pools:
             pools.ThreadPoolExecutor._counter = iter(range(1 << 62)).__next__  # likewise
+
+    def suspend(self) -> None:
+        """Show what there was outside the world, for a while."""
+        if self._aside is not None:
+            return
+        active, limbo, threads = threading._active, threading._limbo, vars(threading)  # type: ignore[attr-defined]  # see enter
+        tasks = {ident: active.pop(ident) for ident in list(active) if is_task_ident(ident)}
+        starting = {thread: limbo.pop(thread) for thread in list(limbo) if thread not in self._limbo and order.born_in_world(thread)}
+        hook = threading.excepthook
+        pools = sys.modules.get("concurrent.futures.thread")
+        pool_counter = pools.ThreadPoolExecutor._counter if pools and self._pool_counter is not None else None
+        self._aside = (tasks, starting, hook, pool_counter, {name: threads[name] for name in _OWN})
+        threads["_dangling"], threads["_counter"] = self._dangling, self._counter
+        if sys.version_info < (3, 13):
+            threads["_shutdown_locks"], threads["_shutdown_locks_lock"] = self._shutdown
+        if hook is _note_error:
+            threading.excepthook = self._hook
+        if pool_counter is not None:
+            sys.modules["concurrent.futures.thread"].ThreadPoolExecutor._counter = self._pool_counter
+
+    def resume(self) -> None:
+        """The world goes on."""
+        if self._aside is None:
+            return
+        tasks, starting, hook, pool_counter, own = self._aside
+        threading._active.update(tasks)  # type: ignore[attr-defined]  # see enter
+        threading._limbo.update(starting)  # type: ignore[attr-defined]  # see enter
+        threads = vars(threading)
+        self._dangling, self._counter = threads["_dangling"], threads["_counter"]
+        if hook is _note_error:
+            self._hook = threading.excepthook
+        if hook is _note_error or _is_the_harness_s(threading.excepthook):
+            threading.excepthook = hook
+        threads.update(own)
+        if pool_counter is not None:
+            pools = sys.modules["concurrent.futures.thread"].ThreadPoolExecutor
+            self._pool_counter, pools._counter = pools._counter, pool_counter
+        self._aside = None
 
     def leave(self) -> None:
         """The world is over: forget its threads."""

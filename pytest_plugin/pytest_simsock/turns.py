@@ -1,0 +1,66 @@
+"""Whose turn it is: the world's, or pytest's.
+
+Owns the moments in which a patched world goes on and stands still. Knows of worlds only that they can be suspended and resumed. Laws:
+
+* a patched world is live while the body of a fixture of the test's own scope or the test function runs, and while they are finished;
+* whenever pytest calls a hook it stands still: what other plugins do is real, and draws nothing from the world;
+* while no patched world is there, nothing of this costs anything but a look at one variable.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pytest
+
+    from simsock.simulation import Simulation
+
+current: Turns | None = None
+"""Of the patched world of the test that is being run."""
+
+
+class Turns:
+    """The turns of one patched world, which is live when this is made."""
+
+    def __init__(self, sim: Simulation, config: pytest.Config) -> None:
+        global current
+        self.sim = sim
+        self._were_live: list[bool] = []
+        self._outer = current
+        self._undo: Callable[[], None] | None = config.pluginmanager.add_hookcall_monitoring(self._before, self._after)
+        current = self
+
+    def close(self) -> None:
+        """The world has ended, or is about to end."""
+        global current
+        undo, self._undo = self._undo, None
+        if undo is not None:
+            undo()
+            current = self._outer
+
+    def _before(self, name: str, implementations: Any, arguments: Any) -> None:
+        self._were_live.append(self.sim._suspend())
+
+    def _after(self, outcome: Any, name: str, implementations: Any, arguments: Any) -> None:
+        if self._were_live and self._were_live.pop():
+            self.sim._resume()
+
+
+def resume() -> None:
+    """The world's turn, if there is one."""
+    if current is not None:
+        current.sim._resume()
+
+
+def suspend() -> None:
+    """Pytest's turn."""
+    if current is not None:
+        current.sim._suspend()
+
+
+def is_own(fixturedef: pytest.FixtureDef[Any]) -> bool:
+    """Whether a fixture's body belongs into the world: wider ones outlive it, and pytest's own have no business there."""
+    return fixturedef.scope == "function" and not str(getattr(fixturedef.func, "__module__", "")).startswith(("_pytest.", "pytest_simsock."))
