@@ -21,6 +21,10 @@ def _hidden_class(cls: type) -> type:
     """A subclass of ``cls`` whose instances are simulated sockets: ``cls`` first, then ours, then the real class."""
     found = _hidden.get(cls)
     if found is None:
+        if any(base.__module__ == "ssl" for base in cls.__mro__):
+            raise Unsupported(
+                f"{cls.__name__}: TLS on a simulated socket is not there yet, OpenSSL would read and write a real descriptor; use the protocol without TLS"
+            )
         try:
             found = type(cls.__name__, (cls, simulated), {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__})
         except TypeError as error:
