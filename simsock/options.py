@@ -44,7 +44,7 @@ class Options:
         max_steps: int = MAX_STEPS,
         max_time: Any = MAX_TIME,
         max_real_time: Any = MAX_REAL_TIME,
-        patch: bool = False,
+        patch: bool = True,
         allow: Any = (),
     ) -> None:
         if preempt not in GRANULARITIES:
@@ -125,7 +125,7 @@ class Options:
 
 
 _plain: Options | None = None
-_DEFAULTS = {"strategy": "fifo", "preempt": "calls", "chunks": "whole", "patch": False, "entropy": "tape"}
+_DEFAULTS = {"strategy": "fifo", "preempt": "calls", "chunks": "whole", "patch": True, "entropy": "tape"}
 
 
 def _start_ns(start_time: Any) -> int:

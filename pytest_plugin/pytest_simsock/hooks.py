@@ -76,17 +76,17 @@ def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: pytest.Fix
         for name in fixturedef.argnames:
             request.getfixturevalue(name)  # pytest would make them inside what is exposed; so it finds them made
     before = len(fixturedef._finalizers)
-    if turns.current is not None and turns.is_own(fixturedef):
-        if (stage := request.node.stash.get(STAGE, None)) is not None:
-            stage.add(request)  # what is begun in a world is finished there
-        turns.resume()
+    own = turns.current is not None and turns.is_own(fixturedef)
+    if own and (stage := request.node.stash.get(STAGE, None)) is not None:
+        stage.add(request)  # what is begun in a world is finished there
+    turn = turns.begin(own)
     try:
         if not is_sheltered:
             return (yield)
         with shelter.exposed():
             return (yield)
     finally:
-        turns.suspend()  # also if the fixture was the one that entered a world
+        turns.finish(turn)
         if is_sheltered:
             if fixturedef.cached_result is None:  # struck before pytest had begun: it would not finish what it has not set up
                 fixturedef._finalizers.clear()
@@ -97,14 +97,14 @@ def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: pytest.Fix
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_pyfunc_call() -> Generator[None, Any, Any]:
     __tracebackhide__ = True
-    turns.resume()
+    turn = turns.begin()
     try:
         if not shelter.is_active():
             return (yield)
         with shelter.exposed():
             return (yield)
     finally:
-        turns.suspend()
+        turns.finish(turn)
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)  # the innermost wrapper: what the world's end prints is captured, its time counts
@@ -123,7 +123,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     __tracebackhide__ = True
     if turns.current is not None and not _runs_a_function(item):
-        turns.resume()  # pytest_pyfunc_call may not be called
+        turns.current.sim._resume()  # pytest_pyfunc_call may not be called
     try:
         if shelter.is_active() and not _runs_a_function(item):
             with shelter.exposed():

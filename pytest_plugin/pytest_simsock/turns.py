@@ -49,15 +49,25 @@ class Turns:
             self.sim._resume()
 
 
-def resume() -> None:
-    """The world's turn, if there is one."""
-    if current is not None:
-        current.sim._resume()
+_bodies = 0
+"""How many bodies of tests and fixtures are being run, inside each other."""
 
 
-def suspend() -> None:
-    """Pytest's turn."""
-    if current is not None:
+def begin(own: bool = True) -> Turns | None:
+    """A body begins: the world's turn, if there is one and the body belongs to it. Returns what ``finish`` wants to have back."""
+    global _bodies
+    _bodies += 1
+    before = current
+    if before is not None and own:
+        before.sim._resume()
+    return before
+
+
+def finish(before: Turns | None) -> None:
+    """Pytest's turn; unless a body has just entered a world inside another body, which goes on in it."""
+    global _bodies
+    _bodies -= 1
+    if current is not None and (not _bodies or current is before):
         current.sim._suspend()
 
 

@@ -292,17 +292,9 @@ class Kernel:
         if self.carry is None:
             nxt.greenlet.switch(nxt)
         else:
-            self._switch_carrying(nxt)
+            self.carry.switch(nxt)
         if task.pending is not None:
             self._raise_pending(task)
-
-    def _switch_carrying(self, nxt: Task) -> None:
-        """Switch with what the OS thread keeps for a task (see ``carry``)."""
-        carry = self.carry
-        kept = carry.save()
-        nxt.greenlet.switch(nxt)
-        if self.carry is not None:
-            carry.restore(kept)
 
     def yield_(self) -> None:
         """Let the others run first: the current task goes to the end of the run queue."""
@@ -452,7 +444,7 @@ class Kernel:
             if self.carry is None:
                 nxt.greenlet.switch(nxt)
             else:
-                self._switch_carrying(nxt)
+                self.carry.switch(nxt)
         if task.pending is not None:
             self._raise_pending(task)
 

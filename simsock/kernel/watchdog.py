@@ -46,6 +46,8 @@ class Watchdog:
 
     def __init__(self) -> None:
         self._guarded: Kernel | None = None
+        self._resting: Kernel | None = None
+        """The one that is guarded when it goes on."""
         self._deadline = self._paused = 0.0
         self._former: dict[int, Any] = {}
         self._bell = _allocate_lock()
@@ -92,7 +94,7 @@ class Watchdog:
 
     def release(self) -> None:
         """The world is over."""
-        self._guarded = None
+        self._guarded = self._resting = None
 
     def hold(self) -> None:
         """Somebody looks into the world with a debugger, and takes the time it takes."""
@@ -100,18 +102,19 @@ class Watchdog:
 
     def let_go(self) -> None:
         """The debugger is left: all of the time counts anew."""
-        kernel = self._guarded
+        kernel = self._guarded or self._resting  # pytest tells of the debugger in a hook, while the world is suspended
         if kernel is not None:
             self._deadline = _monotonic() + kernel.limits.real_seconds
 
     def pause(self) -> None:
         """The world is suspended, and its limit with it."""
         self._paused = _monotonic()
-        self._guarded = None
+        self._resting, self._guarded = self._guarded, None
 
     def go_on(self, kernel: Kernel) -> None:
         """The world is resumed."""
         self._deadline += _monotonic() - self._paused
+        self._resting = None
         self._look_at(kernel)
 
     # -- the thread ------------------------------------------------------------------------------------------------------------------

@@ -18,6 +18,8 @@ from weakref import WeakKeyDictionary, ref
 from simsock.kernel import Kernel, session
 from simsock.patching.slots import is_harness
 
+_modules = sys.modules
+_ASYNCIO = "asyncio.events"
 real_local: Any = _thread._local
 registered: WeakKeyDictionary[Any, tuple[Any, Any]] = WeakKeyDictionary()
 """Every local of the program, with what its class's ``__init__`` was given: each task gets that anew."""
@@ -67,11 +69,13 @@ def register(found: Any) -> None:
 class Carrier:
     """``kernel.carry``: called around every switch."""
 
-    __slots__ = ("_aside", "_asyncio", "_knows", "_makers", "_refs", "_spaces", "kernel")
+    __slots__ = ("_aside", "_knows", "_makers", "_refs", "_run", "_running", "_spaces", "kernel")
 
     def __init__(self) -> None:
         self.kernel: Kernel | None = None
-        self._asyncio: Any = None
+        self._running: Any = None
+        self._run: Any = None
+        """asyncio's functions that get and set the running loop, once it is loaded."""
         self._spaces: dict[int, dict[str, Any]] = {}
         """This OS thread's attributes of every local: one dict object each, whose contents come and go."""
         self._makers: dict[int, Any] = {}
@@ -157,20 +161,36 @@ class Carrier:
         for make in list(self._makers.values()):
             make()
 
-    def _loops(self) -> Any:
-        found = self._asyncio
-        if found is None:
-            found = self._asyncio = sys.modules.get("asyncio.events")
-        return found
+    def _look_for_loops(self) -> Any:
+        loops = _modules.get(_ASYNCIO)
+        self._run = getattr(loops, "_set_running_loop", None)  # half-made while it is imported
+        self._running = getattr(loops, "_get_running_loop", None) if self._run is not None else None
+        return self._running
+
+    def switch(self, task: Any) -> None:
+        """Switch to another task and, some time, back: with what this OS thread keeps for each. All in one, because it is done at every switch."""
+        running = self._running
+        if running is None and _ASYNCIO in _modules:
+            running = self._look_for_loops()
+        kept: Any = None
+        if (running is not None and running() is not None) or any(self._spaces.values()):
+            kept = self.save()
+        task.greenlet.switch(task)
+        kernel = self.kernel
+        if kernel is None or kernel.carry is not self:  # the world has ended meanwhile
+            return
+        running = self._running
+        if kept is not None or (running is not None and running() is not None) or any(self._spaces.values()):
+            self.restore(kept)
 
     def save(self) -> Any:
         """Put the current task's state aside, leaving nothing behind; returns it."""
         loop = None
-        loops = self._asyncio or self._loops()
-        if loops is not None:
-            loop = loops._get_running_loop()
+        running = self._running or self._look_for_loops()
+        if running is not None:
+            loop = running()
             if loop is not None:
-                loops._set_running_loop(None)
+                self._run(None)
         kept = None
         for space in self._spaces.values():
             if space:
@@ -182,10 +202,10 @@ class Carrier:
 
     def restore(self, state: Any) -> None:
         """Bring back what ``save`` put aside; the task that ran in between has left nothing, or something to be thrown away."""
-        loops = self._asyncio or self._loops()
+        running = self._running
         loop = None if state is None else state[0]
-        if loops is not None and loops._get_running_loop() is not loop:
-            loops._set_running_loop(loop)
+        if running is not None and running() is not loop:
+            self._run(loop)
         for space in self._spaces.values():
             if space:
                 space.clear()

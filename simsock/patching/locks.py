@@ -97,11 +97,13 @@ class _Hybrid:
     _owner = 0
     """The OS thread that took it outside every world, as far as known."""
 
-    def _wrap(self, real: Any) -> Any:
+    def _wrap(self, real: Any, place: str = "") -> Any:
         self._real = real
         self._take = real.acquire
         self._free = real.release
-        if session.active is not None:
+        if place:
+            self.place = place
+        elif session.active is not None:
             self._serial = number(session.active, self._kind)
         return self
 
@@ -432,16 +434,14 @@ for _class, _name in ((Lock, "lock"), (RLock, "RLock")):
     _class.__module__, _class.__qualname__, _class.__name__ = "_thread", _name, _name
 
 
-def fresh() -> Any:
-    """A new lock for the program, made by simsock."""
-    return object.__new__(Lock)._wrap(real_allocate())
+def fresh(place: str) -> Any:
+    """A new lock that ``threading`` needs on one Python and not on another: it is not counted with the program's."""
+    return object.__new__(Lock)._wrap(real_allocate(), place)
 
 
 def adopt(real: Any, place: str) -> Any:
     """The hybrid of a real lock from before."""
-    hybrid = object.__new__(RLock if type(real) is real_rlock else Lock)._wrap(real)
-    hybrid._serial = 0
-    hybrid.place = place
+    hybrid = object.__new__(RLock if type(real) is real_rlock else Lock)._wrap(real, place)
     if type(real) is real_lock and real.locked() and _thread_count() <= 1:  # besides this OS thread there is the watchdog's at most
         hybrid._owner = get_ident()
     return hybrid

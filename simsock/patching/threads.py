@@ -94,7 +94,7 @@ def start_new_thread(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any
 def _set_sentinel() -> Any:
     """A lock that is released when the current task ends (3.11, 3.12)."""
     kernel = _world()
-    lock = locks.fresh()
+    lock = locks.fresh("of a thread's end")
     kernel.state.setdefault("sentinels", {})[kernel.current.serial] = lock
     return lock
 
@@ -224,7 +224,7 @@ class Registry:
         threading._dangling = order.Dangling(self._dangling)  # type: ignore[attr-defined]  # likewise
         if sys.version_info < (3, 13):
             self._shutdown = threading._shutdown_locks, threading._shutdown_locks_lock  # type: ignore[attr-defined]  # likewise
-            threading._shutdown_locks, threading._shutdown_locks_lock = _Ordered(), locks.fresh()  # type: ignore[attr-defined]  # likewise
+            threading._shutdown_locks, threading._shutdown_locks_lock = _Ordered(), locks.fresh("of threading")  # type: ignore[attr-defined]  # likewise
         self._hook = threading.excepthook
         if _is_the_harness_s(self._hook):
             threading.excepthook = _note_error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import struct
 import threading
 import time
 
@@ -22,15 +23,19 @@ def press_ctrl_c() -> None:
 @pytest.fixture
 def ctrl_c_soon():
     """``ctrl_c_soon(after)``: a real thread presses Ctrl-C in so many seconds. To be called where it may come at once."""
-    timers = []
+    orders, order = os.pipe()
 
-    def press_soon(after: float = 0.05) -> None:
-        timers.append(timer := threading.Timer(after, press_ctrl_c))
-        timer.start()
+    def press() -> None:
+        while after := os.read(orders, 8):
+            time.sleep(*struct.unpack("d", after))
+            press_ctrl_c()
 
-    yield press_soon
-    for timer in timers:
-        timer.join()
+    thread = threading.Thread(target=press)  # made outside every world, or it would be a task
+    thread.start()
+    yield lambda after=0.05: os.write(order, struct.pack("d", after))
+    os.close(order)
+    thread.join()
+    os.close(orders)
 
 
 def spin() -> None:

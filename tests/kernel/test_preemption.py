@@ -483,7 +483,7 @@ class TestTracing:
 
 
 def test_other_threads_of_the_process_are_not_preempted():
-    with simsock.Simulation(preempt="lines", strategy="random") as sim:
+    with simsock.Simulation(preempt="lines", strategy="random", patch=False) as sim:  # a real thread
         before = sim._kernel.steps
         thread = threading.Thread(target=in_recursion)
         thread.start()

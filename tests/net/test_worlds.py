@@ -62,10 +62,10 @@ def test_outside_every_world_there_are_no_sockets():
             call()
 
 
-def test_real_sockets_are_not_pollable_in_a_world(sim):
+def test_real_sockets_are_not_pollable_in_a_world():
     import socket as real_socket
 
-    with real_socket.socket() as real:
+    with real_socket.socket() as real, Simulation():
         with pytest.raises(OSError, match="Bad file descriptor"):
             select.select([real], [], [], 0)
         with selectors.DefaultSelector() as selector:

@@ -327,7 +327,7 @@ def test_a_teardown_that_raises_ends_the_search(project):
             assert len(runs) != 3
 
         @pytest.mark.simsock(schedules=50)
-        def test_it(sim, broken):
+        def test_it(broken, sim):  # what is set up in a world is finished there, what was before it in the teardown
             pass
 
         def test_after(sim):

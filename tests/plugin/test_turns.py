@@ -287,3 +287,27 @@ def test_the_body_of_a_unittest_case_is_inside(project):
         """
     )
     project.run("-p", "no:randomly").assert_outcomes(passed=1)
+
+
+def test_a_world_asked_for_in_a_body_is_live_for_the_rest_of_it(project):
+    project.pytester.makeconftest("import time\ndef pytest_runtest_logreport(report):\n    assert time.time() > 1.6e9\n")
+    project.write_plain(
+        """
+        import time, pytest
+        @pytest.fixture
+        def dynamic(request):
+            sim = request.getfixturevalue("sim")
+            time.sleep(3600)
+            assert sim.now == 3600
+            return sim
+        def test_in_a_fixture(dynamic):
+            time.sleep(1)
+            assert dynamic.now == 3601
+        def test_in_the_body(request):
+            assert time.time() > 1.6e9
+            sim = request.getfixturevalue("sim")
+            time.sleep(3600)
+            assert sim.now == 3600
+        """
+    )
+    project.run("-p", "no:randomly").assert_outcomes(passed=2)

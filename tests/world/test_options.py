@@ -146,11 +146,12 @@ def test_options_of_a_token_are_its_own(option):
 
 def test_what_no_token_carries_can_be_given_beside_it():
     token = simsock.Simulation(seed=3, preempt="lines").token
-    assert simsock.Simulation(token=token, max_real_time=5, scope=__file__, records=7, patch=False).options.limits.real_seconds == 5
+    assert simsock.Simulation(token=token, max_real_time=5, scope=__file__, records=7, patch=True).options.limits.real_seconds == 5
 
 
 def test_a_token_of_a_world_without_patches_cannot_be_repeated_with_them():
-    token = simsock.Simulation(seed=3).token
+    token = simsock.Simulation(seed=3, patch=False).token
+    assert not simsock.Simulation(token=token).options.patch
     with pytest.raises(UsageError, match="patch=False, patch=True cannot be given"):
         simsock.Simulation(token=token, patch=True)
     with pytest.raises(Unsupported, match="allow="):
