@@ -12,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PLAIN = ("-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:asyncio", "-q")
 _BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -35,7 +36,7 @@ def test_the_examples_of_a_page_run(page: Path, pytester: pytest.Pytester) -> No
             assert result.ret == 0, f"example {number} of {page.name}:\n{block}\n{result.stderr.str()}"
     if tests:
         pytester.makepyfile(test_examples="\n\n".join(tests))
-        result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-q")
+        result = pytester.runpytest_subprocess(*PLAIN)
         assert result.ret == 0, result.stdout.str()
 
 
@@ -44,7 +45,7 @@ def test_the_readme_s_examples_run_together(pytester: pytest.Pytester) -> None:
     tests = [block for block in shown if "schedules=1000" not in block and "verdict = " not in block]
     # The README shows the handler after the test that uses it, and leaves imports and the searched test to the reader.
     pytester.makepyfile(test_readme="import pytest\nimport simsock\n" + "\n\n".join(tests))
-    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-q", "--simsock-network=both")
+    result = pytester.runpytest_subprocess(*PLAIN, "--simsock-network=both")
     assert result.ret == 0, result.stdout.str()
     result.stdout.fnmatch_lines(["*3 passed*"])
 

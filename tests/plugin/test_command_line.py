@@ -39,9 +39,9 @@ def test_a_random_seed_is_another_one_each_time_and_is_shown(project):
 
 def test_the_last_seed_is_remembered_in_pytests_cache(project):
     project.write_plain(SEED)
-    first = project.pytester.runpytest_inprocess("-s", "--simsock-seed=random")
-    project.pytester.runpytest_inprocess("-s")  # the default is nothing to remember
-    assert seed_in(project.pytester.runpytest_inprocess("-s", "--simsock-seed=last")) == seed_in(first)
+    first = project.pytester.runpytest_inprocess(*project.without, "-s", "--simsock-seed=random")
+    project.pytester.runpytest_inprocess(*project.without, "-s")  # the default is nothing to remember
+    assert seed_in(project.pytester.runpytest_inprocess(*project.without, "-s", "--simsock-seed=last")) == seed_in(first)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_the_last_seed_is_remembered_in_pytests_cache(project):
 )
 def test_an_option_that_makes_no_sense_stops_pytest_and_says_why(project, args, said):
     project.write_plain(SEED)
-    result = project.pytester.runpytest_inprocess(*args)
+    result = project.pytester.runpytest_inprocess(*project.without, *args)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"ERROR: {said}"])
 

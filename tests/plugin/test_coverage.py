@@ -77,7 +77,7 @@ def measured(project, core, concurrency, branch, preempt):
     configuration = f"[run]\ncore = {core}\nconcurrency = {concurrency}\nbranch = {branch}\nsource = .\n"
     (project.pytester.path / "coveragerc").write_text(configuration)
     coverage = [sys.executable, "-m", "coverage"]
-    result = project.pytester.run(*coverage, "run", "--rcfile=coveragerc", "-m", "pytest", "-s", "-p", "no:cacheprovider")
+    result = project.pytester.run(*coverage, "run", "--rcfile=coveragerc", "-m", "pytest", "-s", "-p", "no:cacheprovider", *project.without)
     project.pytester.run(*coverage, "json", "-q", "--rcfile=coveragerc", "-o", "found.json")
     found = json.loads((project.pytester.path / "found.json").read_text())["files"]
     missed = {}

@@ -32,7 +32,9 @@ HANDLER = """
 
 def debugged(project, commands, *args):
     """Run pytest in a process of its own with somebody who types these commands."""
-    return project.pytester.run(*project.pytester._getpytestargs(), "-p", "no:cacheprovider", *args, stdin=("\n".join(commands) + "\n").encode())
+    return project.pytester.run(
+        *project.pytester._getpytestargs(), "-p", "no:cacheprovider", *project.without, *args, stdin=("\n".join(commands) + "\n").encode()
+    )
 
 
 @pytest.mark.parametrize("options", ["", "preempt='lines', strategy='random'", "patch=True", "patch=True, preempt='lines'"])

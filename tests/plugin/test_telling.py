@@ -184,7 +184,7 @@ def test_failures_under_xdist_say_the_same(project, command_in):
     seed = re.search(r"^simsock 0\S+, seed (\d+), network sim$", result.stdout.str(), re.MULTILINE)[1]  # that of all workers, as they say:
     result.stdout.fnmatch_lines_random([f"pytest 'test_other.py::test_it[[]{n}[]]' --simsock-seed={seed}" for n in "123"])
     assert f"of seed {seed} failed" in result.stdout.str()
-    assert project.pytester.runpytest_inprocess("--simsock-seed=last", "--co").stdout.str().count(f"seed {seed},") == 1
+    assert project.pytester.runpytest_inprocess(*project.without, "--simsock-seed=last", "--co").stdout.str().count(f"seed {seed},") == 1
     for title in ("repeat", "deviations", "tasks"):
         assert result.stdout.str().count(f"- simsock: {title} -") == 4
     command = next(line for line in result.outlines if "--simsock-replay=" in line)
