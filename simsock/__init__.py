@@ -19,7 +19,7 @@ _WHERE = {
     "simsock.network": "Network RealNetwork use",
     "simsock.search": "Verdict check_determinism explore replay",
     "simsock.simulation": "Simulation",
-    "simsock.talking": "Talk talk",
+    "simsock.talking": "Datagram Talk talk",
 }
 _HOME = {name: module for module, names in _WHERE.items() for name in names.split()}
 _MODULES = ("errors", "network", "simulation", "socketserver")
@@ -27,6 +27,7 @@ _MODULES = ("errors", "network", "simulation", "socketserver")
 
 __all__ = [
     "BadToken",
+    "Datagram",
     "Deadlock",
     "Fenced",
     "LeakWarning",
@@ -89,7 +90,7 @@ if TYPE_CHECKING:
     from simsock.network import Network, RealNetwork, use
     from simsock.search import Verdict, check_determinism, explore, replay
     from simsock.simulation import Simulation
-    from simsock.talking import Talk, talk
+    from simsock.talking import Datagram, Talk, talk
 
 
 def __getattr__(name: str) -> Any:

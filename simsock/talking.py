@@ -1,43 +1,77 @@
 """One handler, spoken to directly: no server, no thread, no port.
 
-Owns ``talk``. Does not know how requests are made up. Law: the handler meets what it would meet behind a real server: a connected socket,
-bytes in pieces, an end of stream, timeouts in virtual time.
+Owns ``talk``: clients that are bytes, dialogues and datagrams. Does not know how requests are made up. Law: the handler meets what it would meet
+behind a real server: a connected socket, bytes in pieces, an end of stream, timeouts in virtual time.
 """
 
 from __future__ import annotations
 
+import errno
+from collections import deque
+from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
 from simsock.errors import Unsupported, UsageError
 from simsock.kernel import session
+from simsock.kernel.files import POLLIN
 from simsock.kernel.places import place_of
 from simsock.kernel.units import Duration, duration_ns
+from simsock.net.addresses import AF_INET
 from simsock.net.chunks import check_chunks, make_cutter
+from simsock.net.datagrams import PAYLOAD_BYTES_MAX, DatagramSocket
+from simsock.net.links import PERFECT, Wire
+from simsock.net.sockets import os_error
+from simsock.net.streams import StreamSocket
 from simsock.simulation import Simulation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
-    from simsock.kernel import Kernel
+    from simsock.kernel import Kernel, Task
+    from simsock.net import Fabric
+    from simsock.net.addresses import Endpoint
+    from simsock.net.passing import Passed
 
 SERVER_ADDRESS = ("10.0.0.1", 80)
 
 
+class Datagram:
+    """A client that sends one datagram: ``talk(Handler, Datagram(b"ping"))``."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes) -> None:
+        if not isinstance(data, (bytes, bytearray, memoryview)):
+            raise UsageError(f"Datagram: expected bytes, got {data!r}")
+        self.data = bytes(data)
+
+    def __repr__(self) -> str:
+        return f"Datagram({self.data!r})"
+
+
 class Talk:
-    """What came of it: ``reply`` (all bytes that the handler sent), ``closed`` (whether it closed or half-closed the connection),
-    ``error`` (what it raised, or None; a ``TimeoutError`` when it had not ended in time), ``elapsed`` (virtual seconds).
+    """What came of it: ``reply`` (all bytes that the handler sent), ``replies`` (the same in parts: one for each datagram, one for each turn
+    of a dialogue), ``closed`` (whether the handler closed or half-closed the connection), ``error`` (what it raised, or None; a
+    ``TimeoutError`` when it had not ended in time), ``elapsed`` (virtual seconds), ``leaks`` (descriptors and tasks that it left behind, in words).
     """
 
-    __slots__ = ("closed", "elapsed", "error", "reply")
+    __slots__ = ("closed", "elapsed", "error", "leaks", "replies")
 
-    def __init__(self, reply: bytes, closed: bool, error: BaseException | None, elapsed: float) -> None:
-        self.reply = reply
+    def __init__(self, replies: tuple[bytes, ...], closed: bool, error: BaseException | None, elapsed: float, leaks: tuple[str, ...]) -> None:
+        self.replies = replies
         self.closed = closed
         self.error = error
         self.elapsed = elapsed
+        self.leaks = leaks
+
+    @property
+    def reply(self) -> bytes:
+        """All bytes that the handler sent."""
+        return b"".join(self.replies)
 
     def __repr__(self) -> str:
-        return f"Talk(reply={self.reply!r}, closed={self.closed}, error={self.error!r}, elapsed={self.elapsed})"
+        leaks = f", leaks={self.leaks!r}" if self.leaks else ""
+        return f"Talk(reply={self.reply!r}, closed={self.closed}, error={self.error!r}, elapsed={self.elapsed}{leaks})"
 
 
 class BareServer:
@@ -58,10 +92,12 @@ def talk(
     timeout: Duration = 60,
     seed: int | str = 0,
 ) -> Talk:
-    """Run one request handler class on a connection on which the client has sent ``client`` (bytes), and return what came of it.
+    """Run one request handler class on one connection, and return what came of it.
 
-    The bytes arrive cut as ``chunks`` says (``"whole"``, ``"random"`` by ``seed``, ``"bytes"``, a list of sizes); then the client half-closes,
-    unless told not to. ``timeout`` is virtual. Works alone and inside a world.
+    ``client`` is what the client sends: bytes; a ``Datagram``; or a generator function that yields bytes, one turn of a dialogue each, and is sent
+    what the handler sent since its last turn. A turn ends when the handler waits for input or has ended; ``yield b""`` is a turn without words.
+    Stream bytes arrive cut as ``chunks`` says (``"whole"``, ``"random"`` by ``seed``, ``"bytes"``, a list of sizes); after the last the client
+    half-closes, unless told not to. ``timeout`` is virtual. Works alone and inside a world.
 
     >>> from simsock.socketserver import StreamRequestHandler
     >>> class Upper(StreamRequestHandler):
@@ -72,57 +108,62 @@ def talk(
     """
     if not callable(handler):
         raise UsageError(f"talk: expected a request handler class, got {handler!r}")
-    if not isinstance(client, (bytes, bytearray, memoryview)):
-        if callable(client) or type(client).__name__ == "Datagram":
-            raise Unsupported(f"talk: client={client!r}: dialogues and datagrams are not there yet; bytes are")
-        raise UsageError(f"talk: expected the client's bytes, got {client!r}")
+    if not isinstance(client, (bytes, bytearray, memoryview, Datagram)) and not callable(client):
+        raise UsageError(f"talk: expected the client's bytes, a Datagram or a generator function, got {client!r}")
+    if not isinstance(client_address, tuple) or len(client_address) != 2 or not isinstance(client_address[0], str) or not isinstance(client_address[1], int):
+        raise UsageError(f"talk: client_address: expected (host, port), got {client_address!r}")
     timeout_ns = duration_ns(timeout, "timeout")
     chunks = check_chunks(chunks)
+    if isinstance(client, Datagram) and chunks != "whole":
+        raise UsageError(f"talk: chunks={chunks!r}: a datagram arrives whole or not at all")
     if session.active is not None:
-        return _talk(session.active, handler, bytes(client), server, chunks, half_close, client_address, timeout_ns)
+        return _talk(session.active, handler, client, server, chunks, half_close, client_address, timeout_ns)
     with Simulation(seed=seed) as sim:
         assert sim._kernel is not None
-        return _talk(sim._kernel, handler, bytes(client), server, chunks, half_close, client_address, timeout_ns)
+        return _talk(sim._kernel, handler, client, server, chunks, half_close, client_address, timeout_ns)
 
 
-def _talk(kernel: Kernel, handler: Any, sent: bytes, server: Any, chunks: Any, half_close: bool, client_address: Any, timeout_ns: int) -> Talk:
-    from simsock.stdlib.socket import socket
-
-    fabric = kernel.state["net"]
-    theirs, ours = fabric.joined(fabric.localhost)
-    theirs.cut = make_cutter(chunks, kernel.tape, "chunks talk")
-    theirs.local, theirs.remote = SERVER_ADDRESS, client_address
-    theirs.child = True
-    theirs.title = f"talk {client_address[0]}:{client_address[1]}"
-    # The client's bytes are all on their way at once, however many there are: no buffer is to stop a client that never reads.
-    theirs.rx += sent
-    ours.receive_bytes_max = 1 << 40
-    ours.write_shut = half_close
-    if half_close:
-        ours.pump()
-    began = kernel.now
-    errors_before = len(kernel.errors)
-    request = socket._wrap(theirs)
+def _talk(kernel: Kernel, handler: Any, client: Any, server: Any, chunks: Any, half_close: bool, client_address: Any, timeout_ns: int) -> Talk:
+    line: _Line
+    if isinstance(client, Datagram):
+        line = _Message(kernel, client, client_address)
+    elif callable(client):
+        line = _Dialogue(kernel, client, client_address, chunks, half_close)
+    else:
+        line = _Speech(kernel, bytes(client), client_address, chunks, half_close)
+    began, errors_before = kernel.now, len(kernel.errors)
+    files_before = set(kernel.files)
     served = server if server is not None else BareServer()
 
     def run() -> None:
         try:
-            handler(request, client_address, served)
+            handler(line.request, client_address, served)
         finally:
-            request.close()
+            line.close()
 
-    task = kernel.spawn(run, base="handler", daemon=True)
+    task = kernel.spawn(run, base="handler")
     timed_out = None
-    if not kernel.join(task, began + timeout_ns):
+    try:
+        ended = line.attend(task, began + timeout_ns)
+    except BaseException:  # the client's own
+        _stop(kernel, task)
+        line.close()  # a handler that never began has not
+        kernel.errors[errors_before:] = [entry for entry in kernel.errors[errors_before:] if entry[0] is not task]
+        raise
+    if not ended:
         timed_out = TimeoutError(f"the handler had not ended after {timeout_ns / 1e9:g} s of virtual time: {_last_words(task)}")
-        kernel.cancel(task)
-        kernel.join(task, kernel.now)  # one that swallows its end is left to the world's
+        _stop(kernel, task)
     error = task.error
     kernel.errors[errors_before:] = [entry for entry in kernel.errors[errors_before:] if entry[1] is not error or error is None]
     error = timed_out or error
-    reply = bytes(ours.rx)
-    ours.rx.clear()
-    return Talk(reply, ours.eof or ours.state == "closed", error, (kernel.now - began) / 1e9)
+    leaks = _leaks(kernel, files_before, task) if error is None else ()
+    return Talk(line.replies(), line.closed, error, (kernel.now - began) / 1e9, leaks)
+
+
+def _stop(kernel: Kernel, task: Task) -> None:
+    task.daemon = True  # not before: threads that a handler starts would take after it
+    if kernel.cancel(task):
+        kernel.join(task, kernel.now)  # one that swallows its end is left to the world's
 
 
 def _last_words(task: Any) -> str:
@@ -130,4 +171,243 @@ def _last_words(task: Any) -> str:
     return f"it was {doing} at {place_of(task.greenlet)}"
 
 
-__all__ = ["BareServer", "Talk", "talk"]
+def _leaks(kernel: Kernel, files_before: set[int], handler: Task) -> tuple[str, ...]:
+    """What a handler that has ended left behind: descriptors of the world, and tasks that it or its own started and that are no daemons."""
+    found = [f"descriptor {fd}: {file.describe()}" for fd, file in sorted(kernel.files.items()) if fd not in files_before]
+    for task in kernel.tasks.values():
+        parent = task.parent
+        while parent is not None and parent is not handler:
+            parent = parent.parent
+        if parent is handler and not task.daemon:
+            found.append(f"task {task.path}")
+    return tuple(found)
+
+
+# -- clients -------------------------------------------------------------------------------------------------------------------------------
+
+
+class _Line:
+    """What lies between a client and its handler: the ``request`` that the handler gets, and the client's part while it runs."""
+
+    request: Any
+    closed = False
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+
+    def attend(self, task: Task, deadline: int) -> bool:
+        """Play the client until the handler has ended; False when the deadline passed first."""
+        return self.kernel.join(task, deadline)
+
+    def close(self) -> None:
+        """What a server does when a handler has ended."""
+        self.request.close()
+
+    def replies(self) -> tuple[bytes, ...]:
+        """What the handler sent."""
+        raise NotImplementedError
+
+
+class _Stream(_Line):
+    """A connection. The client's bytes are all on their way at once, however many there are: no buffer is to stop a client that never reads."""
+
+    ends: type[StreamSocket] = StreamSocket
+
+    def __init__(self, kernel: Kernel, client_address: Any, chunks: Any) -> None:
+        from simsock.stdlib.socket import socket
+
+        super().__init__(kernel)
+        fabric: Fabric = kernel.state["net"]
+        host = fabric.localhost
+        self.theirs, self.ours = self.ends(fabric, host, AF_INET, 0, host.tcp), fabric.stream(host, AF_INET)
+        wire = Wire(kernel.tape, host.name, host.name, PERFECT)
+        for one, other in ((self.theirs, self.ours), (self.ours, self.theirs)):
+            one.join(other, wire)
+            one.cut = None
+        self.theirs.cut = make_cutter(chunks, kernel.tape, "chunks talk")
+        self.theirs.local, self.theirs.remote = SERVER_ADDRESS, client_address
+        self.theirs.child = True
+        self.theirs.title = f"talk {client_address[0]}:{client_address[1]}"
+        self.ours.receive_bytes_max = 1 << 40
+        self.request = socket._wrap(self.theirs)
+
+    def half_close(self) -> None:
+        """The client says no more."""
+        self.ours.write_shut = True
+        self.ours.pump()
+
+    def take(self) -> bytes:
+        """What has come since the last time."""
+        data = bytes(self.ours.rx)
+        self.ours.rx.clear()
+        return data
+
+    @property
+    def closed(self) -> bool:  # type: ignore[override]  # computed here
+        return self.ours.eof or self.ours.state == "closed"
+
+
+class _Speech(_Stream):
+    """A client that says everything at once."""
+
+    def __init__(self, kernel: Kernel, sent: bytes, client_address: Any, chunks: Any, half_close: bool) -> None:
+        super().__init__(kernel, client_address, chunks)
+        self.theirs.rx += sent
+        if half_close:
+            self.half_close()
+
+    def replies(self) -> tuple[bytes, ...]:
+        data = self.take()
+        return (data,) if data else ()
+
+
+class _Watched(StreamSocket):
+    """A handler's end that tells when somebody looks for input in vain."""
+
+    __slots__ = ("awaited", "looked", "talker", "waiting")
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.awaited = self.looked = False
+        self.talker: Task | None = None
+        self.waiting: deque[Task] = deque()
+
+    def read(self, count: int, peek: bool = False) -> bytes | None:
+        data = super().read(count, peek)
+        if data is None:
+            self.awaited = True
+            self.tell()
+        return data
+
+    def poll(self) -> int:
+        bits = super().poll()
+        if not bits & POLLIN and self.kernel.current is not self.talker:
+            self.looked = True  # perhaps: it is if a select waits for input when the client has its turn
+            self.tell()
+        return bits
+
+    def tell(self) -> None:
+        """Give the client a look."""
+        if self.waiting:
+            self.kernel.wake_all(self.waiting)
+
+    def is_turn(self) -> bool:
+        """Whether input was looked for in vain since the last turn."""
+        awaited = self.awaited or (self.looked and any(mask & POLLIN for _, mask in self.pollers or ()))
+        self.awaited = self.looked = False
+        return awaited
+
+
+class _Dialogue(_Stream):
+    """A client that listens before it speaks. It runs in the task that called ``talk``, between its turns that task waits."""
+
+    ends = _Watched
+    theirs: _Watched
+
+    def __init__(self, kernel: Kernel, client: Callable[[], Any], client_address: Any, chunks: Any, half_close: bool) -> None:
+        script = client()
+        if not isinstance(script, GeneratorType):
+            raise UsageError(f"talk: expected a generator function as client, got {client!r}, which returned {script!r}")
+        super().__init__(kernel, client_address, chunks)
+        self.script: Generator[bytes, bytes, object] | None = script
+        self.heard: list[bytes] = []
+        self.hangs_up = half_close
+        self.over = False
+        self.theirs.talker = kernel.current
+
+    def close(self) -> None:
+        super().close()
+        self.over = True
+        self.theirs.tell()
+
+    def attend(self, task: Task, deadline: int) -> bool:
+        kernel, theirs = self.kernel, self.theirs
+        try:
+            self.say(None)
+            while not self.over:
+                if self.script is not None and theirs.is_turn():
+                    self.say(self.listen())
+                elif not kernel.wait(theirs.waiting, deadline, "talk", theirs) and not self.over:
+                    return False
+            if self.script is not None:
+                self.say(self.listen())
+            return kernel.join(task, deadline)
+        finally:
+            if self.script is not None:
+                self.script.close()
+
+    def listen(self) -> bytes:
+        """One turn's reply."""
+        reply = self.take()
+        self.heard.append(reply)
+        return reply
+
+    def say(self, reply: bytes | None) -> None:
+        """The client's turn: it hears a reply (None: it begins), and what it yields is on its way."""
+        assert self.script is not None
+        try:
+            words = self.script.send(reply)  # type: ignore[arg-type]  # None begins
+        except StopIteration:
+            self.script = None
+            if self.hangs_up and not self.over:
+                self.half_close()
+            return
+        except BaseException:
+            self.script = None
+            raise
+        if not isinstance(words, (bytes, bytearray, memoryview)):
+            raise UsageError(f"talk: a client in a dialogue yields bytes, got {words!r}")
+        if words and not self.over:
+            self.theirs.arrive_bytes(bytes(words))
+
+    def replies(self) -> tuple[bytes, ...]:
+        if rest := self.take():
+            self.heard.append(rest)
+        return tuple(self.heard)
+
+
+class _OneClient(DatagramSocket):
+    """The server's socket, as seen by the handler of one datagram: what is sent to the client is kept."""
+
+    __slots__ = ("client", "sent")
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.client: Endpoint = ("", 0)
+        self.sent: list[bytes] = []
+
+    def send(self, data: bytes, target: Endpoint | None, passed: Passed | None = None) -> int:
+        if target is not None and target != self.client:
+            raise Unsupported(f"talk: a handler sends datagrams to its client {self.client} only, got {target!r}")
+        if target is None:
+            raise os_error(errno.EDESTADDRREQ)
+        if len(data) > PAYLOAD_BYTES_MAX:
+            raise os_error(errno.EMSGSIZE)
+        self.sent.append(bytes(data))
+        return len(data)
+
+
+class _Message(_Line):
+    """A client that sends one datagram."""
+
+    def __init__(self, kernel: Kernel, client: Datagram, client_address: Any) -> None:
+        from simsock.stdlib.socket import socket
+
+        super().__init__(kernel)
+        fabric: Fabric = kernel.state["net"]
+        host = fabric.localhost
+        self.end = _OneClient(fabric, host, AF_INET, 0, host.udp)
+        self.end.local = SERVER_ADDRESS
+        self.end.child = True
+        self.end.client = client_address
+        self.socket = socket._wrap(self.end)
+        self.request = (client.data, self.socket)
+
+    def close(self) -> None:
+        self.socket.close()
+
+    def replies(self) -> tuple[bytes, ...]:
+        return tuple(self.end.sent)
+
+
+__all__ = ["BareServer", "Datagram", "Talk", "talk"]

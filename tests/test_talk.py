@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler
 
 import pytest
 
-from simsock import socketserver, talk
+from simsock import Datagram, socketserver, talk
 from simsock.errors import Unsupported, UsageError
 from simsock.simulation import Simulation
 
@@ -186,9 +186,11 @@ def test_a_half_closed_reply_counts_as_closed():
     ("args", "options", "error", "text"),
     [
         ((5, b""), {}, UsageError, "expected a request handler class, got 5"),
-        ((Upper, "text"), {}, UsageError, "expected the client's bytes, got 'text'"),
+        ((Upper, "text"), {}, UsageError, "expected the client's bytes, a Datagram or a generator function, got 'text'"),
         ((Upper, None), {}, UsageError, "got None"),
-        ((Upper, lambda: None), {}, Unsupported, "dialogues and datagrams are not there yet"),
+        ((Upper, lambda: None), {}, UsageError, "expected a generator function as client, got <function"),
+        ((Upper, b""), {"client_address": "10.0.0.2"}, UsageError, "client_address: expected (host, port), got '10.0.0.2'"),
+        ((Upper, Datagram(b"")), {"chunks": "bytes"}, UsageError, "chunks='bytes': a datagram arrives whole"),
         ((Upper, b""), {"chunks": "some"}, UsageError, "chunks: expected"),
         ((Upper, b""), {"timeout": -1}, UsageError, "timeout: expected a duration that is not negative, got -1"),
         ((Upper, b""), {"seed": 1.5}, UsageError, "seed: expected"),
@@ -198,3 +200,221 @@ def test_arguments_that_make_no_sense_are_named(args, options, error, text):
     with pytest.raises(error) as caught:
         talk(*args, **options)
     assert text in str(caught.value)
+
+
+class Mail(socketserver.StreamRequestHandler):
+    """Greets first, as SMTP does, and answers in lines."""
+
+    def handle(self):
+        self.wfile.write(b"220 ready\n")
+        for line in self.rfile:
+            self.wfile.write(b"250 ")
+            self.wfile.write(line)
+            if line == b"QUIT\n":
+                return
+
+
+@pytest.mark.parametrize("chunks", ["whole", "bytes", "random", [3, 1]])
+def test_a_client_that_is_a_generator_listens_before_it_speaks(chunks):
+    heard = []
+
+    def client():
+        heard.append((yield b""))
+        heard.append((yield b"HELO me\n"))
+        heard.append((yield b"A\nB\n"))
+        heard.append((yield b"QUIT\n"))
+
+    said = talk(Mail, client, chunks=chunks, half_close=False)
+    assert heard == [b"220 ready\n", b"250 HELO me\n", b"250 A\n250 B\n", b"250 QUIT\n"]
+    assert said.replies == tuple(heard) and said.reply == b"".join(heard)
+    assert (said.closed, said.error, said.elapsed, said.leaks) == (True, None, 0, ())
+
+
+def test_what_comes_after_the_last_turn_is_in_the_reply_too():
+    def client():
+        yield b"one\n"
+
+    said = talk(Mail, client)  # hears two lines and says no more: the half-close ends the handler
+    assert said.replies == (b"220 ready\n250 one\n",)
+
+    def leaves():
+        return
+        yield
+
+    assert talk(Mail, leaves).replies == (b"220 ready\n",)
+    said = talk(Mail, leaves, half_close=False, timeout=3)
+    assert isinstance(said.error, TimeoutError) and said.reply == b"220 ready\n" and said.elapsed == 3
+
+
+def test_a_turn_ends_when_the_handler_waits_and_not_when_it_sleeps_or_writes():
+    class Slow(socketserver.BaseRequestHandler):
+        def handle(self):
+            network = simulated()
+            self.request.sendall(b"a")
+            network.time.sleep(2)
+            self.request.sendall(b"b")
+            self.request.setblocking(False)
+            network.select.select([], [self.request], [])
+            self.request.sendall(b"c")
+            network.select.select([self.request], [], [])
+            self.request.sendall(self.request.recv(10))
+
+    def simulated():
+        class Modules:
+            from simsock.stdlib import select, time
+
+        return Modules
+
+    heard = []
+
+    def client():
+        heard.append((yield b""))
+        heard.append((yield b"d"))
+
+    said = talk(Slow, client, half_close=False)
+    assert (heard, said.error, said.elapsed) == ([b"abc", b"d"], None, 2)
+
+
+def test_a_client_without_words_hears_of_every_time_that_the_handler_waits():
+    class Beating(socketserver.BaseRequestHandler):
+        def handle(self):
+            self.request.settimeout(10)
+            for _ in range(3):
+                try:
+                    self.request.recv(1)
+                except TimeoutError:
+                    self.request.sendall(b"still here\n")
+
+    heard = []
+
+    def client():
+        while True:
+            heard.append((yield b""))
+
+    said = talk(Beating, client)
+    assert heard == [b"", b"still here\n", b"still here\n", b"still here\n"]
+    assert (said.error, said.elapsed) == (None, 30)
+
+
+def test_a_dialogue_in_which_both_wait_runs_out_of_time():
+    closed = []
+
+    def client():
+        try:
+            yield b"no end of line"
+            yield b""
+        finally:
+            closed.append(True)
+
+    said = talk(Patient, client, timeout=5)
+    assert str(said.error).startswith("the handler had not ended after 5 s of virtual time: it was waiting in recv at ")
+    assert (said.reply, closed) == (b"hello\n", [True])
+
+
+def test_what_a_client_says_to_a_handler_that_has_ended_is_lost():
+    def client():
+        assert (yield b"x\n") == b"hello\n"
+        yield b"too late"
+        raise AssertionError("never comes to this")
+
+    assert talk(Patient, client).replies == (b"hello\n",)
+
+
+def test_what_a_client_raises_is_the_tests_and_the_handler_is_stopped():
+    ended = []
+
+    class Waits(socketserver.BaseRequestHandler):
+        def handle(self):
+            try:
+                self.request.recv(1)
+            finally:
+                ended.append(True)
+
+    def client():
+        assert (yield b"") == b"a greeting", "no greeting"
+        yield b""
+
+    def speaks_text():
+        yield "text"
+
+    with Simulation() as sim:
+        with pytest.raises(AssertionError, match="no greeting"):
+            talk(Waits, client)
+        assert ended == [True]
+        with pytest.raises(UsageError, match="a client in a dialogue yields bytes, got 'text'"):
+            talk(Waits, speaks_text)
+        assert ended == [True]
+        assert (sim.errors, sim._kernel.files, len(sim._kernel.tasks)) == ([], {}, 1)
+
+
+class Ping(socketserver.DatagramRequestHandler):
+    def handle(self):
+        self.wfile.write(self.rfile.read().upper())
+
+
+def test_a_datagram_gets_its_replies():
+    said = talk(Ping, Datagram(b"ping"))
+    assert (said.reply, said.replies, said.closed, said.error, said.leaks) == (b"PING", (b"PING",), False, None, ())
+    seen = []
+
+    class Twice(standard.BaseRequestHandler):
+        def handle(self):
+            data, sock = self.request
+            seen.append((self.client_address, sock.getsockname(), self.server.server_address))
+            sock.sendto(data, self.client_address)
+            sock.sendto(b"", self.client_address)
+            sock.sendto(data * 2, self.client_address)
+
+    with Simulation() as sim:
+        said = talk(Twice, Datagram(bytearray(b"x")), client_address=("192.0.2.1", 9))
+        assert sim._kernel.files == {}
+    assert (said.reply, said.replies) == (b"xxx", (b"x", b"", b"xx"))
+    assert seen == [(("192.0.2.1", 9), ("10.0.0.1", 80), ("10.0.0.1", 80))]
+
+
+@pytest.mark.parametrize(
+    ("target", "data", "error", "text"),
+    [
+        (("10.9.9.9", 9), b"x", Unsupported, "sends datagrams to its client ('10.0.0.2', 40000) only, got ('10.9.9.9', 9)"),
+        (("10.0.0.2", 40000), bytes(65_508), OSError, "Message too long"),
+        (None, b"x", OSError, "Destination address required"),
+    ],
+)
+def test_datagrams_that_cannot_be_sent_are_the_handlers_error(target, data, error, text):
+    class Sends(standard.BaseRequestHandler):
+        def handle(self):
+            sock = self.request[1]
+            sock.sendto(data, target) if target else sock.send(data)
+
+    said = talk(Sends, Datagram(b""))
+    assert isinstance(said.error, error) and text in str(said.error)
+    assert said.replies == ()
+
+
+def test_a_datagram_is_bytes():
+    assert repr(Datagram(b"x")) == "Datagram(b'x')"
+    with pytest.raises(UsageError, match="Datagram: expected bytes, got 'x'"):
+        Datagram("x")
+
+
+def test_what_a_handler_leaves_behind_is_named():
+    kept = []
+
+    class Leaks(socketserver.BaseRequestHandler):
+        def handle(self):
+            from simsock.stdlib import socket, threading
+
+            kept.extend(socket.socketpair())
+            threading.Thread(target=kept[0].recv, args=(1,)).start()
+            threading.Thread(target=kept[1].recv, args=(1,), daemon=True).start()
+
+    with Simulation() as sim:
+        with sim.network.socket.socket():
+            said = talk(Leaks, b"")
+            assert [leak.split(":")[0].split(" ")[0] for leak in said.leaks] == ["descriptor", "descriptor", "task"]
+            assert "unix" in said.leaks[0] or "socketpair" in said.leaks[0]
+            assert said.leaks[2].startswith("task handler-1/")
+            assert "leaks=" in repr(said)
+        kept[0].sendall(b"x")
+        kept[1].sendall(b"x")
+        sim.settle()
