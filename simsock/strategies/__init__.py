@@ -1,0 +1,16 @@
+"""Hypothesis strategies for what clients send, how it is cut, and what things are called.
+
+Owns the names that tests draw from: ``requests`` (and ``lines``, ``frames``, ``http_requests``, of which it is the common face), ``chunks``,
+``client_scripts``, ``hostnames``. Does not know handlers. Laws:
+
+* names are plural, options are keywords, and a value that makes no sense is named in a ``UsageError`` at once, not when it is drawn;
+* what has something wrong has one thing wrong, so that it shrinks to that thing;
+* nothing that is public elsewhere loads this package: ``import simsock`` does not import Hypothesis.
+"""
+
+from simsock.strategies.clients import ClientScript, chunks, client_scripts
+from simsock.strategies.names import hostnames
+from simsock.strategies.requests import frames, lines, requests
+from simsock.strategies.web import http_requests
+
+__all__ = ["ClientScript", "chunks", "client_scripts", "frames", "hostnames", "http_requests", "lines", "requests"]
