@@ -14,6 +14,7 @@ _WHERE = {
         "BadToken Deadlock Fenced LeakWarning LimitExceeded Nondeterminism RealTimeLimit ReplayMismatch ScenarioError SearchFailure SimsockError StepLimit "
         "TaskCancelled TaskKilled TaskWillNotEnd TimeLimit Unsupported UsageError WorldEnded"
     ),
+    "simsock.fuzzing": "fuzz",
     "simsock.kernel": "Task",
     "simsock.net": "Link",
     "simsock.network": "Network RealNetwork use",
@@ -56,6 +57,7 @@ __all__ = [
     "__version__",
     "check_determinism",
     "explore",
+    "fuzz",
     "replay",
     "socketserver",
     "talk",
@@ -85,6 +87,7 @@ if TYPE_CHECKING:
         UsageError,
         WorldEnded,
     )
+    from simsock.fuzzing import fuzz
     from simsock.kernel import Task
     from simsock.net import Link
     from simsock.network import Network, RealNetwork, use

@@ -42,6 +42,7 @@ FLOORS = {
     "simsock.clients": 7,
     "simsock.strategies": 7,
     "simsock.talking": 7,
+    "simsock.fuzzing": 7,
     "simsock.testing": 7,
     "simsock.scenario": 7,
     "simsock.report": 7,

@@ -242,6 +242,16 @@ def bench_import(quick: bool) -> list[str]:
     return [f"{ours - plain:.0f} ms", f"{plain:.0f} ms bare", f"{world - plain:.0f} ms with Simulation", "<= 60 ms"]
 
 
+def bench_fuzz(quick: bool) -> list[str]:
+    """Examples of ``fuzz`` with an echo handler: a request is drawn, and spoken whole and cut."""
+    from simsock.strategies import requests
+
+    examples = 200 if quick else 1_000
+    strategy = requests("lines")
+    (ours,) = alternate(5, lambda: per_call(lambda: simsock.fuzz(Echo, strategy, examples=examples), 1) / examples)
+    return [f"{1e6 / ours:,.0f} examples/s", "", "", ">= 400 examples/s"]
+
+
 def main() -> int:
     """Run the benchmarks that were asked for."""
     benchmarks = {name.removeprefix("bench_"): fn for name, fn in globals().items() if name.startswith("bench_")}
