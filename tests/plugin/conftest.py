@@ -6,17 +6,19 @@ which world runs must stay one fact of the process.
 
 from __future__ import annotations
 
+import pkgutil
 import shlex
+from importlib import import_module
 from textwrap import dedent
 
 import pytest
 
 import pytest_simsock.searching
-import simsock.stdlib.selectors
-import simsock.stdlib.socket
-import simsock.stdlib.threading
+import simsock
 
-_LOADED = (pytest_simsock.searching, simsock.stdlib.selectors, simsock.stdlib.socket, simsock.stdlib.threading)
+for _package in (simsock, pytest_simsock):
+    for _module in pkgutil.walk_packages(_package.__path__, _package.__name__ + "."):
+        import_module(_module.name)
 
 SERVER = """
     import pytest
