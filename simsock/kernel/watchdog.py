@@ -31,7 +31,11 @@ if TYPE_CHECKING:
 SIGNAL = signal.SIGUSR2
 _LOOK_EVERY_S = 0.1
 _IDLE_AFTER_S = 2.0
-_INNER_ROOMS = tuple(PACKAGE + room + os.sep for room in ("kernel", "net", "stdlib"))
+_INNER_ROOMS = (
+    *(PACKAGE + room + os.sep for room in ("kernel", "net", "stdlib")),
+    *(os.path.join(PACKAGE + "patching", name) for name in ("locks.py", "queues.py")),
+)
+"""Where nothing may be raised out of the blue: tables would be half written, or a lock taken that nobody knows of."""
 
 # Taken now: a world may replace them later.
 _monotonic = time.monotonic
