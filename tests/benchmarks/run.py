@@ -26,6 +26,7 @@ from simsock.search.runner import Runner
 from simsock.simulation import Simulation
 
 clock = time.perf_counter
+"""Real in worlds that are not patched only: whatever is timed inside a world is timed in one with ``patch=False``."""
 
 
 class Echo(socketserver.StreamRequestHandler):
@@ -109,7 +110,7 @@ def bench_round_trip(quick: bool) -> list[str]:
         return per_call(lambda: (client.sendall(b"hello\n"), client.recv(100)), times)
 
     def simulated() -> float:
-        with Simulation() as sim, sim.connect(sim.serve(Echo)) as client:
+        with Simulation(patch=False) as sim, sim.connect(sim.serve(Echo)) as client:
             return trips(client)
 
     def real() -> float:
@@ -144,7 +145,7 @@ def bench_preemption_point(quick: bool) -> list[str]:
     times = 500 if quick else 2_000
 
     def measure(preempt: str) -> float:
-        with Simulation(strategy="random", preempt=preempt, scope=__file__):
+        with Simulation(strategy="random", preempt=preempt, scope=__file__, patch=False):
             return per_call(work, times) / lines
 
     with_points, without = alternate(5, lambda: measure("lines"), lambda: measure("calls"))
@@ -155,7 +156,7 @@ def crowd(count: int) -> tuple[float, float]:
     """Seconds, and MB of growth, for so many clients connected at once."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began = clock()
-    with Simulation() as sim:
+    with Simulation(patch=False) as sim:
         server = sim.serve(Echo, server_class=Server)
         clients = [sim.connect(server) for _ in range(count)]
         for number, client in enumerate(clients):
