@@ -1,6 +1,21 @@
-"""What all tests share: Hypothesis asks the same questions in every run, and takes the time that it takes on a slow machine."""
+"""What all tests share: Hypothesis asks the same questions in every run, and a test that leaves the process changed fails itself, not those after it."""
 
+from __future__ import annotations
+
+import gc
+
+import pytest
 from hypothesis import settings
+
+from simsock.kernel import session
 
 settings.register_profile("simsock", deadline=None, derandomize=True)
 settings.load_profile("simsock")
+
+
+@pytest.fixture(autouse=True)
+def _process_is_left_as_it_was():
+    yield
+    assert session.active is session.suspended is None, "a world is left"
+    assert gc.isenabled(), "automatic garbage collection is left off"
+    assert gc.get_freeze_count() < 1_000, "objects are left frozen"

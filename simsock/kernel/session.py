@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import itertools
 import sys
+from _thread import allocate_lock
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -33,11 +34,15 @@ _FROZEN_AT_START_MAX = 1_000
 """CPython 3.12 starts with some hundred objects frozen; a program that freezes its own has many more, and keeps them frozen."""
 
 
-COLLECT_EVERY = 500
+COLLECT_EVERY = 2_000
 """Sessions between two full garbage collections. What was frozen once counts as old for good, so CPython itself hardly ever looks for what
 the worlds before left behind."""
 
 _sessions = itertools.count(1)
+_open: set[Session] = set()
+"""The sessions under way. There is one, but for a moment when a search in one OS thread ends while another begins in the next."""
+_opening = allocate_lock()
+_was_enabled = _was_frozen = False
 
 
 def kernel() -> Kernel:
@@ -47,10 +52,35 @@ def kernel() -> Kernel:
     return active
 
 
+def _suspend_collection(session: Session) -> None:
+    """No collection of its own accord from now on; the first session notes how things were before."""
+    global _was_enabled, _was_frozen
+    with _opening:
+        if not _open:
+            _was_enabled = gc.isenabled()
+            _was_frozen = gc.get_freeze_count() > _FROZEN_AT_START_MAX
+        _open.add(session)
+        gc.disable()
+
+
+def _resume_collection(session: Session) -> None:
+    """The last session puts things as they were before the first."""
+    with _opening:
+        _open.discard(session)
+        if _open:
+            return
+        if not _was_frozen:
+            gc.unfreeze()
+        if _was_enabled:
+            gc.enable()
+            if next(_sessions) % COLLECT_EVERY == 0:
+                gc.collect()
+
+
 class Session:
     """A context manager; re-entering is not possible, nesting is an error of whoever uses it."""
 
-    __slots__ = ("_was_enabled", "_was_frozen", "launcher", "patching", "preemption")
+    __slots__ = ("launcher", "patching", "preemption")
 
     def __init__(self, granularity: str = "calls", scope: Scope | None = None, patching: Any = None) -> None:
         self.patching = patching
@@ -67,19 +97,17 @@ class Session:
             self.preemption.start()
         self.launcher = borrow_launcher()
         watchdog.start()
-        if self.patching is not None:
-            self.patching.prepare()
-        self._was_enabled = gc.isenabled()
-        gc.disable()
-        # Collections inside a world look at what the world made: older objects go out of the way, in constant time.
-        self._was_frozen = gc.get_freeze_count() > _FROZEN_AT_START_MAX
-        gc.freeze()
-        if self.patching is not None:
-            try:
+        try:
+            _suspend_collection(self)
+            if self.patching is not None:
+                self.patching.prepare()
+            # Collections inside a world look at what the world made: older objects go out of the way, in constant time.
+            gc.freeze()
+            if self.patching is not None:
                 self.patching.apply()
-            except BaseException:
-                self._take_down()
-                raise
+        except BaseException:
+            self._take_down()
+            raise
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -90,13 +118,8 @@ class Session:
             self._take_down()
 
     def _take_down(self) -> None:
+        _resume_collection(self)
         return_launcher(self.launcher)
-        if not self._was_frozen:
-            gc.unfreeze()
-        if self._was_enabled:
-            gc.enable()
-            if next(_sessions) % COLLECT_EVERY == 0:
-                gc.collect()
         watchdog.stop()
         if self.preemption is not None:
             self.preemption.stop()

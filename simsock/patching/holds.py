@@ -86,6 +86,8 @@ class Holds:
 
     def _search(self, originals: bool) -> None:
         """Adopt locks and locals; with ``originals``, see where those are captured."""
+        self._collections = -1  # until it is through: one that is interrupted is made again
+        gc.unfreeze()  # what is frozen, by a program for its own reasons, cannot be searched; a session freezes everything after this
         interval = sys.getswitchinterval()
         sys.setswitchinterval(_ALONE_S)  # other OS threads move things about
         try:

@@ -64,8 +64,8 @@ def _search(pool: Executor, test: Any, options: Options, seed: int | str, schedu
             if progress is not None:
                 progress(min(tried, schedules))
         if found is not None:
-            for future in [later for later, start in running.items() if start > found]:
-                future.cancel()
+            # A batch under way is waited for: in an executor of threads its worlds live in this process, where there is room for one.
+            for future in [later for later, start in running.items() if start > found and later.cancel()]:
                 del running[future]
 
 

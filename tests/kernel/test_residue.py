@@ -163,6 +163,19 @@ def test_what_a_program_froze_stays_frozen():
     assert len(keep) == 2_000
 
 
+def test_sessions_that_overlap_leave_collection_as_it_was_before_the_first():
+    first, second = session.Session(), session.Session()
+    with first:
+        second.__enter__()
+    try:
+        assert not gc.isenabled()
+        assert gc.get_freeze_count() > 1_000
+    finally:
+        second.__exit__()
+    assert gc.isenabled()
+    assert gc.get_freeze_count() < 1_000
+
+
 def test_one_thread_of_the_watchdog_serves_all_worlds():
     passes_in_a_world()
     before = len(sys._current_frames())

@@ -17,7 +17,7 @@ from types import FunctionType, ModuleType
 
 import pytest
 
-from simsock.patching import doctor, known
+from simsock.patching import doctor, heap, known
 from simsock.patching.slots import is_harness
 
 from . import before_world as program
@@ -65,6 +65,42 @@ def test_what_a_test_captures_just_before_the_world_is_found(world):
             table["sleep"](1)
             assert sim.now == 2
         assert nap.func is table["sleep"] is time.sleep
+
+
+def test_what_a_program_froze_is_searched_as_well(world):
+    class Clock:
+        now = time.monotonic
+
+    table = {"sleep": time.sleep}
+    gc.collect()
+    gc.freeze()
+    try:
+        for _ in range(2):
+            with world(max_real_time=10) as sim:
+                table["sleep"](5)
+                assert sim.now == 5
+                assert Clock.now() == program.CLOCKS["monotonic"]() == 1005
+            assert Clock.now is time.monotonic
+            assert table["sleep"] is time.sleep
+    finally:
+        gc.unfreeze()
+
+
+def test_a_search_that_is_interrupted_is_made_again(world, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with world():
+        pass
+    monkeypatch.setitem(sys.modules, "just_imported", ModuleType("just_imported"))
+    with monkeypatch.context() as patch:
+        patch.setattr(heap, "search", interrupted)
+        with pytest.raises(KeyboardInterrupt), world():
+            pass  # pragma: no cover
+    for _ in range(2):
+        with world(max_real_time=10) as sim:
+            program.NAP()
+            assert sim.now == 1
 
 
 def test_what_a_world_s_names_were_captured_in_works_as_the_original_after_it(world):

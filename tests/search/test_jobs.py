@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 
 import pytest
@@ -85,3 +87,30 @@ def test_the_lowest_failing_schedule_counts_whichever_batch_is_done_first():
 def test_an_executor_can_be_brought():
     with ThreadPoolExecutor(1) as pool:  # of one thread: there is one world at a time in a process
         assert simsock.explore(programs.lost_update, seed=1, executor=pool).token == simsock.explore(programs.lost_update, seed=1).token
+
+
+class Lagging(ThreadPoolExecutor):
+    """The first batch fails at once; the second is under way by then, and takes its time."""
+
+    def __init__(self):
+        super().__init__(2)
+        self.under_way = threading.Event()
+        self.ended = []
+
+    def submit(self, batch, test, options, seed, first, end):
+        return super().submit(self.run, first)
+
+    def run(self, first):
+        if first == 1:
+            assert self.under_way.wait(10)
+            return 1
+        self.under_way.set()
+        time.sleep(0.2)
+        self.ended.append(first)
+        return None
+
+
+def test_no_batch_is_under_way_when_the_answer_is_there():
+    with Lagging() as pool:
+        assert first_failure(programs.clean, None, 0, 400, 2, pool, None) == 1
+        assert pool.ended == [201]
