@@ -16,7 +16,7 @@ _WHERE = {
     ),
     "simsock.fuzzing": "fuzz",
     "simsock.kernel": "Task",
-    "simsock.net": "Link",
+    "simsock.net": "GilbertElliott Link",
     "simsock.network": "Network RealNetwork use",
     "simsock.search": "Verdict check_determinism explore replay",
     "simsock.simulation": "Simulation",
@@ -31,6 +31,7 @@ __all__ = [
     "Datagram",
     "Deadlock",
     "Fenced",
+    "GilbertElliott",
     "LeakWarning",
     "LimitExceeded",
     "Link",
@@ -89,7 +90,7 @@ if TYPE_CHECKING:
     )
     from simsock.fuzzing import fuzz
     from simsock.kernel import Task
-    from simsock.net import Link
+    from simsock.net import GilbertElliott, Link
     from simsock.network import Network, RealNetwork, use
     from simsock.search import Verdict, check_determinism, explore, replay
     from simsock.simulation import Simulation

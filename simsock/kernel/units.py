@@ -19,6 +19,7 @@ Duration = float | int | str | timedelta
 
 _DURATION_UNITS = {"ns": 1, "us": 1_000, "µs": 1_000, "ms": 1_000_000, "s": NS, "min": 60 * NS, "h": 3600 * NS, "d": 86400 * NS}
 _SIZE_UNITS = {"b": 1, "kb": 1000, "kib": 1024, "mb": 1000**2, "mib": 1024**2, "gb": 1000**3, "gib": 1024**3, "": 1}
+_RATE_UNITS = {"bit": 1, "kbit": 1000, "mbit": 1000**2, "gbit": 1000**3}
 _NUMBER_WITH_UNIT = re.compile(r"\s*([0-9]*\.?[0-9]+(?:e[+-]?[0-9]+)?)\s*([a-zµ%]*)\s*", re.IGNORECASE)
 
 
@@ -67,6 +68,21 @@ def share(value: float | str, what: str = "share") -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
         raise UsageError(f'{what}: expected a share from 0 to 1, or text such as "1%", got {value!r}')
     return float(value)
+
+
+def bits_per_second(value: int | str, what: str = "rate") -> int:
+    """Bits a second of a rate given as a whole number or as text such as ``"256kbit"``. Raises ``UsageError`` for anything else."""
+    if isinstance(value, str):
+        number, unit = _split(value, what, 'a rate such as "256kbit"')
+        if unit not in _RATE_UNITS:
+            raise UsageError(f"{what}: {value!r} has no unit of rate; expected one of bit, kbit, Mbit, Gbit")
+        bits = round(number * _RATE_UNITS[unit])
+        if not bits:
+            raise UsageError(f"{what}: expected at least one bit a second, got {value!r}")
+        return bits
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise UsageError(f'{what}: expected a whole number of bits a second or text such as "256kbit", got {value!r}')
+    return value
 
 
 def _split(text: str, what: str, expected: str) -> tuple[float, str]:

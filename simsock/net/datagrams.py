@@ -27,6 +27,8 @@ BUFFERS = (212_992, 212_992)
 """net.core.rmem_default and wmem_default."""
 PAYLOAD_BYTES_MAX = 65_507
 PAYLOAD_BYTES_MAX_V6 = 65_527
+HEADERS_BYTES, HEADERS_BYTES_V6 = 28, 48
+"""IP and UDP headers: what a link with a rate carries beside the payload."""
 OVERHEAD_BYTES = 512
 """What the receive buffer is charged beside the payload; Linux charges the whole socket buffer structure."""
 
@@ -95,8 +97,11 @@ class DatagramSocket(Socket):
         wire = fabric.wire(host, receiver)
         if wire.perfect:
             self._arrive((receiver, target, bytes(data), source))
-        elif not wire.lost():
-            self.kernel.call_at(self.kernel.now + wire.delay_ns(), self._arrive, (receiver, target, bytes(data), source))
+        else:
+            size = len(data) + (HEADERS_BYTES_V6 if is_v6(ip) else HEADERS_BYTES)
+            for _ in range(wire.copies()):
+                if not wire.dropped(size) and (arriving := wire.damaged(bytes(data))) is not None:
+                    self.kernel.call_at(self.kernel.now + wire.delay_ns(size), self._arrive, (receiver, target, arriving, source))
         return len(data)
 
     def bind_to_send(self) -> None:

@@ -161,7 +161,7 @@ class Fabric:
             keys = [key] if source is destination else [key, (source.name, None), (None, destination.name)]
             settings = [self._configured[found] for found in keys if found in self._configured]
             link = max(settings)[1] if settings else PERFECT if source is destination else self._default
-            wire = self._wires[key] = Wire(self.kernel.tape, source.name, destination.name, link)
+            wire = self._wires[key] = Wire(self.kernel, source.name, destination.name, link)
         return wire
 
     def set_link(self, a: str, b: str | None, link: Link, both_ways: bool) -> None:
@@ -201,7 +201,7 @@ class Fabric:
     def joined(self, host: Host) -> tuple[StreamSocket, StreamSocket]:
         """The two ends of a TCP connection that no handshake made; who asks for them gives them addresses."""
         one, other = self.stream(host, AF_INET), self.stream(host, AF_INET)
-        wire = Wire(self.kernel.tape, host.name, host.name, PERFECT)
+        wire = Wire(self.kernel, host.name, host.name, PERFECT)
         one.join(other, wire)
         other.join(one, wire)
         one.cut = other.cut = None

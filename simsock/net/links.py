@@ -1,19 +1,21 @@
 """Links: what happens to packets on the way from one host to another.
 
-Owns a link's settings and the questions that it asks the tape. Does not know what is in a packet. Modelled: latency, jitter, loss, one
-direction each. Laws: a link without impairments asks nothing and sets no timer; each impairment asks under a label of its own, so that
-configuring one more shifts no other; the dull answer is always the harmless one.
+Owns a link's settings and the questions that it asks the tape, one direction each. Does not know what is in a packet. Laws: a link without
+impairments asks nothing and sets no timer; each impairment asks under a label of its own, in the order duplicate, loss, corrupt, reorder,
+jitter; the dull answer is always the harmless one.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections import deque
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simsock.errors import Unsupported, UsageError
-from simsock.kernel.units import NS, Duration, duration_ns, share
+from simsock.kernel.units import NS, Duration, bits_per_second, duration_ns, share, size_bytes
 
 if TYPE_CHECKING:
-    from simsock.choices import Stream, Tape
+    from simsock.choices import Stream
+    from simsock.kernel import Kernel
 
 MTU = 1500
 SEGMENT_BYTES_MAX = MTU - 40
@@ -25,60 +27,160 @@ SYNACK_TRIES = 6
 SEGMENT_TRIES = 16
 """Linux: tcp_syn_retries 6, tcp_synack_retries 5 and tcp_retries2 15, plus the first try each."""
 
-_LATER = (
-    "distribution keep_order duplicate corrupt checksum reorder reorder_every rate overhead cell cell_overhead queue queue_bytes mtu slot "
-    "reset_after close_after blackhole_after slow_close slice toxicity"
-).split()
+SEGMENT_HEADERS_BYTES = 40
+QUEUE_PACKETS = 1000
+"""How many packets wait for a link with a rate, unless it says otherwise (netem's limit)."""
+
+_LATER = "distribution cell cell_overhead mtu slot reset_after close_after blackhole_after slow_close slice toxicity".split()
+_SHARES = ("corrupt", "duplicate", "loss", "reorder")
+_COUNTS = ("jitter_ns", "latency_ns", "overhead", "queue", "queue_bytes", "rate", "reorder_every")
+_SETTINGS = (*_SHARES, *_COUNTS, "checksum", "keep_order")
+_ARGUMENTS = [name.removesuffix("_ns") for name in sorted(_SETTINGS)]
+
+
+class GilbertElliott(NamedTuple):
+    """Loss in bursts, as a value of ``loss``: before each packet a good link turns bad with probability ``p``, a bad one good with ``r``.
+
+    A packet is lost with probability ``good_loss`` or ``bad_loss``. In the long run the share p/(p+r) of the packets meets a bad link, and
+    a bad spell is 1/r packets long on average (Elliott 1963; Salsano et al., "Definition of a general and intuitive loss model").
+    """
+
+    p: float | str
+    r: float | str
+    good_loss: float | str = 0
+    bad_loss: float | str = 1
 
 
 class Link:
-    """The condition of one direction: ``latency`` and ``jitter`` are durations (one way), ``loss`` is a share such as 0.01 or ``"1%"``.
+    """The condition of one direction. Shares are numbers such as 0.01 or ``"1%"``, durations are in seconds or ``"80ms"``.
 
-    A packet takes ``latency`` ± up to ``jitter``, uniformly. A lost datagram is gone; a lost segment of a stream comes later, after a
-    retransmission timeout (200 ms at least, doubling each time).
+    ``latency``, ``jitter``: a packet takes ``latency`` ± up to ``jitter``, uniformly; with ``keep_order`` none overtakes another.
+    ``loss``: a share or a ``GilbertElliott``. A lost datagram is gone; a lost segment of a stream comes later, after a retransmission
+    timeout (200 ms at least, doubling each time).
+    ``duplicate``: this share of datagrams is sent twice. ``corrupt``: in this share of packets one bit flips; a segment so counts as lost,
+    and so does a datagram unless ``checksum`` is False: then it arrives changed.
+    ``reorder``, ``reorder_every``: this share of packets, or every Nth, skips the delay.
+    ``rate``: bits a second, a number or ``"256kbit"``; each packet is its bytes with headers, and ``overhead`` more. Those that wait for
+    the line are limited by ``queue`` (packets, 1000) and ``queue_bytes``; what does not fit is lost.
     """
 
-    __slots__ = ("jitter_ns", "latency_ns", "loss")
+    __slots__ = _SETTINGS
 
-    def __init__(self, *, latency: Duration = 0, jitter: Duration = 0, loss: float | str = 0, **others: Any) -> None:
+    def __init__(
+        self,
+        *,
+        latency: Duration = 0,
+        jitter: Duration = 0,
+        keep_order: bool = False,
+        loss: float | str | GilbertElliott = 0,
+        duplicate: float | str = 0,
+        corrupt: float | str = 0,
+        checksum: bool = True,
+        reorder: float | str = 0,
+        reorder_every: int = 0,
+        rate: int | str = 0,
+        overhead: int | str = 0,
+        queue: int = 0,
+        queue_bytes: int | str = 0,
+        **others: Any,
+    ) -> None:
         for name, value in others.items():
             if name in _LATER:
-                raise Unsupported(f"link: {name}={value!r} is not simulated yet; latency, jitter and loss are")
-            raise UsageError(f"link: unknown impairment {name}={value!r}; expected latency, jitter or loss")
+                raise Unsupported(f"link: {name}={value!r} is not simulated yet; {', '.join(_ARGUMENTS)} are")
+            raise UsageError(f"link: unknown impairment {name}={value!r}; expected one of {', '.join(_ARGUMENTS)}")
         self.latency_ns = duration_ns(latency, "link latency")
         self.jitter_ns = duration_ns(jitter, "link jitter")
-        self.loss = share(loss, "link loss")
+        self.loss = _loss(loss)
+        self.duplicate = share(duplicate, "link duplicate")
+        self.corrupt = share(corrupt, "link corrupt")
+        self.reorder = share(reorder, "link reorder")
+        self.reorder_every = _count(reorder_every, "link reorder_every")
+        self.rate = bits_per_second(rate, "link rate")
+        self.overhead = size_bytes(overhead, "link overhead")
+        self.queue = _count(queue, "link queue")
+        self.queue_bytes = size_bytes(queue_bytes, "link queue_bytes")
+        self.keep_order = _switch(keep_order, "link keep_order")
+        self.checksum = _switch(checksum, "link checksum")
+        self._check_sense()
+
+    def _check_sense(self) -> None:
+        for name, needed, why in (
+            ("overhead", "rate", "it only costs time"),
+            ("queue", "rate", "nothing waits without one"),
+            ("queue_bytes", "rate", "nothing waits without one"),
+        ):
+            if getattr(self, name) and not getattr(self, needed):
+                raise UsageError(f"link: {name}={getattr(self, name)!r} needs a {needed}: {why}")
+        for name in ("reorder", "reorder_every"):
+            if getattr(self, name) and not (self.latency_ns or self.jitter_ns):
+                raise UsageError(f"link: {name}={getattr(self, name)!r} needs latency or jitter: a packet overtakes others by skipping the delay")
+        if not self.checksum and not self.corrupt:
+            raise UsageError("link: checksum=False needs corrupt: nothing is damaged without it")
 
     def __repr__(self) -> str:
         parts = []
-        if self.latency_ns:
-            parts.append(f"latency={self.latency_ns / NS!r}")
-        if self.jitter_ns:
-            parts.append(f"jitter={self.jitter_ns / NS!r}")
-        if self.loss:
-            parts.append(f"loss={self.loss!r}")
+        for name, value in self._set_values():
+            if name.endswith("_ns"):
+                name, value = name.removesuffix("_ns"), value / NS
+            parts.append(f"{name}={value!r}")
         return f"Link({', '.join(parts)})"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Link) and self.as_dict() == other.as_dict()
 
     def __hash__(self) -> int:
-        return hash((self.latency_ns, self.jitter_ns, self.loss))
+        return hash(tuple(self._set_values()))
+
+    def _set_values(self) -> list[tuple[str, Any]]:
+        names = ("latency_ns", "jitter_ns", "loss", *(name for name in _SETTINGS if name not in ("latency_ns", "jitter_ns", "loss")))
+        return [(name, value) for name in names if (value := getattr(self, name)) != (name == "checksum")]
 
     def as_dict(self) -> dict[str, Any]:
-        """The settings as plain values, for tokens: nanoseconds and a share, without those that are 0."""
-        values = {"latency_ns": self.latency_ns, "jitter_ns": self.jitter_ns, "loss": self.loss}
-        return {name: value for name, value in values.items() if value}
+        """The settings as plain values, for tokens: nanoseconds, shares and counts, without those that are as on a perfect link."""
+        return {name: list(value) if isinstance(value, GilbertElliott) else value for name, value in self._set_values()}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Link:
         """The reverse of ``as_dict``."""
         link = cls()
         for name, value in values.items():
-            if name not in cls.__slots__ or isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
-                raise UsageError(f"link: cannot read {name}={value!r}")
-            setattr(link, name, value)
+            try:
+                read = _read_setting(name, value)
+            except UsageError:
+                raise UsageError(f"link: cannot read {name}={value!r}") from None
+            setattr(link, name, read)
+        link._check_sense()
         return link
+
+
+def _read_setting(name: str, value: Any) -> Any:
+    if name in ("checksum", "keep_order"):
+        return _switch(value, name)
+    if name in _COUNTS:
+        return _count(value, name)
+    if name == "loss" and isinstance(value, list) and len(value) == 4:
+        return _loss(GilbertElliott(*value))
+    if name in _SHARES and isinstance(value, (int, float)):
+        return share(value, name)
+    raise UsageError(f"link: unknown impairment {name}={value!r}")
+
+
+def _loss(value: Any) -> float | GilbertElliott:
+    if not isinstance(value, GilbertElliott):
+        return share(value, "link loss")
+    return GilbertElliott(*(share(given, f"link loss: GilbertElliott {name}") for name, given in zip(value._fields, value, strict=True)))
+
+
+def _count(value: Any, what: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise UsageError(f"{what}: expected a whole number from 0, got {value!r}")
+    return value
+
+
+def _switch(value: Any, what: str) -> bool:
+    if not isinstance(value, bool):
+        raise UsageError(f"{what}: expected True or False, got {value!r}")
+    return value
 
 
 PERFECT = Link()
@@ -99,41 +201,108 @@ def make_link(link: Any) -> Link:
 class Wire:
     """One direction between two hosts in a world, with its settings in force and its questions."""
 
-    __slots__ = ("_jitter_questions", "_loss_questions", "_tape", "jitter_ns", "latency_ns", "loss", "name", "perfect")
+    __slots__ = ("_asked", "_bad", "_busy_until", "_kernel", "_last_arrival", "_passed", "_waiting", "_waiting_bytes", "latency_ns", "link", "name", "perfect")
 
-    def __init__(self, tape: Tape, source: str, destination: str, link: Link) -> None:
+    def __init__(self, kernel: Kernel, source: str, destination: str, link: Link) -> None:
         self.name = f"{source}->{destination}"
-        self._tape = tape
-        self._loss_questions: Stream | None = None
-        self._jitter_questions: Stream | None = None
+        self._kernel = kernel
+        self._asked: dict[str, Stream] = {}
+        self._passed = 0
+        """Packets since the last that skipped the delay because of ``reorder_every``."""
+        self._last_arrival = 0
+        self._busy_until = 0
+        self._waiting: deque[tuple[int, int]] = deque()
+        """What has not left yet: when it will have, and its bytes."""
+        self._waiting_bytes = 0
         self.set(link)
 
     def set(self, link: Link) -> None:
         """Change the condition; what is under way keeps its time."""
+        self.link = link
+        self._bad = False
         self.latency_ns = link.latency_ns
-        self.jitter_ns = link.jitter_ns
-        self.loss = link.loss
-        self.perfect = not (link.latency_ns or link.jitter_ns or link.loss)
+        self.perfect = not link.as_dict()
 
-    def lost(self) -> bool:
-        """Whether the next packet is lost."""
-        loss = self.loss
-        if not loss or loss >= 1:  # certain either way: nothing to ask, and nothing for shrinking to take away
-            return bool(loss)
-        questions = self._loss_questions
+    def _questions(self, what: str) -> Stream:
+        questions = self._asked.get(what)
         if questions is None:
-            questions = self._loss_questions = self._tape.stream(f"link {self.name} loss")
-        return questions.chance(loss)
+            questions = self._asked[what] = self._kernel.tape.stream(f"link {self.name} {what}")
+        return questions
 
-    def delay_ns(self) -> int:
-        """How long the next packet takes: latency, and jitter to either side; the dull answer is the latency itself."""
-        jitter = self.jitter_ns
+    def _happens(self, what: str, share: Any) -> bool:
+        if not share or share >= 1:  # certain either way: nothing to ask, and nothing for shrinking to take away
+            return bool(share)
+        return self._questions(what).chance(share)
+
+    def copies(self) -> int:
+        """How often the next datagram sets out: once or twice."""
+        return 2 if self._happens("duplicate", self.link.duplicate) else 1
+
+    def lost(self, size: int = SEGMENT_HEADERS_BYTES) -> bool:
+        """Whether the next packet (of ``size`` bytes with headers) never arrives, or arrives damaged and is thrown away."""
+        return self.dropped(size) or self._happens("corrupt", self.link.corrupt)
+
+    def dropped(self, size: int) -> bool:
+        """Whether the next packet never arrives: the link loses it, or has no room for it."""
+        loss = self.link.loss
+        if self._in_burst(loss) if isinstance(loss, GilbertElliott) else self._happens("loss", loss):
+            return True
+        return bool(self.link.rate) and self._overflows(size + self.link.overhead)
+
+    def _in_burst(self, loss: GilbertElliott) -> bool:
+        """Lost by Gilbert-Elliott. That a bad spell goes on is what is asked, so that the dull answer ends it."""
+        self._bad = self._happens("burst goes on", 1 - loss.r) if self._bad else self._happens("burst", loss.p)  # type: ignore[operator]  # read before
+        return self._happens("loss in burst", loss.bad_loss) if self._bad else self._happens("loss", loss.good_loss)
+
+    def _overflows(self, size: int) -> bool:
+        link, waiting = self.link, self._waiting
+        while waiting and waiting[0][0] <= self._kernel.now:
+            self._waiting_bytes -= waiting.popleft()[1]
+        full = len(waiting) >= (link.queue or QUEUE_PACKETS) or bool(link.queue_bytes and self._waiting_bytes + size > link.queue_bytes)
+        if full:
+            self._kernel.log.append((self._kernel.now, f"link {self.name}", "queue full", size))
+        return full
+
+    def damaged(self, data: bytes) -> bytes | None:
+        """A datagram as it arrives: as it was, with one bit changed, or None when its checksum gives it away."""
+        if not self._happens("corrupt", self.link.corrupt):
+            return data
+        if self.link.checksum or not data:  # without data the bit is in the headers
+            return None
+        bit = self._questions("corrupt bit").choose(len(data) * 8)
+        changed = bytearray(data)
+        changed[bit >> 3] ^= 1 << (bit & 7)
+        return bytes(changed)
+
+    def delay_ns(self, size: int = SEGMENT_HEADERS_BYTES) -> int:
+        """How long the next packet takes: its turn on the line, latency, and jitter to either side; the dull answer is the latency itself."""
+        link = self.link
+        now = self._kernel.now
+        departure = now
+        if link.rate:
+            size += link.overhead
+            self._busy_until = departure = max(now, self._busy_until) + -(-size * 8 * NS // link.rate)
+            self._waiting.append((departure, size))
+            self._waiting_bytes += size
+        if self._skips():
+            return departure - now
+        arrival = departure + max(0, link.latency_ns + self._offset_ns(link.jitter_ns))
+        if link.keep_order:
+            self._last_arrival = arrival = max(arrival, self._last_arrival)
+        return arrival - now
+
+    def _skips(self) -> bool:
+        every = self.link.reorder_every
+        if every:
+            self._passed += 1
+            if self._passed >= every:
+                self._passed = 0
+                return True
+        return self._happens("reorder", self.link.reorder)
+
+    def _offset_ns(self, jitter: int) -> int:
         if not jitter:
-            return self.latency_ns
-        questions = self._jitter_questions
-        if questions is None:
-            questions = self._jitter_questions = self._tape.stream(f"link {self.name} jitter")
+            return 0
         # 0, 1, 2, 3, 4 … mean 0, +1, -1, +2, -2 …: smaller answers are smaller disturbances.
-        answer = questions.amount(0, 2 * jitter)
-        offset = (answer + 1) // 2 if answer & 1 else -(answer // 2)
-        return max(0, self.latency_ns + offset)
+        answer = self._questions("jitter").amount(0, 2 * jitter)
+        return (answer + 1) // 2 if answer & 1 else -(answer // 2)

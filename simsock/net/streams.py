@@ -20,7 +20,7 @@ from zlib import crc32
 
 from simsock.kernel.files import POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP
 from simsock.net.addresses import format_endpoint
-from simsock.net.links import RTO_CEILING_NS, RTO_FLOOR_NS, SEGMENT_BYTES_MAX, SEGMENT_TRIES
+from simsock.net.links import RTO_CEILING_NS, RTO_FLOOR_NS, SEGMENT_BYTES_MAX, SEGMENT_HEADERS_BYTES, SEGMENT_TRIES
 from simsock.net.sockets import Received, Socket, os_error
 
 if TYPE_CHECKING:
@@ -256,11 +256,12 @@ class StreamSocket(Socket):
             self.reset(errno.ETIMEDOUT)
             return
         flight.tries += 1
-        if wire.lost():
+        size = SEGMENT_HEADERS_BYTES + len(flight.what or b"")
+        if wire.lost(size):
             kernel.call_at(kernel.now + flight.timeout_ns, self._transmit, flight)
             flight.timeout_ns = min(flight.timeout_ns * 2, RTO_CEILING_NS)
         else:
-            arrival = kernel.now + wire.delay_ns()
+            arrival = kernel.now + wire.delay_ns(size)
             self.last_arrival = max(self.last_arrival, arrival)
             kernel.call_at(arrival, self._land, flight)
 

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 STEPS_TOLD_MAX = 40
 
 _PATH = re.compile(r"\{([^{}]*)\}")
-_LOSS = re.compile(r"link (\S+)->(\S+) loss")
-_JITTER = re.compile(r"link (\S+)->(\S+) jitter")
+_LINK = re.compile(r"link (\S+->\S+) (duplicate|loss in burst|loss|burst goes on|burst|corrupt bit|corrupt|reorder|jitter)")
+_ORDER = ("loss", "corrupt", "reorder", "jitter")
+"""The questions that each packet is asked in turn, until one of them settles its fate."""
 _CHUNKS = re.compile(r"chunks (\S+)<-(\S+) #(\d+)")
 
 
@@ -72,6 +73,9 @@ class Teller:
     def __init__(self) -> None:
         self._listener: Listener | None = None
         self._latency_ns: dict[str, int] = {}
+        self._uneven: set[str] = set()
+        """Links whose questions cannot be counted in packets, since some packets skip them without an answer that is told."""
+        self._bursty: set[str] = set()
         self._sim: Simulation | None = None
 
     def listen(self, sim: Simulation) -> None:
@@ -89,7 +93,7 @@ class Teller:
             return Story([_step(deviation, self._of_the_net(deviation, losses)) for deviation in deviations], [])
         kernel = sim._kernel
         if kernel is not None:
-            self._latency_ns = _latencies(kernel)
+            self._look_at_links(kernel)
         self._sim = None
         listener.finish(error)
         words = Words(listener)
@@ -111,25 +115,57 @@ class Teller:
                 steps.append(_step(deviation, f"(not asked for in this run: {_bare(deviation)})"))
         return Story(steps, columns(listener, marks, words, one_line(error) if error is not None else ""), asides)
 
+    def _look_at_links(self, kernel: Kernel) -> None:
+        fabric = kernel.state.get("net")
+        for wire in fabric._wires.values() if fabric is not None else ():
+            link = wire.link
+            self._latency_ns[wire.name] = wire.latency_ns
+            if not isinstance(link.loss, float):
+                self._bursty.add(wire.name)
+            if wire.name in self._bursty or link.rate or link.reorder_every or not link.checksum:
+                self._uneven.add(wire.name)
+
     # -- the net -------------------------------------------------------------------------------------------------------------------
 
     def _of_the_net(self, deviation: Deviation, others: list[tuple[str, int]]) -> str:
         label, index, value = deviation
-        if match := _LOSS.fullmatch(label):
-            return f"packet {index + 1} {match[1]}->{match[2]} was lost"
-        if match := _JITTER.fullmatch(label):
-            name = f"{match[1]}->{match[2]}"
-            lost = sorted(at for other, at in others if other == f"link {name} loss")
-            number = index
-            for at in lost:  # a lost packet has no delay: the questions about delays skip it
-                number += at <= number
-            later = value & 1
-            offset_ns = (value + 1) // 2 if later else min(value // 2, self._latency_ns.get(name, value))
-            return f"packet {number + 1} {name} took {_duration(offset_ns)} {'longer' if later else 'shorter'}"
+        if match := _LINK.fullmatch(label):
+            return self._of_a_link(match[1], match[2], index, value, others)
         if match := _CHUNKS.fullmatch(label):
             bytes_text = "1 byte" if value == 1 else f"{value:,} bytes"
             return f"recv {index + 1} of connection #{match[3]} from {match[2]} on {match[1]} returned at most {bytes_text}"
         return _bare(deviation)
+
+    def _of_a_link(self, name: str, what: str, index: int, value: int, others: list[tuple[str, int]]) -> str:
+        if what == "duplicate":
+            return f"datagram {index + 1} {name} was sent twice"
+        if what == "corrupt bit":
+            return f"bit {value} of a datagram {name} was the one that flipped"
+        if what == "burst goes on":
+            return f"the burst of losses {name} went on"
+        if what == "burst":
+            return f"a burst of losses {name} began"
+        packet = self._packet(name, what, index, others)
+        if what in ("loss", "loss in burst"):
+            return f"{packet} was lost" + (" in a burst" if what == "loss in burst" else "")
+        if what == "corrupt":
+            return f"{packet} was damaged"
+        if what == "reorder":
+            return f"{packet} overtook those before it"
+        later = value & 1
+        offset_ns = (value + 1) // 2 if later else min(value // 2, self._latency_ns.get(name, value))
+        return f"{packet} took {_duration(offset_ns)} {'longer' if later else 'shorter'}"
+
+    def _packet(self, name: str, what: str, index: int, others: list[tuple[str, int]]) -> str:
+        """Which packet a question was about. Packets that were lost, say, are asked no delay: the questions about delays skip them."""
+        earlier = _ORDER[: _ORDER.index(what)] if what in _ORDER else ()
+        if name in self._uneven:
+            return f"packet {name} (the one with {what} question {index + 1})" if what != "loss" or name in self._bursty else f"packet {index + 1} {name}"
+        number = index
+        for question in reversed(earlier):
+            for at in sorted(at for other, at in others if other == f"link {name} {question}"):
+                number += at <= number
+        return f"packet {number + 1} {name}"
 
 
 def _step(deviation: Any, text: str) -> Step:
@@ -200,11 +236,6 @@ def _shortened(names: set[str], shorten: Any) -> dict[str, str]:
     for name in names:
         count[shorten(name)] = count.get(shorten(name), 0) + 1
     return {name: shorten(name) for name in names if count[shorten(name)] == 1}
-
-
-def _latencies(kernel: Kernel) -> dict[str, int]:
-    fabric = kernel.state.get("net")
-    return {wire.name: wire.latency_ns for wire in fabric._wires.values()} if fabric is not None else {}
 
 
 def _duration(ns: int) -> str:

@@ -228,6 +228,44 @@ def test_packets_have_one_number_whether_they_are_lost_or_late():
     assert [str(step) for step in story.steps] == ["packet 2 client->server was lost", "packet 3 client->server took 1 ns longer"]
 
 
+@pytest.mark.parametrize(
+    ("deviation", "words"),
+    [
+        (("link client->server corrupt", 1, 1), "packet 2 client->server was damaged"),
+        (("link client->server reorder", 1, 1), "packet 2 client->server overtook those before it"),
+    ],
+)
+def test_damage_and_reordering_are_told_by_packet(deviation, words):
+    story, _ = told(ten_bytes_in_time, [deviation], link=simsock.Link(latency="5ms", corrupt=0.1, reorder=0.1))
+    assert [str(step) for step in story.steps] == [words]
+
+
+def test_a_packet_after_lost_and_damaged_ones_has_its_number_among_all():
+    deviations = [("link client->server loss", 0, 1), ("link client->server corrupt", 0, 1), ("link client->server jitter", 0, 1)]
+    story, _ = told(ten_bytes_in_time, deviations, link=simsock.Link(latency="5ms", jitter="4ms", loss=0.1, corrupt=0.1))
+    words = ["packet 1 client->server was lost", "packet 2 client->server was damaged", "packet 3 client->server took 1 ns longer"]
+    assert [str(step) for step in story.steps] == words
+
+
+def test_a_burst_of_losses_is_told_as_one():
+    link = simsock.Link(latency="5ms", loss=simsock.GilbertElliott(0.1, 0.5))
+    story, outcome = told(ten_bytes_in_time, [("link client->server burst", 1, 1), ("link client->server burst goes on", 0, 1)], link=link)
+    assert [str(step) for step in story.steps] == ["a burst of losses client->server began", "the burst of losses client->server went on"]
+    assert isinstance(outcome.error, AssertionError)
+
+
+def test_a_duplicate_is_told_with_its_datagram():
+    def twice(sim):
+        inbox, sender = sim.datagram(host="server"), sim.datagram(host="client")
+        for data in (b"one", b"two"):
+            sender.sendto(data, inbox.getsockname())
+        assert [inbox.recv(10) for _ in range(3)] != [b"one", b"two", b"two"]
+
+    story, outcome = told(twice, [("link client->server duplicate", 1, 1)], link=simsock.Link(duplicate=0.1))
+    assert [str(step) for step in story.steps] == ["datagram 2 client->server was sent twice"]
+    assert isinstance(outcome.error, AssertionError)
+
+
 def test_a_cut_recv_is_told_with_its_connection_and_size():
     story, outcome = told(ten_bytes_in_time, [("chunks server<-client #1", 0, 3)], chunks="random")
     assert [str(step) for step in story.steps] == ["recv 1 of connection #1 from client on server returned at most 3 bytes"]
