@@ -220,7 +220,7 @@ class _Stream(_Line):
         fabric: Fabric = kernel.state["net"]
         host = fabric.localhost
         self.theirs, self.ours = self.ends(fabric, host, AF_INET, 0, host.tcp), fabric.stream(host, AF_INET)
-        wire = Wire(kernel.tape, host.name, host.name, PERFECT)
+        wire = Wire(kernel, host.name, host.name, PERFECT)
         for one, other in ((self.theirs, self.ours), (self.ours, self.theirs)):
             one.join(other, wire)
             one.cut = None
