@@ -395,7 +395,7 @@ class Simulation:
         if not isinstance(target, tuple) or len(target) < 2:
             raise UsageError(f"datagram: expected an address (host, port), got {target!r}")
         with where:
-            sock = sockets.socket(AF_INET6 if ":" in str(target[0]) else sockets.AF_INET, sockets.SOCK_DGRAM)
+            sock = sockets.world_class()(AF_INET6 if ":" in str(target[0]) else sockets.AF_INET, sockets.SOCK_DGRAM)
             sock.bind(target)
         self._sockets.append(sock)
         return sock

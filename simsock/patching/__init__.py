@@ -13,7 +13,7 @@ from typing import Any
 
 from simsock.errors import UsageError
 from simsock.kernel import Kernel
-from simsock.patching import clocks, fence, imports, sockets, table
+from simsock.patching import clocks, fence, imports, sockets, table, thirds
 from simsock.patching.carry import Carrier
 from simsock.patching.chance import Chance
 from simsock.patching.holds import Holds
@@ -43,6 +43,8 @@ class Patching:
         self._carrier = Carrier()
         self._registry = Registry()
         self._places: list[Any] = []
+        self._classes: list[Any] = []
+        """Those that hold ``socket.socket``: outside the world, programs ask for exactly that class as well."""
 
     def prepare(self) -> None:
         """Look where things are held. Before garbage collection is told to pass over everything: what it passes over cannot be searched."""
@@ -63,6 +65,7 @@ class Patching:
                 space[key] = replacement
                 swapped.append(place)
         self._places = swapped
+        self._classes = [place for place in swapped if place[3] is sockets.standing]
         _in_force = True
         holds.swap()
         sockets.apply()
@@ -82,21 +85,26 @@ class Patching:
         for space, key, original, replacement in self._places:
             if space.get(key) is replacement:
                 space[key] = original
-        self._places = []
+        self._places = self._classes = []
         names.restore(names.unseen())
         holds.settle()
         _in_force = False
 
     def enter(self, kernel: Kernel) -> None:
         """A world begins."""
+        sockets.enter(kernel)
         self._registry.enter()
         self._chance.enter(kernel, kernel.state["seed"])
+        thirds.enter(kernel)
         self._carrier.enter(kernel)
         fence.put_up(kernel)
 
     def suspend(self) -> None:
         """Its thread is outside the world for a while: the stand-ins recognise that, what is kept for the thread or the process is exchanged."""
         fence.take_down()
+        for space, key, original, replacement in self._classes:
+            if space.get(key) is replacement:
+                space[key] = original
         self._chance.suspend()
         self._registry.suspend()
         self._carrier.suspend()
@@ -106,6 +114,9 @@ class Patching:
         self._carrier.resume()
         self._registry.resume()
         self._chance.resume()
+        for space, key, original, replacement in self._classes:
+            if space.get(key) is original:
+                space[key] = replacement
         kernel = self._carrier.kernel
         if kernel is not None:
             fence.put_up(kernel)
@@ -113,6 +124,7 @@ class Patching:
     def leave(self) -> None:
         """The world is over."""
         fence.take_down()
+        thirds.leave()
         self._carrier.leave()
         self._chance.leave()
         self._registry.leave()

@@ -92,7 +92,7 @@ class Finding(NamedTuple):
 def search(targets: list[Any], types: list[type]) -> list[Finding]:
     """Everybody that refers to one of ``targets``; ``types``: the process's classes."""
     wanted = {id(target): target for target in targets}
-    ours = {id(targets), id(wanted)}
+    ours = {id(targets), id(wanted), id(types)}
     owners = [owner for owner in gc.get_referrers(*targets) if id(owner) not in ours] if targets else []
     boxes = [owner for owner in owners if type(owner) in (dict, list, CellType, tuple)]
     above: dict[int, list[Any]] = {id(box): [] for box in boxes}
@@ -153,6 +153,8 @@ def _in_owner(owner: Any, wanted: dict[int, Any], above: list[Any], functions: d
         if function is None:
             return []
         name = function.__code__.co_freevars[[id(cell) for cell in function.__closure__ or ()].index(id(owner))]
+        if name == "__class__":  # a method's own class, for super()
+            return []
         return [Finding(owner.cell_contents, f"{_name(function)}: variable {name}", _of_harness(function), Spot("cell", owner))]
     if kind is tuple:
         return _in_tuple(owner, wanted, above)

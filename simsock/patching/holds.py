@@ -11,12 +11,12 @@ from __future__ import annotations
 import gc
 import sys
 from functools import partial
-from types import BuiltinFunctionType, CellType, FunctionType
+from types import BuiltinFunctionType, CellType, FunctionType, ModuleType
 from typing import Any
 from weakref import WeakSet
 
 from simsock.patching import carry, heap, locks, queues
-from simsock.patching.slots import is_harness
+from simsock.patching.slots import is_harness, space_of
 
 LOCKS = frozenset((locks.real_lock, locks.real_rlock, queues.real_queue))
 _ALONE_S = 10.0
@@ -61,7 +61,7 @@ class Holds:
         for found in young:
             kind = type(found)
             if kind is dict:
-                if not ids.isdisjoint(map(id, found.values())) and "__spec__" not in found:
+                if not ids.isdisjoint(map(id, found.values())) and not _is_module(found):
                     return True, True
             elif kind is list:
                 if not ids.isdisjoint(map(id, found)):
@@ -128,7 +128,9 @@ class Holds:
             original, replacement = self.pairs[key]
             before = spot.get()
             if _plain(before) is original:
-                now = staticmethod(replacement) if spot.kind == "class" and type(replacement) is FunctionType else replacement
+                # A function in C is no method where it stands in a class; what stands in for it must not become one.
+                bare = spot.kind == "class" and type(replacement) is FunctionType and not hasattr(type(original), "__get__")
+                now = staticmethod(replacement) if bare else replacement
                 if spot.exchange(before, now):
                     self._swapped.append((spot, before, now))
 
@@ -170,7 +172,14 @@ def interesting(objects: list[Any]) -> tuple[list[Any], list[type]]:
 
 
 def is_module_name(spot: heap.Spot) -> bool:
-    return spot.kind == "item" and type(spot.box) is dict and "__spec__" in spot.box and isinstance(spot.box.get("__name__"), str)
+    return spot.kind == "item" and type(spot.box) is dict and _is_module(spot.box)
+
+
+def _is_module(space: dict[Any, Any]) -> bool:
+    """Whether this is the very namespace of a module: the methods that attrs makes have copies of it."""
+    name = space.get("__name__") if "__spec__" in space else None
+    module = sys.modules.get(name) if isinstance(name, str) else None
+    return issubclass(type(module), ModuleType) and space_of(module) is space
 
 
 def _hybrid_of(target: Any, place: str, hybrids: dict[int, Any]) -> Any:

@@ -18,7 +18,7 @@ HARNESS = frozenset(
 """Top-level packages that run worlds and do not live in them; every ``pytest_*`` package is one as well."""
 extra_harness: set[str] = set()
 """More of them, by a test suite's wish."""
-_space_of: Any = ModuleType.__dict__["__dict__"].__get__  # type: ignore[index]  # not the attribute of an instance, which a lazy module may compute
+space_of: Any = ModuleType.__dict__["__dict__"].__get__  # type: ignore[index]  # not the attribute of an instance, which a lazy module may compute
 
 
 def is_harness(name: str) -> bool:
@@ -65,7 +65,7 @@ class Names:
         for module in modules:
             if not issubclass(type(module), ModuleType) or id(module) in seen:
                 continue
-            space = _space_of(module)
+            space = space_of(module)
             known = self._seen.get(id(module))
             if known is not None and known[0] is module and known[1] == len(space):
                 entry = known
@@ -111,5 +111,5 @@ class Names:
         modules = list(sys.modules.values())
         if modules != self._modules:
             known = set(map(id, self._modules))
-            found += [_space_of(module) for module in modules if id(module) not in known and issubclass(type(module), ModuleType)]
+            found += [space_of(module) for module in modules if id(module) not in known and issubclass(type(module), ModuleType)]
         return found

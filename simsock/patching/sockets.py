@@ -1,20 +1,62 @@
 """``socket.socket`` while a world is live.
 
-Owns ``__new__`` of the class: calling it, or a subclass that was made at import, gives a simulated socket in the world's thread and a real
-one elsewhere. The class itself stays: it can be subclassed, patched by ``mock`` and asked about with ``isinstance``.
+Owns the class that stands under that name, and ``__new__`` of the real one: calling either, or a subclass that was made at import, gives a
+simulated socket in the world's thread and a real one elsewhere. Laws: what a world's sockets are is exactly what ``socket.socket`` says
+there, because programs ask ``type(sock) is socket.socket``; a class made from it is a class of real sockets, which outlives the world; a
+method that somebody put into the real class is a world's too.
 """
 
 from __future__ import annotations
 
+import _socket
+import functools
 import socket as real
 from _thread import get_ident
+from types import FunctionType, MethodDescriptorType
 from typing import Any
 
 from simsock.errors import Unsupported
-from simsock.kernel import session
+from simsock.kernel import Kernel, session
 from simsock.stdlib._socketobject import socket as simulated
 
+_class = real.socket
+"""Taken now: a program or ``mock.patch`` may put another class under this name while a world is live."""
+_original = _class.__new__
+_FUNCTIONS = (FunctionType, MethodDescriptorType)
 _hidden: dict[type, type] = {}
+
+
+def _names_of(cls: type) -> dict[str, Any]:
+    return {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
+
+
+class _Standing(type):
+    """The class of the class that stands in for ``socket.socket``."""
+
+    def __new__(mcs, name: str, bases: tuple[type, ...], space: dict[str, Any], **options: Any) -> Any:
+        if bases == (simulated,):
+            return super().__new__(mcs, name, bases, space, **options)
+        plain = tuple(_class if base is standing else base for base in bases)
+        kind = type(plain[0]) if isinstance(plain[0], type) else type
+        return kind(name, plain, space, **options)
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        kernel = session.active
+        if kernel is None or kernel.thread != get_ident():
+            return _class(*args, **kwargs)
+        return type.__call__(cls, *args, **kwargs)
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return isinstance(instance, _class)
+
+    def __subclasscheck__(cls, subclass: Any) -> bool:
+        return issubclass(subclass, _class)
+
+
+standing = _Standing("socket", (simulated,), {"__slots__": (), "_of_world": True, **_names_of(_class)})
+"""What ``socket.socket`` is in a world."""
+_usual = dict(vars(_class))
+_lent: dict[str, Any] = {}
 
 
 def _hidden_class(cls: type) -> type:
@@ -26,7 +68,7 @@ def _hidden_class(cls: type) -> type:
                 f"{cls.__name__}: TLS on a simulated socket is not there yet, OpenSSL would read and write a real descriptor; use the protocol without TLS"
             )
         try:
-            found = type(cls.__name__, (cls, simulated), {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__})
+            found = type(cls)(cls.__name__, (cls, simulated), {"_of_world": True, **_names_of(cls)})
         except TypeError as error:
             raise Unsupported(f"a socket of class {cls.__module__}.{cls.__qualname__} cannot be simulated: {error}") from error
         _hidden[cls] = found
@@ -37,19 +79,36 @@ def _new(cls: type, *args: Any, **kwargs: Any) -> Any:
     kernel = session.active
     if kernel is not None and kernel.thread == get_ident():
         if cls is _class:
-            cls = simulated
+            cls = standing
         elif not issubclass(cls, simulated):
             cls = _hidden_class(cls)
     return _original(cls)
 
 
-_class = real.socket
-"""Taken now: a program or ``mock.patch`` may put another class under this name while a world is live."""
-_original = _class.__new__
+def pairs() -> list[tuple[Any, Any]]:
+    """The class, and its methods, which programs capture as functions of a socket (trio does)."""
+    methods = {**vars(_socket.socket), **vars(_class)}
+    found = [(method, _either(name, method)) for name, method in methods.items() if not name.startswith("_") and isinstance(method, _FUNCTIONS)]
+    return [(_class, standing), *found]
+
+
+def _either(name: str, method: Any) -> Any:
+    """The method of a simulated socket, or of a real one."""
+    simulated_method = getattr(simulated, name)
+
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return (simulated_method if isinstance(self, simulated) else method)(self, *args, **kwargs)
+
+    functools.update_wrapper(call, method, assigned=("__name__", "__qualname__", "__doc__"), updated=())
+    return call
 
 
 def apply() -> None:
     """The patched state begins."""
+    for name, value in vars(_class).items():
+        if _usual.get(name) is not value:  # a mock's, from before the world
+            _lent[name] = vars(standing).get(name)
+            setattr(standing, name, value)
     _class.__new__ = _new  # type: ignore[method-assign]  # undone in remove
 
 
@@ -57,3 +116,14 @@ def remove() -> None:
     """The patched state ends."""
     if vars(_class).get("__new__") is not None:
         del _class.__new__
+    while _lent:
+        name, value = _lent.popitem()
+        if value is None:
+            delattr(standing, name)
+        else:
+            setattr(standing, name, value)
+
+
+def enter(kernel: Kernel) -> None:
+    """A world begins: this is the class of the sockets that are made for the program."""
+    kernel.state["socket_class"] = standing

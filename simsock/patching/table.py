@@ -28,7 +28,7 @@ _OS = "close dup fstat get_blocking get_inheritable isatty read remove sendfile 
 
 def make_pairs() -> list[tuple[Any, Any]]:
     """(original, replacement) of every function that a world replaces."""
-    from simsock.patching import carry, chance, fence, signals, threads
+    from simsock.patching import carry, chance, fence, signals, sockets, threads
     from simsock.stdlib import _epoll, _names
     from simsock.stdlib import fcntl as sim_fcntl
     from simsock.stdlib import os as sim_os
@@ -44,4 +44,9 @@ def make_pairs() -> list[tuple[Any, Any]]:
     functions, classes = threads.pairs()
     pairs += [*functions, *chance.pairs(), *signals.pairs(), *fence.pairs()]
     # Each hybrid asks for itself where it is, so these need no guard.
-    return [*((original, guarded(original, simulated)) for original, simulated in pairs), *classes, (_thread._local, carry.local)]
+    return [
+        *((original, guarded(original, simulated)) for original, simulated in pairs),
+        *classes,
+        (_thread._local, carry.local),
+        *sockets.pairs(),
+    ]

@@ -9,6 +9,7 @@ what is not simulated is an error that names it.
 
 from __future__ import annotations
 
+import builtins
 import errno
 import os
 import socket as _real
@@ -52,6 +53,8 @@ class socket(Connecting, Receiving, Sending):
     """A simulated socket: the standard class's interface, with its state in the world's kernel."""
 
     __slots__ = ()
+    _of_world = False
+    """Whether ``accept`` returns what ``socket.socket`` is in a patched world, rather than one of these."""
 
     def __init__(self, family: int = -1, type: int = -1, proto: int = -1, fileno: int | None = None) -> None:
         # The C initialiser is not called: the C object keeps descriptor -1 and never touches a real one.
@@ -105,7 +108,8 @@ class socket(Connecting, Receiving, Sending):
                 self._check_open()
                 connection = _accept(file)
         self._log("accept", connection)
-        accepted = socket._wrap(connection)
+        made: builtins.type[socket] = self._kernel.state["socket_class"] if self._of_world else socket
+        accepted = made._wrap(connection)
         accepted._sim_proto = self._sim_proto
         return accepted, peer_address(connection)
 
@@ -156,8 +160,12 @@ class socket(Connecting, Receiving, Sending):
             kernel = self._kernel
             if kernel is session.active and not kernel.ending and not kernel.current.dead:
                 warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
-            self._fd = -1
-            kernel.finalize(lambda: kernel.process.close(fd) if fd in kernel.files else None)
+            self._close_later()
+
+    def _close_later(self) -> None:
+        """Close at the kernel's next point: a finalizer must not park."""
+        kernel, fd, self._fd = self._kernel, self._fd, -1
+        kernel.finalize(lambda: kernel.process.close(fd) if fd in kernel.files else None)
 
     def __getstate__(self) -> Any:
         raise TypeError(f"cannot pickle {type(self).__name__!r} object")
@@ -209,7 +217,8 @@ class socket(Connecting, Receiving, Sending):
             self._io_refs -= 1
         if self._closed:
             if queued and self._io_refs <= 0:
-                self.__del__()
+                if self._fd >= 0:
+                    self._close_later()
             else:
                 self.close()
 

@@ -85,6 +85,11 @@ def __getattr__(name: str) -> Any:
 SocketType = socket
 
 
+def world_class() -> type[socket]:
+    """The class of sockets that are made for the program: in a patched world what ``socket.socket`` is there, which programs may ask for."""
+    return session.kernel().state.get("socket_class", socket)  # type: ignore[no-any-return]  # kept by simsock.patching.sockets
+
+
 def socketpair(family: int | None = None, type: int = _real.SOCK_STREAM, proto: int = 0) -> tuple[socket, socket]:
     """Two connected sockets."""
     kernel = session.kernel()
@@ -98,7 +103,7 @@ def socketpair(family: int | None = None, type: int = _real.SOCK_STREAM, proto: 
     kind = int(type) & 0xF
     if kind not in (_real.SOCK_STREAM, _real.SOCK_DGRAM, _real.SOCK_SEQPACKET):
         raise Unsupported(f"socketpair: type {type!r} is not simulated; SOCK_STREAM, SOCK_DGRAM and SOCK_SEQPACKET are")
-    one, other = map(socket._wrap, fabric().pair(current_host(), kind))
+    one, other = map(world_class()._wrap, fabric().pair(current_host(), kind))
     for end in (one, other):
         end._sim_proto = proto
         if int(type) & _real.SOCK_NONBLOCK:
@@ -113,7 +118,7 @@ def create_connection(address: Any, timeout: Any = _real._GLOBAL_DEFAULT_TIMEOUT
     for family, kind, proto, _, target in getaddrinfo(host, port, 0, _real.SOCK_STREAM):
         sock = None
         try:
-            sock = socket(family, kind, proto)
+            sock = world_class()(family, kind, proto)
             if timeout is not _real._GLOBAL_DEFAULT_TIMEOUT:  # type: ignore[attr-defined]  # the standard marker, which callers pass on
                 sock.settimeout(timeout)
             if source_address:

@@ -53,7 +53,7 @@ def test_a_socket_that_outlives_its_world_says_so():
     client.close()
     file.close()
     assert client.fileno() == -1
-    assert repr(client).startswith("<simsock.stdlib.socket.socket [closed] fd=-1")
+    assert repr(client).startswith("<socket.socket [closed] fd=-1")
 
 
 def test_outside_every_world_there_are_no_sockets():

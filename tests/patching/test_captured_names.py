@@ -67,6 +67,17 @@ def test_what_a_test_captures_just_before_the_world_is_found(world):
         assert nap.func is table["sleep"] is time.sleep
 
 
+def test_a_copy_of_a_module_s_namespace_is_no_module(world):
+    """As attrs gives it to the methods that it makes."""
+    copy = {**vars(program), "doze": time.sleep}
+    exec("def nap(): doze(3)", copy)
+    for _ in range(2):
+        with world(max_real_time=10) as sim:
+            copy["nap"]()
+            assert sim.now == 3
+        assert copy["doze"] is time.sleep
+
+
 def test_what_a_program_froze_is_searched_as_well(world):
     class Clock:
         now = time.monotonic

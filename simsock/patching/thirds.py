@@ -1,0 +1,50 @@
+"""Names of other people's libraries that a world has to put something else under, because no standard module stands in between.
+
+Owns the list. Laws: nothing is imported for it; what is not loaded, or has no such name, is left alone.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from simsock.choices import derive_seed
+from simsock.kernel import Kernel
+
+_NAMES: tuple[tuple[str, str, Callable[[Any, Kernel], Any]], ...] = (
+    # trio names OS threads through ctypes, with pthread_setname_np(ident): a task's ident is no address of a thread, and libc would read there.
+    ("trio._core._thread_cache", "set_os_thread_name", lambda before, kernel: None),
+    # trio keeps idle threads for later: those of a world die with it.
+    ("trio._core._thread_cache", "THREAD_CACHE", lambda before, kernel: type(before)()),
+    ("trio._core._thread_cache", "name_counter", lambda before, kernel: itertools.count()),
+    # trio keeps tasks in sets, whose order is that of addresses; it has a switch for this.
+    ("trio._core._run", "_ALLOW_DETERMINISTIC_SCHEDULING", lambda before, kernel: True),
+    # trio runs what is ready in an order that a generator from before the world decides.
+    ("trio._core._run", "_r", lambda before, kernel: _generator(before, kernel)),
+)
+"""(module, name, what is there in a world, given what was there before)."""
+_before: list[tuple[dict[str, Any], str, Any]] = []
+
+
+def _generator(before: Any, kernel: Kernel) -> Any:
+    """One of the world's own; not drawn from what its program draws from, which must not depend on what else is loaded."""
+    return before if kernel.state.get("entropy") is None else random.Random(derive_seed(kernel.state["seed"], "trio"))
+
+
+def enter(kernel: Kernel) -> None:
+    """A world begins. After its chance."""
+    for module, name, make in _NAMES:
+        space = vars(sys.modules[module]) if module in sys.modules else {}
+        if name in space:
+            _before.append((space, name, space[name]))
+            space[name] = make(space[name], kernel)
+
+
+def leave() -> None:
+    """The world is over."""
+    while _before:
+        space, name, value = _before.pop()
+        space[name] = value
