@@ -33,12 +33,14 @@ _UNIX: dict[int, type[UnixSocket]] = {SOCK_STREAM: UnixStream, SOCK_DGRAM: UnixD
 class Host:
     """A machine of the world. ``addresses`` are those that other hosts reach it at; 127.0.0.0/8 and ::1 are its own as well."""
 
-    __slots__ = ("addresses", "fabric", "name", "tcp", "udp", "unix")
+    __slots__ = ("addresses", "down", "fabric", "name", "tcp", "udp", "unix")
 
     def __init__(self, fabric: Fabric, name: str, addresses: tuple[str, ...]) -> None:
         self.fabric = fabric
         self.name = name
         self.addresses = addresses
+        self.down = False
+        """Crashed, and not up again: nothing that reaches it is answered."""
         self.tcp = PortTable()
         self.udp = PortTable()
         self.unix = UnixNames()
@@ -67,11 +69,26 @@ class Host:
 class Fabric:
     """All hosts and wires of a world."""
 
-    __slots__ = ("_by_address", "_chunks", "_configured", "_connections", "_default", "_hosts", "_settings", "_wires", "kernel", "localhost", "verbose")
+    __slots__ = (
+        "_by_address",
+        "_chunks",
+        "_configured",
+        "_connections",
+        "_default",
+        "_hosts",
+        "_settings",
+        "_wires",
+        "background_timers",
+        "kernel",
+        "localhost",
+        "verbose",
+    )
 
     def __init__(self, kernel: Kernel, link: Link = PERFECT, chunks: Any = "whole") -> None:
         self.kernel = kernel
         self.verbose = False
+        self.background_timers = 0
+        """How many timers are set that only ask whether a peer is still there."""
         self._default = link
         self._chunks = chunks
         self._hosts: dict[str, Host] = {}

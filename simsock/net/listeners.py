@@ -2,20 +2,23 @@
 
 Owns the accept queue (its length is the backlog's, as on Linux one more than asked for) and connection attempts with their
 retransmissions (RFC 9293; 1, 3, 7 … s after a lost SYN). Simpler than reality: a half-open connection has no state of its own at the
-listener. Law: over a perfect link to a listener with room a connection is established in the same instant, without a timer.
+listener, and does not count in its queue. Law: over a perfect link to a listener with room a connection is established in the same
+instant, without a timer.
 """
 
 from __future__ import annotations
 
 import errno
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from simsock.net.addresses import Endpoint
-from simsock.net.links import SYN_RTO_NS, SYN_TRIES, SYNACK_TRIES
+from simsock.net.links import SYN_RTO_NS, SYNACK_TRIES
 from simsock.net.ports import pick
 from simsock.net.sockets import os_error
-from simsock.net.streams import CONNECTING, FAILED, NEW, StreamSocket
+from simsock.net.streams import CONNECTED, CONNECTING, FAILED, NEW, StreamSocket
+from simsock.net.tcp_options import syn_tries
+from simsock.net.tcp_segments import ACK, RST, SYN, carry
 
 if TYPE_CHECKING:
     from simsock.net.fabric import Host
@@ -88,15 +91,18 @@ def accept(socket: StreamSocket) -> StreamSocket | None:
 class Attempt:
     """One connect(2) under way."""
 
-    __slots__ = ("_child", "_timeout_ns", "_timer", "_tries", "client", "target")
+    __slots__ = ("_answer_timer", "_began_at", "_child", "_listener", "_sent_at", "_timeout_ns", "_timer", "_tries", "client", "target")
 
     def __init__(self, client: StreamSocket, target: Endpoint) -> None:
         self.client = client
         self.target = target
         self._tries = 0
         self._timeout_ns = SYN_RTO_NS
-        self._timer: object = None
+        self._timer: Any = None
+        self._began_at = self._sent_at = client.kernel.now
+        self._listener: StreamSocket | None = None
         self._child: StreamSocket | None = None
+        self._answer_timer: Any = None
 
     def start(self) -> None:
         """Send the first SYN. Raises ENETUNREACH when there is no such host."""
@@ -117,52 +123,66 @@ class Attempt:
             self.client.kernel.call_off(self._timer)
             self._timer = None
 
+    # -- the client's SYN ------------------------------------------------------------------------------------------------------------
+
     def _send_syn(self, _: object) -> None:
-        client = self.client
+        client, kernel = self.client, self.client.kernel
         self._timer = None
         if client.attempt is not self:
             return
-        if self._tries >= SYN_TRIES:
+        if self._tries >= syn_tries(client.options) or (client.user_timeout_ns and kernel.now - self._began_at >= client.user_timeout_ns):
             self._fail(errno.ETIMEDOUT)
             return
         self._tries += 1
+        self._sent_at = kernel.now
         server = client.fabric.host_at(client.host, self.target[0])
         assert server is not None  # looked up before the attempt began
         wire = client.fabric.wire(client.host, server)
         if wire.perfect:
             self._syn_arrives(server)
-        elif not wire.lost():
-            client.kernel.call_at(client.kernel.now + wire.delay_ns(), self._syn_arrives, server)
-        if client.attempt is self and client.state is CONNECTING and self._child is None:
-            self._timer = client.kernel.call_at(client.kernel.now + self._timeout_ns, self._send_syn, None)
+        else:
+            carry(wire, client, SYN, 0, b"", self._syn_arrives, server)
+        if client.attempt is self and client.state is CONNECTING:
+            deadline = kernel.now + self._timeout_ns
+            if client.user_timeout_ns:
+                deadline = min(deadline, self._began_at + client.user_timeout_ns)
+            self._timer = kernel.call_at(deadline, self._send_syn, None)
             self._timeout_ns *= 2
 
     def _syn_arrives(self, server: Host) -> None:
         client = self.client
-        if client.attempt is not self or self._child is not None:
+        if client.attempt is not self or server.down:
+            return
+        back = client.fabric.wire(server, client.host)
+        if self._child is not None:
+            self._answer_syn(back)  # the first answer was lost, or is on its way yet
             return
         found = [socket for socket in server.tcp.at(*self.target) if socket.listening]
         listener = pick(found, client.local) if found and client.local is not None else None
-        back = client.fabric.wire(server, client.host)
         if listener is None:
             if client.local == self.target and server is client.host:
                 self._meet_itself(back)
             elif back.perfect:
                 self._fail(errno.ECONNREFUSED)
-            elif not back.lost():
-                client.kernel.call_at(client.kernel.now + back.delay_ns(), self._fail, errno.ECONNREFUSED)
+            else:
+                carry(back, client, RST | ACK, 0, b"", self._fail, errno.ECONNREFUSED)
             return
         assert isinstance(listener, StreamSocket) and listener.accepting is not None
         if listener.accepting.full:
             client.kernel.log.append((client.kernel.now, listener.title, "backlog full"))
             return  # the SYN goes unanswered and is sent again, as on Linux
-        if back.lost():
-            return  # the client's next SYN is answered again
-        self._child = child = self._make_child(listener, server)
+        self._listener = listener
+        self._child = self._make_child(listener, server)
+        self._answer_syn(back)
+
+    def _answer_syn(self, back: Wire) -> None:
+        """Send a SYN-ACK."""
+        child = self._child
+        assert child is not None
         if back.perfect:
-            self._established((listener, child))
+            self._established(child)
         else:
-            client.kernel.call_at(client.kernel.now + back.delay_ns(), self._established, (listener, child))
+            carry(back, child, SYN | ACK, 0, b"", self._established, child)
 
     def _meet_itself(self, wire: Wire) -> None:
         """A socket that connects to its own address opens the connection from both sides at once (RFC 9293, 3.5) and is its own peer."""
@@ -188,57 +208,79 @@ class Attempt:
         child.options.update(listener.options)
         child.reuse_address = listener.reuse_address
         child.reuse_port = listener.reuse_port
-        child.linger_reset = listener.linger_reset
+        child.linger_reset, child.linger_ns = listener.linger_reset, listener.linger_ns
         child.read_shut = listener.read_shut  # it was shut down before it listened
         return child
 
-    def _established(self, ends: tuple[StreamSocket, StreamSocket]) -> None:
+    def _established(self, child: StreamSocket) -> None:
         """The SYN-ACK is here; the accepting side learns of it one trip later."""
         client = self.client
-        listener, child = ends
         if client.attempt is not self:
             return
         self._cancel_timer()
         client.attempt = None
         fabric = client.fabric
-        out = fabric.wire(client.host, child.host)
+        out, back = fabric.wire(client.host, child.host), fabric.wire(child.host, client.host)
+        client.first_round_trip_ns = child.first_round_trip_ns = client.kernel.now - self._sent_at
+        child.embryo = self._accepted
         client.join(child, out)
-        child.join(client, fabric.wire(child.host, client.host))
+        child.join(client, back)
         child.bound_ip = self.target[0]
         child.table.hold(self.target[1], child.reuse_address)
         client.unreported = True
         client.wake_writers()
         if out.perfect:
-            self._accepted(ends)
-        else:
+            self._accepted()
+        if child.embryo is not None:
             self._timeout_ns = SYN_RTO_NS
-            self._tries = 1
-            self._acknowledge(ends)
+            self._tries = 0
+            self._acknowledge(None)
 
-    def _acknowledge(self, ends: tuple[StreamSocket, StreamSocket]) -> None:
+    def _acknowledge(self, _: object) -> None:
         """Answer the SYN-ACK, which the server repeats until an answer arrives."""
-        _, child = ends
-        client = self.client
-        out, kernel = client.fabric.wire(client.host, child.host), client.kernel
-        if not out.lost():
-            kernel.call_at(kernel.now + out.delay_ns(), self._accepted, ends)
-        elif self._tries < SYNACK_TRIES:
-            self._tries += 1
-            kernel.call_at(kernel.now + self._timeout_ns, self._acknowledge, ends)
-            self._timeout_ns *= 2
-        else:
-            child.orphan = child.deaf = True  # what comes later meets nobody
+        client, child = self.client, self._child
+        self._answer_timer = None
+        if child is None or child.embryo is None:
+            return
+        if self._tries >= SYNACK_TRIES:
+            child.vanish()  # what comes later meets nobody
+            return
+        self._tries += 1
+        kernel = client.kernel
+        if client.state is CONNECTED:
+            carry(client.fabric.wire(client.host, child.host), client, ACK, 1, b"", self._acknowledged, None)
+        self._answer_timer = kernel.call_at(kernel.now + self._timeout_ns, self._acknowledge, None)
+        self._timeout_ns *= 2
 
-    @staticmethod
-    def _accepted(ends: tuple[StreamSocket, StreamSocket]) -> None:
-        listener, child = ends
+    def _acknowledged(self, _: object) -> None:
+        if self._child is not None and self._child.embryo is not None:
+            self._accepted()
+
+    def _accepted(self) -> None:
+        """The handshake is complete: the last acknowledgement has arrived, or data with it."""
+        child, listener = self._child, self._listener
+        assert child is not None and listener is not None
         if listener.accepting is None or not listener.listening:
+            self._answered(child)
+            if listener.vanished:
+                child.vanish()
+                return
             child.orphan = child.deaf = True
             child.send_reset()
             return
+        if listener.accepting.full:
+            child.kernel.log.append((child.kernel.now, listener.title, "backlog full"))
+            return  # the acknowledgement goes unheard, and the SYN-ACK is sent again
+        self._answered(child)
         listener.accepting.add(child)
         if listener.write_shut:
             child.shutdown(False, True)
+
+    def _answered(self, child: StreamSocket) -> None:
+        child.embryo = None
+        if self._answer_timer is not None:
+            child.kernel.call_off(self._answer_timer)
+            self._answer_timer = None
 
     def _fail(self, number: int) -> None:
         client = self.client

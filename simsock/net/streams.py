@@ -2,32 +2,35 @@
 
 PYTEST_DONT_REWRITE
 
-Owns connections: bytes in order, finite buffers, half-close, resets (RFC 9293). Does not know Python's socket objects. Modelled: windows
-made of the receiver's free buffer, retransmission of what a link loses (it comes later), FIN and RST in their place, errors as Linux
-reports them. Simpler than reality: no congestion control, and segments that are lost delay those behind them instead of being selectively
-acknowledged; who measures throughput under loss could tell. Laws:
+Owns connections: bytes in order, finite buffers, half-close, resets (RFC 9293), errors as Linux reports them. Does not know Python's socket
+objects, nor how bytes survive an imperfect way: ``tcp_sending.py`` and ``tcp_receiving.py`` do. Laws:
 
-* over a perfect link bytes go straight into the peer's buffer: no timer, no packet object;
+* over a perfect link bytes go straight into the peer's buffer: no timer, no segment object;
 * what was accepted from the program is delivered once, in order, or the peer learns of a reset.
 """
 
 from __future__ import annotations
 
 import errno
-from collections import deque
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from simsock.kernel.files import POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP
 from simsock.net.addresses import format_endpoint
-from simsock.net.links import RTO_CEILING_NS, RTO_FLOOR_NS, SEGMENT_BYTES_MAX, SEGMENT_HEADERS_BYTES, SEGMENT_TRIES
 from simsock.net.sockets import Received, Socket, os_error
+from simsock.net.tcp_keepalive import Keepalive
+from simsock.net.tcp_options import check, keepalive_times, keeps_alive, user_timeout_ns
+from simsock.net.tcp_segments import ACK, RST, carry
+from simsock.net.tcp_sending import Sender
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from simsock.net.fabric import Fabric, Host
     from simsock.net.links import Wire
     from simsock.net.listeners import AcceptQueue
     from simsock.net.ports import PortTable
+    from simsock.net.tcp_receiving import Receiver
 
 SOCK_STREAM = 1
 BUFFERS = (131_072, 131_072)
@@ -38,39 +41,37 @@ NEW, CONNECTING, CONNECTED, CLOSED, FAILED = "new", "connecting", "connected", "
 """CLOSED: both directions are over, or a reset came. FAILED: connect(2) failed in the background and nobody called it again since."""
 
 
-class Flight:
-    """Something on its way from one end to the other: what it does on arrival, and how often it was sent."""
-
-    __slots__ = ("action", "landed", "timeout_ns", "tries", "what")
-
-    def __init__(self, action: Any, what: bytes | None, timeout_ns: int) -> None:
-        self.action = action
-        self.what = what
-        self.timeout_ns = timeout_ns
-        self.tries = 0
-        self.landed = False
-
-
 class StreamSocket(Socket):
     """One end of a connection, or a socket that may become one, or a listener (then ``accepting`` is set)."""
 
     __slots__ = (
         "accepting",
+        "active",
         "attempt",
         "cut",
         "deaf",
+        "embryo",
         "eof",
+        "fin_acked",
         "fin_sent",
-        "flying",
+        "finished",
+        "first_round_trip_ns",
+        "flow",
+        "inbox",
+        "keepalive",
         "last_arrival",
+        "linger_ns",
         "linger_reset",
         "orphan",
         "peer",
-        "pipe",
+        "plain",
         "rx",
+        "sent",
         "state",
         "tx",
         "unreported",
+        "user_timeout_ns",
+        "vanished",
         "wire",
     )
 
@@ -94,11 +95,30 @@ class StreamSocket(Socket):
         self.deaf = False
         """Data that arrives is answered by a reset: an orphan, a dead end, or one that is shut down both ways."""
         self.linger_reset = False
-        self.flying = 0
-        """Bytes that were sent and have not been passed on to the peer."""
-        self.pipe: deque[Flight] = deque()
-        """What was sent and not passed on, in order."""
+        self.linger_ns = 0
+        """How long close(2) waits until everything is acknowledged."""
+        self.active = False
+        """It sent its FIN before it got the peer's: it is the one that keeps its port."""
+        self.fin_acked = False
+        self.finished = False
+        """Over in good order: what comes again is acknowledged again."""
+        self.vanished = False
+        """Gone with its host's memory."""
+        self.sent = 1
+        """The next sequence number, while no machine counts them."""
+        self.first_round_trip_ns: int | None = 0
+        self.user_timeout_ns = 0
+        self.plain = True
+        """Nobody counts segments, nor how long this connection has been idle."""
+        self.flow: Sender | None = None
+        """The machine that sends, unless all is perfect."""
+        self.inbox: Receiver | None = None
+        """The peer's machine's other half."""
+        self.keepalive: Keepalive | None = None
+        self.embryo: Callable[[], None] | None = None
+        """Of an accepting end whose handshake is not complete: completes it."""
         self.last_arrival = 0
+        """When the latest segment that this end has sent arrives."""
         self.cut: Any = None
 
     # -- becoming connected ------------------------------------------------------------------------------------------------------------
@@ -111,10 +131,44 @@ class StreamSocket(Socket):
         if self.local is not None:
             self.title = f"{self.host.name}:{self.local[1]}->{format_endpoint(self.remote)}"
         self.cut = self.fabric.cutter(self)
+        if self.options:
+            self._heed_options()
+
+    def set_option(self, level: int, name: int, value: Any) -> None:
+        check(level, name, value)
+        super().set_option(level, name, value)
+        self._heed_options()
+
+    def _heed_options(self) -> None:
+        options = self.options
+        self.user_timeout_ns = user_timeout_ns(options)
+        if self.state is not CONNECTED or self.peer is None:
+            return
+        on = keeps_alive(options)
+        if self.keepalive is None:
+            if on:
+                self.keepalive = Keepalive(self)
+                self.plain = self.peer.plain = False
+        elif on:
+            self.keepalive.set_again()
+        else:
+            self.keepalive.stop()
+            self.keepalive = None
+
+    @property
+    def keepalive_times(self) -> tuple[int, int, int]:
+        """(seconds idle, seconds between probes, how many probes)."""
+        return keepalive_times(self.options)
+
+    @property
+    def next_seq(self) -> int:
+        """The sequence number of what is sent next."""
+        return self.sent if self.flow is None else self.flow.nxt
 
     def start_over(self) -> None:
         super().start_over()
-        self.eof = self.fin_sent = self.deaf = False
+        self.eof = self.fin_sent = self.fin_acked = self.active = self.finished = self.deaf = False
+        self.sent = 1
         self.rx.clear()
 
     @property
@@ -161,13 +215,20 @@ class StreamSocket(Socket):
 
     def _consumed(self) -> None:
         """Room appeared in the receive buffer: the sender hears of it, over the way back."""
+        inbox = self.inbox
+        if inbox is not None:
+            inbox.consumed()
+            return
         peer = self.peer
         if peer is not None and peer.tx:
             wire = self.wire
-            if wire is None or wire.perfect:
+            if wire is None or (wire.perfect and peer.wire.perfect):  # type: ignore[union-attr]  # connected: has a wire
                 peer.pump()
             else:
-                self.kernel.call_at(self.kernel.now + wire.delay_ns(), StreamSocket.pump, peer)
+                # The way was perfect when the peer ran out of room: it does not know of this.
+                flow = peer.start_flow(0)
+                flow.pump()
+                flow.receiver.consumed()
 
     # -- writing -------------------------------------------------------------------------------------------------------------------
 
@@ -181,16 +242,17 @@ class StreamSocket(Socket):
             raise os_error(errno.EPIPE)
         count = len(data)
         tx = self.tx
-        if not tx:
+        if not tx and self.plain:
             peer = self.peer
-            if self.wire.perfect and not self.pipe and peer is not None:  # type: ignore[union-attr]  # connected: has a wire
+            if peer is not None and self.wire.perfect and peer.wire.perfect:  # type: ignore[union-attr]  # connected: has a wire
                 room = peer.receive_bytes_max - len(peer.rx)
                 if count <= room and not peer.deaf:
                     peer.rx += data
+                    self.sent += count
                     if peer.readers or peer.pollers:
                         peer.wake_readers()
                     return count
-        room = self.send_bytes_max - len(tx)
+        room = self.send_bytes_max - self.unsent_and_unacknowledged
         if room <= 0:
             return 0
         if count > room:
@@ -200,92 +262,82 @@ class StreamSocket(Socket):
         self.pump()
         return count
 
+    @property
+    def unsent_and_unacknowledged(self) -> int:
+        """Bytes in the send buffer."""
+        flow = self.flow
+        return len(self.tx) if flow is None else len(self.tx) + flow.nxt - flow.una
+
     def pump(self) -> None:
         """Move what may be sent: as much as the receiver's window has room for."""
         tx, peer, wire = self.tx, self.peer, self.wire
         if peer is None or wire is None:
             tx.clear()
             return
+        if not (wire.perfect and peer.wire.perfect) or self.flow is not None or peer.vanished:  # type: ignore[union-attr]  # as above
+            self._pump_segments(peer)
+            return
         if tx and peer.deaf:
             tx.clear()
-            self._depart(StreamSocket._meets_nobody, None)
+            peer.meets_nobody()
             return
         if tx:
-            room = peer.receive_bytes_max - len(peer.rx) - self.flying
+            room = peer.receive_bytes_max - len(peer.rx)
             if room > 0:
-                if wire.perfect and not self.pipe:
-                    part = bytes(tx[:room])
-                    del tx[:room]
-                    peer.arrive_bytes(part)
-                else:
-                    self._send_segments(min(room, len(tx)))
+                if not self.plain:
+                    self._heard(peer)
+                part = bytes(tx[:room])
+                del tx[:room]
+                self.sent += len(part)
+                peer.arrive_bytes(part)
                 if len(tx) < self.send_bytes_max and (self.writers or self.pollers):
                     self.wake_writers()
         if self.write_shut and not tx and not self.fin_sent:
-            self.fin_sent = True
+            self.fin_sent = self.fin_acked = True
+            self.sent += 1
             self.deaf = self.deaf or self.read_shut
-            self._depart(StreamSocket._fin_arrives, None)
+            peer.fin_arrives()
+            self.fin_acknowledged()
 
-    def _send_segments(self, count: int) -> None:
-        tx = self.tx
-        while count > 0:
-            part = bytes(tx[: min(count, SEGMENT_BYTES_MAX)])
-            del tx[: len(part)]
-            count -= len(part)
-            self.flying += len(part)
-            self._depart(StreamSocket._segment_arrives, part)
+    def _heard(self, peer: StreamSocket) -> None:
+        """Bytes went one way and their acknowledgement the other, at once."""
+        for end in (self, peer):
+            if end.keepalive is not None:
+                end.keepalive.hears()
 
-    def _depart(self, action: Any, what: bytes | None) -> None:
-        """Put something on the wire. It arrives in order, after as many retransmissions as the link's losses need."""
-        wire = self.wire
-        assert wire is not None
-        if wire.perfect and not self.pipe:
-            action((self, what))
+    def _pump_segments(self, peer: StreamSocket) -> None:
+        """The same over an imperfect way, or while something is on its way yet."""
+        flow = self.flow
+        if not self.tx and (self.fin_sent or not self.write_shut):
             return
-        flight = Flight(action, what, max(RTO_FLOOR_NS, 2 * wire.latency_ns))
-        self.pipe.append(flight)
-        self._transmit(flight)
-
-    def _transmit(self, flight: Flight) -> None:
-        """Send once, or once more; every try meets the link as it is then."""
-        if self.state is not CONNECTED:
-            return  # reset meanwhile: what was lost stays lost
-        wire, kernel = self.wire, self.kernel
-        assert wire is not None
-        if flight.tries >= SEGMENT_TRIES:
-            self.reset(errno.ETIMEDOUT)
+        if flow is None:
+            flow = self.start_flow(max(0, peer.receive_bytes_max - len(peer.rx)))
+        elif flow.idle and not flow.probe.armed and self.wire.perfect and peer.wire.perfect and not peer.vanished:  # type: ignore[union-attr]
+            self.sent = flow.nxt
+            self._stop_flow()
+            peer.inbox = None
+            self.pump()
             return
-        flight.tries += 1
-        size = SEGMENT_HEADERS_BYTES + len(flight.what or b"")
-        if wire.lost(size):
-            kernel.call_at(kernel.now + flight.timeout_ns, self._transmit, flight)
-            flight.timeout_ns = min(flight.timeout_ns * 2, RTO_CEILING_NS)
-        else:
-            arrival = kernel.now + wire.delay_ns(size)
-            self.last_arrival = max(self.last_arrival, arrival)
-            kernel.call_at(arrival, self._land, flight)
+        flow.pump()
 
-    def _land(self, flight: Flight) -> None:
-        """A packet is there; it is passed on once all before it are."""
-        flight.landed = True
-        pipe = self.pipe
-        while pipe and pipe[0].landed:
-            first = pipe.popleft()
-            first.action((self, first.what))
+    def start_flow(self, room: int) -> Sender:
+        """From now on segments are counted. The peer has so much room, as far as this end knows."""
+        peer = self.peer
+        assert peer is not None and self.flow is None
+        self.flow = Sender(self, peer, room)
+        peer.inbox = self.flow.receiver
+        self.plain = False
+        return self.flow
 
-    @staticmethod
-    def _segment_arrives(flight: tuple[StreamSocket, bytes]) -> None:
-        sender, data = flight
-        sender.flying -= len(data)
-        peer = sender.peer
-        if peer is None:
-            return
-        if peer.deaf:
-            sender._meets_nobody(flight)
-            return
-        peer.arrive_bytes(data)
-        if sender.tx or sender.write_shut:
-            sender.pump()
+    def _stop_flow(self) -> None:
+        if self.flow is not None:
+            self.flow.stop()
+            self.flow = None
+            self.plain = self.keepalive is None and (self.peer is None or self.peer.keepalive is None)
+
+    def tell_retransmission(self, why: str, seq: int) -> None:
+        """Note that something is sent again."""
+        self.kernel.log.append((self.kernel.now, self.title, why, seq))
 
     def arrive_bytes(self, data: bytes) -> None:
         """Bytes are there."""
@@ -294,43 +346,42 @@ class StreamSocket(Socket):
             self.kernel.log.append((self.kernel.now, self.title, "arrive", len(data), crc32(data)))
         self.wake_readers()
 
-    @staticmethod
-    def _meets_nobody(flight: tuple[StreamSocket, Any]) -> None:
-        """Data reached a socket that takes none any more: a RST comes back."""
-        sender = flight[0]
-        sender.tx.clear()
-        peer = sender.peer
-        if peer is not None and peer.state is CONNECTED and not peer.orphan:
-            peer.error = errno.ECONNRESET
-            peer.wake_readers()
-            peer.wake_writers()
-        sender._ask_again(0)
-
-    def _ask_again(self, tries: int) -> None:
-        """What was sent meets nobody: it is sent again until the RST gets through."""
+    def meets_nobody(self) -> None:
+        """Data reached this end, which takes none any more: a RST goes back."""
         peer = self.peer
-        if peer is None or self.state is not CONNECTED or peer.send_reset():
+        if self.state is not CONNECTED:
+            if peer is not None:
+                self.refuse(peer)
             return
-        if tries >= SEGMENT_TRIES:
-            self.reset(errno.ETIMEDOUT)
-        else:
-            self.kernel.call_at(self.kernel.now + min(RTO_FLOOR_NS << tries, RTO_CEILING_NS), self._ask_again, tries + 1)
+        if not self.orphan:
+            self.error = errno.ECONNRESET
+            self.wake_readers()
+        self.wake_writers()
+        self.send_reset()
 
-    @staticmethod
-    def _fin_arrives(flight: tuple[StreamSocket, Any]) -> None:
-        sender = flight[0]
-        peer = sender.peer
-        if peer is not None:
-            peer.eof = True
-            peer.wake_readers()
-            if peer.pollers:
-                peer.changed()
-            if sender.eof and peer.fin_sent and peer.state is CONNECTED:
-                # The second FIN: whoever sent the first one is the active closer and keeps its port for TIME_WAIT.
-                if peer.local is not None and peer.bound_ip:
-                    peer.table.linger(peer.local[1], peer.kernel.now + TIME_WAIT_NS, peer.reuse_address)
-                sender._finish()
-                peer._finish()
+    def fin_arrives(self) -> None:
+        """The peer sends no more."""
+        self.eof = True
+        self.active = self.fin_sent
+        self.wake_readers()
+        if self.pollers:
+            self.changed()
+        self._finish_if_over()
+
+    def fin_acknowledged(self) -> None:
+        """The peer has everything."""
+        if not self.fin_acked:
+            self.fin_acked = True
+            self.wake_writers()
+        self._finish_if_over()
+
+    def _finish_if_over(self) -> None:
+        """Both FINs have arrived: this end is over, also when the program has not closed it yet."""
+        if self.eof and self.fin_acked and self.state is CONNECTED:
+            if self.active and self.local is not None and self.bound_ip:
+                self.table.linger(self.local[1], self.kernel.now + TIME_WAIT_NS, self.reuse_address)
+            self.finished = True
+            self._end()
 
     # -- ending --------------------------------------------------------------------------------------------------------------------
 
@@ -390,20 +441,33 @@ class StreamSocket(Socket):
             self.write_shut = True
             self.pump()
 
-    def send_reset(self) -> bool:
-        """RST to the peer; this end is gone at once. False when it is lost: a RST is not sent again unless the peer sends."""
-        peer, wire = self.peer, self.wire
+    def wait_closed(self) -> None:
+        """SO_LINGER with a time: close(2) waits until the peer has everything, or that time has passed."""
+        deadline = self.kernel.now + self.linger_ns
+        while self.state is CONNECTED and not self.fin_acked and self.kernel.wait(self.writers, deadline, "close", self):
+            pass
+
+    def send_reset(self) -> None:
+        """RST to the peer; this end is gone at once. One that is lost is not sent again unless the peer sends."""
+        peer = self.peer
+        under_way = self.flow is not None and not self.flow.idle
+        connected = self.state is CONNECTED
         self._die()
-        if peer is None or wire is None or peer.state is not CONNECTED:
-            return True
+        if peer is None or not connected or peer.state is not CONNECTED:
+            return
         self.kernel.log.append((self.kernel.now, self.title, "RST"))
-        if wire.perfect and not self.pipe:
+        self.refuse(peer, under_way)
+
+    def refuse(self, peer: StreamSocket, under_way: bool = False) -> None:
+        """RST, as an answer to what reached a dead end."""
+        wire = self.wire
+        if wire is None or (wire.perfect and not under_way):
             peer.reset()
-        elif wire.lost():
-            return False
         else:
-            self.kernel.call_at(max(self.last_arrival, self.kernel.now + wire.delay_ns()), StreamSocket.reset, peer)
-        return True
+            carry(wire, self, RST | ACK, self.sent, b"", StreamSocket._reset_arrives, peer)
+
+    def _reset_arrives(self) -> None:
+        self.reset()
 
     def reset(self, number: int = 0) -> None:
         """A RST arrived (or the connection was given up with errno ``number``)."""
@@ -414,10 +478,43 @@ class StreamSocket(Socket):
         self.wake_readers()
         self.wake_writers()
 
+    def hang_up(self) -> None:
+        """The link ends the connection as a proxy does: this end reads the end of the stream, and what it sends meets nobody."""
+        peer = self.peer
+        if self.state is CONNECTED and not self.eof:
+            if peer is not None:
+                peer.deaf = True
+            self.fin_arrives()
+
+    def vanish(self) -> None:
+        """The host has crashed: nobody hears of it. What reaches this end is answered by a RST once the host is up again."""
+        self.vanished = True
+        queue = self.accepting
+        if queue is not None:
+            self.accepting = None
+            self.listening = False
+            while queue.ready:
+                queue.ready.popleft().vanish()
+        if self.attempt is not None:
+            self.attempt.give_up()
+        self.rx.clear()
+        self.orphan = True
+        self._die()
+
     def _die(self) -> None:
-        self.state = CLOSED
         self.deaf = True
         self.tx.clear()
+        self._end()
+
+    def _end(self) -> None:
+        self.state = CLOSED
+        if self.flow is not None:
+            self.sent = self.flow.nxt
+            self._stop_flow()
+        self.embryo = None
+        if self.keepalive is not None:
+            self.keepalive.stop()
+            self.keepalive = None
         self._leave_port()
         self._part()
 
@@ -433,12 +530,7 @@ class StreamSocket(Socket):
         peer = self.peer
         if peer is not None and peer.state is CLOSED and self.state is CLOSED:
             self.peer = peer.peer = None
-
-    def _finish(self) -> None:
-        """Both FINs have arrived: this end is over, also when the program has not closed it yet."""
-        self.state = CLOSED
-        self._leave_port()
-        self._part()
+            self.inbox = peer.inbox = None
 
     # -- readiness -----------------------------------------------------------------------------------------------------------------
 
@@ -453,7 +545,7 @@ class StreamSocket(Socket):
             if self.write_shut:
                 bits = POLLOUT | POLLHUP if done else POLLOUT
             else:
-                used = len(self.tx)
+                used = self.unsent_and_unacknowledged
                 if self.send_bytes_max - used >= used // 2:
                     bits = POLLOUT
         elif state is CONNECTING:

@@ -34,6 +34,7 @@ from simsock.net.unix_streams import UnixConnection, UnixStream
 from simsock.stdlib import _makefile
 from simsock.stdlib._addresses import own_address, peer_address
 from simsock.stdlib._buffers import bytes_view, c_int
+from simsock.stdlib._closing import close_descriptor
 from simsock.stdlib._connecting import Connecting
 from simsock.stdlib._errors import timed_out
 from simsock.stdlib._names import current_host, fabric
@@ -185,9 +186,8 @@ class socket(Connecting, Receiving, Sending):
             value = bytes(bytes_view(value))
         if level == _SOL_SOCKET and optname == _SO_LINGER and isinstance(value, bytes) and isinstance(file, StreamSocket):
             on, seconds = int.from_bytes(value[:4], "little"), int.from_bytes(value[4:8], "little")
-            if on and seconds:
-                raise Unsupported(f"SO_LINGER with {seconds} seconds is not simulated yet; off, and on with 0 (a reset), are")
-            file.linger_reset = bool(on)
+            file.linger_reset = bool(on) and not seconds
+            file.linger_ns = seconds * NS if on else 0
         file.set_option(int(level), int(optname), value)
 
     def getsockopt(self, level: int, optname: int, buflen: int = 0, /) -> Any:
@@ -250,7 +250,7 @@ class socket(Connecting, Receiving, Sending):
         if not kernel.ending:
             kernel.point()
             kernel.log.append((kernel.now, kernel.current.path, "close", getattr(file, "title", file.kind)))
-        kernel.process.close(fd)
+        close_descriptor(kernel, fd)
 
     def detach(self) -> int:
         """Give the descriptor away: the object is closed, the connection is not."""

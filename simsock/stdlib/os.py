@@ -17,6 +17,7 @@ from simsock.errors import Unsupported
 from simsock.kernel import session
 from simsock.kernel.files import FIRST_DESCRIPTOR, bad_descriptor
 from simsock.net.sockets import Socket, os_error
+from simsock.stdlib._closing import close_descriptor
 from simsock.stdlib._socketobject import socket
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def close(fd: int) -> None:
         _close(fd)
         return
     kernel.point()
-    kernel.process.close(fd)
+    close_descriptor(kernel, fd)
 
 
 def dup(fd: int, /) -> int:

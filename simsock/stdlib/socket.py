@@ -20,6 +20,7 @@ from simsock.net.addresses import AF_INET6 as _AF_INET6
 from simsock.net.addresses import AF_UNIX as _AF_UNIX
 from simsock.net.sockets import os_error
 from simsock.stdlib._buffers import c_int
+from simsock.stdlib._closing import close_descriptor
 from simsock.stdlib._errors import UnsupportedName
 from simsock.stdlib._names import (
     current_host,
@@ -176,7 +177,7 @@ def close(fd: int, /) -> None:
     fd = c_int(fd)
     kernel = session.kernel()
     kernel.point()
-    kernel.process.close(fd)
+    close_descriptor(kernel, fd)
 
 
 def dup(fd: int, /) -> int:

@@ -206,8 +206,8 @@ def test_a_task_that_only_let_others_go_first_is_told_as_giving_way():
 
 
 def test_a_lost_packet_is_counted_from_one_and_named_with_its_direction():
-    story, outcome = told(ten_bytes_in_time, [("link client->server loss", 1, 1)], link=simsock.Link(latency="5ms", loss=0.1))
-    assert [str(step) for step in story.steps] == ["packet 2 client->server was lost"]
+    story, outcome = told(ten_bytes_in_time, [("link client->server loss", 2, 1)], link=simsock.Link(latency="5ms", loss=0.1))
+    assert [str(step) for step in story.steps] == ["packet 3 client->server was lost"]
     assert isinstance(outcome.error, AssertionError)
 
 

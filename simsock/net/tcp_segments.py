@@ -1,0 +1,61 @@
+"""Segments of a stream on an imperfect way, and the one place where each of them sets out.
+
+PYTEST_DONT_REWRITE
+
+Owns what a sender remembers about a segment, and the questions to the wire. Does not know why a segment is sent. Sequence numbers count
+from 0, which is the SYN's (RFC 9293). Laws: whatever a stream sends over an imperfect way passes ``carry``; segments keep their order
+unless the link reorders on purpose.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from simsock.net.links import SEGMENT_HEADERS_BYTES
+
+if TYPE_CHECKING:
+    from simsock.net.links import Wire
+    from simsock.net.streams import StreamSocket
+
+FIN, SYN, RST, PSH, ACK = 0x01, 0x02, 0x04, 0x08, 0x10
+"""RFC 9293's bits."""
+
+
+class Segment:
+    """Bytes, or a FIN, that are to be acknowledged."""
+
+    __slots__ = ("ack", "again", "data", "end", "fin", "first_at", "flying", "lost", "sacked", "sent_at", "seq")
+
+    def __init__(self, seq: int, data: bytes, fin: bool, now: int) -> None:
+        self.seq = seq
+        self.data = data
+        self.fin = fin
+        self.end = seq + len(data) + fin
+        """The sequence number after it; a FIN takes one."""
+        self.first_at = self.sent_at = now
+        """Virtual nanoseconds: of the first try, of the latest."""
+        self.ack = 0
+        """What its sender acknowledged with the latest try."""
+        self.flying = False
+        """Counted among the bytes that are on their way."""
+        self.sacked = False
+        """Acknowledged out of order (RFC 2018)."""
+        self.lost = False
+        """Taken for lost, and not sent again since."""
+        self.again = False
+        """Sent more than once: tells nothing about the round trip (Karn's rule)."""
+
+
+def carry(wire: Wire, end: StreamSocket, flags: int, seq: int, data: bytes, action: Any, argument: Any) -> bool:
+    """Put a segment of ``end`` on the wire: ``action(argument)`` on arrival. False when it is lost."""
+    size = SEGMENT_HEADERS_BYTES + len(data)
+    if wire.lost(size):
+        return False
+    kernel = end.kernel
+    arrival = kernel.now + wire.delay_ns(size)
+    if arrival >= end.last_arrival:
+        end.last_arrival = arrival
+    elif not wire.link.reorder and not wire.link.reorder_every:
+        arrival = end.last_arrival
+    kernel.call_at(arrival, action, argument)
+    return True
