@@ -91,7 +91,7 @@ def accept(socket: StreamSocket) -> StreamSocket | None:
 class Attempt:
     """One connect(2) under way."""
 
-    __slots__ = ("_answer_timer", "_began_at", "_child", "_listener", "_sent_at", "_timeout_ns", "_timer", "_tries", "client", "target")
+    __slots__ = ("_answer_timer", "_began_at", "_child", "_listener", "_timeout_ns", "_timer", "_tries", "client", "target")
 
     def __init__(self, client: StreamSocket, target: Endpoint) -> None:
         self.client = client
@@ -99,7 +99,7 @@ class Attempt:
         self._tries = 0
         self._timeout_ns = SYN_RTO_NS
         self._timer: Any = None
-        self._began_at = self._sent_at = client.kernel.now
+        self._began_at = client.kernel.now
         self._listener: StreamSocket | None = None
         self._child: StreamSocket | None = None
         self._answer_timer: Any = None
@@ -134,14 +134,13 @@ class Attempt:
             self._fail(errno.ETIMEDOUT)
             return
         self._tries += 1
-        self._sent_at = kernel.now
         server = client.fabric.host_at(client.host, self.target[0])
         assert server is not None  # looked up before the attempt began
         wire = client.fabric.wire(client.host, server)
         if wire.perfect:
-            self._syn_arrives(server)
+            self._syn_arrives((server, kernel.now))
         else:
-            carry(wire, client, SYN, 0, b"", self._syn_arrives, server)
+            carry(wire, client, SYN, 0, b"", self._syn_arrives, (server, kernel.now))
         if client.attempt is self and client.state is CONNECTING:
             deadline = kernel.now + self._timeout_ns
             if client.user_timeout_ns:
@@ -149,13 +148,15 @@ class Attempt:
             self._timer = kernel.call_at(deadline, self._send_syn, None)
             self._timeout_ns *= 2
 
-    def _syn_arrives(self, server: Host) -> None:
+    def _syn_arrives(self, syn: tuple[Host, int]) -> None:
+        """A SYN is there, with the time at which it was sent: it comes back with the answer, as a timestamp does (RFC 7323)."""
+        server, sent_at = syn
         client = self.client
         if client.attempt is not self or server.down:
             return
         back = client.fabric.wire(server, client.host)
         if self._child is not None:
-            self._answer_syn(back)  # the first answer was lost, or is on its way yet
+            self._answer_syn(back, sent_at)  # the first answer was lost, or is on its way yet
             return
         found = [socket for socket in server.tcp.at(*self.target) if socket.listening]
         listener = pick(found, client.local) if found and client.local is not None else None
@@ -173,16 +174,16 @@ class Attempt:
             return  # the SYN goes unanswered and is sent again, as on Linux
         self._listener = listener
         self._child = self._make_child(listener, server)
-        self._answer_syn(back)
+        self._answer_syn(back, sent_at)
 
-    def _answer_syn(self, back: Wire) -> None:
+    def _answer_syn(self, back: Wire, sent_at: int) -> None:
         """Send a SYN-ACK."""
         child = self._child
         assert child is not None
         if back.perfect:
-            self._established(child)
+            self._established((child, sent_at))
         else:
-            carry(back, child, SYN | ACK, 0, b"", self._established, child)
+            carry(back, child, SYN | ACK, 0, b"", self._established, (child, sent_at))
 
     def _meet_itself(self, wire: Wire) -> None:
         """A socket that connects to its own address opens the connection from both sides at once (RFC 9293, 3.5) and is its own peer."""
@@ -212,8 +213,9 @@ class Attempt:
         child.read_shut = listener.read_shut  # it was shut down before it listened
         return child
 
-    def _established(self, child: StreamSocket) -> None:
+    def _established(self, answer: tuple[StreamSocket, int]) -> None:
         """The SYN-ACK is here; the accepting side learns of it one trip later."""
+        child, sent_at = answer
         client = self.client
         if client.attempt is not self:
             return
@@ -221,7 +223,7 @@ class Attempt:
         client.attempt = None
         fabric = client.fabric
         out, back = fabric.wire(client.host, child.host), fabric.wire(child.host, client.host)
-        client.first_round_trip_ns = child.first_round_trip_ns = client.kernel.now - self._sent_at
+        client.first_round_trip_ns = child.first_round_trip_ns = client.kernel.now - sent_at
         child.embryo = self._accepted
         client.join(child, out)
         child.join(client, back)

@@ -108,8 +108,8 @@ class StreamSocket(Socket):
         """The next sequence number, while no machine counts them."""
         self.first_round_trip_ns: int | None = 0
         self.user_timeout_ns = 0
-        self.plain = True
-        """Nobody counts segments, nor how long this connection has been idle."""
+        self.plain = False
+        """Connected, and nobody counts segments, nor how long this connection has been idle."""
         self.flow: Sender | None = None
         """The machine that sends, unless all is perfect."""
         self.inbox: Receiver | None = None
@@ -131,6 +131,7 @@ class StreamSocket(Socket):
         if self.local is not None:
             self.title = f"{self.host.name}:{self.local[1]}->{format_endpoint(self.remote)}"
         self.cut = self.fabric.cutter(self)
+        self.plain = peer is not None and self.keepalive is None and peer.keepalive is None
         if self.options:
             self._heed_options()
 
@@ -234,24 +235,24 @@ class StreamSocket(Socket):
 
     def write(self, data: Any) -> int:
         """Take as many bytes as fit; 0 when none do (the caller waits). Raises EPIPE, the pending error."""
+        tx = self.tx
+        count = len(data)
+        if self.plain and not tx and not self.error and not self.write_shut:
+            peer: Any = self.peer
+            if self.wire.perfect and peer.wire.perfect and not peer.deaf:  # type: ignore[union-attr]  # plain: connected
+                rx = peer.rx
+                if count <= peer.receive_bytes_max - len(rx):
+                    rx += data
+                    self.sent += count
+                    if peer.readers or peer.pollers:
+                        peer.wake_readers()
+                    return count
         if self.error:
             self.take_error()
         if self.write_shut or self.state is not CONNECTED:
             if self.state is CONNECTING and not self.write_shut:
                 return 0
             raise os_error(errno.EPIPE)
-        count = len(data)
-        tx = self.tx
-        if not tx and self.plain:
-            peer = self.peer
-            if peer is not None and self.wire.perfect and peer.wire.perfect:  # type: ignore[union-attr]  # connected: has a wire
-                room = peer.receive_bytes_max - len(peer.rx)
-                if count <= room and not peer.deaf:
-                    peer.rx += data
-                    self.sent += count
-                    if peer.readers or peer.pollers:
-                        peer.wake_readers()
-                    return count
         room = self.send_bytes_max - self.unsent_and_unacknowledged
         if room <= 0:
             return 0
@@ -333,7 +334,7 @@ class StreamSocket(Socket):
         if self.flow is not None:
             self.flow.stop()
             self.flow = None
-            self.plain = self.keepalive is None and (self.peer is None or self.peer.keepalive is None)
+            self.plain = self.keepalive is None and self.peer is not None and self.peer.keepalive is None
 
     def tell_retransmission(self, why: str, seq: int) -> None:
         """Note that something is sent again."""
@@ -511,6 +512,7 @@ class StreamSocket(Socket):
         if self.flow is not None:
             self.sent = self.flow.nxt
             self._stop_flow()
+        self.plain = False
         self.embryo = None
         if self.keepalive is not None:
             self.keepalive.stop()

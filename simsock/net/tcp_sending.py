@@ -16,11 +16,11 @@ import errno
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from simsock.net.links import RTO_CEILING_NS, SEGMENT_BYTES_MAX
+from simsock.net.links import RTO_CEILING_NS
 from simsock.net.tcp_background import Background
 from simsock.net.tcp_congestion import Congestion
 from simsock.net.tcp_receiving import Receiver
-from simsock.net.tcp_segments import ACK, FIN, PSH, Segment, carry
+from simsock.net.tcp_segments import ACK, FIN, PSH, Segment, carry, segment_bytes_max
 from simsock.net.tcp_timeout import RoundTrip
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ class Sender:
         "probe",
         "receiver",
         "round_trip",
+        "segment_bytes",
         "segments",
         "stream",
         "una",
@@ -72,7 +73,8 @@ class Sender:
         self.receiver = Receiver(peer, self, stream.sent, room)
         self.segments: deque[Segment] = deque()
         self.round_trip = RoundTrip(stream.first_round_trip_ns)
-        self.congestion = Congestion(SEGMENT_BYTES_MAX)
+        self.segment_bytes = segment_bytes_max(stream.wire, peer.wire)
+        self.congestion = Congestion(self.segment_bytes)
         self.over = False
         self._edge = self.una + room
         """Up to where the receiver has room."""
@@ -115,12 +117,12 @@ class Sender:
         """Send what may be sent: first again what was lost, then what is new."""
         stream, congestion = self.stream, self.congestion
         while self._lost:
-            if self._flying and self._flying + SEGMENT_BYTES_MAX > congestion.window:
+            if self._flying and self._flying + self.segment_bytes > congestion.window:
                 return
             self._repair()
         tx = stream.tx
         while tx:
-            size = min(len(tx), SEGMENT_BYTES_MAX)
+            size = min(len(tx), self.segment_bytes)
             if self._flying and self._flying + size > congestion.window:
                 self._limited = True
                 return
@@ -224,7 +226,7 @@ class Sender:
         if ack >= self._recover:
             self._recover = -1
             self._fast = False
-        if not self._fast and (self._limited or flying_before + SEGMENT_BYTES_MAX >= self.congestion.window):
+        if not self._fast and (self._limited or flying_before + self.segment_bytes >= self.congestion.window):
             self._limited = False
             self.congestion.grow(acknowledged)
         if segments:

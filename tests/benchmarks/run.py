@@ -253,6 +253,40 @@ def bench_fuzz(quick: bool) -> list[str]:
     return [f"{1e6 / ours:,.0f} examples/s", "", "", ">= 400 examples/s"]
 
 
+def transfer(segments: int, **impairments: object) -> float:
+    """Seconds that so many segments of a stream take over a link."""
+    from simsock.net.links import SEGMENT_BYTES_MAX
+
+    size = segments * SEGMENT_BYTES_MAX
+    with Simulation(patch=False) as sim:
+        sim.link("client", "server", **impairments)
+        network = sim.network.socket
+        with sim.host("server") as host:
+            listener = network.create_server((host.addresses[0], 80))
+
+        def send() -> None:
+            with network.create_connection(("server", 80)) as client:
+                client.sendall(bytes(size))
+
+        sim.spawn(send, host="client")
+        peer, _ = listener.accept()
+        began, count = clock(), 0
+        while part := peer.recv(1 << 20):
+            count += len(part)
+        took = clock() - began
+        assert count == size
+        peer.close()
+        listener.close()
+    return took
+
+
+def bench_lossy_segments(quick: bool) -> list[str]:
+    """Segments a second of real time over a link that loses 1 %, both ways, has jitter and takes 20 ms."""
+    segments = 2_000 if quick else 20_000
+    lossy, late = alternate(5, lambda: transfer(segments, latency="20ms", jitter="2ms", loss="1%"), lambda: transfer(segments, latency="20ms"))
+    return [f"{segments / lossy:,.0f} /s", "-", f"latency only: {segments / late:,.0f} /s", ">= 20,000 /s"]
+
+
 def main() -> int:
     """Run the benchmarks that were asked for."""
     benchmarks = {name.removeprefix("bench_"): fn for name, fn in globals().items() if name.startswith("bench_")}
