@@ -40,9 +40,10 @@ class Receiver:
         self._blocks: list[tuple[int, int]] = []
         """Stretches behind holes, the latest first."""
 
-    def arrives(self, segment: Segment) -> None:
-        """A segment is there."""
+    def arrives(self, packet: tuple[Segment, int]) -> None:
+        """A segment is there, and when it was sent."""
         stream = self.stream
+        segment, sent_at = packet
         if stream.state is not CONNECTED:
             self._meets_dead_end()
             return
@@ -53,13 +54,15 @@ class Receiver:
             if stream.state is not CONNECTED or stream.embryo is not None:
                 return
         if stream.flow is not None and segment.ack > stream.flow.una:
-            stream.flow.answered((segment.ack, 0, ()))
+            stream.flow.answered((segment.ack, 0, (), -1))
         if segment.data and stream.deaf and segment.end > self.nxt:
             stream.meets_nobody()
             return
         if segment.seq == self.nxt:
             self._accept(segment)
-        elif segment.seq > self.nxt and segment.seq not in self._early:
+            self.acknowledge(sent_at)
+            return
+        if segment.seq > self.nxt and segment.seq not in self._early:
             self._early[segment.seq] = segment
             self._early_bytes += len(segment.data)
             self._add_block(segment.seq, segment.end)
@@ -97,11 +100,11 @@ class Receiver:
         room = stream.receive_bytes_max - len(stream.rx) - self._early_bytes
         return room if room >= min(SEGMENT_BYTES_MAX, stream.receive_bytes_max // 2) else 0
 
-    def acknowledge(self) -> None:
-        """Tell the sender what is here and how much room there is."""
+    def acknowledge(self, sent_at: int = -1) -> None:
+        """Tell the sender what is here and how much room there is; of what came in order, when it was sent."""
         stream = self.stream
         self._edge = max(self._edge, self.nxt + self._room())
-        answer = (self.nxt, self._edge, tuple(self._blocks[:BLOCKS_MAX]) if self._blocks else ())
+        answer = (self.nxt, self._edge, tuple(self._blocks[:BLOCKS_MAX]) if self._blocks else (), sent_at)
         wire = stream.wire
         assert wire is not None
         if wire.perfect and stream.last_arrival <= stream.kernel.now:

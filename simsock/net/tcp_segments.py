@@ -43,7 +43,7 @@ class Segment:
         self.lost = False
         """Taken for lost, and not sent again since."""
         self.again = False
-        """Sent more than once: tells nothing about the round trip (Karn's rule)."""
+        """Sent more than once."""
 
 
 def segment_bytes_max(out: Wire | None, back: Wire | None) -> int:

@@ -173,15 +173,16 @@ class Sender:
         inbox = stream.inbox
         segment.ack = inbox.nxt if inbox is not None else 0
         assert stream.wire is not None
-        carry(stream.wire, stream, ACK | FIN if segment.fin else ACK | PSH, segment.seq, segment.data, self.receiver.arrives, segment)
+        carry(stream.wire, stream, ACK | FIN if segment.fin else ACK | PSH, segment.seq, segment.data, self.receiver.arrives, (segment, segment.sent_at))
 
     # -- acknowledgements ------------------------------------------------------------------------------------------------------------
 
-    def answered(self, answer: tuple[int, int, Blocks]) -> None:
-        """An acknowledgement arrived: up to where all is there, up to where there is room, and what is there behind holes."""
+    def answered(self, answer: tuple[int, int, Blocks, int]) -> None:
+        """An acknowledgement arrived: up to where all is there, up to where there is room, what is there behind holes, and when what it
+        answers was sent (-1: unknown), as a timestamp tells (RFC 7323)."""
         if self.over:
             return
-        ack, edge, blocks = answer
+        ack, edge, blocks, sent_at = answer
         stream = self.stream
         if stream.keepalive is not None:
             stream.keepalive.hears()
@@ -194,32 +195,29 @@ class Sender:
         elif self.probe.armed:
             self.probe.answered()
         if ack > self.una:
-            self._advance(ack)
+            self._advance(ack, sent_at)
         if blocks and self._mark(blocks):
             self._find_losses()
-        self.pump()
+        if self._lost or stream.tx or stream.write_shut:
+            self.pump()
         if (stream.writers or stream.pollers) and stream.unsent_and_unacknowledged < stream.send_bytes_max:
             stream.wake_writers()
         if stream.fin_sent and not self.segments:
             stream.fin_acknowledged()
 
-    def _advance(self, ack: int) -> None:
+    def _advance(self, ack: int, sent_at: int) -> None:
         """Everything before ``ack`` has arrived."""
         now, round_trip, segments = self.kernel.now, self.round_trip, self.segments
         flying_before, acknowledged = self._flying, ack - self.una
         self.una = ack
         self._progress_at = now
-        sent_at, again = -1, False
         while segments and segments[0].end <= ack:
             segment = segments.popleft()
             if segment.flying:
                 self._flying -= segment.end - segment.seq
             elif segment.lost:
                 self._lost -= 1
-            again = again or segment.again
-            if not segment.sacked:
-                sent_at = segment.sent_at
-        if sent_at >= 0 and not again:
+        if sent_at >= 0:
             round_trip.measured(now - sent_at)
         else:
             round_trip.renew()

@@ -183,6 +183,16 @@ def test_silence_for_longer_than_a_timeout_begins_with_a_small_window_again(sim,
     assert len(reading.result()) == 300 * SEGMENT
 
 
+def test_a_way_that_becomes_long_is_measured_anew_although_all_is_sent_twice_at_first(sim):
+    client, server = connected(sim)  # over a perfect link, so the first timeout is 200 ms
+    sim.link("client", "server", latency="400ms")
+    for number in range(30):
+        client.sendall(bytes([number]))
+        sim.sleep("2s")
+    assert len(told(sim, "retransmission timeout")) <= 4
+    assert server.recv(100) == bytes(range(30))
+
+
 # -- outages -------------------------------------------------------------------------------------------------------------------------
 
 
