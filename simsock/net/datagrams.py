@@ -1,7 +1,7 @@
 """Datagrams: UDP (RFC 768) as Linux's udp(7) describes it.
 
 Owns messages with boundaries, dropped when lost or when the receiver's buffer is full. Does not know Python's socket objects. Modelled:
-"port unreachable" reported to connected sockets. Not modelled: broadcast, multicast, fragments. Law: a datagram is delivered whole or not
+"port unreachable" reported to connected sockets. Not modelled: broadcast, multicast. Law: a datagram is delivered whole or not
 at all.
 """
 
@@ -15,10 +15,11 @@ from simsock.errors import Unsupported
 from simsock.kernel.files import POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP
 from simsock.net.addresses import Endpoint, is_group, is_v6
 from simsock.net.ports import pick
-from simsock.net.sockets import Received, Socket, os_error
+from simsock.net.sockets import IPPROTO_IP, IPPROTO_IPV6, Received, Socket, os_error
 
 if TYPE_CHECKING:
     from simsock.net.fabric import Fabric, Host
+    from simsock.net.links import Wire
     from simsock.net.passing import Passed
     from simsock.net.ports import PortTable
 
@@ -29,6 +30,12 @@ PAYLOAD_BYTES_MAX = 65_507
 PAYLOAD_BYTES_MAX_V6 = 65_527
 HEADERS_BYTES, HEADERS_BYTES_V6 = 28, 48
 """IP and UDP headers: what a link with a rate carries beside the payload."""
+IP_HEADERS_BYTES = 20
+"""Of each fragment over IPv4; over IPv6 a fragment header comes to the 40 bytes (RFC 8200, 4.5)."""
+_DISCOVER, _DISCOVER_V6, _DONT_FRAGMENT_V6 = (IPPROTO_IP, 10), (IPPROTO_IPV6, 23), (IPPROTO_IPV6, 62)
+"""IP_MTU_DISCOVER, IPV6_MTU_DISCOVER, IPV6_DONTFRAG."""
+_DISCOVERS = (2, 3, 4)
+"""IP_PMTUDISC_DO, PROBE and INTERFACE."""
 OVERHEAD_BYTES = 512
 """What the receive buffer is charged beside the payload; Linux charges the whole socket buffer structure."""
 
@@ -98,11 +105,32 @@ class DatagramSocket(Socket):
         if wire.perfect:
             self._arrive((receiver, target, bytes(data), source))
         else:
-            size = len(data) + (HEADERS_BYTES_V6 if is_v6(ip) else HEADERS_BYTES)
-            for _ in range(wire.copies()):
-                if not wire.dropped(size) and (arriving := wire.damaged(bytes(data))) is not None:
-                    self.kernel.call_at(self.kernel.now + wire.delay_ns(size), self._arrive, (receiver, target, arriving, source))
+            self._depart(wire, receiver, target, bytes(data), source)
         return len(data)
+
+    def _depart(self, wire: Wire, receiver: Host, target: Endpoint, data: bytes, source: Endpoint) -> None:
+        """Put a datagram on an imperfect wire. Raises EMSGSIZE."""
+        v6 = is_v6(target[0])
+        size = len(data) + (HEADERS_BYTES_V6 if v6 else HEADERS_BYTES)
+        if 0 < wire.link.mtu < size and self._whole(v6):
+            raise os_error(errno.EMSGSIZE)
+        parts = wire.fragments(size, HEADERS_BYTES_V6 if v6 else IP_HEADERS_BYTES)
+        for _ in range(wire.copies()):
+            if any(wire.dropped(part) for part in parts):
+                continue
+            arriving: bytes | None = data
+            for _ in parts:
+                if arriving is not None:
+                    arriving = wire.damaged(arriving)
+            if arriving is not None:
+                delay = max([wire.delay_ns(part) for part in parts])
+                self.kernel.call_at(self.kernel.now + delay, self._arrive, (receiver, target, arriving, source))
+
+    def _whole(self, v6: bool) -> bool:
+        """Whether it is not to be fragmented: ip_sk_ignore_df() in Linux's ip.h, and IPV6_DONTFRAG."""
+        if v6:
+            return bool(self.options.get(_DONT_FRAGMENT_V6)) or self.options.get(_DISCOVER_V6) in _DISCOVERS
+        return self.options.get(_DISCOVER) in _DISCOVERS
 
     def bind_to_send(self) -> None:
         """Whoever sends has a port, whatever comes of it (inet_autobind() in Linux's af_inet.c)."""

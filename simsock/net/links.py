@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simsock.errors import Unsupported, UsageError
 from simsock.kernel.units import NS, Duration, bits_per_second, duration_ns, share, size_bytes
+from simsock.net.distributions import DISTRIBUTIONS, UNIFORM, offset_ns, possibilities
 
 if TYPE_CHECKING:
     from simsock.choices import Stream
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 MTU = 1500
 SEGMENT_BYTES_MAX = MTU - 40
+MTU_MIN, MTU_MAX = 68, 65_535
+"""RFC 791: what every router forwards without fragments, and the longest packet."""
 RTO_FLOOR_NS = 200_000_000
 RTO_CEILING_NS = 120 * NS
 SYN_RTO_NS = NS
@@ -31,10 +34,12 @@ SEGMENT_HEADERS_BYTES = 40
 QUEUE_PACKETS = 1000
 """How many packets wait for a link with a rate, unless it says otherwise (netem's limit)."""
 
-_LATER = "distribution cell cell_overhead mtu slot reset_after close_after blackhole_after slow_close slice toxicity".split()
+_LATER = "cell cell_overhead slot reset_after close_after blackhole_after slow_close slice toxicity".split()
 _SHARES = ("corrupt", "duplicate", "loss", "reorder")
-_COUNTS = ("jitter_ns", "latency_ns", "overhead", "queue", "queue_bytes", "rate", "reorder_every")
-_SETTINGS = (*_SHARES, *_COUNTS, "checksum", "keep_order")
+_COUNTS = ("jitter_ns", "latency_ns", "mtu", "overhead", "queue", "queue_bytes", "rate", "reorder_every")
+_SETTINGS = (*_SHARES, *_COUNTS, "checksum", "distribution", "keep_order")
+_PLAIN = {"checksum": True, "distribution": UNIFORM}
+"""Settings that are something else than 0 on a perfect link."""
 _ARGUMENTS = [name.removesuffix("_ns") for name in sorted(_SETTINGS)]
 
 
@@ -55,6 +60,8 @@ class Link:
     """The condition of one direction. Shares are numbers such as 0.01 or ``"1%"``, durations are in seconds or ``"80ms"``.
 
     ``latency``, ``jitter``: a packet takes ``latency`` ± up to ``jitter``, uniformly; with ``keep_order`` none overtakes another.
+    ``distribution``: of the delays, ``"uniform"``, or with ``latency`` as the mean and ``jitter`` as the standard deviation ``"normal"``,
+    ``"pareto"``, ``"paretonormal"``, ``"lognormal"`` or ``"exponential"``.
     ``loss``: a share or a ``GilbertElliott``. A lost datagram is gone; a lost segment of a stream comes later, after a retransmission
     timeout (200 ms at least, doubling each time).
     ``duplicate``: this share of datagrams is sent twice. ``corrupt``: in this share of packets one bit flips; a segment so counts as lost,
@@ -62,6 +69,8 @@ class Link:
     ``reorder``, ``reorder_every``: this share of packets, or every Nth, skips the delay.
     ``rate``: bits a second, a number or ``"256kbit"``; each packet is its bytes with headers, and ``overhead`` more. Those that wait for
     the line are limited by ``queue`` (packets, 1000) and ``queue_bytes``; what does not fit is lost.
+    ``mtu``: the most bytes of a packet (from 68). Streams send smaller segments; larger datagrams are sent in fragments and lost as a whole
+    if one of them is, or refused with EMSGSIZE when they are not to be fragmented (``IP_MTU_DISCOVER``).
     """
 
     __slots__ = _SETTINGS
@@ -71,6 +80,7 @@ class Link:
         *,
         latency: Duration = 0,
         jitter: Duration = 0,
+        distribution: str = UNIFORM,
         keep_order: bool = False,
         loss: float | str | GilbertElliott = 0,
         duplicate: float | str = 0,
@@ -82,6 +92,7 @@ class Link:
         overhead: int | str = 0,
         queue: int = 0,
         queue_bytes: int | str = 0,
+        mtu: int | str = 0,
         **others: Any,
     ) -> None:
         for name, value in others.items():
@@ -90,6 +101,7 @@ class Link:
             raise UsageError(f"link: unknown impairment {name}={value!r}; expected one of {', '.join(_ARGUMENTS)}")
         self.latency_ns = duration_ns(latency, "link latency")
         self.jitter_ns = duration_ns(jitter, "link jitter")
+        self.distribution = _distribution(distribution)
         self.loss = _loss(loss)
         self.duplicate = share(duplicate, "link duplicate")
         self.corrupt = share(corrupt, "link corrupt")
@@ -99,6 +111,7 @@ class Link:
         self.overhead = size_bytes(overhead, "link overhead")
         self.queue = _count(queue, "link queue")
         self.queue_bytes = size_bytes(queue_bytes, "link queue_bytes")
+        self.mtu = size_bytes(mtu, "link mtu")
         self.keep_order = _switch(keep_order, "link keep_order")
         self.checksum = _switch(checksum, "link checksum")
         self._check_sense()
@@ -114,6 +127,10 @@ class Link:
         for name in ("reorder", "reorder_every"):
             if getattr(self, name) and not (self.latency_ns or self.jitter_ns):
                 raise UsageError(f"link: {name}={getattr(self, name)!r} needs latency or jitter: a packet overtakes others by skipping the delay")
+        if self.distribution != UNIFORM and not self.jitter_ns:
+            raise UsageError(f"link: distribution={self.distribution!r} needs jitter: it says how that is distributed")
+        if self.mtu and not MTU_MIN <= self.mtu <= MTU_MAX:
+            raise UsageError(f"link: mtu={self.mtu!r}: expected {MTU_MIN} to {MTU_MAX} bytes")
         if not self.checksum and not self.corrupt:
             raise UsageError("link: checksum=False needs corrupt: nothing is damaged without it")
 
@@ -133,7 +150,7 @@ class Link:
 
     def _set_values(self) -> list[tuple[str, Any]]:
         names = ("latency_ns", "jitter_ns", "loss", *(name for name in _SETTINGS if name not in ("latency_ns", "jitter_ns", "loss")))
-        return [(name, value) for name in names if (value := getattr(self, name)) != (name == "checksum")]
+        return [(name, value) for name in names if (value := getattr(self, name)) != _PLAIN.get(name, 0)]
 
     def as_dict(self) -> dict[str, Any]:
         """The settings as plain values, for tokens: nanoseconds, shares and counts, without those that are as on a perfect link."""
@@ -158,6 +175,8 @@ def _read_setting(name: str, value: Any) -> Any:
         return _switch(value, name)
     if name in _COUNTS:
         return _count(value, name)
+    if name == "distribution":
+        return _distribution(value)
     if name == "loss" and isinstance(value, list) and len(value) == 4:
         return _loss(GilbertElliott(*value))
     if name in _SHARES and isinstance(value, (int, float)):
@@ -169,6 +188,12 @@ def _loss(value: Any) -> float | GilbertElliott:
     if not isinstance(value, GilbertElliott):
         return share(value, "link loss")
     return GilbertElliott(*(share(given, f"link loss: GilbertElliott {name}") for name, given in zip(value._fields, value, strict=True)))
+
+
+def _distribution(value: Any) -> str:
+    if value not in DISTRIBUTIONS:
+        raise UsageError(f"link distribution: expected one of {', '.join(map(repr, DISTRIBUTIONS))}, got {value!r}")
+    return str(value)
 
 
 def _count(value: Any, what: str) -> int:
@@ -303,6 +328,19 @@ class Wire:
     def _offset_ns(self, jitter: int) -> int:
         if not jitter:
             return 0
-        # 0, 1, 2, 3, 4 … mean 0, +1, -1, +2, -2 …: smaller answers are smaller disturbances.
-        answer = self._questions("jitter").amount(0, 2 * jitter)
-        return (answer + 1) // 2 if answer & 1 else -(answer // 2)
+        name = self.link.distribution
+        return offset_ns(name, jitter, self._questions("jitter").choose(possibilities(name, jitter)))
+
+    @property
+    def segment_bytes_max(self) -> int:
+        """How much of a stream fits into one packet."""
+        return (self.link.mtu or MTU) - SEGMENT_HEADERS_BYTES
+
+    def fragments(self, size: int, ip_headers: int) -> list[int]:
+        """The packets in which a datagram of ``size`` bytes with headers travels: itself, or fragments that fit (RFC 791, 3.2)."""
+        mtu = self.link.mtu
+        if not mtu or size <= mtu:
+            return [size]
+        room = (mtu - ip_headers) & ~7 or 8
+        whole, rest = divmod(size - ip_headers, room)
+        return [room + ip_headers] * whole + ([rest + ip_headers] if rest else [])

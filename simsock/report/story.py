@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simsock.kernel.places import short_path
 from simsock.kernel.units import NS
+from simsock.net.distributions import offset_ns
+from simsock.net.links import PERFECT
 from simsock.report.columns import columns
 from simsock.report.listening import Event, Listener, Pick, Place
 
 if TYPE_CHECKING:
     from simsock.choices import Deviation
     from simsock.kernel import Kernel
+    from simsock.net import Link
     from simsock.simulation import Simulation
 
 STEPS_TOLD_MAX = 40
@@ -72,7 +75,7 @@ class Teller:
 
     def __init__(self) -> None:
         self._listener: Listener | None = None
-        self._latency_ns: dict[str, int] = {}
+        self._links: dict[str, Link] = {}
         self._uneven: set[str] = set()
         """Links whose questions cannot be counted in packets, since some packets skip them without an answer that is told."""
         self._bursty: set[str] = set()
@@ -119,7 +122,7 @@ class Teller:
         fabric = kernel.state.get("net")
         for wire in fabric._wires.values() if fabric is not None else ():
             link = wire.link
-            self._latency_ns[wire.name] = wire.latency_ns
+            self._links[wire.name] = link
             if not isinstance(link.loss, float):
                 self._bursty.add(wire.name)
             if wire.name in self._bursty or link.rate or link.reorder_every or not link.checksum:
@@ -152,9 +155,11 @@ class Teller:
             return f"{packet} was damaged"
         if what == "reorder":
             return f"{packet} overtook those before it"
-        later = value & 1
-        offset_ns = (value + 1) // 2 if later else min(value // 2, self._latency_ns.get(name, value))
-        return f"{packet} took {_duration(offset_ns)} {'longer' if later else 'shorter'}"
+        link = self._links.get(name, PERFECT)
+        offset = offset_ns(link.distribution, link.jitter_ns, value)
+        if name in self._links:
+            offset = max(offset, -link.latency_ns)
+        return f"{packet} took {_duration(abs(offset))} {'shorter' if offset < 0 else 'longer'}"
 
     def _packet(self, name: str, what: str, index: int, others: list[tuple[str, int]]) -> str:
         """Which packet a question was about. Packets that were lost, say, are asked no delay: the questions about delays skip them."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 
 import simsock
 from simsock.errors import UsageError
 from simsock.net.links import GilbertElliott, Link
+from simsock.report.story import Teller
 
 MS = 1_000_000
 EVERYTHING = {
@@ -23,6 +26,8 @@ EVERYTHING = {
     "overhead": 14,
     "queue": 50,
     "queue_bytes": "64KiB",
+    "mtu": 1400,
+    "distribution": "pareto",
 }
 
 
@@ -191,6 +196,10 @@ def test_what_is_rolled_up_in_a_token_is_the_same_link():
         ({"queue": 5}, "queue=5 needs a rate"),
         ({"queue_bytes": 5}, "queue_bytes=5 needs a rate"),
         ({"overhead": 5}, "overhead=5 needs a rate"),
+        ({"distribution": "poisson", "jitter": 1}, "link distribution: expected one of 'uniform', 'normal'"),
+        ({"distribution": "normal"}, "distribution='normal' needs jitter"),
+        ({"mtu": 67}, "link: mtu=67: expected 68 to 65535 bytes"),
+        ({"mtu": "70kB"}, "link: mtu=70000: expected 68 to 65535 bytes"),
         ({"loss": GilbertElliott(2, 0.5)}, "GilbertElliott p: expected a share from 0 to 1"),
         ({"loss": GilbertElliott(0.1, "often")}, "GilbertElliott r"),
     ],
@@ -215,3 +224,46 @@ def test_one_impairment_more_shifts_no_answer_of_the_others():
         return [deviation for deviation in sim.deviations if deviation.label.endswith("loss")]
 
     assert deviations() == deviations(jitter="1ms", corrupt="20%", reorder="5%") != []
+
+
+# -- the longest packet ------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("host", "option", "size"),
+    [("10.0.0.3", ("IPPROTO_IP", "IP_MTU_DISCOVER", 2), 972), ("fd00::3", ("IPPROTO_IPV6", 23, 2), 952), ("fd00::3", ("IPPROTO_IPV6", 62, 1), 952)],
+)
+def test_a_datagram_that_is_not_to_be_fragmented_and_does_not_fit_is_refused(host, option, size):
+    with simsock.Simulation() as sim:
+        sim.link("client", "server", mtu=1000)
+        socket = sim.network.socket
+        sender = sim.datagram(host="client", address=(host.replace("3", "2"), 0))
+        inbox = sim.datagram(host="server", address=(host, 53))
+        sender.sendto(bytes(5_000), inbox.getsockname())
+        level, name, value = option
+        sender.setsockopt(getattr(socket, level), 10 if name == "IP_MTU_DISCOVER" else name, value)
+        with pytest.raises(OSError, match="Message too long") as caught:
+            sender.sendto(bytes(size + 1), inbox.getsockname())
+        assert caught.value.errno == errno.EMSGSIZE
+        sender.sendto(bytes(size), inbox.getsockname())
+        assert [len(inbox.recv(10_000)) for _ in range(2)] == [5_000, size]
+
+
+def test_fragments_have_headers_of_their_own():
+    """4,000 bytes and 8 of UDP's header in three packets over 1,500 bytes: 60 bytes of IP headers instead of 20."""
+    got, _ = arrivals([bytes(4_000)], rate="1Mbit", mtu=1500)
+    assert got == [(bytes(4_000), (4_008 + 60) * 8 / 1000)]
+
+
+def test_the_shape_of_jitter_is_told_in_its_words():
+    sim = simsock.Simulation(seed=3)
+    teller = Teller()
+    teller.listen(sim)
+    with sim:
+        sim.link("client", "server", latency="20ms", jitter="5ms", distribution="exponential")
+        inbox, sender = sim.datagram(host="server"), sim.datagram(host="client")
+        sender.sendto(b"x", inbox.getsockname())
+        inbox.recv(10)
+        took = sim.now_ns - 20 * MS
+    text = str(teller.story(None))
+    assert f"packet 1 client->server took {abs(took) / MS:.4g} ms {'longer' if took > 0 else 'shorter'}" in text
