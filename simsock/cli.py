@@ -163,6 +163,9 @@ def make_parser() -> argparse.ArgumentParser:
     listing = commands.add_parser("scenarios", help="list scenarios/*.toml", description="List scenarios/*.toml, each with what it shows.")
     listing.set_defaults(run=scenarios_command)
 
+    profiles = commands.add_parser("profiles", help="list the links that have a name", description="List the links that have a name, one way each.")
+    profiles.set_defaults(run=profiles_command)
+
     doctor = commands.add_parser(
         "doctor",
         help="say what worlds cannot reach in your modules, and what to do about it",
@@ -437,6 +440,17 @@ def scenarios_command(arguments: argparse.Namespace) -> int:
 
 
 # -- simsock doctor --------------------------------------------------------------------------------------------------------------------------
+
+
+def profiles_command(arguments: argparse.Namespace) -> int:
+    """``simsock profiles``."""
+    from simsock.net.profiles import profile_rows
+
+    rows = profile_rows()
+    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    for name, about, impairments in rows:
+        say(f"{name:{widths[0]}}  {about:{widths[1]}}  {impairments}".rstrip())
+    return OK
 
 
 def doctor_command(arguments: argparse.Namespace) -> int:

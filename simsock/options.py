@@ -17,7 +17,8 @@ from simsock.kernel.strategies import NAMES as STRATEGIES
 from simsock.kernel.strategies import make_choose
 from simsock.kernel.units import NS, duration_ns
 from simsock.net.chunks import check_chunks
-from simsock.net.links import Link, make_link
+from simsock.net.links import Link
+from simsock.net.profiles import HOSTILE, make_link
 
 START_NS = 946_684_800 * NS
 """2000-01-01T00:00Z, when a world begins unless told otherwise."""
@@ -112,7 +113,7 @@ class Options:
         if not isinstance(link, list) or not all(isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str) for pair in link):
             raise UsageError(f"token: cannot read its link {link!r}")
         options = cls(strategy="fifo" if strategy == "object" else strategy, scope=scope, max_real_time=max_real_time, **known)
-        options.link = Link.from_dict(dict(link))
+        options.link = HOSTILE if dict(link) == HOSTILE.as_dict() else Link.from_dict(dict(link))
         for name, value in plain.items():
             if name in ("start_ns", "max_time_ns"):
                 if isinstance(value, bool) or not isinstance(value, int) or value <= 0:

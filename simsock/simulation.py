@@ -26,8 +26,9 @@ from simsock.kernel.scope import make_scope
 from simsock.kernel.strategies import make_choose, replaying
 from simsock.kernel.teardown import end
 from simsock.kernel.units import NS, Duration, duration_ns
-from simsock.net import Fabric, Link
+from simsock.net import Fabric
 from simsock.net.addresses import AF_INET6
+from simsock.net.profiles import changed
 from simsock.options import Options
 from simsock.patching import make_patching
 from simsock.worldly import Host, Served, _base_name, make_server
@@ -336,13 +337,13 @@ class Simulation:
             return host
         return self.host(host)
 
-    def link(self, a: str, b: str | None = None, *, both_ways: bool = True, **impairments: Any) -> None:
+    def link(self, a: str, b: str | None = None, condition: Any = "perfect", *, both_ways: bool = True, **impairments: Any) -> None:
         """Set the condition of the link from ``a`` to ``b`` (and back, with ``both_ways``), or of all links of ``a`` when ``b`` is None.
 
-        ``impairments`` are those of ``Link``; without any the link becomes perfect. What is under way keeps its time.
+        ``condition`` is a ``Link`` or a profile's name, ``impairments`` are those of ``Link`` and change it. What is under way keeps its time.
         """
         kernel = self._running()
-        condition = Link(**impairments)
+        condition = changed(condition, impairments)
         names = [self._host_of(host).name for host in ((a,) if b is None else (a, b))]
         kernel.log.append((kernel.now, kernel.current.path, "link", *names, repr(condition)))
         kernel.state["net"].set_link(names[0], names[1] if b is not None else None, condition, both_ways)

@@ -17,6 +17,7 @@ from simsock.net.datagrams import DatagramSocket
 from simsock.net.links import PERFECT, Link, Wire
 from simsock.net.listeners import Attempt
 from simsock.net.ports import PortTable
+from simsock.net.profiles import Hostile
 from simsock.net.sockets import Socket, os_error
 from simsock.net.streams import SOCK_STREAM, StreamSocket
 from simsock.net.unix import UnixNames, UnixSocket
@@ -75,6 +76,7 @@ class Fabric:
         "_configured",
         "_connections",
         "_default",
+        "_hostile",
         "_hosts",
         "_settings",
         "_wires",
@@ -90,6 +92,7 @@ class Fabric:
         self.background_timers = 0
         """How many timers are set that only ask whether a peer is still there."""
         self._default = link
+        self._hostile: Link | None = None
         self._chunks = chunks
         self._hosts: dict[str, Host] = {}
         self._by_address: dict[str, Host] = {}
@@ -178,8 +181,17 @@ class Fabric:
             keys = [key] if source is destination else [key, (source.name, None), (None, destination.name)]
             settings = [self._configured[found] for found in keys if found in self._configured]
             link = max(settings)[1] if settings else PERFECT if source is destination else self._default
-            wire = self._wires[key] = Wire(self.kernel, source.name, destination.name, link)
+            wire = self._wires[key] = Wire(self.kernel, source.name, destination.name, self._drawn(link))
         return wire
+
+    def _drawn(self, link: Link) -> Link:
+        """The link itself, or what "hostile" means in this run."""
+        if not isinstance(link, Hostile):
+            return link
+        if self._hostile is None:
+            self._hostile = link.draw(self.kernel.tape)
+            self.kernel.log.append((self.kernel.now, "net", "hostile", repr(self._hostile)))
+        return self._hostile
 
     def set_link(self, a: str, b: str | None, link: Link, both_ways: bool) -> None:
         """Configure the way from ``a`` to ``b`` (to everyone but itself when None), and back. The latest setting that fits a wire counts."""
@@ -192,7 +204,7 @@ class Fabric:
             for (one, other), wire in self._wires.items():
                 wildcard = (source is None or destination is None) and one != other
                 if source in (one, None) and destination in (other, None) and (wildcard or None not in (source, destination)):
-                    wire.set(link)
+                    wire.set(self._drawn(link))
 
     # -- sockets ---------------------------------------------------------------------------------------------------------------------
 

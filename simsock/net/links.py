@@ -156,6 +156,19 @@ class Link:
         """The settings as plain values, for tokens: nanoseconds, shares and counts, without those that are as on a perfect link."""
         return {name: list(value) if isinstance(value, GilbertElliott) else value for name, value in self._set_values()}
 
+    def but(self, **impairments: Any) -> Link:
+        """This link with some impairments changed."""
+        given = Link(**impairments)
+        link = Link()
+        for name in _SETTINGS:
+            setattr(link, name, getattr(given if name in impairments or name.removesuffix("_ns") in impairments else self, name))
+        link._check_sense()
+        return link
+
+    def described(self) -> str:
+        """The settings as people write them: ``latency 40 ms, loss 0.5%``."""
+        return ", ".join(_described(name, value) for name, value in self._set_values())
+
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Link:
         """The reverse of ``as_dict``."""
@@ -168,6 +181,19 @@ class Link:
             setattr(link, name, read)
         link._check_sense()
         return link
+
+
+def _described(name: str, value: Any) -> str:
+    if name.endswith("_ns"):
+        return f"{name.removesuffix('_ns')} {value / 1_000_000:g} ms"
+    if isinstance(value, GilbertElliott):
+        return f"loss {value.p / (value.p + value.r):.2g} in bursts of {1 / value.r:g}"  # type: ignore[operator]  # read before
+    if name in _SHARES:
+        return f"{name} {value * 100:g}%"
+    if name == "rate":
+        unit, size = next((unit, size) for unit, size in (("Gbit", NS), ("Mbit", 1_000_000), ("kbit", 1_000), ("bit", 1)) if value >= size)
+        return f"rate {value / size:g} {unit}"
+    return f"{name} {value}"
 
 
 def _read_setting(name: str, value: Any) -> Any:
@@ -209,18 +235,6 @@ def _switch(value: Any, what: str) -> bool:
 
 
 PERFECT = Link()
-PROFILES = {"perfect": PERFECT}
-
-
-def make_link(link: Any) -> Link:
-    """Read the ``link`` option: a ``Link`` or a profile's name."""
-    if isinstance(link, Link):
-        return link
-    if isinstance(link, str):
-        if link in PROFILES:
-            return PROFILES[link]
-        raise UsageError(f"link: unknown profile {link!r}; expected a Link or one of {', '.join(map(repr, PROFILES))}")
-    raise UsageError(f"link: expected a Link or a profile's name, got {link!r}")
 
 
 class Wire:

@@ -14,6 +14,7 @@ from simsock.kernel.places import short_path
 from simsock.kernel.units import NS
 from simsock.net.distributions import offset_ns
 from simsock.net.links import PERFECT
+from simsock.net.profiles import hostile_words
 from simsock.report.columns import columns
 from simsock.report.listening import Event, Listener, Pick, Place
 
@@ -29,6 +30,7 @@ _PATH = re.compile(r"\{([^{}]*)\}")
 _LINK = re.compile(r"link (\S+->\S+) (duplicate|loss in burst|loss|burst goes on|burst|corrupt bit|corrupt|reorder|jitter)")
 _ORDER = ("loss", "corrupt", "reorder", "jitter")
 """The questions that each packet is asked in turn, until one of them settles its fate."""
+_HOSTILE = "hostile link "
 _CHUNKS = re.compile(r"chunks (\S+)<-(\S+) #(\d+)")
 
 
@@ -134,6 +136,9 @@ class Teller:
         label, index, value = deviation
         if match := _LINK.fullmatch(label):
             return self._of_a_link(match[1], match[2], index, value, others)
+        if label.startswith(_HOSTILE):
+            what = label.removeprefix(_HOSTILE)
+            return hostile_words(what, value) or f"the hostile link of this run has no {what}"
         if match := _CHUNKS.fullmatch(label):
             bytes_text = "1 byte" if value == 1 else f"{value:,} bytes"
             return f"recv {index + 1} of connection #{match[3]} from {match[2]} on {match[1]} returned at most {bytes_text}"
