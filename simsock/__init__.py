@@ -16,7 +16,7 @@ _WHERE = {
     ),
     "simsock.fuzzing": "fuzz",
     "simsock.kernel": "Task",
-    "simsock.net": "GilbertElliott Link",
+    "simsock.net": "Deliver Drop GilbertElliott Link Packet Pass",
     "simsock.network": "Network RealNetwork use",
     "simsock.search": "Verdict check_determinism explore replay",
     "simsock.simulation": "Simulation",
@@ -30,6 +30,8 @@ __all__ = [
     "BadToken",
     "Datagram",
     "Deadlock",
+    "Deliver",
+    "Drop",
     "Fenced",
     "GilbertElliott",
     "LeakWarning",
@@ -37,6 +39,8 @@ __all__ = [
     "Link",
     "Network",
     "Nondeterminism",
+    "Packet",
+    "Pass",
     "RealNetwork",
     "RealTimeLimit",
     "ReplayMismatch",
@@ -90,7 +94,7 @@ if TYPE_CHECKING:
     )
     from simsock.fuzzing import fuzz
     from simsock.kernel import Task
-    from simsock.net import GilbertElliott, Link
+    from simsock.net import Deliver, Drop, GilbertElliott, Link, Packet, Pass
     from simsock.network import Network, RealNetwork, use
     from simsock.search import Verdict, check_determinism, explore, replay
     from simsock.simulation import Simulation

@@ -20,6 +20,7 @@ from simsock import network as networks
 from simsock.choices import ReplaySource, SeededSource, Tape
 from simsock.errors import Deadlock, LeakWarning, LimitExceeded, Unsupported, UsageError
 from simsock.expecting import Expectation, note, raise_errors
+from simsock.faults import Faults
 from simsock.kernel import Kernel, Session, Task, session
 from simsock.kernel.report import task_table, wait_cycles
 from simsock.kernel.scope import make_scope
@@ -42,7 +43,7 @@ _END_PATIENCE_NS = 60 * NS
 """How much virtual time the end of a world gives servers to finish what they handle."""
 
 
-class Simulation:
+class Simulation(Faults):
     """A deterministic world: hosts, links, sockets, threads and a clock that exist only in this process.
 
     >>> with Simulation(seed=7) as sim:

@@ -2,5 +2,6 @@
 
 from simsock.net.fabric import Fabric, Host
 from simsock.net.links import GilbertElliott, Link
+from simsock.net.rules import Deliver, Drop, Packet, Pass
 
-__all__ = ["Fabric", "GilbertElliott", "Host", "Link"]
+__all__ = ["Deliver", "Drop", "Fabric", "GilbertElliott", "Host", "Link", "Packet", "Pass"]

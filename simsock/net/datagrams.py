@@ -114,6 +114,10 @@ class DatagramSocket(Socket):
         size = len(data) + (HEADERS_BYTES_V6 if v6 else HEADERS_BYTES)
         if 0 < wire.link.mtu < size and self._whole(v6):
             raise os_error(errno.EMSGSIZE)
+        if wire.governed and (after := wire.ruling("udp", size, data, (source, target))) is not None:
+            if after >= 0:
+                wire.launch(self.kernel.now + after, self._arrive, (receiver, target, data, source))
+            return
         parts = wire.fragments(size, HEADERS_BYTES_V6 if v6 else IP_HEADERS_BYTES)
         for _ in range(wire.copies()):
             if any(wire.dropped(part) for part in parts):
@@ -124,7 +128,7 @@ class DatagramSocket(Socket):
                     arriving = wire.damaged(arriving)
             if arriving is not None:
                 delay = max([wire.delay_ns(part) for part in parts])
-                self.kernel.call_at(self.kernel.now + delay, self._arrive, (receiver, target, arriving, source))
+                wire.launch(self.kernel.now + delay, self._arrive, (receiver, target, arriving, source))
 
     def _whole(self, v6: bool) -> bool:
         """Whether it is not to be fragmented: ip_sk_ignore_df() in Linux's ip.h, and IPV6_DONTFRAG."""
@@ -158,7 +162,7 @@ class DatagramSocket(Socket):
             if back.perfect:
                 self._unreachable(target)
             elif not back.lost():
-                self.kernel.call_at(self.kernel.now + back.delay_ns(), self._unreachable, target)
+                back.launch(self.kernel.now + back.delay_ns(), self._unreachable, target)
 
     def _unreachable(self, target: Endpoint) -> None:
         if self.remote == target and self.references:

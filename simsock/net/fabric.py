@@ -16,6 +16,7 @@ from simsock.net.chunks import make_cutter
 from simsock.net.datagrams import DatagramSocket
 from simsock.net.links import PERFECT, Link, Wire
 from simsock.net.listeners import Attempt
+from simsock.net.partitions import Interference
 from simsock.net.ports import PortTable
 from simsock.net.profiles import Hostile
 from simsock.net.sockets import Socket, os_error
@@ -81,6 +82,7 @@ class Fabric:
         "_settings",
         "_wires",
         "background_timers",
+        "interference",
         "kernel",
         "localhost",
         "verbose",
@@ -93,6 +95,7 @@ class Fabric:
         """How many timers are set that only ask whether a peer is still there."""
         self._default = link
         self._hostile: Link | None = None
+        self.interference = Interference()
         self._chunks = chunks
         self._hosts: dict[str, Host] = {}
         self._by_address: dict[str, Host] = {}
@@ -182,7 +185,13 @@ class Fabric:
             settings = [self._configured[found] for found in keys if found in self._configured]
             link = max(settings)[1] if settings else PERFECT if source is destination else self._default
             wire = self._wires[key] = Wire(self.kernel, source.name, destination.name, self._drawn(link))
+            self.interference.apply(wire)
         return wire
+
+    def interfere(self) -> None:
+        """Have every wire follow the orders that are in force now."""
+        for wire in self._wires.values():
+            self.interference.apply(wire)
 
     def _drawn(self, link: Link) -> Link:
         """The link itself, or what "hostile" means in this run."""

@@ -13,10 +13,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from simsock.errors import Unsupported, UsageError
 from simsock.kernel.units import NS, Duration, bits_per_second, duration_ns, share, size_bytes
 from simsock.net.distributions import DISTRIBUTIONS, UNIFORM, offset_ns, possibilities
+from simsock.net.rules import Packet, Pass, decide
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from simsock.choices import Stream
     from simsock.kernel import Kernel
+    from simsock.net.addresses import Endpoint
+    from simsock.net.rules import Rules
 
 MTU = 1500
 SEGMENT_BYTES_MAX = MTU - 40
@@ -35,6 +40,9 @@ QUEUE_PACKETS = 1000
 """How many packets wait for a link with a rate, unless it says otherwise (netem's limit)."""
 
 _LATER = "cell cell_overhead slot reset_after close_after blackhole_after slow_close slice toxicity".split()
+HELD_PACKETS_MAX = 100_000
+"""How many packets a wire that is held keeps; later ones are lost."""
+
 _SHARES = ("corrupt", "duplicate", "loss", "reorder")
 _COUNTS = ("jitter_ns", "latency_ns", "mtu", "overhead", "queue", "queue_bytes", "rate", "reorder_every")
 _SETTINGS = (*_SHARES, *_COUNTS, "checksum", "distribution", "keep_order")
@@ -240,9 +248,30 @@ PERFECT = Link()
 class Wire:
     """One direction between two hosts in a world, with its settings in force and its questions."""
 
-    __slots__ = ("_asked", "_bad", "_busy_until", "_kernel", "_last_arrival", "_passed", "_waiting", "_waiting_bytes", "latency_ns", "link", "name", "perfect")
+    __slots__ = (
+        "_asked",
+        "_bad",
+        "_busy_until",
+        "_held",
+        "_kernel",
+        "_last_arrival",
+        "_passed",
+        "_rules",
+        "_severed",
+        "_waiting",
+        "_waiting_bytes",
+        "destination",
+        "governed",
+        "latency_ns",
+        "link",
+        "name",
+        "perfect",
+        "source",
+    )
 
     def __init__(self, kernel: Kernel, source: str, destination: str, link: Link) -> None:
+        self.source = source
+        self.destination = destination
         self.name = f"{source}->{destination}"
         self._kernel = kernel
         self._asked: dict[str, Stream] = {}
@@ -253,6 +282,10 @@ class Wire:
         self._waiting: deque[tuple[int, int]] = deque()
         """What has not left yet: when it will have, and its bytes."""
         self._waiting_bytes = 0
+        self._severed = False
+        self._held: list[tuple[Callable[[Any], object], Any]] | None = None
+        """What has arrived while the wire is held, in order."""
+        self._rules: Rules = []
         self.set(link)
 
     def set(self, link: Link) -> None:
@@ -260,7 +293,54 @@ class Wire:
         self.link = link
         self._bad = False
         self.latency_ns = link.latency_ns
-        self.perfect = not link.as_dict()
+        self._look()
+
+    def _look(self) -> None:
+        self.governed = self._severed or bool(self._rules)
+        """A partition or rules are asked before the link is."""
+        self.perfect = not self.governed and self._held is None and not self.link.as_dict()
+
+    # -- scripted faults -------------------------------------------------------------------------------------------------------------
+
+    def sever(self, severed: bool) -> None:
+        """Begin or end a partition: nothing that sets out arrives."""
+        self._severed = severed
+        self._look()
+
+    def govern(self, rules: Rules) -> None:
+        """Obey these rules."""
+        self._rules = rules
+        self._look()
+
+    def hold(self, held: bool) -> None:
+        """Keep what arrives, or let go what was kept."""
+        if held == (self._held is not None):
+            return
+        for action, argument in self._held or ():
+            action(argument)  # while the wire is not perfect yet: nothing may overtake what was kept
+        self._held = [] if held else None
+        self._look()
+
+    def ruling(self, protocol: str, size: int, data: bytes, addresses: tuple[Endpoint, Endpoint], flags: str = "") -> int | None:
+        """What a partition and the rules say of a packet that sets out: -1 when it is lost, nanoseconds that it takes, None when the link decides."""
+        if self._severed:
+            return -1
+        ruling = decide(self._kernel, self._rules, Packet(self.source, self.destination, protocol, size, data, *addresses, flags))
+        return None if ruling is Pass else ruling.after_ns
+
+    def launch(self, arrival: int, action: Callable[[Any], object], argument: Any) -> None:
+        """Have ``action(argument)`` done at a virtual time, or when the wire is let go."""
+        self._kernel.call_at(arrival, self._land, (action, argument))
+
+    def _land(self, flight: tuple[Callable[[Any], object], Any]) -> None:
+        if self._held is None:
+            flight[0](flight[1])
+        elif len(self._held) < HELD_PACKETS_MAX:
+            self._held.append(flight)
+        else:
+            self._kernel.log.append((self._kernel.now, f"link {self.name}", "too many held", HELD_PACKETS_MAX))
+
+    # -- questions -------------------------------------------------------------------------------------------------------------------
 
     def _questions(self, what: str) -> Stream:
         questions = self._asked.get(what)
@@ -283,6 +363,8 @@ class Wire:
 
     def dropped(self, size: int) -> bool:
         """Whether the next packet never arrives: the link loses it, or has no room for it."""
+        if self._severed:
+            return True
         loss = self.link.loss
         if self._in_burst(loss) if isinstance(loss, GilbertElliott) else self._happens("loss", loss):
             return True

@@ -14,11 +14,15 @@ from typing import TYPE_CHECKING, Any
 from simsock.net.links import SEGMENT_BYTES_MAX, SEGMENT_HEADERS_BYTES
 
 if TYPE_CHECKING:
+    from simsock.net.addresses import Endpoint
     from simsock.net.links import Wire
     from simsock.net.streams import StreamSocket
 
 FIN, SYN, RST, PSH, ACK = 0x01, 0x02, 0x04, 0x08, 0x10
 """RFC 9293's bits."""
+
+
+NOWHERE = ("", 0)
 
 
 class Segment:
@@ -54,13 +58,27 @@ def segment_bytes_max(out: Wire | None, back: Wire | None) -> int:
 def carry(wire: Wire, end: StreamSocket, flags: int, seq: int, data: bytes, action: Any, argument: Any) -> bool:
     """Put a segment of ``end`` on the wire: ``action(argument)`` on arrival. False when it is lost."""
     size = SEGMENT_HEADERS_BYTES + len(data)
+    kernel = end.kernel
+    if wire.governed and (after := wire.ruling("tcp", size, data, _addresses(wire, end), _names(flags))) is not None:
+        if after >= 0:
+            wire.launch(kernel.now + after, action, argument)
+        return after >= 0
     if wire.lost(size):
         return False
-    kernel = end.kernel
     arrival = kernel.now + wire.delay_ns(size)
     if arrival >= end.last_arrival:
         end.last_arrival = arrival
     elif not wire.link.reorder and not wire.link.reorder_every:
         arrival = end.last_arrival
-    kernel.call_at(arrival, action, argument)
+    wire.launch(arrival, action, argument)
     return True
+
+
+def _addresses(wire: Wire, end: StreamSocket) -> tuple[Endpoint, Endpoint]:
+    """From where to where. What refuses a connection has no socket of its own and sets out as the other end's."""
+    local, remote = end.local or NOWHERE, end.remote or NOWHERE
+    return (local, remote) if wire.source == end.host.name else (remote, local)
+
+
+def _names(flags: int) -> str:
+    return " ".join(name for name, bit in (("FIN", FIN), ("SYN", SYN), ("RST", RST), ("PSH", PSH), ("ACK", ACK)) if flags & bit)

@@ -223,7 +223,7 @@ def _holding(task: Task) -> str:
     return f"{{{task.path}}} waits for {describe() if describe is not None else type(task.on).__name__}, held by {{{holder}}}"
 
 
-_OURS = tuple(PACKAGE + part for part in ("kernel" + os.sep, "net" + os.sep, "stdlib" + os.sep, "report" + os.sep, "simulation.py", "worldly.py"))
+_OURS = tuple(PACKAGE + part for part in ("kernel" + os.sep, "net" + os.sep, "stdlib" + os.sep, "report" + os.sep, "simulation.py", "worldly.py", "faults.py"))
 _WORLD_BOTTOM = PACKAGE + os.path.join("search", "runner.py")
 
 
