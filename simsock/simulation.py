@@ -24,7 +24,7 @@ from simsock.faults import Faults
 from simsock.kernel import Kernel, Session, Task, session
 from simsock.kernel.report import task_table, wait_cycles
 from simsock.kernel.scope import make_scope
-from simsock.kernel.strategies import make_choose, replaying
+from simsock.kernel.strategies import drawing, make_choose, replaying
 from simsock.kernel.teardown import end
 from simsock.kernel.units import NS, Duration, duration_ns
 from simsock.net import Fabric
@@ -37,6 +37,8 @@ from simsock.worldly import Host, Served, _base_name, make_server
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType, TracebackType
+
+    from simsock.choices import DrawnSource
 
 _SIMULATED = networks.SimulatedNetwork()
 _END_PATIENCE_NS = 60 * NS
@@ -102,6 +104,8 @@ class Simulation(Faults):
         self._use = networks.use(_SIMULATED)
         self._on_deviation: Any = None
         self._on_begin: Any = None
+        self._drawn: DrawnSource | None = None
+        """Where the tape's answers come from, if somebody draws them."""
         self.leaks: list[str] = []
         """After the end: tasks (no daemons) that still ran, which is warned of as well, and descriptors that were still open."""
 
@@ -151,9 +155,10 @@ class Simulation(Faults):
         options = self.options
         assert self._session is not None
         planned = self._planned
+        drawn = self._drawn
         if planned is None:
-            tape = Tape(SeededSource(self.seed))
-            choose = make_choose(options.strategy, self.seed)
+            tape = Tape(SeededSource(self.seed) if drawn is None else drawn)
+            choose = make_choose(options.strategy, self.seed) if drawn is None or options.strategy != "random" else drawing(drawn)
         else:
             tape = Tape(ReplaySource(planned))
             choose = replaying
@@ -445,7 +450,7 @@ class Simulation(Faults):
 
         plain = self.options.as_dict()
         deviations = self._planned
-        if deviations is None and plain.get("strategy") == "object" and self._kernel is not None:
+        if deviations is None and (plain.get("strategy") == "object" or self._drawn is not None) and self._kernel is not None:
             deviations = tuple(self._kernel.tape.deviations)
         return Token(self.seed, plain, deviations, target=target).encode()
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from simsock.choices.drawn import DrawnSource
 from simsock.choices.sources import DefaultSource, ReplaySource, SeededSource, derive_seed, generator
 from simsock.choices.tape import Deviation, Source, Stream, Tape
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DefaultSource",
     "Deviation",
+    "DrawnSource",
     "ReplaySource",
     "SeededSource",
     "Shrunk",

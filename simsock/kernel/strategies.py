@@ -17,6 +17,7 @@ from simsock.choices import derive_seed
 from simsock.errors import UsageError
 
 if TYPE_CHECKING:
+    from simsock.choices import DrawnSource
     from simsock.kernel.core import Choose, Kernel
     from simsock.kernel.task import Task
 
@@ -48,6 +49,15 @@ def replaying(kernel: Kernel, task: Task, index: int, count: int, preempting: bo
         if pick < count:
             return pick
     return 0
+
+
+def drawing(source: DrawnSource) -> Choose:
+    """Picks that are drawn with all other answers of a run: sparsely, a task at a time."""
+
+    def choose(kernel: Kernel, task: Task, index: int, count: int, preempting: bool) -> int:
+        return source.pick(task.label, count)
+
+    return choose
 
 
 def _random_walk(seed: int | str) -> Choose:

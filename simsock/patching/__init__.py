@@ -34,6 +34,15 @@ def known() -> tuple[Names, Holds]:
     return _known
 
 
+def look_around() -> None:
+    """Look where things are held now, so that the world that is entered next need not, or hardly: it takes moments, which somebody may be timing."""
+    if not _in_force:
+        names, holds = known()
+        _, changed = names.places()
+        holds.refresh(changed)
+        holds.settle()
+
+
 class Patching:
     """The patched state of the process."""
 

@@ -2,12 +2,14 @@
 
 Owns the search for names: a function such as ``time.sleep`` is found under every name by which a module holds it, because programs write
 ``from time import sleep``. Does not know what anything is replaced with. Laws: only identity counts; a module of the harness is passed
-over; the search looks at each module once and again only when it may have changed.
+over, but for Hypothesis's, which go on reading the real clock when they draw inside a world; the search looks at each module once and again
+only when it may have changed.
 """
 
 from __future__ import annotations
 
 import sys
+import time
 from types import ModuleType
 from typing import Any
 
@@ -16,6 +18,9 @@ HARNESS = frozenset(
     "_hypothesis_globals _hypothesis_pytestplugin _hypothesis_ftz_detector".split()
 )
 """Top-level packages that run worlds and do not live in them; every ``pytest_*`` package is one as well."""
+_REAL_CLOCK = ModuleType("time")
+"""The module ``time`` as it is outside worlds."""
+vars(_REAL_CLOCK).update(vars(time))
 extra_harness: set[str] = set()
 """More of them, by a test suite's wish."""
 space_of: Any = ModuleType.__dict__["__dict__"].__get__  # type: ignore[index]  # not the attribute of an instance, which a lazy module may compute
@@ -80,7 +85,10 @@ class Names:
 
     def look(self, space: dict[str, Any]) -> list[Place]:
         """The places in one namespace; names that an original usually has are places too, although a mock may be there now."""
-        if is_harness(str(space.get("__name__", ""))) or (self._ids.isdisjoint(map(id, space.values())) and self._usual.keys().isdisjoint(space)):
+        name = str(space.get("__name__", ""))
+        if name.startswith("hypothesis.") and space.get("time") is time:
+            return [(space, "time", time, _REAL_CLOCK)]
+        if is_harness(name) or (self._ids.isdisjoint(map(id, space.values())) and self._usual.keys().isdisjoint(space)):
             return []
         found: list[Place] = []
         for key, value in list(space.items()):

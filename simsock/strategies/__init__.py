@@ -12,5 +12,6 @@ from simsock.strategies.clients import ClientScript, chunks, client_scripts
 from simsock.strategies.names import hostnames
 from simsock.strategies.requests import frames, lines, requests
 from simsock.strategies.web import http_requests
+from simsock.strategies.worlds import simulations
 
-__all__ = ["ClientScript", "chunks", "client_scripts", "frames", "hostnames", "http_requests", "lines", "requests"]
+__all__ = ["ClientScript", "chunks", "client_scripts", "frames", "hostnames", "http_requests", "lines", "requests", "simulations"]
