@@ -1,0 +1,185 @@
+"""Many clients: how many of which kind, when they come, and what came of them by kind.
+
+Owns groups, their arrivals and the report. Does not know what a client does. Laws of the file:
+
+* in a world each client is a host of its own, named after its kind and number; elsewhere all are threads of this machine;
+* all outcomes are there when the crowd is gone, in the order of the groups, and within a group in the order of arrival;
+* what a client raises, which only a mistake makes it do, is raised when the crowd is gone.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from simsock.clients.dice import dice, world
+from simsock.clients.kinds import KINDS
+from simsock.clients.outcome import REFUSED, RESULTS, SERVED, TIMED_OUT, Outcome, seconds
+from simsock.errors import UsageError
+from simsock.network import in_force
+
+if TYPE_CHECKING:
+    from random import Random
+
+CLIENTS_MAX = 10_000
+_ARRIVALS = re.compile(r"(?P<once>at once)|every (?P<every>\S.*)|poisson (?P<rate>[0-9]*\.?[0-9]+)/s")
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """``count`` clients of one kind: a name of ``KINDS``, or a function that takes the address and returns an ``Outcome``.
+
+    ``arrivals``: ``"at once"``, ``"every 50ms"``, or ``"poisson 20/s"`` (a random stream of so many a second on average), the first of them
+    ``start`` after the crowd is let loose. ``name`` is what the report calls them (without: the kind). ``options`` go to the client's function.
+    """
+
+    kind: str | Callable[..., Outcome]
+    count: int = 1
+    arrivals: str = "at once"
+    start: Any = 0
+    name: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def client(self) -> Callable[..., Outcome]:
+        """The function."""
+        kind: Any = self.kind
+        if not isinstance(kind, str):
+            return kind  # type: ignore[no-any-return]  # its annotation says what it is
+        if kind not in KINDS:
+            raise UsageError(f"unknown kind of client {kind!r}; expected one of {', '.join(KINDS)}, or a function")
+        return KINDS[kind]
+
+    @property
+    def title(self) -> str:
+        """What they are called."""
+        return self.name or (self.kind if isinstance(self.kind, str) else self.kind.__name__.replace("_", "-"))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One kind of a report: how many had which result, and how many seconds they took."""
+
+    kind: str
+    count: int
+    results: dict[str, int]
+    min: float
+    median: float
+    p99: float
+    max: float
+
+
+class Report(NamedTuple):
+    """What came of a crowd: ``outcomes`` by the groups' titles."""
+
+    outcomes: dict[str, list[Outcome]]
+
+    def rows(self) -> list[Row]:
+        """A row for each kind."""
+        made = []
+        for kind, outcomes in self.outcomes.items():
+            times = sorted(outcome.seconds for outcome in outcomes)
+            counts = {result: sum(outcome.result == result for outcome in outcomes) for result in RESULTS}
+            made.append(Row(kind, len(outcomes), counts, times[0], _rank(times, 50), _rank(times, 99), times[-1]))
+        return made
+
+    def lines(self) -> list[str]:
+        """The report as a table. Results that nobody had are left out, but for served, refused and timed out."""
+        return table(self.rows())
+
+
+def table(rows: Sequence[Row]) -> list[str]:
+    """Rows as lines of text, right-aligned but for the kind."""
+    results = [result for result in RESULTS if result in (SERVED, REFUSED, TIMED_OUT) or any(row.results[result] for row in rows)]
+    cells = [["clients", "count", *results, "min", "median", "p99", "max"]]
+    for row in rows:
+        times = [f"{value:.3f}s" for value in (row.min, row.median, row.p99, row.max)]
+        cells.append([row.kind, str(row.count), *(str(row.results[result]) for result in results), *times])
+    widths = [max(map(len, column)) for column in zip(*cells)]
+    return ["  ".join(cell.ljust(width) if place == 0 else cell.rjust(width) for place, (cell, width) in enumerate(zip(line, widths))) for line in cells]
+
+
+def _rank(ordered: Sequence[float], percent: int) -> float:
+    """The nearest-rank percentile."""
+    return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
+
+
+def let_loose(address: Any, groups: Sequence[Group]) -> Report:
+    """Let all clients of all groups come as their arrivals say, and wait until the last one is gone."""
+    titles: dict[str, list[Outcome | None]] = {}
+    failures: list[BaseException] = []
+    threads = []
+    for group in groups:
+        if not 1 <= group.count <= CLIENTS_MAX:
+            raise UsageError(f"count: expected a whole number from 1 to {CLIENTS_MAX:,}, got {group.count!r}")
+        slots = titles.setdefault(group.title, [])
+        for delay in delays(group):
+            slots.append(None)
+            threads.append(_thread(address, group, delay, slots, len(slots), failures))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
+    return Report({title: [outcome for outcome in slots if outcome is not None] for title, slots in titles.items()})
+
+
+def _thread(address: Any, group: Group, delay: float, slots: list[Outcome | None], number: int, failures: list[BaseException]) -> Any:
+    network = in_force()
+    client = group.client
+    name = f"{group.title}-{number}"
+
+    def come() -> None:
+        try:
+            kernel = world()
+            if kernel is not None:
+                kernel.current.host = kernel.state["net"].host(name)
+            if delay:
+                network.time.sleep(delay)
+            slots[number - 1] = client(address, **group.options)
+        except Exception as error:
+            failures.append(error)
+
+    return network.threading.Thread(target=come, name=name, daemon=True)
+
+
+def delays(group: Group) -> list[float]:
+    """When each client of a group comes, in seconds from the beginning."""
+    start = seconds(group.start, "start")
+    read = _ARRIVALS.fullmatch(group.arrivals.strip()) if isinstance(group.arrivals, str) else None
+    if read is None:
+        raise UsageError(f'arrivals: expected "at once", "every 50ms" or "poisson 20/s", got {group.arrivals!r}')
+    if read["once"]:
+        return [start] * group.count
+    if read["every"]:
+        gap = seconds(read["every"], "arrivals")
+        return [start + gap * number for number in range(group.count)]
+    return [start + when for when in _poisson(float(read["rate"]), group.count, dice(f"arrivals {group.title}"))]
+
+
+def _poisson(rate: float, count: int, source: Random) -> list[float]:
+    """Moments with exponential gaps between them, in whole microseconds."""
+    if rate <= 0:
+        raise UsageError(f"arrivals: expected more than none a second, got {rate:g}/s")
+    now = 0
+    found = []
+    for _ in range(count):
+        now += round(-math.log((source.getrandbits(53) + 1) / 2**53) / rate * 1_000_000)
+        found.append(now / 1_000_000)
+    return found
+
+
+def thundering_herd(address: Any, kind: str | Callable[..., Outcome] = "polite", count: int = 100, **options: Any) -> list[Outcome]:
+    """``count`` clients at one instant."""
+    group = Group(kind, count, options=options)
+    return let_loose(address, [group]).outcomes[group.title]
+
+
+def poisson_arrivals(address: Any, kind: str | Callable[..., Outcome] = "polite", count: int = 100, per_second: float = 10, **options: Any) -> list[Outcome]:
+    """``count`` clients in a random stream, so many a second on average."""
+    group = Group(kind, count, f"poisson {per_second:f}/s", options=options)
+    return let_loose(address, [group]).outcomes[group.title]
