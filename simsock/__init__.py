@@ -23,7 +23,7 @@ _WHERE = {
     "simsock.talking": "Datagram Talk talk",
 }
 _HOME = {name: module for module, names in _WHERE.items() for name in names.split()}
-_MODULES = ("clients", "errors", "network", "simulation", "socketserver", "strategies")
+_MODULES = ("clients", "errors", "faker", "network", "simulation", "socketserver", "strategies")
 """Modules that are worth naming as ``simsock.NAME`` after a plain ``import simsock``."""
 
 __all__ = [

@@ -43,6 +43,7 @@ FLOORS = {
     "simsock.clients": 7,
     "simsock.strategies": 7,
     "simsock.talking": 7,
+    "simsock.faker": 7,
     "simsock.fuzzing": 7,
     "simsock.testing": 7,
     "simsock.scenario": 7,

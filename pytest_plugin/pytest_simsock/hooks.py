@@ -72,6 +72,7 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
 def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> Generator[None, Any, Any]:
     __tracebackhide__ = True
     is_sheltered = shelter.is_active()
+    seed = request.getfixturevalue("simsock_seed") if _is_faker_of_a_world(fixturedef, request) else None
     if is_sheltered:
         for name in fixturedef.argnames:
             request.getfixturevalue(name)  # pytest would make them inside what is exposed; so it finds them made
@@ -82,9 +83,15 @@ def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: pytest.Fix
     turn = turns.begin(own)
     try:
         if not is_sheltered:
-            return (yield)
-        with shelter.exposed():
-            return (yield)
+            result = yield
+        else:
+            with shelter.exposed():
+                result = yield
+        if seed is not None:
+            from simsock.choices import derive_seed
+
+            result.seed_instance(derive_seed(seed, "faker"))
+        return result
     finally:
         turns.finish(turn)
         if is_sheltered:
@@ -92,6 +99,14 @@ def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: pytest.Fix
                 fixturedef._finalizers.clear()
             else:
                 fixturedef._finalizers[before:] = map(shelter.exposing, fixturedef._finalizers[before:])
+
+
+def _is_faker_of_a_world(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> bool:
+    """Whether it is Faker's own fixture in a test that runs in a world, and nobody has said what seed it is to have."""
+    if fixturedef.argname != "faker" or fixturedef.func.__module__ != "faker.contrib.pytest.plugin":
+        return False
+    names = request.fixturenames
+    return "faker_seed" not in names and ("sim" in names or "testbed" in names)
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)

@@ -8,7 +8,7 @@ Owns what each kind does with its connection. Does not know how many there are o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import cycle
 from struct import pack
 from typing import Any
@@ -266,7 +266,7 @@ def _at_least(low: int, value: Any, what: str) -> int:
     return value
 
 
-KINDS = {
+KINDS: dict[str, Callable[..., Outcome]] = {
     "polite": polite,
     "slow-reader": slow_reader,
     "slow-sender": slow_sender,
