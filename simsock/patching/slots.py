@@ -19,8 +19,8 @@ HARNESS = frozenset(
 )
 """Top-level packages that run worlds and do not live in them; every ``pytest_*`` package is one as well."""
 _REAL_CLOCK = ModuleType("time")
-"""The module ``time`` as it is outside worlds."""
-vars(_REAL_CLOCK).update(vars(time))
+"""The module ``time`` as it is outside worlds; a part of the harness by its name."""
+vars(_REAL_CLOCK).update(vars(time), __name__="simsock.time")
 extra_harness: set[str] = set()
 """More of them, by a test suite's wish."""
 space_of: Any = ModuleType.__dict__["__dict__"].__get__  # type: ignore[index]  # not the attribute of an instance, which a lazy module may compute

@@ -105,8 +105,7 @@ def test_a_handler_is_fed_with_it():
                 self.wfile.write(b"250 ok\r\n")
 
     def client():
-        for words in (b"", *faker.make(seed=1).mail_dialogue()):
-            yield words
+        yield from (b"", *faker.make(seed=1).mail_dialogue())
 
     talk = simsock.talk(Mail, client)
     assert talk.error is None
