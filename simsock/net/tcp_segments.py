@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from simsock.net.links import SEGMENT_BYTES_MAX, SEGMENT_HEADERS_BYTES
+from simsock.net.links import SEGMENT_HEADERS_BYTES
 
 if TYPE_CHECKING:
     from simsock.net.addresses import Endpoint
@@ -48,11 +48,6 @@ class Segment:
         """Taken for lost, and not sent again since."""
         self.again = False
         """Sent more than once."""
-
-
-def segment_bytes_max(out: Wire | None, back: Wire | None) -> int:
-    """How many bytes a segment of a connection over these two ways has at most (RFC 9293, 3.7.1)."""
-    return SEGMENT_BYTES_MAX
 
 
 def carry(wire: Wire, end: StreamSocket, flags: int, seq: int, data: bytes, action: Any, argument: Any) -> bool:
