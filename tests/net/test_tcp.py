@@ -350,6 +350,17 @@ def test_a_deadlock_is_one_although_keepalive_is_on(sim, latency):
     assert sim.now < 60
 
 
+def test_keepalive_leaves_data_without_acknowledgement_to_its_own_timer(sim):
+    client, server = connected(sim)
+    keep_alive(sim, client)
+    silence(sim)
+    client.sendall(b"x")
+    with pytest.raises(TimeoutError):
+        client.recv(1)
+    assert sim.now == 924.6
+    assert server.fileno() >= 0
+
+
 def test_keepalive_of_a_listener_is_its_childrens(sim):
     with listening(sim) as listener:
         keep_alive(sim, listener)
@@ -460,6 +471,35 @@ def test_both_ends_close_at_once(sim):
     sim.settle()
     assert end_of(sim, client).finished and end_of(sim, server).finished
     assert told(sim, "retransmission timeout") == []
+
+
+def test_what_nobody_has_any_more_is_given_up_earlier(sim):
+    client, server = connected(sim)
+    silence(sim)
+    client.sendall(b"x")
+    client.close()
+    bound = sim._kernel.state["net"].host("client").tcp._bound
+    sim.sleep(102)
+    assert bound
+    sim.sleep(0.3)  # 102.2 s: tcp_orphan_retries of 8 (ip-sysctl.rst)
+    assert bound == {}
+    assert server.fileno() >= 0
+
+
+def test_who_closes_first_keeps_its_port_over_a_long_way_too(sim):
+    sim.link("client", "server", latency="20ms")
+    client, server = connected(sim)
+    server.close()
+    assert client.recv(1) == b""
+    client.close()
+    sim.settle()
+    with sim.host("server") as host:
+        sock = sim.network.socket.socket()
+        with pytest.raises(OSError, match="Address already in use"):
+            sock.bind((host.addresses[0], 80))
+        sim.sleep(60)
+        sock.bind((host.addresses[0], 80))
+    sock.close()
 
 
 # -- crashes and meddling links --------------------------------------------------------------------------------------------------------
