@@ -221,6 +221,8 @@ class Simulation(Faults):
 
     def _wind_down(self, kernel: Kernel) -> None:
         """Let every task begin, stop the servers, close what tests were handed, and let what is being handled come to its end."""
+        for host in self._hosts.values():
+            host.thaw()
         kernel.start_all()
         stops = [kernel.spawn(served.stop, base="stop", host=served.host._host, daemon=True) for served in self._served if not served._stopped]
         kernel.start_all()
@@ -245,7 +247,7 @@ class Simulation(Faults):
             self._look_for_leaks(kernel)
             problems = end(kernel, collect=self._own_session)  # a search collects after many worlds instead
             if self._own_session and sound:
-                self.leaks += [f"descriptor {fd}: {file.describe()}" for fd, file in sorted(kernel.files.items())]
+                self.leaks += [f"descriptor {fd}: {file.describe()}" for fd, file in sorted(kernel.files.items()) if not getattr(file, "vanished", False)]
             kernel.files.clear()
         finally:
             current.leave_world()
@@ -324,18 +326,22 @@ class Simulation(Faults):
         kernel = self._running()
         if not callable(fn):
             raise UsageError(f"spawn: expected a function, got {fn!r}")
-        where = self._host_of(host)._host if host is not None else None
-        return kernel.spawn(fn, args, name=name, base=_base_name(fn), host=where)
+        if host is not None:
+            return self._host_of(host).spawn(fn, *args, name=name)
+        return kernel.spawn(fn, args, name=name, base=_base_name(fn))
 
-    def host(self, name: str, addresses: Any = None, clock_skew: Duration = 0) -> Host:
-        """The host of that name; a new one is made with ``addresses``, or the next of 10.0.0.N and fd00::N."""
-        if clock_skew:
-            raise Unsupported(f"host: clock_skew={clock_skew!r} is not simulated yet")
+    def host(self, name: str, addresses: Any = None, clock_skew: Any = None) -> Host:
+        """The host of that name; a new one is made with ``addresses``, or the next of 10.0.0.N and fd00::N.
+
+        ``clock_skew``: how far its wall clock is ahead of the world's (behind it, if negative), in seconds or as "-5s".
+        """
         kernel = self._running()
         net = kernel.state["net"].host(name, addresses)
         host = self._hosts.get(name)
         if host is None:
             host = self._hosts[name] = Host(kernel, net)
+        if clock_skew is not None:
+            host.set_skew(clock_skew)
         return host
 
     def _host_of(self, host: str | Host) -> Host:

@@ -48,6 +48,14 @@ FREE_POLLS = 64
 POLL_COST_NS_MAX = 1_000_000
 
 
+class Frozen(BaseException):
+    """As the pending error of a task: it stands still in ``queue`` when its turn comes, until it is woken there. Never raised."""
+
+    def __init__(self, queue: deque[Task]) -> None:
+        super().__init__("paused")
+        self.queue = queue
+
+
 class Limits:
     """What a run may use: steps, virtual nanoseconds, real seconds."""
 
@@ -554,7 +562,11 @@ class Kernel:
 
     def _raise_pending(self, task: Task) -> None:
         error, task.pending = task.pending, None
-        if error is not None:
+        if isinstance(error, Frozen):
+            woken = task.woken  # what it waited for has come, or not: it learns of it when it goes on
+            self.wait(error.queue, None, "paused")
+            task.woken = woken
+        elif error is not None:
             try:
                 raise error
             finally:

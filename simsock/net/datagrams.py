@@ -43,7 +43,7 @@ OVERHEAD_BYTES = 512
 class DatagramSocket(Socket):
     """A UDP socket."""
 
-    __slots__ = ("charged", "rx")
+    __slots__ = ("charged", "rx", "vanished")
 
     kind = "datagram"
     no_port = errno.EAGAIN
@@ -52,6 +52,8 @@ class DatagramSocket(Socket):
         super().__init__(fabric, host, family, SOCK_DGRAM, protocol, table, BUFFERS)
         self.rx: deque[tuple[bytes, Endpoint]] = deque()
         self.charged = 0
+        self.vanished = False
+        """Gone with its host's memory."""
 
     def connect(self, target: Endpoint) -> None:
         """Fix the peer: only its datagrams are received from now on."""
@@ -151,6 +153,8 @@ class DatagramSocket(Socket):
 
     def _arrive(self, flight: tuple[Host, Endpoint, bytes, Endpoint]) -> None:
         receiver, target, data, source = flight
+        if receiver.down:
+            return
         found = [socket for socket in receiver.udp.at(*target) if isinstance(socket, DatagramSocket)]
         # A connected socket hears only its peer, and is preferred for what the peer sends.
         exact = [socket for socket in found if socket.remote == source]
@@ -191,6 +195,12 @@ class DatagramSocket(Socket):
     def released(self) -> None:
         self.unbind()
         self.rx.clear()
+
+    def vanish(self) -> None:
+        """The host has crashed."""
+        self.vanished = True
+        self.read_shut = self.write_shut = True
+        self.released()
 
     def poll(self) -> int:
         """As datagram_poll() in Linux's core/datagram.c."""

@@ -427,11 +427,6 @@ class Wire:
         name = self.link.distribution
         return offset_ns(name, jitter, self._questions("jitter").choose(possibilities(name, jitter)))
 
-    @property
-    def segment_bytes_max(self) -> int:
-        """How much of a stream fits into one packet."""
-        return (self.link.mtu or MTU) - SEGMENT_HEADERS_BYTES
-
     def fragments(self, size: int, ip_headers: int) -> list[int]:
         """The packets in which a datagram of ``size`` bytes with headers travels: itself, or fragments that fit (RFC 791, 3.2)."""
         mtu = self.link.mtu

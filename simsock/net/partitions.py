@@ -47,17 +47,20 @@ class Switch:
 class Interference:
     """The orders in force in one world."""
 
-    __slots__ = ("_numbers", "holds", "partitions", "rules")
+    __slots__ = ("_numbers", "down", "holds", "partitions", "rules")
 
     def __init__(self) -> None:
         self.partitions = Switch()
         self.holds = Switch()
         self.rules: Rules = []
+        self.down: set[str] = set()
+        """Hosts that have crashed: nothing sets out from them or arrives."""
         self._numbers = 0
 
     def apply(self, wire: Wire) -> None:
         """Have a wire follow the orders."""
-        wire.sever(self.partitions.is_on(wire.source, wire.destination))
+        down = wire.source in self.down or wire.destination in self.down
+        wire.sever(down or self.partitions.is_on(wire.source, wire.destination))
         wire.hold(self.holds.is_on(wire.source, wire.destination))
         wire.govern(self.rules)
 

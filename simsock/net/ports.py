@@ -62,6 +62,10 @@ class PortTable:
         """A connection on the port was closed from this side: TIME_WAIT."""
         self._lingering[port] = (until, reuse)
 
+    def forget(self) -> None:
+        """No port is in TIME_WAIT any more: the host has crashed."""
+        self._lingering.clear()
+
     def add(self, socket: Socket, port: int) -> None:
         """Enter a bound socket."""
         self._bound.setdefault(port, []).append(socket)

@@ -159,7 +159,8 @@ class socket(Connecting, Receiving, Sending):
         fd = getattr(self, "_fd", -1)
         if fd >= 0:
             kernel = self._kernel
-            if kernel is session.active and not kernel.ending and not kernel.current.dead:
+            gone = getattr(kernel.files.get(fd), "vanished", False)  # with its host, which has crashed
+            if kernel is session.active and not kernel.ending and not kernel.current.dead and not gone:
                 warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
             self._close_later()
 

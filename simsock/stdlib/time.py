@@ -61,10 +61,11 @@ def _elapsed() -> int:
 
 
 def time_ns() -> int:
-    """Nanoseconds since 1970."""
+    """Nanoseconds since 1970, as the clock of the task's host shows them."""
     elapsed = _elapsed()
-    start: int = session.kernel().state.get("epoch_ns", EPOCH_NS)
-    return start + elapsed
+    kernel = session.kernel()
+    start: int = kernel.state.get("epoch_ns", EPOCH_NS)
+    return start + elapsed + (kernel.current.host.skew_ns if kernel.current.host is not None else 0)
 
 
 def time() -> float:

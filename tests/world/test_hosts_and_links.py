@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import simsock
-from simsock import Link, Unsupported, UsageError
+from simsock import Link, UsageError
 
 
 def rtt(sim, a="a", b="b") -> float:
@@ -76,9 +76,9 @@ class TestHosts:
         with simsock.Simulation() as sim:
             assert sim.host("shop").spawn(lambda: sim.spawn(sim.network.socket.gethostname).result()).result() == "shop"
 
-    def test_a_clock_that_is_wrong_is_not_there_yet(self):
-        with simsock.Simulation() as sim, pytest.raises(Unsupported, match="clock_skew=5"):
-            sim.host("shop", clock_skew=5)
+    def test_a_clock_skew_that_is_no_duration_is_an_error(self):
+        with simsock.Simulation() as sim, pytest.raises(UsageError, match="clock_skew: expected seconds"):
+            sim.host("shop", clock_skew=[5])
 
     def test_it_shows_its_name_and_addresses(self):
         with simsock.Simulation() as sim:
