@@ -1,4 +1,4 @@
-"""The faults that a test scripts: partitions, packets held back, rules.
+"""The faults that a test scripts: partitions, packets held back, rules, names.
 
 Owns the methods of ``Simulation`` that make things go wrong on purpose. Does not know how the net obeys. Law: each stands in the records,
 so that it is part of the digest and of the story.
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from simsock.errors import UsageError
 from simsock.net.partitions import ways
+from simsock.net.resolver import make_order
 from simsock.worldly import Host
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from simsock.kernel import Kernel
+    from simsock.kernel.units import Duration
     from simsock.net import Fabric
     from simsock.net.rules import Packet
 
@@ -95,6 +97,22 @@ class Faults:
         kernel.log.append((kernel.now, kernel.current.path, what, shown))
         switch.order(asked, what in ("partition", "hold"))
         fabric.interfere()
+
+    def resolver(self, name: str, *, fail: str | None = None, chance: float | str = 1, delay: Duration = 0, addresses: Any = ()) -> None:
+        """Say what becomes of asking for ``name`` (``"*"``: for every name that has no order of its own) from now on.
+
+        ``fail``: ``"unknown"`` (EAI_NONAME) or ``"temporary"`` (EAI_AGAIN), each time or with a ``chance``. ``delay``: the answer takes so long.
+        ``addresses``: what the name has instead of its host's; one that no host has answers nobody (``connect`` ends in ETIMEDOUT). Without
+        any of these all is well again.
+        """
+        kernel = self._running()
+        if not isinstance(name, str) or not name:
+            raise UsageError(f'resolver: expected a name, or "*", got {name!r}')
+        order = make_order(fail, chance, delay, addresses)
+        fabric: Fabric = kernel.state["net"]
+        fabric.resolver.set(name, order)
+        fabric.silence(order.addresses)
+        kernel.log.append((kernel.now, kernel.current.path, "resolver", f"{name}: {order}"))
 
     def _names(self, hosts: Any) -> list[str]:
         """The names of one host or several; unknown ones are made, as everywhere."""

@@ -19,6 +19,7 @@ from simsock.net.listeners import Attempt
 from simsock.net.partitions import Interference
 from simsock.net.ports import PortTable
 from simsock.net.profiles import Hostile
+from simsock.net.resolver import Resolver
 from simsock.net.sockets import Socket, os_error
 from simsock.net.streams import SOCK_STREAM, StreamSocket
 from simsock.net.unix import UnixNames, UnixSocket
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from simsock.kernel import Kernel
 
 LOCALHOST = "localhost"
+NOBODY = "(nobody)"
 _UNIX: dict[int, type[UnixSocket]] = {SOCK_STREAM: UnixStream, SOCK_DGRAM: UnixDatagram, SOCK_SEQPACKET: UnixPackets}
 
 
@@ -82,11 +84,13 @@ class Fabric:
         "_hostile",
         "_hosts",
         "_settings",
+        "_silent",
         "_wires",
         "background_timers",
         "interference",
         "kernel",
         "localhost",
+        "resolver",
         "verbose",
     )
 
@@ -98,6 +102,8 @@ class Fabric:
         self._default = link
         self._hostile: Link | None = None
         self.interference = Interference()
+        self.resolver = Resolver()
+        self._silent: set[str] = set()
         self._chunks = chunks
         self._hosts: dict[str, Host] = {}
         self._by_address: dict[str, Host] = {}
@@ -154,7 +160,19 @@ class Fabric:
         plain = unmapped(ip)
         if is_any(plain) or is_loopback(plain):
             return source
-        return self._by_address.get(plain)
+        found = self._by_address.get(plain)
+        return found if found is not None or plain not in self._silent else self._nobody()
+
+    def silence(self, addresses: Iterable[str]) -> None:
+        """Addresses that are routed although no host may have them: who sends there meets silence."""
+        self._silent.update(addresses)
+
+    def _nobody(self) -> Host:
+        """Who has them: a host that never answers."""
+        nobody = Host(self, NOBODY, ())
+        nobody.down = True
+        self.interference.down.add(NOBODY)
+        return nobody
 
     def route(self, socket: Socket, ip: str) -> Host:
         """The host that a socket reaches at an address. Raises ENETUNREACH when there is none, EINVAL from loopback to elsewhere."""

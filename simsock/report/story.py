@@ -31,6 +31,7 @@ _LINK = re.compile(r"link (\S+->\S+) (duplicate|loss in burst|loss|burst goes on
 _ORDER = ("loss", "corrupt", "reorder", "jitter")
 """The questions that each packet is asked in turn, until one of them settles its fate."""
 _HOSTILE = "hostile link "
+_RESOLVER = re.compile(r"resolver (\S+) (unknown|temporary)")
 _CHUNKS = re.compile(r"chunks (\S+)<-(\S+) #(\d+)")
 
 
@@ -139,6 +140,9 @@ class Teller:
         if label.startswith(_HOSTILE):
             what = label.removeprefix(_HOSTILE)
             return hostile_words(what, value) or f"the hostile link of this run has no {what}"
+        if match := _RESOLVER.fullmatch(label):
+            how = "was unknown" if match[2] == "unknown" else "failed for the moment"
+            return f"the name {match[1]} {how} when it was asked for the {_nth(index + 1)} time"
         if match := _CHUNKS.fullmatch(label):
             bytes_text = "1 byte" if value == 1 else f"{value:,} bytes"
             return f"recv {index + 1} of connection #{match[3]} from {match[2]} on {match[1]} returned at most {bytes_text}"
@@ -181,6 +185,11 @@ class Teller:
 def _step(deviation: Any, text: str) -> Step:
     label, index, value = deviation
     return Step(label, index, value, text)
+
+
+def _nth(number: int) -> str:
+    suffix = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{suffix}"
 
 
 def _bare(deviation: Any) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 from simsock.kernel import session
 from simsock.net.addresses import AF_INET, AF_INET6, ANY_V4, ANY_V6, LOOPBACK_V4, LOOPBACK_V6, canonical, is_v6, mapped, unmapped
 from simsock.net.fabric import LOCALHOST, Fabric, Host
+from simsock.net.resolver import UNKNOWN
 from simsock.stdlib._services import INTERFACES, SERVICES, service_at
 
 # Plain integers: CPython's flag classes take microseconds to combine.
@@ -57,6 +58,25 @@ def literal(name: str) -> str | None:
     return ip
 
 
+def _ask(name: str) -> list[str]:
+    """Ask the world's resolver, which may be slow or fail as a test has ordered."""
+    net, kernel = fabric(), session.kernel()
+    order = net.resolver.order_for(name)
+    if order is not None:
+        if order.delay_ns:
+            kernel.sleep(order.delay_ns)
+        if order.fail and (order.chance >= 1 or kernel.tape.stream(f"resolver {name.lower()} {order.fail}").chance(order.chance)):
+            if order.fail == UNKNOWN:
+                raise no_such_name(name)
+            raise gaierror(_real.EAI_AGAIN, "Temporary failure in name resolution")
+        if order.addresses:
+            return list(order.addresses)
+    host = net.known(name)
+    if host is None:
+        raise no_such_name(name)
+    return list(host.addresses)
+
+
 def resolve(name: Any, families: tuple[int, ...] = (AF_INET, AF_INET6)) -> list[str]:
     """The addresses of a host name or address literal, of the families asked for, IPv4 first. Raises ``gaierror``."""
     if isinstance(name, (bytes, bytearray)):
@@ -70,10 +90,7 @@ def resolve(name: Any, families: tuple[int, ...] = (AF_INET, AF_INET6)) -> list[
         found = [LOOPBACK_V4, LOOPBACK_V6]
     else:
         session.kernel().log.append((session.kernel().now, session.kernel().current.path, "resolve", name))
-        host = fabric().known(name)
-        if host is None:
-            raise no_such_name(name)
-        found = list(host.addresses)
+        found = _ask(name)
     answer = [ip for ip in found if (AF_INET6 if is_v6(ip) else AF_INET) in families]
     if not answer:
         raise gaierror(_real.EAI_ADDRFAMILY, "Address family for hostname not supported")

@@ -1,0 +1,69 @@
+"""Faults of the resolver: what asking for a name comes to.
+
+Owns the orders of a test for names, by name. Does not know sockets, nor who asks. Law: names are compared without regard to case, as in the
+DNS; an order for every name ("*") counts where there is none for the name itself.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from simsock.errors import UsageError
+from simsock.kernel.units import duration_ns, share
+from simsock.net.addresses import canonical
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+UNKNOWN, TEMPORARY = "unknown", "temporary"
+FAILURES = (UNKNOWN, TEMPORARY)
+EVERY_NAME = "*"
+
+
+class Order(NamedTuple):
+    """What happens when a name is asked for."""
+
+    fail: str
+    """``""``, or one of ``FAILURES``."""
+    chance: float
+    delay_ns: int
+    addresses: tuple[str, ...]
+
+    def __str__(self) -> str:
+        words = [f"fails ({self.fail})" + (f" {self.chance:.4g} of the time" if self.chance < 1 else "")] if self.fail else []
+        words += [f"takes {self.delay_ns / 1_000_000:g} ms"] if self.delay_ns else []
+        words += [f"has {', '.join(self.addresses)}"] if self.addresses else []
+        return ", ".join(words) or "answers"
+
+
+class Resolver:
+    """The orders of one world."""
+
+    __slots__ = ("_orders",)
+
+    def __init__(self) -> None:
+        self._orders: dict[str, Order] = {}
+
+    def set(self, name: str, order: Order) -> None:
+        """From now on; an order without anything in it is none."""
+        if order.fail or order.delay_ns or order.addresses:
+            self._orders[name.lower()] = order
+        else:
+            self._orders.pop(name.lower(), None)
+
+    def order_for(self, name: str) -> Order | None:
+        """What a test has ordered for a name."""
+        return (self._orders.get(name.lower()) or self._orders.get(EVERY_NAME)) if self._orders else None
+
+
+def make_order(fail: Any, chance: Any, delay: Any, addresses: Iterable[str]) -> Order:
+    """Check what a test orders. Raises ``UsageError``."""
+    if fail is not None and fail not in FAILURES:
+        raise UsageError(f"resolver: fail={fail!r}: expected None, {' or '.join(map(repr, FAILURES))}")
+    found = []
+    for address in [addresses] if isinstance(addresses, str) else addresses:
+        ip = canonical(address) if isinstance(address, str) else None
+        if ip is None:
+            raise UsageError(f"resolver: addresses: expected IP addresses, got {address!r}")
+        found.append(ip)
+    return Order(fail or "", share(chance, "resolver chance"), duration_ns(delay, "resolver delay"), tuple(found))
