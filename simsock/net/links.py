@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simsock.errors import Unsupported, UsageError
 from simsock.kernel.units import NS, Duration, bits_per_second, duration_ns, share, size_bytes
+from simsock.net.connection_faults import AFTER, Trouble, read_after, read_sizes
 from simsock.net.distributions import DISTRIBUTIONS, UNIFORM, offset_ns, possibilities
 from simsock.net.rules import Packet, Pass, decide
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from simsock.choices import Stream
     from simsock.kernel import Kernel
@@ -39,16 +40,26 @@ SEGMENT_HEADERS_BYTES = 40
 QUEUE_PACKETS = 1000
 """How many packets wait for a link with a rate, unless it says otherwise (netem's limit)."""
 
-_LATER = "cell cell_overhead slot reset_after close_after blackhole_after slow_close slice toxicity".split()
+_LATER = "cell cell_overhead slot".split()
 HELD_PACKETS_MAX = 100_000
 """How many packets a wire that is held keeps; later ones are lost."""
 
-_SHARES = ("corrupt", "duplicate", "loss", "reorder")
-_COUNTS = ("jitter_ns", "latency_ns", "mtu", "overhead", "queue", "queue_bytes", "rate", "reorder_every")
-_SETTINGS = (*_SHARES, *_COUNTS, "checksum", "distribution", "keep_order")
-_PLAIN = {"checksum": True, "distribution": UNIFORM}
+_SHARES = ("corrupt", "duplicate", "loss", "reorder", "toxicity")
+_AFTER_COUNTS = tuple(name + unit for name in AFTER for unit in ("_bytes", "_ns"))
+_OF_CONNECTIONS = (*_AFTER_COUNTS, "slow_close_ns", "slice")
+_COUNTS = ("jitter_ns", "latency_ns", "mtu", "overhead", "queue", "queue_bytes", "rate", "reorder_every", "slow_close_ns", *_AFTER_COUNTS)
+_SETTINGS = (*_SHARES, *_COUNTS, "checksum", "distribution", "keep_order", "slice")
+_PLAIN: dict[str, Any] = {"checksum": True, "distribution": UNIFORM, "slice": (), "toxicity": 1.0}
 """Settings that are something else than 0 on a perfect link."""
-_ARGUMENTS = [name.removesuffix("_ns") for name in sorted(_SETTINGS)]
+
+
+def _argument(name: str) -> str:
+    """The argument that a setting was made of."""
+    plain = name.removesuffix("_ns")
+    return plain.removesuffix("_bytes") if name in _AFTER_COUNTS else plain
+
+
+_ARGUMENTS = sorted(set(map(_argument, _SETTINGS)))
 
 
 class GilbertElliott(NamedTuple):
@@ -77,6 +88,9 @@ class Link:
     ``reorder``, ``reorder_every``: this share of packets, or every Nth, skips the delay.
     ``rate``: bits a second, a number or ``"256kbit"``; each packet is its bytes with headers, and ``overhead`` more. Those that wait for
     the line are limited by ``queue`` (packets, 1000) and ``queue_bytes``; what does not fit is lost.
+    ``reset_after``, ``close_after``, ``blackhole_after``: after so many bytes of a connection (10_000 or ``"64KiB"``), or so long after it was
+    made (a float of seconds or ``"5s"``), it is reset, ended, or meets silence. ``slow_close``: the end of a stream arrives so much later.
+    ``slice``: bytes arrive in pieces of such a size, or such sizes in turn. ``toxicity``: the share of connections that suffer these.
     ``mtu``: the most bytes of a packet (from 68). Streams send smaller segments; larger datagrams are sent in fragments and lost as a whole
     if one of them is, or refused with EMSGSIZE when they are not to be fragmented (``IP_MTU_DISCOVER``).
     """
@@ -101,6 +115,12 @@ class Link:
         queue: int = 0,
         queue_bytes: int | str = 0,
         mtu: int | str = 0,
+        reset_after: Duration = 0,
+        close_after: Duration = 0,
+        blackhole_after: Duration = 0,
+        slow_close: Duration = 0,
+        slice: int | Sequence[int] = (),  # the impairment's name
+        toxicity: float | str = 1,
         **others: Any,
     ) -> None:
         for name, value in others.items():
@@ -120,6 +140,12 @@ class Link:
         self.queue = _count(queue, "link queue")
         self.queue_bytes = size_bytes(queue_bytes, "link queue_bytes")
         self.mtu = size_bytes(mtu, "link mtu")
+        self.reset_after_bytes, self.reset_after_ns = read_after(reset_after, "link reset_after")
+        self.close_after_bytes, self.close_after_ns = read_after(close_after, "link close_after")
+        self.blackhole_after_bytes, self.blackhole_after_ns = read_after(blackhole_after, "link blackhole_after")
+        self.slow_close_ns = duration_ns(slow_close, "link slow_close")
+        self.slice = read_sizes(slice, "link slice")
+        self.toxicity = share(toxicity, "link toxicity")
         self.keep_order = _switch(keep_order, "link keep_order")
         self.checksum = _switch(checksum, "link checksum")
         self._check_sense()
@@ -139,15 +165,22 @@ class Link:
             raise UsageError(f"link: distribution={self.distribution!r} needs jitter: it says how that is distributed")
         if self.mtu and not MTU_MIN <= self.mtu <= MTU_MAX:
             raise UsageError(f"link: mtu={self.mtu!r}: expected {MTU_MIN} to {MTU_MAX} bytes")
+        if self.toxicity < 1 and not self.hurts_connections:
+            raise UsageError(f"link: toxicity={self.toxicity!r} needs one of {', '.join(AFTER)}, slow_close, slice: it says how many connections suffer")
         if not self.checksum and not self.corrupt:
             raise UsageError("link: checksum=False needs corrupt: nothing is damaged without it")
+
+    @property
+    def hurts_connections(self) -> bool:
+        """Whether it does something to single connections."""
+        return any(getattr(self, name) for name in _OF_CONNECTIONS)
 
     def __repr__(self) -> str:
         parts = []
         for name, value in self._set_values():
             if name.endswith("_ns"):
-                name, value = name.removesuffix("_ns"), value / NS
-            parts.append(f"{name}={value!r}")
+                value = value / NS
+            parts.append(f"{_argument(name)}={value!r}")
         return f"Link({', '.join(parts)})"
 
     def __eq__(self, other: object) -> bool:
@@ -162,14 +195,14 @@ class Link:
 
     def as_dict(self) -> dict[str, Any]:
         """The settings as plain values, for tokens: nanoseconds, shares and counts, without those that are as on a perfect link."""
-        return {name: list(value) if isinstance(value, GilbertElliott) else value for name, value in self._set_values()}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in self._set_values()}
 
     def but(self, **impairments: Any) -> Link:
         """This link with some impairments changed."""
         given = Link(**impairments)
         link = Link()
         for name in _SETTINGS:
-            setattr(link, name, getattr(given if name in impairments or name.removesuffix("_ns") in impairments else self, name))
+            setattr(link, name, getattr(given if _argument(name) in impairments else self, name))
         link._check_sense()
         return link
 
@@ -209,6 +242,8 @@ def _read_setting(name: str, value: Any) -> Any:
         return _switch(value, name)
     if name in _COUNTS:
         return _count(value, name)
+    if name == "slice":
+        return read_sizes(value, name)
     if name == "distribution":
         return _distribution(value)
     if name == "loss" and isinstance(value, list) and len(value) == 4:
@@ -426,6 +461,11 @@ class Wire:
             return 0
         name = self.link.distribution
         return offset_ns(name, jitter, self._questions("jitter").choose(possibilities(name, jitter)))
+
+    def trouble(self) -> Trouble | None:
+        """What a new connection suffers on this way, if anything."""
+        link = self.link
+        return Trouble(link) if link.hurts_connections and self._happens("toxicity", link.toxicity) else None
 
     def fragments(self, size: int, ip_headers: int) -> list[int]:
         """The packets in which a datagram of ``size`` bytes with headers travels: itself, or fragments that fit (RFC 791, 3.2)."""

@@ -26,6 +26,7 @@ from simsock.net.tcp_sending import Sender
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from simsock.net.connection_faults import Trouble
     from simsock.net.fabric import Fabric, Host
     from simsock.net.links import Wire
     from simsock.net.listeners import AcceptQueue
@@ -68,6 +69,7 @@ class StreamSocket(Socket):
         "rx",
         "sent",
         "state",
+        "trouble",
         "tx",
         "unreported",
         "user_timeout_ns",
@@ -120,6 +122,8 @@ class StreamSocket(Socket):
         self.last_arrival = 0
         """When the latest segment that this end has sent arrives."""
         self.cut: Any = None
+        self.trouble: Trouble | None = None
+        """What the link does to this connection, on the way out."""
 
     # -- becoming connected ------------------------------------------------------------------------------------------------------------
 
@@ -131,9 +135,31 @@ class StreamSocket(Socket):
         if self.local is not None:
             self.title = f"{self.host.name}:{self.local[1]}->{format_endpoint(self.remote)}"
         self.cut = self.fabric.cutter(self)
+        if not wire.perfect:
+            self._meet_trouble(wire.trouble())
         self.plain = peer is not None and self.keepalive is None and peer.keepalive is None
         if self.options:
             self._heed_options()
+
+    def _meet_trouble(self, trouble: Trouble | None) -> None:
+        self.trouble = trouble
+        for ns, what in trouble.times if trouble is not None else ():
+            self.kernel.timers.add(self.kernel.now + ns, self.struck, what)
+
+    def struck(self, what: str) -> None:
+        """The link resets, ends or silences this connection, because of what is on the way out."""
+        peer, trouble = self.peer, self.trouble
+        if self.state is not CONNECTED or peer is None or trouble is None:
+            return
+        self.kernel.log.append((self.kernel.now, self.title, what, "by the link"))
+        if what == "blackhole":
+            trouble.silent = True
+        elif what == "close":
+            peer.hang_up()
+            self.hang_up()
+        else:
+            peer.reset()
+            self.reset()
 
     def set_option(self, level: int, name: int, value: Any) -> None:
         check(level, name, value)
@@ -342,10 +368,17 @@ class StreamSocket(Socket):
 
     def arrive_bytes(self, data: bytes) -> None:
         """Bytes are there."""
+        blow, peer = "", self.peer
+        if peer is not None and peer.trouble is not None:
+            count, blow = peer.trouble.passes(len(data))
+            data = data[:count]
         self.rx += data
         if self.fabric.verbose:
             self.kernel.log.append((self.kernel.now, self.title, "arrive", len(data), crc32(data)))
-        self.wake_readers()
+        if data:
+            self.wake_readers()
+        if blow and peer is not None:
+            peer.struck(blow)
 
     def meets_nobody(self) -> None:
         """Data reached this end, which takes none any more: a RST goes back."""

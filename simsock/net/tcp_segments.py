@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from simsock.net.links import SEGMENT_HEADERS_BYTES
+from simsock.net.connection_faults import SLICE_GAP_NS
+from simsock.net.links import SEGMENT_BYTES_MAX, SEGMENT_HEADERS_BYTES
 
 if TYPE_CHECKING:
     from simsock.net.addresses import Endpoint
@@ -50,6 +51,12 @@ class Segment:
         """Sent more than once."""
 
 
+def segment_bytes_max(out: Wire | None, back: Wire | None) -> int:
+    """How many bytes a segment of a connection over these two ways has at most (RFC 9293, 3.7.1)."""
+    mtus = [wire.link.mtu for wire in (out, back) if wire is not None and wire.link.mtu]
+    return min(mtus) - SEGMENT_HEADERS_BYTES if mtus else SEGMENT_BYTES_MAX
+
+
 def carry(wire: Wire, end: StreamSocket, flags: int, seq: int, data: bytes, action: Any, argument: Any) -> bool:
     """Put a segment of ``end`` on the wire: ``action(argument)`` on arrival. False when it is lost."""
     size = SEGMENT_HEADERS_BYTES + len(data)
@@ -58,13 +65,18 @@ def carry(wire: Wire, end: StreamSocket, flags: int, seq: int, data: bytes, acti
         if after >= 0:
             wire.launch(kernel.now + after, action, argument)
         return after >= 0
-    if wire.lost(size):
+    trouble = end.trouble
+    if (trouble is not None and trouble.swallows(seq, len(data))) or wire.lost(size):
         return False
     arrival = kernel.now + wire.delay_ns(size)
+    if trouble is not None and data and trouble.sliced:
+        arrival = max(arrival, end.last_arrival + SLICE_GAP_NS)
     if arrival >= end.last_arrival:
         end.last_arrival = arrival
     elif not wire.link.reorder and not wire.link.reorder_every:
         arrival = end.last_arrival
+    if trouble is not None and flags & FIN:
+        arrival += trouble.fin_late_ns
     wire.launch(arrival, action, argument)
     return True
 

@@ -20,7 +20,7 @@ from simsock.net.links import RTO_CEILING_NS
 from simsock.net.tcp_background import Background
 from simsock.net.tcp_congestion import Congestion
 from simsock.net.tcp_receiving import Receiver
-from simsock.net.tcp_segments import ACK, FIN, PSH, Segment, carry
+from simsock.net.tcp_segments import ACK, FIN, PSH, Segment, carry, segment_bytes_max
 from simsock.net.tcp_timeout import RoundTrip
 
 if TYPE_CHECKING:
@@ -73,8 +73,7 @@ class Sender:
         self.receiver = Receiver(peer, self, stream.sent, room)
         self.segments: deque[Segment] = deque()
         self.round_trip = RoundTrip(stream.first_round_trip_ns)
-        assert stream.wire is not None
-        self.segment_bytes = stream.wire.segment_bytes_max
+        self.segment_bytes = segment_bytes_max(stream.wire, peer.wire)
         self.congestion = Congestion(self.segment_bytes)
         self.over = False
         self._edge = self.una + room
@@ -122,10 +121,12 @@ class Sender:
                 return
             self._repair()
         tx = stream.tx
-        if tx and stream.wire is not None:
-            self.segment_bytes = stream.wire.segment_bytes_max  # the link may have changed
+        if tx:
+            self.segment_bytes = segment_bytes_max(stream.wire, self.receiver.stream.wire)  # the link may have changed
         while tx:
             size = min(len(tx), self.segment_bytes)
+            if stream.trouble is not None:
+                size = stream.trouble.piece(size, self.nxt)
             if self._flying and self._flying + size > congestion.window:
                 self._limited = True
                 return

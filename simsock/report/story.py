@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 STEPS_TOLD_MAX = 40
 
 _PATH = re.compile(r"\{([^{}]*)\}")
-_LINK = re.compile(r"link (\S+->\S+) (duplicate|loss in burst|loss|burst goes on|burst|corrupt bit|corrupt|reorder|jitter)")
+_LINK = re.compile(r"link (\S+->\S+) (duplicate|loss in burst|loss|burst goes on|burst|corrupt bit|corrupt|reorder|jitter|toxicity)")
 _ORDER = ("loss", "corrupt", "reorder", "jitter")
 """The questions that each packet is asked in turn, until one of them settles its fate."""
 _HOSTILE = "hostile link "
@@ -149,6 +149,8 @@ class Teller:
         return _bare(deviation)
 
     def _of_a_link(self, name: str, what: str, index: int, value: int, others: list[tuple[str, int]]) -> str:
+        if what == "toxicity":
+            return f"connection {index + 1} {name} suffered what the link does to some"
         if what == "duplicate":
             return f"datagram {index + 1} {name} was sent twice"
         if what == "corrupt bit":

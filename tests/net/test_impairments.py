@@ -29,6 +29,14 @@ EVERYTHING = {
     "mtu": 1400,
     "distribution": "pareto",
 }
+TROUBLE = {
+    "reset_after": 5.0,
+    "close_after": "64KiB",
+    "blackhole_after": 100_000,
+    "slow_close": "2s",
+    "slice": (1, 5),
+    "toxicity": "50%",
+}
 
 
 def arrivals(sent, *, seed=1, gap=0, **impairments):
@@ -167,10 +175,10 @@ def test_a_damaged_segment_costs_a_retransmission_timeout():
 
 
 def test_what_is_rolled_up_in_a_token_is_the_same_link():
-    link = Link(**EVERYTHING)
+    link = Link(**EVERYTHING, **TROUBLE)
     assert Link.from_dict(link.as_dict()) == link
     assert hash(Link.from_dict(link.as_dict())) == hash(link)
-    for name in EVERYTHING:
+    for name in (*EVERYTHING, *TROUBLE):
         assert name in repr(link)
     with simsock.Simulation(seed=3, link=link) as sim:
         token = sim.token

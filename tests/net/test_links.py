@@ -11,7 +11,7 @@ from simsock.net import Link
 from simsock.simulation import Simulation
 
 MS = 1_000_000
-LINK_LATER = "cell cell_overhead slot reset_after close_after blackhole_after slow_close slice toxicity".split()
+LINK_LATER = "cell cell_overhead slot".split()
 
 
 @pytest.fixture
