@@ -205,7 +205,8 @@ class Fabric:
             settings = [self._configured[found] for found in keys if found in self._configured]
             link = max(settings)[1] if settings else PERFECT if source is destination else self._default
             wire = self._wires[key] = Wire(self.kernel, source.name, destination.name, self._drawn(link))
-            self.interference.apply(wire)
+            if not self.interference.at_rest:
+                self.interference.apply(wire)
         return wire
 
     def interfere(self) -> None:

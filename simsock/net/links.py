@@ -287,6 +287,7 @@ class Wire:
         "_asked",
         "_bad",
         "_busy_until",
+        "_harmless",
         "_held",
         "_kernel",
         "_last_arrival",
@@ -328,12 +329,13 @@ class Wire:
         self.link = link
         self._bad = False
         self.latency_ns = link.latency_ns
+        self._harmless = link is PERFECT or not link.as_dict()
         self._look()
 
     def _look(self) -> None:
         self.governed = self._severed or bool(self._rules)
         """A partition or rules are asked before the link is."""
-        self.perfect = not self.governed and self._held is None and not self.link.as_dict()
+        self.perfect = not self.governed and self._held is None and self._harmless
 
     # -- scripted faults -------------------------------------------------------------------------------------------------------------
 

@@ -23,22 +23,22 @@ Way = tuple[str | None, str | None]
 class Switch:
     """Something that is on or off for each way."""
 
-    __slots__ = ("_orders",)
+    __slots__ = ("orders",)
 
     def __init__(self) -> None:
-        self._orders: list[tuple[Way, bool]] = []
+        self.orders: list[tuple[Way, bool]] = []
 
     def order(self, ways: Iterable[Way], on: bool) -> None:
         """Turn it on or off; orders that a later one covers are forgotten."""
         for way in ways:
-            self._orders = [(other, state) for other, state in self._orders if not (way[0] in (None, other[0]) and way[1] in (None, other[1]))]
-            self._orders.append((way, on))
+            self.orders = [(other, state) for other, state in self.orders if not (way[0] in (None, other[0]) and way[1] in (None, other[1]))]
+            self.orders.append((way, on))
 
     def is_on(self, source: str, destination: str) -> bool:
         """The state of one way."""
         if source == destination:
             return False
-        for (one, other), on in reversed(self._orders):
+        for (one, other), on in reversed(self.orders):
             if one in (None, source) and other in (None, destination):
                 return on
         return False
@@ -58,11 +58,16 @@ class Interference:
         self._numbers = 0
 
     def apply(self, wire: Wire) -> None:
-        """Have a wire follow the orders."""
+        """Have a wire follow the orders; a new one follows none."""
         down = wire.source in self.down or wire.destination in self.down
         wire.sever(down or self.partitions.is_on(wire.source, wire.destination))
         wire.hold(self.holds.is_on(wire.source, wire.destination))
         wire.govern(self.rules)
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether there are no orders at all."""
+        return not (self.rules or self.down or self.partitions.orders or self.holds.orders)
 
     def add_rule(self, rule: Callable[[Packet], object]) -> int:
         """A rule holds from now on, after those before it; returns the number to take it back by."""

@@ -7,9 +7,10 @@ Owns which rows are shown and how they are laid out. Knows events and picks as t
 from __future__ import annotations
 
 import linecache
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from simsock.report.listening import LINE, Event, Listener, Pick
+from simsock.report.listening import FAULT, LINE, Event, Listener, Pick
 
 if TYPE_CHECKING:
     from simsock.report.story import Words
@@ -21,6 +22,8 @@ CELL_COMFORTABLE = 24
 CELL_MIN = 14
 AROUND = 2
 """Rows shown of a task before it was switched out and after it went on; and at the end of the run."""
+FAULTS_MAX = 10
+"""Ordered faults shown: the first ones."""
 LOOK_MAX = 2_000
 """Events looked at on either side of a place that matters."""
 
@@ -96,6 +99,8 @@ def _choose(events: list[Event], marks: list[tuple[int, Pick | None]], budget: i
                 mays[number] = min(mays.get(number, 9), _rank(events[number], pick))
         else:
             musts.update(dict.fromkeys(_of_task(events, pick.chosen, range(at, min(len(events), at + LOOK_MAX)))))
+    faults = (number for number, event in enumerate(events) if event.kind is FAULT)
+    musts.update(dict.fromkeys(islice(faults, FAULTS_MAX)))
     shown = list(musts)[: budget - AROUND]
     taken = {*shown, *_last(events)}
     for number in sorted(mays, key=lambda number: (mays[number], number)):

@@ -29,11 +29,13 @@ EVENTS_MAX = 200_000
 Place = tuple[str, int]
 """A source file and a line."""
 
-LINE, RECORD = "line", "record"
+LINE, RECORD, FAULT = "line", "record", "fault"
+FAULTS = frozenset(("partition", "heal", "hold", "release", "rule", "resolver", "crash", "restart", "pause", "resume", "jump", "clock skew"))
+"""What a test ordered to go wrong."""
 
 
 class Event(NamedTuple):
-    """A task was about to run a line, or something was recorded. ``words`` is empty for a line."""
+    """A task was about to run a line, or something was recorded, such as a fault that the test ordered. ``words`` is empty for a line."""
 
     kind: str
     task: str
@@ -141,7 +143,7 @@ class Listener:
         task = kernel.current
         words = _words(record) if record[1] == task.path else ""
         if words:
-            self._add(Event(RECORD, task.path, _stand()[0], words, kernel.now), task)
+            self._add(Event(FAULT if record[2] in FAULTS else RECORD, task.path, _stand()[0], words, kernel.now), task)
         else:
             self._catch_up()
 

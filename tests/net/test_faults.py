@@ -343,3 +343,36 @@ def test_the_same_seed_gives_the_same_run_with_faults():
         return sim.digest
 
     assert digest() == digest()
+
+
+def test_the_story_of_a_failing_run_tells_the_faults_beside_what_the_tasks_did():
+    def needs_an_answer(sim):
+        inbox, sender = inbox_and_sender(sim)
+        sim.partition("client", "server")
+        sender.sendto(b"x", inbox.getsockname())
+        sim.host("server").pause()
+        sim.host("server").jump(5)
+        sim.resolver("server", fail="unknown")
+        assert drain(sim, inbox) == [b"x"]
+
+    verdict = simsock.explore(needs_an_answer, schedules=3)
+    assert verdict.failed
+    told = "\n".join(verdict.story.columns)
+    for words in ("(partition client <-> server)", "(pause server)", "(jump server 5)", "(resolver server: fails (unknown))"):
+        assert words in told, told
+
+
+def test_a_perfect_link_is_perfect_again_when_all_faults_are_over(sim):
+    net = sim._kernel.state["net"]
+    wire = net.wire(net.host("client"), net.host("server"))
+    for begin, end in ((sim.partition, sim.heal), (sim.hold, sim.release)):
+        assert wire.perfect
+        begin("client", "server")
+        assert not wire.perfect
+        end()
+    with sim.rule(lambda packet: None):
+        assert not wire.perfect
+    sim.host("server").crash()
+    assert not wire.perfect
+    sim.host("server").restart()
+    assert wire.perfect
