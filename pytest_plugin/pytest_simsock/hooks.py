@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pytest_simsock import shelter, turns
+from pytest_simsock import given, shelter, turns
 from pytest_simsock.configuring import CHOSEN
 from pytest_simsock.marking import mistake_in_marker, schedules_of
 
@@ -39,6 +39,13 @@ def _is_ours(fixturedefs: Any) -> bool:
         if fixturedef.argname not in fixturedef.argnames:
             break
     return False
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pycollect_makeitem(collector: Any, obj: object) -> None:
+    """Before pytest looks what a test asks for."""
+    if getattr(obj, "is_hypothesis_test", False) is True:
+        given.hide_sim(collector, obj)
 
 
 @pytest.hookimpl(trylast=True)
@@ -110,8 +117,11 @@ def _is_faker_of_a_world(fixturedef: pytest.FixtureDef[Any], request: pytest.Fix
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)
-def pytest_pyfunc_call() -> Generator[None, Any, Any]:
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]:
     __tracebackhide__ = True
+    if given.takes_sim(pyfuncitem):
+        with given.handing_sim(pyfuncitem):
+            return (yield)
     turn = turns.begin()
     try:
         if not shelter.is_active():

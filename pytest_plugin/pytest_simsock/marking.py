@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from pytest_simsock.configuring import CHOSEN
+from pytest_simsock.given import takes_sim
 
 WORLD_OPTIONS = ("strategy", "preempt", "scope", "link", "chunks", "max_steps", "max_time", "max_real_time", "entropy", "start_time", "patch", "allow")
 MARKER_OPTIONS = ("seed", "schedules", *WORLD_OPTIONS)
@@ -68,7 +69,7 @@ def settings_of(item: pytest.Item, config: Any) -> Settings:
 
 def schedules_of(item: pytest.Item) -> int | None:
     """How many schedules of a test are to be tried; None when it is to run once, as it is. Mistakes in its marker are for later."""
-    if item.get_closest_marker("simsock") is None or _is_real(item):
+    if item.get_closest_marker("simsock") is None or _is_real(item) or takes_sim(item):
         return None
     chosen = item.config.stash[CHOSEN]
     if chosen.replay is not None or item.config.getoption("setuponly", False):

@@ -33,11 +33,12 @@ _SEARCH_OPTIONS = {"strategy": "random", "preempt": "lines", "max_steps": MAX_ST
 class Shared:
     """What the worlds of one test have in common: checked options, and the session, which costs more to open than a world.
 
-    ``searched``: there will be many worlds, and the session stays open until ``close``.
+    ``searched``: there will be many worlds, and the session stays open until ``close``; ``defaults`` are then theirs.
     """
 
-    def __init__(self, *, searched: bool = False) -> None:
+    def __init__(self, *, searched: bool = False, defaults: dict[str, Any] = _SEARCH_OPTIONS) -> None:
         self.searched = searched
+        self._defaults = defaults if searched else {}
         self.options: Options | None = None
         self._made_of: dict[str, Any] | None = None
         self._session: Session | None = None
@@ -49,7 +50,7 @@ class Shared:
         replay = item.config.stash[CHOSEN].replay
         if self.options is not None and settings.options == self._made_of:
             return self.options
-        defaults: dict[str, Any] = dict(_SEARCH_OPTIONS) if self.searched else {}
+        defaults = dict(self._defaults)
         if item.config.getoption("usepdb", False) or item.config.getoption("trace", False):
             defaults["max_real_time"] = _DEBUGGING_S
         given = {**defaults, **settings.options}

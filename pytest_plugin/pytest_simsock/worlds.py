@@ -42,7 +42,7 @@ RECORDS_KEPT = 2_000
 class World:
     """A test's world."""
 
-    def __init__(self, stage: Stage, item: pytest.Item, plan: Plan, settings: Settings) -> None:
+    def __init__(self, stage: Stage, item: pytest.Item, plan: Plan, settings: Settings, *, make: type[Simulation] = Simulation, prepare: Any = None) -> None:
         self._stage = stage
         self.plan = plan
         self.seed, self.base_seed, self.pinned = settings.seed, settings.base_seed, settings.pinned
@@ -58,7 +58,9 @@ class World:
         self.ended = False
         self._turns: Turns | None = None
         self._session = shared.open(item, options)
-        self.sim = Simulation._prepared(options, self.seed, deviations, self._session, records=RECORDS_KEPT)
+        self.sim = make._prepared(options, self.seed, deviations, self._session, records=RECORDS_KEPT)
+        if prepare is not None:
+            prepare(self.sim)
         if plan.teller is not None:
             plan.teller.listen(self.sim)
         stage.world = self  # before it begins: a signal may come at any moment, and then the stage ends it
@@ -169,14 +171,15 @@ def enter_world(request: pytest.FixtureRequest, config: Any) -> World:
     __tracebackhide__ = True
     item = request.node
     if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+        asks = getattr(getattr(request, "_parent_request", None), "fixturename", None) or "something"
         pytest.fail(
-            f"{item.nodeid}: Unsupported: the sim fixture under @given would be one world for all examples; worlds of examples come later. "
-            "Use `with simsock.Simulation() as sim:` inside the test",
+            f"{item.nodeid}: Unsupported: {asks!r} asks for sim under @given, which has a world for each example, where a fixture has one for all. "
+            f"Let the test itself ask for sim, and do in it what {asks!r} does",
             pytrace=False,
         )
     stage = _stage_of(item)
     plan = item.stash.get(PLAN, None) or _plan_of_session(item)
-    settings = _settings(item, config, plan)
+    settings = settings_of_test(item, config, plan)
     mistake: SimsockError
     try:
         world = World(stage, item, plan, settings)
@@ -209,10 +212,11 @@ def enter_real(request: pytest.FixtureRequest) -> RealBed:
 def seed_of(item: pytest.Item, config: Any) -> int | str:
     """What ``simsock_seed`` is."""
     __tracebackhide__ = True
-    return _settings(item, config, item.stash.get(PLAN, None) or _plan_of_session(item)).seed
+    return settings_of_test(item, config, item.stash.get(PLAN, None) or _plan_of_session(item)).seed
 
 
-def _settings(item: pytest.Item, config: Any, plan: Plan) -> Settings:
+def settings_of_test(item: pytest.Item, config: Any, plan: Plan) -> Settings:
+    """What the worlds of a test are made of; a mistake fails the test."""
     __tracebackhide__ = True
     mistake = ""
     try:
@@ -270,4 +274,4 @@ def _trimmed(trace: TracebackType | None) -> TracebackType | None:
     return trace or whole
 
 
-__all__ = ["Stage", "World", "enter_real", "enter_sim", "enter_world", "seed_of"]
+__all__ = ["Stage", "World", "enter_real", "enter_sim", "enter_world", "seed_of", "settings_of_test"]

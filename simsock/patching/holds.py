@@ -108,13 +108,16 @@ class Holds:
             targets += [original for original, _ in self.pairs.values()]
             self._captured = []
         hybrids: dict[int, Any] = {}
-        for finding in heap.search(targets, types):
+        findings = heap.search(targets, types)
+        # A local is the harness's if anything of the harness's has it, whoever else does: on 3.13 a tuple of CPython's own may.
+        kept = {id(finding.target) for finding in findings if finding.harness and isinstance(finding.target, carry.real_local)}
+        for finding in findings:
             target, spot = finding.target, finding.spot
             if id(target) in self.pairs:
                 if spot is not None and not finding.harness and not is_module_name(spot):
                     self._captured.append((spot, id(target)))
             elif isinstance(target, carry.real_local):
-                if not finding.harness:
+                if id(target) not in kept:
                     carry.register(target)
             elif spot is not None and not finding.harness and finding.place.rpartition(".")[2] not in KEPT:
                 spot.exchange(target, _hybrid_of(target, finding.place, hybrids))

@@ -9,6 +9,7 @@ Owns ``simulations`` and how Hypothesis's ways of ending an example leave a worl
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,13 @@ def outside(draw: Callable[..., Any], *args: Any, **options: Any) -> Any:
         session.active = kernel
 
 
+def stop_explaining() -> None:
+    """Take out the trace function by which Hypothesis looks which lines a failure has in common: preemption needs its place, before Python 3.12."""
+    tracer = getattr(sys.gettrace(), "__self__", None)
+    if type(tracer).__module__.startswith("hypothesis."):
+        sys.settrace(None)
+
+
 class DrawnSimulation(Simulation):
     """A world whose tape is drawn. Entered once, like any other."""
 
@@ -56,6 +64,8 @@ class DrawnSimulation(Simulation):
         self._drawn = DrawnSource(lambda low, high: int(outside(draw, st.integers(low, high))))
 
     def __enter__(self) -> Simulation:
+        if self.options.preempt != "calls":
+            stop_explaining()
         super().__enter__()
         if currently_in_test_context():  # the test's own draws, in any of the world's tasks
             data: Any = current_build_context().data
@@ -82,16 +92,20 @@ class DrawnSimulation(Simulation):
         if told is not None and told is not error:
             raise told from None
 
+    def ended_by(self) -> BaseException | None:
+        """What ended the example from within the world, if something did."""
+        if self._drawn is not None and self._drawn.stopped is not None:
+            return self._drawn.stopped
+        errors = self._kernel.errors if self._kernel is not None else []
+        return next((error for _, error in errors if isinstance(error, ENDS_AN_EXAMPLE)), None)
+
     def _to_be_told(self, raised: Any) -> Any:
         """What ended the example, if that is what became of ``raised``; else ``raised`` itself, with the code that repeats it."""
         drawn, kernel = self._drawn, self._kernel
         if isinstance(raised, (*ENDS_AN_EXAMPLE, KeyboardInterrupt)) or drawn is None or kernel is None:
             return raised
-        if drawn.stopped is not None:
-            return drawn.stopped
-        for _, other in kernel.errors:
-            if isinstance(other, ENDS_AN_EXAMPLE):
-                return other
+        if (stopped := self.ended_by()) is not None:
+            return stopped
         if raised is not None:
             raised.add_note(f'this world again: simsock.Simulation(token="{self.token}")')
         return raised

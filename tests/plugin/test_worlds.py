@@ -356,20 +356,5 @@ def test_a_mistake_in_the_config_fixture_is_an_error(project, config, said):
     result.stdout.fnmatch_lines(["*test_it.py::test_it: simsock_config: " + said])
 
 
-def test_a_world_under_given_is_an_error_that_says_what_to_do(project):
-    project.write(
-        """
-        from hypothesis import given, strategies as st
-
-        @given(st.integers())
-        def test_it(sim, number):
-            pass
-        """
-    )
-    result = project.run()
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*test_it.py::test_it: Unsupported: *@given*with simsock.Simulation() as sim*"])
-
-
 def test_the_markers_options_are_listed(project):
     project.run("--markers").stdout.fnmatch_lines(["@pytest.mark.simsock(seed=, schedules=, *"])
