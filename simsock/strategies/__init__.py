@@ -1,7 +1,7 @@
 """Hypothesis strategies for what clients send, how it is cut, and what things are called.
 
 Owns the names that tests draw from: ``requests`` (and ``lines``, ``frames``, ``http_requests``, of which it is the common face), ``chunks``,
-``client_scripts``, ``hostnames``. Does not know handlers. Laws:
+``client_scripts``, ``hostnames``; ``simulations`` and what they are made of, ``links``, ``schedules``, ``faults``. Does not know handlers. Laws:
 
 * names are plural, options are keywords, and a value that makes no sense is named in a ``UsageError`` at once, not when it is drawn;
 * what has something wrong has one thing wrong, so that it shrinks to that thing;
@@ -9,9 +9,25 @@ Owns the names that tests draw from: ``requests`` (and ``lines``, ``frames``, ``
 """
 
 from simsock.strategies.clients import ClientScript, chunks, client_scripts
+from simsock.strategies.conditions import Fault, Timeline, faults, links, schedules
 from simsock.strategies.names import hostnames
 from simsock.strategies.requests import frames, lines, requests
 from simsock.strategies.web import http_requests
 from simsock.strategies.worlds import simulations
 
-__all__ = ["ClientScript", "chunks", "client_scripts", "frames", "hostnames", "http_requests", "lines", "requests", "simulations"]
+__all__ = [
+    "ClientScript",
+    "Fault",
+    "Timeline",
+    "chunks",
+    "client_scripts",
+    "faults",
+    "frames",
+    "hostnames",
+    "http_requests",
+    "lines",
+    "links",
+    "requests",
+    "schedules",
+    "simulations",
+]

@@ -287,6 +287,34 @@ def bench_lossy_segments(quick: bool) -> list[str]:
     return [f"{segments / lossy:,.0f} /s", "-", f"latency only: {segments / late:,.0f} /s", ">= 20,000 /s"]
 
 
+def bench_given_world(quick: bool) -> list[str]:
+    """Examples of worlds under Hypothesis: a threaded server and two clients, with drawn schedules, cuts and losses."""
+    from hypothesis import given, settings
+    from hypothesis import strategies as st
+
+    from simsock.strategies import simulations
+
+    examples = 50 if quick else 300
+
+    @settings(max_examples=examples, database=None, deadline=None, derandomize=True)
+    @given(simulations(strategy="random", chunks="random", link=simsock.Link(loss="1%")), st.binary(max_size=20))
+    def test(sim: Simulation, data: bytes) -> None:
+        line = data.replace(b"\n", b"") + b"\n"
+
+        def visit() -> None:
+            with sim.connect(server) as client, client.makefile("rb") as file:
+                client.sendall(line)
+                assert file.readline() == line
+
+        with sim:
+            server = sim.serve(Echo)
+            for task in [sim.spawn(visit) for _ in range(2)]:
+                task.result()
+
+    (each,) = alternate(3, lambda: per_call(test, 1) / examples)
+    return [f"{1e6 / each:,.0f} examples/s", "", "", ">= 150 examples/s"]
+
+
 def main() -> int:
     """Run the benchmarks that were asked for."""
     benchmarks = {name.removeprefix("bench_"): fn for name, fn in globals().items() if name.startswith("bench_")}
