@@ -15,7 +15,7 @@ import shlex
 import signal
 import sys
 import traceback
-from glob import glob
+from glob import escape, glob
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -160,7 +160,10 @@ def make_parser() -> argparse.ArgumentParser:
     explore.add_argument("--preempt", default="lines", help="where a task may be switched out: calls, lines or instructions (lines)")
     explore.set_defaults(run=explore_command)
 
-    listing = commands.add_parser("scenarios", help="list scenarios/*.toml", description="List scenarios/*.toml, each with what it shows.")
+    listing = commands.add_parser(
+        "scenarios", help="list the scenarios of a folder", description="List the scenario files of a folder, each with what it shows."
+    )
+    listing.add_argument("folder", nargs="?", default="scenarios", metavar="FOLDER", help="where they are (scenarios)")
     listing.set_defaults(run=scenarios_command)
 
     profiles = commands.add_parser("profiles", help="list the links that have a name", description="List the links that have a name, one way each.")
@@ -240,7 +243,7 @@ def _run_one(plan: Plan, arguments: argparse.Namespace, reports: Reports | None)
             on_run=progress.ran,
         )
     verdict = result.verdict
-    lines = [str(verdict)]
+    lines = [*_table(result), str(verdict)]
     command = None
     if verdict.failed and verdict.token is not None:
         command = _replay_line(verdict.token, None if result.target is not None else plan.path, arguments.server)
@@ -254,6 +257,14 @@ def _run_one(plan: Plan, arguments: argparse.Namespace, reports: Reports | None)
         paths = reports.write(name, "\n".join([title, *lines]), _facts(result, command))
         say(f"report: {' and '.join(paths)}")
     return OK if result.as_expected else FAILED
+
+
+def _table(result: Result) -> list[str]:
+    """What came of each population, and in which run."""
+    if not result.report.outcomes:
+        return []
+    which = f"schedule {result.verdict.failing_schedule}, which fails" if result.verdict.failed else "schedule 1"
+    return [*(f"  {line}" for line in result.report.lines()), f"  (virtual seconds, of {which})"]
 
 
 def _facts(result: Result, command: str | None) -> dict[str, Any]:
@@ -278,6 +289,7 @@ def _facts(result: Result, command: str | None) -> dict[str, Any]:
         "repeated": result.repeats if result.again is not None else None,
         "steps": [step._asdict() for step in verdict.deviations],
         "columns": verdict.story.columns if verdict.story is not None else [],
+        "clients": [row.as_dict() for row in result.report.rows()],
         "simsock": __version__,
     }
 
@@ -425,9 +437,10 @@ def scenarios_command(arguments: argparse.Namespace) -> int:
     """``simsock scenarios``."""
     from simsock.scenario import read
 
-    paths = sorted(glob(os.path.join("scenarios", "*.toml")))
+    paths = sorted(glob(os.path.join(escape(arguments.folder), "*.toml")))
     if not paths:
-        raise UsageError("there is no scenarios/*.toml in this directory")
+        shown = "in this directory" if not os.path.isabs(arguments.folder) else "there"
+        raise UsageError(f"there is no {arguments.folder.rstrip('/')}/*.toml {shown}")
     width = max(map(len, paths))
     code = OK
     for path in paths:

@@ -83,6 +83,7 @@ LIBRARY_FLOORS = {
     "trio": 6,
     "faker": 7,
     "hypothesis": 7,
+    "pydantic": 7,
     "_pytest": 8,
     "pluggy": 8,
     "pytest": 8,

@@ -28,9 +28,11 @@ from pytest_simsock.hooks import (
     pytest_runtest_protocol,
     pytest_runtest_setup,
 )
+from pytest_simsock.scenarios import pytest_collect_file
 
 __all__ = [
     "pytest_addoption",
+    "pytest_collect_file",
     "pytest_collection_modifyitems",
     "pytest_configure",
     "pytest_configure_node",

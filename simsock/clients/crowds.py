@@ -71,6 +71,10 @@ class Row:
     p99: float
     max: float
 
+    def as_dict(self) -> dict[str, Any]:
+        """The row as plain values."""
+        return {"kind": self.kind, "count": self.count, **self.results, "min": self.min, "median": self.median, "p99": self.p99, "max": self.max}
+
 
 class Report(NamedTuple):
     """What came of a crowd: ``outcomes`` by the groups' titles."""

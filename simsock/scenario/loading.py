@@ -16,8 +16,10 @@ from inspect import signature
 from types import ModuleType
 from typing import Any
 
+from simsock.clients.kinds import KINDS
 from simsock.errors import ScenarioError, UsageError
-from simsock.scenario.schema import REFERENCE, Plan
+from simsock.scenario.checks import REFERENCE
+from simsock.scenario.schema import Plan, check_options
 
 _SERVER_METHODS = ("serve_forever", "shutdown", "server_close")
 
@@ -93,7 +95,7 @@ def _told(error: Exception) -> str:
 class Cast:
     """The code of one scenario: ``server_class`` or ``handler`` or both, ``client`` and ``check`` (None where the file names none)."""
 
-    __slots__ = ("check", "client", "files", "handler", "server_class")
+    __slots__ = ("check", "client", "files", "handler", "judge", "kinds", "server_class")
 
     def __init__(self, plan: Plan, server: str | None = None) -> None:
         self.files: list[str] = []
@@ -102,6 +104,9 @@ class Cast:
         self.handler: Any = None
         self.client: Any = self._function(plan, "clients", "client")
         self.check: Any = self._function(plan, "check", "function")
+        self.judge: Any = self._function(plan, "expectations", "check")
+        self.kinds: dict[str, Any] = self._kinds(plan)
+        """The clients of populations that are not of our kinds."""
         for key in ("class", "handler"):
             if server is None or key == "handler":
                 self._add_server(plan, key)
@@ -130,6 +135,18 @@ class Cast:
         found = self._find(plan, f"{table}.{key}", reference)
         if not callable(found):
             raise plan.problem(f"{table}.{key}", reference, f"expected a function, found {found!r:.60}")
+        return found
+
+    def _kinds(self, plan: Plan) -> dict[str, Any]:
+        found = {}
+        for number, row in enumerate(plan.rows("populations"), 1):
+            kind = row["kind"]
+            if kind not in KINDS:
+                where = f"populations[{number}]"
+                found[kind] = self._find(plan, f"{where}.kind", kind)
+                if not callable(found[kind]):
+                    raise plan.problem(f"{where}.kind", kind, f"expected a function, found {found[kind]!r:.60}")
+                check_options(plan, where, row, found[kind])
         return found
 
     def _add_server(self, plan: Plan, key: str) -> None:

@@ -12,12 +12,14 @@ import os
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from simsock.clients import Report
 from simsock.kernel.scope import project_root
-from simsock.net import Link
 from simsock.net.addresses import AF_INET6
 from simsock.report.story import one_line
+from simsock.scenario.acting import Stage, condition_of, missing_actions
 from simsock.scenario.again import repeat
-from simsock.scenario.loading import Cast, neighbours
+from simsock.scenario.judging import Judge
+from simsock.scenario.loading import Cast, neighbours, takes
 from simsock.scenario.schema import Plan, read
 from simsock.search import Verdict, explore
 from simsock.search.verdict import FAILS
@@ -40,6 +42,9 @@ class ScenarioTest:
         self.cast = Cast(plan, server)
         self.on_run: Callable[[], object] | None = None
         """Called before every run; stays in this process."""
+        self.report = Report({})
+        """What came of the populations in the last run in this process."""
+        missing_actions(plan)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (_rebuild, (os.path.abspath(self.plan.path), self.server))
@@ -47,34 +52,56 @@ class ScenarioTest:
     def __call__(self, sim: Simulation) -> None:
         if self.on_run is not None:
             self.on_run()
-        cast = self.cast
+        plan, cast = self.plan, self.cast
+        stage = Stage(plan, sim, cast.kinds)
+        stage.build()
         served = self._serve(sim)
-        act = cast.client or self._send
+        judge = Judge(plan, sim, served)
+        tasks = self._spawn_clients(sim, served)
+        if plan.rows("timeline"):
+            tasks.append(sim.spawn(stage.run_timeline, name="timeline"))
+        self.report = report = stage.let_loose(served) if plan.rows("populations") else Report({})
+        for task in tasks:
+            task.result()
+        judge.clients_gone()
+        sim.settle()
+        judge.judge(report)
+        self._check("check", "function", cast.check, served.server)
+        if cast.judge is not None:
+            arguments = (served.server, report) if takes(cast.judge, 2) else (served.server,)
+            self._check("expectations", "check", cast.judge, *arguments)
+
+    def _check(self, table: str, key: str, function: Any, *arguments: Any) -> None:
+        if function is None:
+            return
+        answer = function(*arguments)
+        if answer is not None and not answer:
+            shown = "server" if len(arguments) == 1 else "server, report"
+            raise AssertionError(f"{self.plan.table(table)[key]}({shown}) returned {answer!r}")
+
+    def _spawn_clients(self, sim: Simulation, served: Any) -> list[Any]:
+        if self.plan.tables["clients"] is None:
+            return []
+        act = self.cast.client or self._send
 
         def client(number: int) -> None:
             act(sim, served, number)
 
-        count = self.plan.table("clients")["count"]
-        clients = [sim.spawn(client, number, host=f"client-{number}") for number in range(1, count + 1)]
-        for task in clients:
-            task.result()
-        sim.settle()
-        if cast.check is not None:
-            answer = cast.check(served.server)
-            if answer is not None and not answer:
-                raise AssertionError(f"{self.plan.table('check')['function']}(server) returned {answer!r}")
+        return [sim.spawn(client, number, host=f"client-{number}") for number in range(1, self.plan.table("clients")["count"] + 1)]
 
     def _serve(self, sim: Simulation) -> Any:
         cast = self.cast
+        table = self.plan.table("server")
+        name, port = table["host"], table["port"]
         if cast.server_class is None:
-            return sim.serve(cast.handler)
+            return sim.serve(cast.handler, host=name, port=port)
         if cast.handler is not None:
-            return sim.serve(cast.server_class, cast.handler)
-        host = sim.host("server")
+            return sim.serve(cast.server_class, cast.handler, host=name, port=port)
+        host = sim.host(name)
         wants_v6 = getattr(cast.server_class, "address_family", None) == AF_INET6
         ip = next(ip for ip in host.addresses if (":" in ip) == wants_v6)
         with host:
-            server = cast.server_class((ip, 0))
+            server = cast.server_class((ip, port))
         return sim.serve(server, host=host)
 
     def _send(self, sim: Simulation, served: Any, number: int) -> None:
@@ -93,7 +120,8 @@ class ScenarioTest:
 def modules_of(plan: Plan, server: str | None = None) -> set[str]:
     """The modules that a plan names."""
     named = [server, *(value for key in ("class", "handler") if (value := plan.table("server")[key]))]
-    named += [plan.table("clients")["client"], plan.table("check").get("function")]
+    named += [plan.table("clients").get("client"), plan.table("check").get("function"), plan.table("expectations").get("check")]
+    named += [row["kind"] for row in plan.rows("populations") if ":" in row["kind"]]
     return {reference.partition(":")[0] for reference in named if reference}
 
 
@@ -116,6 +144,8 @@ class Result(NamedTuple):
     again: Again | None
     repeats: bool
     surprise: str
+    report: Report = Report({})
+    """What came of the populations: in the failing run if one failed, else in the first one."""
 
     @property
     def as_expected(self) -> bool:
@@ -137,30 +167,38 @@ def run(
 
     Raises ``ScenarioError`` when what the file names is not there.
     """
-    search = plan.table("search")
-    impairments = {name: value for name, value in plan.table("link").items() if value is not None}
     target = target_of(plan.path)
     with importable(plan, server):
         test = ScenarioTest(plan, server)
         test.on_run = on_run
-        verdict = explore(
-            test,
-            search["schedules"] if schedules is None else schedules,
-            strategy=search["strategy"],
-            preempt=search["preempt"],
-            scope=test.scope(),
-            seed=search["seed"] if seed is None else seed,
-            link=Link(**impairments),
-            jobs=jobs,
-            target=target,
-            progress=progress,
-        )
+        verdict = _explore(test, plan, schedules, seed, jobs=jobs, progress=progress)
         again = None
         repeats = False
         if verdict.failed and verdict.token is not None and verdict.error is not None:
             again = repeat(test, verdict.token, scope=test.scope())
             repeats = again.same_failure(verdict.error)
-    return Result(plan, verdict, target, again, repeats, _surprise(plan, verdict, again, repeats))
+        elif plan.rows("populations"):
+            test.on_run = None
+            _explore(test, plan, 1, seed)
+    return Result(plan, verdict, target, again, repeats, _surprise(plan, verdict, again, repeats), test.report)
+
+
+def _explore(test: ScenarioTest, plan: Plan, schedules: int | None, seed: int | str | None, **options: Any) -> Verdict:
+    search = plan.table("search")
+    if search["max_time"] is not None:
+        options["max_time"] = search["max_time"]
+    return explore(
+        test,
+        search["schedules"] if schedules is None else schedules,
+        strategy=search["strategy"],
+        preempt=search["preempt"],
+        scope=test.scope(),
+        seed=search["seed"] if seed is None else seed,
+        link=condition_of(plan.table("link")),
+        chunks=search["chunks"],
+        target=target_of(plan.path),
+        **options,
+    )
 
 
 def _surprise(plan: Plan, verdict: Verdict, again: Again | None, repeats: bool) -> str:

@@ -1,41 +1,38 @@
 """What a scenario file may say.
 
-Owns the tables and keys of the TOML form, and the checks of their values. Does not import what a file names, nor run anything. Laws:
+Owns the tables and keys of the TOML form, as models of pydantic, and the words of complaints about them. Does not import what a file names,
+nor run anything. Laws:
 
 * every complaint names the file, ``table.key``, the value found and what was expected;
-* a table or key that is not in ``TABLES`` is an error that names the nearest one that is, never silence;
-* a new table is one entry of ``TABLES``; whoever uses it reads ``Plan.tables``.
+* a table or key that is not there is an error that names the nearest one that is, never silence;
+* a new table is an entry of ``MODELS``; whoever uses it reads ``Plan.table`` or ``Plan.rows``.
 """
 
 from __future__ import annotations
 
-import re
 import tomllib
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, NamedTuple
+from inspect import signature
+from types import GenericAlias, UnionType
+from typing import Annotated, Any, NamedTuple
 
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, create_model
+
+from simsock.clients.crowds import CLIENTS_MAX, Group, delays
+from simsock.clients.kinds import KINDS
 from simsock.errors import ScenarioError, SimsockError
 from simsock.kernel.preempt import GRANULARITIES
 from simsock.kernel.strategies import NAMES as STRATEGIES
 from simsock.net import Link
+from simsock.net.links import _ARGUMENTS as IMPAIRMENTS
+from simsock.scenario import checks
+from simsock.scenario.checks import REFERENCE
 from simsock.search.verdict import FAILS, INCONCLUSIVE
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 FILE_BYTES_MAX = 1_000_000
-CLIENTS_MAX = 10_000
 SCHEDULES_MAX = 10_000_000
-REFERENCE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
-"""``module:name``, both possibly dotted."""
-
-
-class Key(NamedTuple):
-    """One key of a table: the check (it returns the value to use or raises ``ValueError`` with what was expected) and the default."""
-
-    check: Callable[[Any], Any]
-    default: Any = None
-    required: bool = False
+PORT_MAX = 65_535
+THREADS_MAX = 1_000_000
 
 
 class Plan(NamedTuple):
@@ -43,10 +40,15 @@ class Plan(NamedTuple):
 
     path: str
     tables: dict[str, dict[str, Any] | None]
+    lists: dict[str, list[dict[str, Any]]] = {}
 
     def table(self, name: str) -> dict[str, Any]:
         """A table, empty if the file has none of that name."""
         return self.tables[name] or {}
+
+    def rows(self, name: str) -> list[dict[str, Any]]:
+        """The tables of a name that there may be many of."""
+        return self.lists.get(name, [])
 
     def problem(self, where: str, value: Any, what: str) -> ScenarioError:
         """The error for ``table.key`` of this file."""
@@ -59,84 +61,121 @@ def problem(path: str, where: str, value: Any, what: str) -> ScenarioError:
     return ScenarioError(f"{path}: {where} = {shown if len(shown) <= 80 else shown[:77] + '...'}: {what}", path=path, key=where)
 
 
-# -- checks ----------------------------------------------------------------------------------------------------------------------------------
+# -- tables ----------------------------------------------------------------------------------------------------------------------------------
 
 
-def _line(value: Any) -> str:
-    if isinstance(value, str) and value.strip() and value.isprintable():
-        return value.strip()
-    raise ValueError("expected one line of text")
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid")
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, str) and value:
-        return value
-    raise ValueError("expected text")
+class _OpenTable(BaseModel):
+    model_config = ConfigDict(extra="allow")
 
 
-def _reference(value: Any) -> str:
-    if isinstance(value, str) and REFERENCE.fullmatch(value):
-        return value
-    raise ValueError('expected "module:name"')
+def _table(title: str, /, *, is_open: bool = False, **keys: Any) -> Any:
+    """A model. Each key is a check, or a pair of a check and the default; a key with a check alone must be given, with a default of None need not."""
+    fields: dict[str, Any] = {}
+    for key, given in keys.items():
+        check, default = given if isinstance(given, tuple) else (given, ...)
+        alias = key.removesuffix("_")
+        kind: Any = check if isinstance(check, UnionType) else Annotated[Any, PlainValidator(check)]
+        fields[key] = (kind, Field(default, alias=alias) if alias != key else default)
+    return create_model(title, __base__=_OpenTable if is_open else _Table, **fields)
 
 
-def _whole(low: int, high: int) -> Callable[[Any], int]:
-    def check(value: Any) -> int:
-        if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
-            return value
-        raise ValueError(f"expected a whole number from {low:,} to {high:,}")
+_CONDITION: dict[str, Any] = {"profile": (checks.profile, None), **{name: (checks.impairment(name), None) for name in IMPAIRMENTS}}
+_TWO_OR_ONE: dict[str, Any] = {"between": (checks.two_hosts, None), "host": (checks.line, None)}
 
-    return check
-
-
-def _one_of(*names: str) -> Callable[[Any], str]:
-    def check(value: Any) -> str:
-        if isinstance(value, str) and value in names:
-            return value
-        raise ValueError(f"expected one of {', '.join(map(repr, names))}")
-
-    return check
-
-
-def _seed(value: Any) -> int | str:
-    if isinstance(value, (int, str)) and not isinstance(value, bool):
-        return value
-    raise ValueError("expected a whole number or text")
-
-
-def _impairment(name: str) -> Callable[[Any], Any]:
-    def check(value: Any) -> Any:
-        try:
-            Link(**{name: value})
-        except (SimsockError, TypeError) as error:
-            raise ValueError(str(error)) from None
-        return value
-
-    return check
-
-
-TABLES: dict[str, dict[str, Key]] = {
-    "scenario": {
-        "name": Key(_line, required=True),
-        "about": Key(_line, required=True),
-        "expect": Key(_one_of(FAILS, INCONCLUSIVE), required=True),
-        "error": Key(_line),
-    },
-    "server": {"class": Key(_reference), "handler": Key(_reference)},
-    "clients": {"count": Key(_whole(1, CLIENTS_MAX), 1), "send": Key(_text), "client": Key(_reference)},
-    "check": {"function": Key(_reference, required=True)},
-    "search": {
-        "schedules": Key(_whole(1, SCHEDULES_MAX), 1000),
-        "strategy": Key(_one_of(*STRATEGIES), "random"),
-        "preempt": Key(_one_of(*GRANULARITIES), "lines"),
-        "seed": Key(_seed, 0),
-    },
-    "link": {name: Key(_impairment(name)) for name in ("latency", "jitter", "loss")},
+LinkTable = _table("LinkTable", **_CONDITION)
+MODELS: dict[str, Any] = {
+    "scenario": _table("Scenario", name=checks.line, about=checks.line, expect=checks.one_of(FAILS, INCONCLUSIVE), error=(checks.line, None)),
+    "server": _table(
+        "Server",
+        class_=(checks.reference, None),
+        handler=(checks.reference, None),
+        host=(checks.line, "server"),
+        port=(checks.whole(0, PORT_MAX), 0),
+    ),
+    "clients": _table("Clients", count=(checks.whole(1, CLIENTS_MAX), 1), send=(checks.text, None), client=(checks.reference, None)),
+    "check": _table("Check", function=checks.reference),
+    "search": _table(
+        "Search",
+        schedules=(checks.whole(1, SCHEDULES_MAX), 1000),
+        strategy=(checks.one_of(*STRATEGIES), "random"),
+        preempt=(checks.one_of(*GRANULARITIES), "lines"),
+        seed=(checks.seed, 0),
+        chunks=(checks.chunks, "whole"),
+        max_time=(checks.duration, None),
+    ),
+    "link": LinkTable,
+    "expectations": _table(
+        "Expectations",
+        served=(checks.by_population(checks.duration), None),
+        results=(checks.by_population(checks.results), None),
+        replies=(checks.by_population(checks.text), None),
+        same_replies=(checks.texts, None),
+        handler_errors=(checks.errors, None),
+        no_leaks=(checks.switch, False),
+        threads_max=(checks.whole(1, THREADS_MAX), None),
+        within=(checks.duration, None),
+        check=(checks.reference, None),
+    ),
+    "hosts": _table("Host", name=checks.line, addresses=(checks.texts, None)),
+    "links": _table("Between", **_TWO_OR_ONE, both_ways=(checks.switch, True), **_CONDITION),
+    "populations": _table(
+        "Population",
+        is_open=True,  # further keys are options of the client's function
+        kind=checks.text,
+        name=(checks.line, None),
+        count=(checks.whole(1, CLIENTS_MAX), 1),
+        arrivals=(checks.line, "at once"),
+        start=(checks.duration, 0),
+        link=(LinkTable | None, None),
+        request=(checks.text, None),
+        payload=(checks.line, None),
+        until=(checks.end, None),
+    ),
+    "timeline": _table(
+        "Fault",
+        at=checks.duration,
+        do=checks.line,
+        **_TWO_OR_ONE,
+        one_way=(checks.switch, None),
+        by=(checks.difference, None),
+        link=(LinkTable | None, None),
+        name=(checks.line, None),
+        fail=(checks.line, None),
+        delay=(checks.duration, None),
+        addresses=(checks.texts, None),
+    ),
 }
-"""Every table that a file may have, with its keys. ``search`` is there even if the file has none."""
+"""Every table by its name."""
 
-REQUIRED = ("scenario", "server", "clients")
-ALWAYS = ("search",)
+TABLES = ("scenario", "server", "clients", "check", "search", "link", "expectations")
+"""The tables that stand alone."""
+LISTS = ("hosts", "links", "populations", "timeline")
+"""The tables that there may be many of."""
+REQUIRED = ("scenario", "server")
+
+_FIELDS: dict[str, Any] = {name: (MODELS[name], ...) if name in REQUIRED else (MODELS[name] | None, None) for name in TABLES}
+_FIELDS.update({name: (GenericAlias(list, (MODELS[name],)), []) for name in LISTS})
+Document: Any = create_model("Document", __base__=_Table, **_FIELDS)
+_KEYS = {table: [field.alias or name for name, field in model.model_fields.items()] for table, model in MODELS.items()}
+
+ACTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "partition": (("between",), ("one_way",)),
+    "heal": (("between",), ()),
+    "hold": (("between",), ()),
+    "release": (("between",), ()),
+    "crash": (("host",), ()),
+    "restart": (("host",), ()),
+    "pause": (("host",), ()),
+    "resume": (("host",), ()),
+    "jump": (("host", "by"), ()),
+    "link": (("between", "link"), ()),
+    "resolver": (("name",), ("fail", "delay", "addresses")),
+}
+"""What may happen on a timeline, with the keys that it needs and those that it may have."""
 
 
 # -- reading ---------------------------------------------------------------------------------------------------------------------------------
@@ -165,55 +204,177 @@ def read(path: str) -> Plan:
 
 def plan(path: str, document: dict[str, Any]) -> Plan:
     """The plan of a parsed file."""
-    for name, content in document.items():
-        if name not in TABLES:
-            raise ScenarioError(f"{path}: unknown table [{name}]{_nearest(name, TABLES, '[{}]')}", path=path, key=name)
-        if not isinstance(content, dict):
-            raise problem(path, name, content, f"expected a table, [{name}]")
-    tables: dict[str, dict[str, Any] | None] = {}
-    for name, keys in TABLES.items():
-        given = document.get(name)
-        if given is None and name in REQUIRED:
-            raise ScenarioError(f"{path}: table [{name}] is missing", path=path, key=name)
-        tables[name] = None if given is None and name not in ALWAYS else _checked(path, name, keys, given or {})
-    made = Plan(path, tables)
-    _exclude(made)
-    return made
+    try:
+        made = Document.model_validate(document)
+    except ValidationError as error:
+        raise _complaint(path, error) from None
+    tables = {name: None if (model := getattr(made, name)) is None else _plain(model) for name in TABLES}
+    tables["search"] = tables["search"] or _plain(MODELS["search"]())  # there even if the file has none
+    read = Plan(path, tables, {name: [_plain(model) for model in getattr(made, name)] for name in LISTS})
+    _exclude(read)
+    return read
 
 
-def _checked(path: str, table: str, keys: dict[str, Key], given: dict[str, Any]) -> dict[str, Any]:
-    for name, value in given.items():
-        if name not in keys:
-            raise problem(path, f"{table}.{name}", value, f"unknown key{_nearest(name, keys, table + '.{}')}")
-    values = {}
-    for name, key in keys.items():
-        if name in given:
-            try:
-                values[name] = key.check(given[name])
-            except ValueError as error:
-                raise problem(path, f"{table}.{name}", given[name], str(error)) from None
-        elif key.required:
-            raise ScenarioError(f"{path}: {table}.{name} is missing", path=path, key=f"{table}.{name}")
-        else:
-            values[name] = key.default
+def _plain(model: BaseModel) -> dict[str, Any]:
+    values = model.model_dump(by_alias=True)
+    for name, value in values.items():
+        if name == "link" and value is not None:
+            values[name] = {key: given for key, given in value.items() if given is not None}
     return values
 
 
-def _nearest(name: str, known: Any, form: str) -> str:
+def _complaint(path: str, error: ValidationError) -> ScenarioError:
+    """The first problem in our words; what is unknown goes first, because what is missing may be what was meant."""
+    found = error.errors(include_url=False)
+    first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
+    place, value = first["loc"], first["input"]
+    where = _where(place)
+    if first["type"] == "extra_forbidden":
+        known = (*TABLES, *LISTS) if len(place) == 1 else _KEYS["link" if place[-2] == "link" else str(place[0])]
+        if len(place) == 1:
+            return ScenarioError(f"{path}: unknown table [{where}]{_nearest(where, known, _table_name)}", path=path, key=where)
+        table = _where(place[:-1])
+        return problem(path, where, value, f"unknown key{_nearest(str(place[-1]), known, (table + '.{}').format)}")
+    if first["type"] == "missing":
+        if len(place) == 1:
+            return ScenarioError(f"{path}: table [{where}] is missing", path=path, key=where)
+        return ScenarioError(f"{path}: {where} is missing", path=path, key=where)
+    if first["type"] == "list_type":
+        return problem(path, where, value, f"expected tables, [[{where}]]")
+    if first["type"] == "model_type":
+        return problem(path, where, value, f"expected a table, [{where}]")
+    return problem(path, where, value, str(first.get("ctx", {}).get("error", first["msg"])))
+
+
+def _where(place: tuple[int | str, ...]) -> str:
+    """``populations[1].count``: as a file's reader counts."""
+    found = ""
+    for part in place:
+        found += f"[{part + 1}]" if isinstance(part, int) else f".{part}" if found else part
+    return found
+
+
+def _table_name(name: str) -> str:
+    return f"[[{name}]]" if name in LISTS else f"[{name}]"
+
+
+def _nearest(name: str, known: Any, form: Any) -> str:
     close = get_close_matches(name, known, n=1, cutoff=0.5)
     if close:
-        return f"; did you mean {form.format(close[0])}?"
-    return f"; known: {', '.join(form.format(other) for other in known)}"
+        return f"; did you mean {form(close[0])}?"
+    return f"; known: {', '.join(map(form, known))}"
+
+
+# -- what must not, or must, stand together --------------------------------------------------------------------------------------------------
 
 
 def _exclude(made: Plan) -> None:
-    """What must not, or must, stand together."""
     scenario, server, clients = made.table("scenario"), made.table("server"), made.table("clients")
+    if made.tables["clients"] is None and not made.rows("populations"):
+        raise ScenarioError(f"{made.path}: table [clients] is missing", path=made.path, key="clients")
     if server["class"] is None and server["handler"] is None:
         raise ScenarioError(f"{made.path}: server.class or server.handler is missing: which server is it about?", path=made.path, key="server.class")
-    if clients["send"] is None and clients["client"] is None:
+    if clients and clients["send"] is None and clients["client"] is None:
         raise ScenarioError(f"{made.path}: clients.send or clients.client is missing: what do they do?", path=made.path, key="clients.send")
-    if clients["send"] is not None and clients["client"] is not None:
+    if clients and clients["send"] is not None and clients["client"] is not None:
         raise made.problem("clients.send", clients["send"], f"not together with clients.client = {clients['client']!r}")
     if scenario["error"] is not None and scenario["expect"] != FAILS:
         raise made.problem("scenario.error", scenario["error"], f"has no meaning with scenario.expect = {scenario['expect']!r}")
+    _check_link(made, "link", made.table("link"))
+    for number, row in enumerate(made.rows("links"), 1):
+        if (row["between"] is None) == (row["host"] is None):
+            raise made.problem(f"links[{number}].between", row["between"], "expected either between or host")
+        _check_link(made, f"links[{number}]", impairments(row))
+    for number, row in enumerate(made.rows("populations"), 1):
+        _check_population(made, f"populations[{number}]", row)
+    for number, row in enumerate(made.rows("timeline"), 1):
+        _check_fault(made, f"timeline[{number}]", row)
+    _check_expectations(made)
+
+
+def impairments(row: dict[str, Any]) -> dict[str, Any]:
+    """The keys of a table that are about a link's condition, without those that are not given."""
+    return {name: value for name, value in row.items() if (name in IMPAIRMENTS or name == "profile") and value is not None}
+
+
+def _check_link(made: Plan, where: str, given: dict[str, Any]) -> None:
+    values = impairments(given)
+    named = values.pop("profile", None)
+    if named is not None and values:
+        raise made.problem(f"{where}.profile", named, f"not together with {where}.{next(iter(values))}")
+    try:
+        Link(**values)
+    except SimsockError as error:
+        raise ScenarioError(f"{made.path}: {where}: {error}", path=made.path, key=where) from None
+
+
+def title_of(row: dict[str, Any]) -> str:
+    """What a population is called."""
+    return str(row["name"] or row["kind"].rpartition(":")[2].replace("_", "-"))
+
+
+def _check_population(made: Plan, where: str, row: dict[str, Any]) -> None:
+    kind = row["kind"]
+    if kind not in KINDS and not REFERENCE.fullmatch(kind):
+        raise made.problem(f"{where}.kind", kind, f'unknown kind of client{_nearest(kind, KINDS, str)}, or "module:function"')
+    if row["request"] is not None and row["payload"] is not None:
+        raise made.problem(f"{where}.request", row["request"], f"not together with {where}.payload = {row['payload']!r}")
+    if row["payload"] is not None:
+        from simsock.faker import PAYLOADS
+
+        if row["payload"] not in PAYLOADS:
+            raise made.problem(f"{where}.payload", row["payload"], f"expected one of {', '.join(map(repr, PAYLOADS))}")
+    if row["link"] is not None:
+        _check_link(made, f"{where}.link", row["link"])
+    try:
+        delays(Group("polite", 1, row["arrivals"]))
+    except SimsockError as error:
+        raise made.problem(f"{where}.arrivals", row["arrivals"], str(error).partition(": ")[2]) from None
+    if kind in KINDS:
+        check_options(made, where, row, KINDS[kind])
+
+
+def options_of(row: dict[str, Any]) -> dict[str, Any]:
+    """What a population gives to its client's function."""
+    given = {name: value for name, value in row.items() if name not in _KEYS["populations"]}
+    if row["request"] is not None:
+        given["request"] = row["request"].encode()
+    if row["until"] is not None:
+        given["until"] = row["until"].encode() if isinstance(row["until"], str) else row["until"]
+    return given
+
+
+def check_options(made: Plan, where: str, row: dict[str, Any], client: Any) -> None:
+    """Whether a client's function takes what a population gives to it."""
+    parameters = signature(client).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return
+    known = [*list(parameters)[1:], *(name for name in _KEYS["populations"] if name not in ("request", "until"))]
+    wanted = [*options_of(row), *(["request"] if row["payload"] is not None else [])]
+    for name in wanted:
+        if name not in known:
+            raise made.problem(f"{where}.{name}", row.get(name), f"unknown key for {row['kind']}{_nearest(name, known, (where + '.{}').format)}")
+
+
+def _check_fault(made: Plan, where: str, row: dict[str, Any]) -> None:
+    action = row["do"]
+    if action not in ACTIONS:
+        raise made.problem(f"{where}.do", action, f"unknown{_nearest(action, ACTIONS, repr)}")
+    needed, allowed = ACTIONS[action]
+    for name in needed:
+        if row[name] is None:
+            raise ScenarioError(f"{made.path}: {where}.{name} is missing: {action!r} needs it", path=made.path, key=f"{where}.{name}")
+    for name, value in row.items():
+        if value is not None and name not in ("at", "do", *needed, *allowed):
+            raise made.problem(f"{where}.{name}", value, f"has no meaning with {where}.do = {action!r}")
+    if row["link"] is not None:
+        _check_link(made, f"{where}.link", row["link"])
+
+
+def _check_expectations(made: Plan) -> None:
+    expected = made.table("expectations")
+    known = [title_of(row) for row in made.rows("populations")]
+    for key in ("served", "results", "replies", "same_replies"):
+        for name in expected.get(key) or ():
+            if name not in known:
+                raise made.problem(f"expectations.{key}", name, f"no population of that name{_nearest(name, known, str)}")

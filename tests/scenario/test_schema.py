@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from simsock.errors import ScenarioError
-from simsock.scenario.schema import FILE_BYTES_MAX, TABLES, plan, read
+from simsock.scenario.schema import FILE_BYTES_MAX, TABLES, impairments, plan, read
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -41,10 +41,11 @@ def changed(old, new):
 
 def test_a_small_file_is_enough_and_the_rest_has_defaults():
     made = plan("x.toml", tomllib.loads(GOOD))
-    assert made.table("search") == {"schedules": 1000, "strategy": "random", "preempt": "lines", "seed": 0}
+    assert made.table("search") == {"schedules": 1000, "strategy": "random", "preempt": "lines", "seed": 0, "chunks": "whole", "max_time": None}
     assert made.table("clients") == {"count": 1, "send": "x", "client": None}
     assert made.tables["check"] is None
     assert made.tables["link"] is None
+    assert made.rows("populations") == made.rows("timeline") == []
     assert made.table("link") == {}
 
 
@@ -55,9 +56,12 @@ def test_everything_that_may_be_said_can_be_said():
         + '[link]\nlatency = "1ms"\njitter = 0.5\nloss = "1%"\n'
     )
     made = plan("x.toml", tomllib.loads(text))
-    assert made.table("link") == {"latency": "1ms", "jitter": 0.5, "loss": "1%"}
+    assert impairments(made.table("link")) == {"latency": "1ms", "jitter": 0.5, "loss": "1%"}
     assert made.table("search")["seed"] == "s"
     assert made.table("scenario")["error"] == "boom"
+
+
+MORE = "[expectations], [[hosts]], [[links]], [[populations]], [[timeline]]"
 
 
 @pytest.mark.parametrize(
@@ -73,7 +77,11 @@ def test_everything_that_may_be_said_can_be_said():
         ("about", "abuot", "scenario.abuot = 'a': unknown key; did you mean scenario.about?"),
         ("about", "zzzzzz", "scenario.zzzzzz = 'a': unknown key; known: scenario.name, scenario.about, scenario.expect, scenario.error"),
         ("[server]", "[sevrer]", "unknown table [sevrer]; did you mean [server]?"),
-        ("[server]", "[qqqqqq]", "unknown table [qqqqqq]; known: [scenario], [server], [clients], [check], [search], [link]"),
+        (
+            "[server]",
+            "[qqqqqq]",
+            "unknown table [qqqqqq]; known: [scenario], [server], [clients], [check], [search], [link], " + MORE,
+        ),
         ('[server]\nhandler = "counter:Handler"', "", "table [server] is missing"),
         ('[clients]\nsend = "x"', "", "table [clients] is missing"),
         ('handler = "counter:Handler"', "", "server.class or server.handler is missing: which server is it about?"),

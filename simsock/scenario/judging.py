@@ -1,0 +1,112 @@
+"""Whether what came out of a run is what a scenario's ``[expectations]`` say.
+
+Owns the judgement and its words. Does not run anything. Law: a judgement that fails says which population or number was expected to be what,
+and what it was.
+"""
+
+from __future__ import annotations
+
+import builtins
+from typing import TYPE_CHECKING, Any
+
+from simsock.expecting import Expectation
+from simsock.kernel.units import NS, duration_ns
+
+if TYPE_CHECKING:
+    from simsock.clients import Outcome, Report
+    from simsock.kernel import Kernel, Task
+    from simsock.scenario.schema import Plan
+    from simsock.simulation import Simulation
+
+SHOWN_MAX = 5
+
+
+class Tolerated(Expectation):
+    """Errors that may come, and need not."""
+
+    def check(self) -> None:
+        """Nothing has to have come."""
+
+
+class _Counted(dict[int, Any]):
+    """The kernel's table of tasks, which also knows how many there were at most on a host. Watching changes nothing."""
+
+    def __init__(self, tasks: dict[int, Task], host: Any) -> None:
+        super().__init__(tasks)
+        self._host = host
+        self._here = 0
+        self.peak = 0
+
+    def __setitem__(self, serial: int, task: Task) -> None:
+        super().__setitem__(serial, task)
+        if task.host is self._host:
+            self._here += 1
+            self.peak = max(self.peak, self._here)
+
+    def pop(self, serial: int, *default: Any) -> Any:
+        """As that of a dict."""
+        task = super().pop(serial, *default)
+        if task is not None and task.host is self._host:
+            self._here -= 1
+        return task
+
+
+class Judge:
+    """Watches a world from before its clients come, and judges when they are gone."""
+
+    def __init__(self, plan: Plan, sim: Simulation, served: Any) -> None:
+        self._expected = plan.table("expectations")
+        self._sim = sim
+        self._kernel: Kernel = sim._running()
+        tolerated = [getattr(builtins, name) for name in self._expected.get("handler_errors") or ()]
+        if tolerated:
+            sim._expectations.append(Tolerated(sim, tuple(tolerated), None))
+        if self._expected.get("no_leaks"):
+            sim.settle()  # what the server opens for itself when it begins to serve is none
+        self._files = set(self._kernel.files)
+        self._tasks = set(self._kernel.tasks)
+        self._counted: _Counted | None = None
+        if self._expected.get("threads_max") is not None:
+            self._kernel.tasks = self._counted = _Counted(self._kernel.tasks, served.host._host)
+        self._began = sim.now_ns
+
+    def clients_gone(self) -> None:
+        """The last client is gone: what is expected ``within`` a time is over."""
+        limit = self._expected.get("within")
+        took = self._sim.now_ns - self._began
+        if limit is not None and took > duration_ns(limit):
+            raise AssertionError(f"expectations.within = {limit!r}: it took {took / NS:g}s")
+
+    def judge(self, report: Report) -> None:
+        """Raise ``AssertionError`` for the first expectation that is not met."""
+        for name, limit in (self._expected.get("served") or {}).items():
+            self._served(name, limit, report.outcomes[name])
+        for name, allowed in (self._expected.get("results") or {}).items():
+            self._all(f"results.{name} = {allowed}", report.outcomes[name], [one for one in report.outcomes[name] if one.result not in allowed])
+        for name, wanted in (self._expected.get("replies") or {}).items():
+            self._all(f"replies.{name} = {wanted!r}", report.outcomes[name], [one for one in report.outcomes[name] if one.reply != wanted.encode()])
+        for name in self._expected.get("same_replies") or ():
+            first = report.outcomes[name][0]
+            self._all(f"same_replies {name}", report.outcomes[name], [one for one in report.outcomes[name] if one.reply != first.reply])
+        if self._counted is not None and self._counted.peak > self._expected["threads_max"]:
+            raise AssertionError(f"expectations.threads_max = {self._expected['threads_max']}: the server had {self._counted.peak} threads at once")
+        if self._expected.get("no_leaks"):
+            self._leaks()
+
+    def _served(self, name: str, limit: Any, outcomes: list[Outcome]) -> None:
+        wanted = duration_ns(limit) / NS
+        self._all(f"served.{name} = {limit!r}", outcomes, [one for one in outcomes if not one.served or one.seconds > wanted])
+
+    def _all(self, expectation: str, outcomes: list[Outcome], wrong: list[Outcome]) -> None:
+        if wrong:
+            shown = ", ".join(f"{one.result} after {one.seconds:g}s with {one.reply[:60]!r}" for one in wrong[:SHOWN_MAX])
+            more = f", and {len(wrong) - SHOWN_MAX} more" if len(wrong) > SHOWN_MAX else ""
+            raise AssertionError(f"expectations.{expectation}: {len(wrong)} of {len(outcomes)} were not: {shown}{more}")
+
+    def _leaks(self) -> None:
+        tasks = [task.path for serial, task in self._kernel.tasks.items() if serial not in self._tasks and not task.daemon]
+        files = [f"descriptor {number}: {file.describe()}" for number, file in sorted(self._kernel.files.items()) if number not in self._files]
+        found = [*(f"task {path}" for path in tasks), *files]
+        if found:
+            more = f", and {len(found) - SHOWN_MAX} more" if len(found) > SHOWN_MAX else ""
+            raise AssertionError(f"expectations.no_leaks: still there after all clients have gone: {', '.join(found[:SHOWN_MAX])}{more}")
