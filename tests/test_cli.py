@@ -427,6 +427,49 @@ def test_scenarios_tells_of_a_broken_file_and_lists_the_others(here, simsock_com
     assert err.startswith("simsock: scenarios/a.toml: not TOML: ")
 
 
+def test_scenarios_lists_another_folder(here, simsock_command):
+    (here / "scenarios").rename(here / "others[1]")
+    code, out, _ = simsock_command("scenarios", "others[1]")
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()] == ["others[1]/lost-update-locked.toml", "others[1]/lost-update.toml"]
+    assert simsock_command("scenarios", "none")[::2] == (2, "simsock: there is no none/*.toml in this directory\n")
+
+
+HERD = "scenarios/thundering-herd.toml"
+
+
+@pytest.fixture
+def herd(here):
+    """The working directory also has a scenario with a population."""
+    for name in (HERD, "scenarios/tickets.py"):
+        (here / name).write_text((ROOT / name).read_text())
+    return here
+
+
+def test_what_came_of_clients_is_a_table_and_part_of_the_report(herd, simsock_command):
+    code, out, err = simsock_command("run", HERD, "--schedules", "2", "--report", "found")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[1:6] == [
+        "  clients  count  served  refused  timed out     min  median     p99     max",
+        "  polite     200     200        0          0  0.030s  0.150s  0.270s  0.270s",
+        "  (virtual seconds, of schedule 1)",
+        "inconclusive, 2 schedules tried (seed 0)",
+        "as expected: inconclusive",
+    ]
+    (row,) = json.loads((herd / "found" / "thundering-herd.json").read_text())["clients"]
+    assert (row["kind"], row["count"], row["served"], row["median"]) == ("polite", 200, 200, 0.15)
+    assert "  polite     200     200" in (herd / "found" / "thundering-herd.txt").read_text()
+
+
+def test_a_broken_server_in_place_of_the_files_fails_with_a_token_that_repeats_it(herd, simsock_command):
+    code, out, _ = simsock_command("run", HERD, "--server", "tickets:Oversold")
+    assert code == 1
+    assert "  (virtual seconds, of schedule 1, which fails)" in out.splitlines()
+    code, out, _ = simsock_command("replay", token_in(out), "--server", "tickets:Oversold")
+    assert code == 1
+    assert "fails: AssertionError: 200 sold of 50 (scenarios/tickets.py:45)" in out.splitlines()
+
+
 def test_scenarios_says_when_there_are_none(tmp_path, monkeypatch, simsock_command):
     monkeypatch.chdir(tmp_path)
     assert simsock_command("scenarios") == (2, "", "simsock: there is no scenarios/*.toml in this directory\n")

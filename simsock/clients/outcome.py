@@ -85,7 +85,7 @@ class Line:
     @property
     def seconds(self) -> float:
         """How long it has been going on."""
-        return float(self._clock() - self.began)
+        return round(float(self._clock() - self.began), 9)
 
     def left(self) -> float:
         """The seconds that are left. Raises ``TimeoutError`` when there are none."""
@@ -168,9 +168,12 @@ def attempt(kind: str, line: Line, act: Callable[[Line], str], *, connect: bool 
     except (ConnectionResetError, ConnectionAbortedError, BrokenPipeError):
         result = RESET
     except OSError as error:
-        if not isinstance(error, line.network.socket.gaierror) and error.errno not in _UNREACHABLE:
+        if error.errno == errno.ENOTCONN:  # what shutdown says when a RST has come before it
+            result = RESET
+        elif isinstance(error, line.network.socket.gaierror) or error.errno in _UNREACHABLE:
+            result = REFUSED
+        else:
             raise
-        result = REFUSED
     finally:
         line.close()
     return Outcome(kind, result, bytes(line.reply), line.seconds)

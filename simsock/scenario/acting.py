@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING, Any
 from simsock.clients import Group, Outcome, Report, let_loose
 from simsock.clients.kinds import KINDS
 from simsock.kernel.units import NS, duration_ns
-from simsock.net import Link
-from simsock.options import Options
-from simsock.scenario.schema import Plan, impairments, options_of, title_of
+from simsock.scenario.schema import Plan, condition_of, options_of, title_of
 from simsock.simulation import Simulation
 from simsock.worldly import Host
 
@@ -24,12 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _OF_A_HOST = ("crash", "restart", "pause", "resume", "jump")
-
-
-def condition_of(table: dict[str, Any]) -> Any:
-    """A table of a link's condition as worlds take it: a profile's name, or a ``Link``."""
-    given = impairments(table)
-    return given.get("profile") or Link(**given)
 
 
 def missing_actions(plan: Plan) -> None:
@@ -104,10 +96,8 @@ class Stage:
         elif action == "link":
             self._set_link(row["between"], row["link"])
         else:
-            options = {"one_way": True} if row["one_way"] else {}
-            for one in self._hosts_of(row["between"][0]):
-                for other in self._hosts_of(row["between"][1]):
-                    getattr(sim, action)(one, other, **options)
+            names = row["between"] or ([row["host"]] if row["host"] is not None else [])
+            getattr(sim, action)(*map(self._hosts_of, names), one_way=bool(row["one_way"]))
 
     # -- populations -----------------------------------------------------------------------------------------------------------------
 
@@ -131,16 +121,7 @@ def _say_something(client: Callable[..., Outcome], payload: str, address: Any, *
 
 def set_link(sim: Simulation, one: str, other: str | None, table: dict[str, Any], both_ways: bool = True) -> None:
     """Set one link of a world as a table says."""
-    given = impairments(table)
-    named = given.pop("profile", None)
-    if named is None:
-        sim.link(one, other, both_ways=both_ways, **given)
-    else:
-        kernel = sim._running()
-        condition = Options.from_keywords(link=named).link
-        names = [sim.host(one).name, *([sim.host(other).name] if other is not None else [])]
-        kernel.log.append((kernel.now, kernel.current.path, "link", *names, named))
-        kernel.state["net"].set_link(one, other, condition, both_ways)
+    sim.link(one, other, condition_of(table), both_ways=both_ways)
 
 
 def signed_seconds(value: Any) -> float:

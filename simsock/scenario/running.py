@@ -16,11 +16,11 @@ from simsock.clients import Report
 from simsock.kernel.scope import project_root
 from simsock.net.addresses import AF_INET6
 from simsock.report.story import one_line
-from simsock.scenario.acting import Stage, condition_of, missing_actions
+from simsock.scenario.acting import Stage, missing_actions
 from simsock.scenario.again import repeat
 from simsock.scenario.judging import Judge
 from simsock.scenario.loading import Cast, neighbours, takes
-from simsock.scenario.schema import Plan, read
+from simsock.scenario.schema import Plan, condition_of, read
 from simsock.search import Verdict, explore
 from simsock.search.verdict import FAILS
 

@@ -25,6 +25,7 @@ from simsock.kernel.preempt import GRANULARITIES
 from simsock.kernel.strategies import NAMES as STRATEGIES
 from simsock.net import Link
 from simsock.net.links import _ARGUMENTS as IMPAIRMENTS
+from simsock.net.profiles import changed
 from simsock.scenario import checks
 from simsock.scenario.checks import REFERENCE
 from simsock.search.verdict import FAILS, INCONCLUSIVE
@@ -163,10 +164,10 @@ Document: Any = create_model("Document", __base__=_Table, **_FIELDS)
 _KEYS = {table: [field.alias or name for name, field in model.model_fields.items()] for table, model in MODELS.items()}
 
 ACTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "partition": (("between",), ("one_way",)),
-    "heal": (("between",), ()),
-    "hold": (("between",), ()),
-    "release": (("between",), ()),
+    "partition": ((), ("between", "host", "one_way")),
+    "heal": ((), ("between", "host", "one_way")),
+    "hold": ((), ("between", "host", "one_way")),
+    "release": ((), ("between", "host", "one_way")),
     "crash": (("host",), ()),
     "restart": (("host",), ()),
     "pause": (("host",), ()),
@@ -176,6 +177,8 @@ ACTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "resolver": (("name",), ("fail", "delay", "addresses")),
 }
 """What may happen on a timeline, with the keys that it needs and those that it may have."""
+CUTS = ("partition", "heal", "hold", "release")
+"""Those of them that are about what is between hosts: two, or one and all others; to heal and to release may be about all."""
 
 
 # -- reading ---------------------------------------------------------------------------------------------------------------------------------
@@ -298,14 +301,16 @@ def impairments(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_link(made: Plan, where: str, given: dict[str, Any]) -> None:
-    values = impairments(given)
-    named = values.pop("profile", None)
-    if named is not None and values:
-        raise made.problem(f"{where}.profile", named, f"not together with {where}.{next(iter(values))}")
     try:
-        Link(**values)
+        condition_of(given)
     except SimsockError as error:
         raise ScenarioError(f"{made.path}: {where}: {error}", path=made.path, key=where) from None
+
+
+def condition_of(table: dict[str, Any]) -> Link:
+    """The link that a table describes: a profile, or a perfect link, with impairments."""
+    given = impairments(table)
+    return changed(given.pop("profile", "perfect"), given)
 
 
 def title_of(row: dict[str, Any]) -> str:
@@ -367,6 +372,10 @@ def _check_fault(made: Plan, where: str, row: dict[str, Any]) -> None:
     for name, value in row.items():
         if value is not None and name not in ("at", "do", *needed, *allowed):
             raise made.problem(f"{where}.{name}", value, f"has no meaning with {where}.do = {action!r}")
+    if action in CUTS and row["between"] is not None and row["host"] is not None:
+        raise made.problem(f"{where}.host", row["host"], f"not together with {where}.between")
+    if action in ("partition", "hold") and row["between"] is None and row["host"] is None:
+        raise ScenarioError(f"{made.path}: {where}.between or {where}.host is missing: {action!r} needs one of them", path=made.path, key=f"{where}.between")
     if row["link"] is not None:
         _check_link(made, f"{where}.link", row["link"])
 

@@ -1,8 +1,12 @@
 """What each kind of client does to a server, and what it tells of it: in a world, and on loopback where that is possible."""
 
+import socket
+from struct import pack
+
 import pytest
 
 from simsock import LeakWarning, Simulation, Unsupported, UsageError, clients, use
+from simsock.clients.outcome import Line, attempt
 from simsock.network import RealNetwork
 from simsock.socketserver import BaseRequestHandler, StreamRequestHandler, ThreadingTCPServer
 from simsock.testbed import RealTestbed, SimTestbed
@@ -110,6 +114,23 @@ def test_a_port_where_nobody_listens_refuses_and_so_does_a_name_that_nobody_has(
         here = sim.host("server").addresses[0]
         assert sim.spawn(clients.polite, (here, 9), host="guest").result().result == "refused"
         assert sim.spawn(clients.polite, ("nowhere.invalid", 9), host="guest").result().result == "refused"
+
+
+def test_a_reset_is_a_result_whatever_the_client_is_doing(run):
+    class Rude(BaseRequestHandler):
+        def handle(self):
+            self.request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, pack("ii", 1, 0))
+
+    assert run(Rude, clients.slow_sender, b"hello", bytes_per_second=1)[0].result == "reset"
+    with Simulation(patch=False) as sim:
+        served = sim.serve(Rude)
+        line = Line(served, 5)
+
+        def late(line):
+            sim.settle()
+            line.say_no_more()
+
+        assert attempt("late", line, late).result == "reset"
 
 
 def test_a_slow_reader_makes_the_server_wait_for_it(run):
