@@ -36,11 +36,12 @@ def missing_actions(plan: Plan) -> None:
 class Stage:
     """A world as a scenario wants it."""
 
-    def __init__(self, plan: Plan, sim: Simulation, clients: dict[str, Callable[..., Outcome]], restart: Callable[[str], object] | None = None) -> None:
+    def __init__(self, plan: Plan, sim: Simulation, clients: dict[str, Callable[..., Outcome]]) -> None:
         self._plan = plan
         self._sim = sim
         self._clients = clients
-        self._restart = restart
+        self.on_restart: Callable[[str], object] = lambda name: None
+        """Called with the name of a host that is up again: nothing runs on it any more."""
         self._counts: dict[str, int] = {}
         for row in plan.rows("populations"):
             self._counts[title_of(row)] = self._counts.get(title_of(row), 0) + row["count"]
@@ -88,8 +89,8 @@ class Stage:
             for name in self._hosts_of(row["host"]):
                 arguments = (signed_seconds(row["by"]),) if action == "jump" else ()
                 getattr(sim.host(name), action)(*arguments)
-                if action == "restart" and self._restart is not None:
-                    self._restart(name)
+                if action == "restart":
+                    self.on_restart(name)
         elif action == "resolver":
             keys = {key: row[key] for key in ("fail", "delay", "addresses") if row[key] is not None}
             getattr(sim, action)(row["name"], **keys)

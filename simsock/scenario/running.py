@@ -55,7 +55,14 @@ class ScenarioTest:
         plan, cast = self.plan, self.cast
         stage = Stage(plan, sim, cast.kinds)
         stage.build()
-        served = self._serve(sim)
+        served = self._serve(sim, plan.table("server")["port"])
+        lives = [served]
+
+        def restarted(name: str) -> None:
+            if name == plan.table("server")["host"]:
+                lives.append(self._serve(sim, served.address[1]))
+
+        stage.on_restart = restarted
         judge = Judge(plan, sim, served)
         tasks = self._spawn_clients(sim, served)
         if plan.rows("timeline"):
@@ -66,9 +73,9 @@ class ScenarioTest:
         judge.clients_gone()
         sim.settle()
         judge.judge(report)
-        self._check("check", "function", cast.check, served.server)
+        self._check("check", "function", cast.check, lives[-1].server)
         if cast.judge is not None:
-            arguments = (served.server, report) if takes(cast.judge, 2) else (served.server,)
+            arguments = (lives[-1].server, report) if takes(cast.judge, 2) else (lives[-1].server,)
             self._check("expectations", "check", cast.judge, *arguments)
 
     def _check(self, table: str, key: str, function: Any, *arguments: Any) -> None:
@@ -89,10 +96,9 @@ class ScenarioTest:
 
         return [sim.spawn(client, number, host=f"client-{number}") for number in range(1, self.plan.table("clients")["count"] + 1)]
 
-    def _serve(self, sim: Simulation) -> Any:
+    def _serve(self, sim: Simulation, port: int) -> Any:
         cast = self.cast
-        table = self.plan.table("server")
-        name, port = table["host"], table["port"]
+        name = self.plan.table("server")["host"]
         if cast.server_class is None:
             return sim.serve(cast.handler, host=name, port=port)
         if cast.handler is not None:

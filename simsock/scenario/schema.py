@@ -383,6 +383,8 @@ def _check_fault(made: Plan, where: str, row: dict[str, Any]) -> None:
 def _check_expectations(made: Plan) -> None:
     expected = made.table("expectations")
     known = [title_of(row) for row in made.rows("populations")]
+    if expected.get("no_leaks") and any(row["do"] == "crash" for row in made.rows("timeline")):
+        raise made.problem("expectations.no_leaks", True, "not together with a crash, which takes away what was there before")
     for key in ("served", "results", "replies", "same_replies"):
         for name in expected.get(key) or ():
             if name not in known:

@@ -6,6 +6,7 @@ import pytest
 
 from simsock.errors import ScenarioError
 from simsock.scenario import ScenarioTest, importable, read, run
+from simsock.scenario.acting import signed_seconds
 from simsock.scenario.schema import plan
 
 SOURCE = """
@@ -130,6 +131,10 @@ def failure(path, **options):
         ('[expectations]\nresults = { polite = ["happy"] }', "expectations.results = {'polite': ['happy']}: polite: expected results (served, refused"),
         ('[expectations]\nhandler_errors = ["int"]', "expectations.handler_errors = ['int']: expected names of Python's exceptions, and 'int' is none"),
         ("[expectations]\nno_leaks = 1", "expectations.no_leaks = 1: expected true or false"),
+        (
+            '[[timeline]]\nat = 1\ndo = "crash"\nhost = "server"\n[expectations]\nno_leaks = true',
+            "expectations.no_leaks = True: not together with a crash",
+        ),
         ("[expectations]\nthreads_max = 0", "expectations.threads_max = 0: expected a whole number from 1 to 1,000,000"),
         ("[expectations]\nserv = 0", "expectations.serv = 0: unknown key; did you mean expectations.served?"),
         ('[search]\nchunks = "crumbs"', "search.chunks = 'crumbs': "),
@@ -205,6 +210,11 @@ def test_the_timeline_happens_when_it_says(scenario):
     assert rows[0].max >= 2, "connected when the partition had healed, which a SYN tried after 1 and 3 seconds"
     slow = POLITE + 'start = "3s"\n[[timeline]]\nat = "1s"\ndo = "link"\nbetween = ["polite", "server"]\nlink = { latency = "1s" }\n'
     assert run(read(scenario(slow))).report.rows()[0].max == 4
+
+
+@pytest.mark.parametrize(("by", "seconds"), [("-1h", -3600), ("90s", 90), (-0.5, -0.5), (3, 3)])
+def test_a_clock_jumps_forwards_and_backwards(by, seconds):
+    assert signed_seconds(by) == seconds
 
 
 def test_clients_run_on_hosts_of_their_own_with_options_of_their_own(scenario):
