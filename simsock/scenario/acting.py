@@ -92,7 +92,7 @@ class Stage:
                 if action == "restart":
                     self.on_restart(name)
         elif action == "resolver":
-            keys = {key: row[key] for key in ("fail", "delay", "addresses") if row[key] is not None}
+            keys = {key: row[key] for key in ("fail", "chance", "delay", "addresses") if row[key] is not None}
             getattr(sim, action)(row["name"], **keys)
         elif action == "link":
             self._set_link(row["between"], row["link"])

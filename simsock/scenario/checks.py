@@ -13,6 +13,7 @@ from typing import Any
 
 from simsock.clients.outcome import RESULTS
 from simsock.errors import SimsockError
+from simsock.kernel import units
 from simsock.kernel.units import duration_ns
 from simsock.net import Link
 from simsock.options import Options
@@ -116,6 +117,15 @@ def impairment(name: str) -> Check:
         return value
 
     return check
+
+
+def share(value: Any) -> Any:
+    """A probability."""
+    try:
+        units.share(value, "share")
+    except SimsockError as error:
+        raise ValueError(str(error).partition(": ")[2]) from None
+    return value
 
 
 def profile(value: Any) -> str:

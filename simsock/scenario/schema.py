@@ -146,6 +146,7 @@ MODELS: dict[str, Any] = {
         link=(LinkTable | None, None),
         name=(checks.line, None),
         fail=(checks.line, None),
+        chance=(checks.share, None),
         delay=(checks.duration, None),
         addresses=(checks.texts, None),
     ),
@@ -174,7 +175,7 @@ ACTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "resume": (("host",), ()),
     "jump": (("host", "by"), ()),
     "link": (("between", "link"), ()),
-    "resolver": (("name",), ("fail", "delay", "addresses")),
+    "resolver": (("name",), ("fail", "chance", "delay", "addresses")),
 }
 """What may happen on a timeline, with the keys that it needs and those that it may have."""
 CUTS = ("partition", "heal", "hold", "release")

@@ -132,6 +132,10 @@ def failure(path, **options):
         ('[expectations]\nhandler_errors = ["int"]', "expectations.handler_errors = ['int']: expected names of Python's exceptions, and 'int' is none"),
         ("[expectations]\nno_leaks = 1", "expectations.no_leaks = 1: expected true or false"),
         (
+            '[[timeline]]\nat = 1\ndo = "resolver"\nname = "x"\nchance = 2',
+            "timeline[1].chance = 2: expected a share from 0 to 1",
+        ),
+        (
             '[[timeline]]\nat = 1\ndo = "crash"\nhost = "server"\n[expectations]\nno_leaks = true',
             "expectations.no_leaks = True: not together with a crash",
         ),
