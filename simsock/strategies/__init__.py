@@ -12,12 +12,14 @@ from simsock.strategies.clients import ClientScript, chunks, client_scripts
 from simsock.strategies.conditions import Fault, Timeline, faults, links, schedules
 from simsock.strategies.names import hostnames
 from simsock.strategies.requests import frames, lines, requests
+from simsock.strategies.stateful import NetworkStateMachine
 from simsock.strategies.web import http_requests
 from simsock.strategies.worlds import simulations
 
 __all__ = [
     "ClientScript",
     "Fault",
+    "NetworkStateMachine",
     "Timeline",
     "chunks",
     "client_scripts",
