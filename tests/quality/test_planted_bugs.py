@@ -12,7 +12,7 @@ from simsock import fuzz
 from simsock.socketserver import BaseRequestHandler, StreamRequestHandler
 from simsock.strategies import frames, lines
 
-SEEDS = range(1, 6)
+SEEDS = [*range(1, 6), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(6, 21))]
 EXAMPLES = 500
 
 
@@ -116,7 +116,7 @@ def test_a_planted_bug_is_found_and_shrunk(handler, strategy, check, says, size,
     assert whole.error is not None or cut.reply != whole.reply or not check(request, whole)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(("seed", "examples"), [*((seed, EXAMPLES) for seed in range(1, 4)), pytest.param(4, 5_000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("handler", "strategy", "check"), HEALTHY, ids=[twin[0].__name__ for twin in HEALTHY])
-def test_its_healthy_twin_is_left_alone(handler, strategy, check, seed):
-    assert fuzz(handler, strategy, check=check, examples=EXAMPLES, seed=seed) is None
+def test_its_healthy_twin_is_left_alone(handler, strategy, check, seed, examples):
+    assert fuzz(handler, strategy, check=check, examples=examples, seed=seed) is None
