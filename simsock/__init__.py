@@ -17,6 +17,7 @@ _WHERE = {
     "simsock.fuzzing": "fuzz",
     "simsock.kernel": "Task",
     "simsock.net": "Deliver Drop GilbertElliott Link Packet Pass",
+    "simsock.net.netstat": "Netstat SocketEntry",
     "simsock.network": "Network RealNetwork use",
     "simsock.search": "Verdict check_determinism explore replay",
     "simsock.simulation": "Simulation",
@@ -37,6 +38,7 @@ __all__ = [
     "LeakWarning",
     "LimitExceeded",
     "Link",
+    "Netstat",
     "Network",
     "Nondeterminism",
     "Packet",
@@ -48,6 +50,7 @@ __all__ = [
     "SearchFailure",
     "SimsockError",
     "Simulation",
+    "SocketEntry",
     "StepLimit",
     "Talk",
     "Task",
@@ -95,6 +98,7 @@ if TYPE_CHECKING:
     from simsock.fuzzing import fuzz
     from simsock.kernel import Task
     from simsock.net import Deliver, Drop, GilbertElliott, Link, Packet, Pass
+    from simsock.net.netstat import Netstat, SocketEntry
     from simsock.network import Network, RealNetwork, use
     from simsock.search import Verdict, check_determinism, explore, replay
     from simsock.simulation import Simulation

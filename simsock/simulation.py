@@ -30,6 +30,7 @@ from simsock.kernel.units import NS, Duration, duration_ns
 from simsock.net import Fabric
 from simsock.net.addresses import AF_INET6
 from simsock.net.profiles import changed
+from simsock.observing import Observing, note_sockets
 from simsock.options import Options
 from simsock.patching import make_patching
 from simsock.worldly import Host, Served, _base_name, make_server
@@ -45,7 +46,7 @@ _END_PATIENCE_NS = 60 * NS
 """How much virtual time the end of a world gives servers to finish what they handle."""
 
 
-class Simulation(Faults):
+class Simulation(Faults, Observing):
     """A deterministic world: hosts, links, sockets, threads and a clock that exist only in this process.
 
     >>> with Simulation(seed=7) as sim:
@@ -179,6 +180,8 @@ class Simulation(Faults):
         if kernel.current is not kernel.first:
             raise UsageError("a world is left by the task that entered it")
         ours = error is not None
+        if isinstance(error, Deadlock) and self._own_session:  # a search and the plugin tell it in their own ways
+            note_sockets(error, kernel)
         try:
             if error is None:
                 try:

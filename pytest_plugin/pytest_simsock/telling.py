@@ -34,6 +34,8 @@ def tell(item: pytest.Item, report: pytest.TestReport, world: World, error: Base
     sections = [("simsock: repeat", command(item, world)), ("simsock: deviations", _deviations(world, error))]
     if world.tasks:
         sections.append(("simsock: tasks", world.tasks))
+    if world.sockets:
+        sections.append(("simsock: netstat", world.sockets))
     if records := world.records or world.sim.records:
         sections.append(("simsock: last records", records_text(records)))
     add_sections(item, report, sections)

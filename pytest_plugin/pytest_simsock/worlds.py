@@ -4,7 +4,7 @@ Owns one run of one test. Does not know searches (it is told what to run) nor ho
 
 * what was entered ends with the call phase, in the reverse order, after the fixtures that depend on it; a failed setup ends it too;
 * what ends badly fails the phase it ends in; if that phase had failed before, it becomes a note on that failure;
-* the tasks and records that are reported are those of the moment of the failure, taken before anything ends.
+* the tasks, sockets and records that are reported are those of the moment of the failure, taken before anything ends.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from simsock.kernel import session
 from simsock.kernel.launcher import _body
 from simsock.kernel.places import is_library, is_simsock, short_path
 from simsock.kernel.report import task_table
+from simsock.net.netstat import netstat
 from simsock.search.exploring import nth_seed
 from simsock.simulation import Simulation
 from simsock.testbed import RealTestbed, SimTestbed
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 
 RECORDS_KEPT = 2_000
+SOCKETS_TOLD_MAX = 40
 
 
 class World:
@@ -46,7 +48,7 @@ class World:
         self._stage = stage
         self.plan = plan
         self.seed, self.base_seed, self.pinned = settings.seed, settings.base_seed, settings.pinned
-        self.tasks = ""
+        self.tasks = self.sockets = ""
         self.records: list[tuple[Any, ...]] = []
         shared = plan.shared
         self.item = item
@@ -74,11 +76,13 @@ class World:
             self._turns = Turns(self.sim, item.config)
 
     def capture(self, error: BaseException | None) -> None:
-        """Keep the tasks and the last records if something went wrong."""
+        """Keep the tasks, the sockets and the last records if something went wrong."""
         kernel = self.sim._kernel
         if kernel is None or kernel.ended or (error is None and not kernel.errors) or isinstance(error, pytest.skip.Exception):
             return
         self.records = self.sim.records
+        if sockets := netstat(kernel):
+            self.sockets = sockets.table(SOCKETS_TOLD_MAX)
         if isinstance(error, Deadlock) and "report" in error.facts:
             self.tasks = error.facts["report"]
         else:

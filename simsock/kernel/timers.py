@@ -55,6 +55,10 @@ class Timers:
                 heapify(self._heap)
                 self._dead = 0
 
+    def pending(self) -> list[Timer]:
+        """The live timers, in no order that means anything."""
+        return [timer for _, _, timer in self._heap if timer.action is not None]
+
     def next_deadline(self) -> int | None:
         """When the next live timer is due, or None."""
         heap = self._heap

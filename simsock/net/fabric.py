@@ -209,6 +209,10 @@ class Fabric:
                 self.interference.apply(wire)
         return wire
 
+    def known_wire(self, source: Host, destination: Host) -> Wire | None:
+        """The wire from one host to another if it is there already."""
+        return self._wires.get((source.name, destination.name))
+
     def interfere(self) -> None:
         """Have every wire follow the orders that are in force now."""
         for wire in self._wires.values():

@@ -337,6 +337,13 @@ class Wire:
         """A partition or rules are asked before the link is."""
         self.perfect = not self.governed and self._held is None and self._harmless
 
+    @property
+    def condition(self) -> str:
+        """Its state in words: settings, and what is ordered for it."""
+        words = [self.link.described()] if self.link.as_dict() else []
+        words += ["cut off"] * self._severed + ["held"] * (self._held is not None) + ["rules"] * bool(self._rules)
+        return ", ".join(words) or "perfect"
+
     # -- scripted faults -------------------------------------------------------------------------------------------------------------
 
     def sever(self, severed: bool) -> None:

@@ -18,6 +18,11 @@ EPHEMERAL_FIRST, EPHEMERAL_LAST = 32768, 60999
 """net.ipv4.ip_local_port_range's default."""
 
 
+Ends = tuple[Endpoint, Endpoint | None]
+"""A connection's local and remote address."""
+_NEVER: tuple[int, bool, Ends] = (0, True, (("", 0), None))
+
+
 class PortTable:
     """The bound sockets of one protocol on one host."""
 
@@ -28,8 +33,8 @@ class PortTable:
         self._held: dict[int, list[int]] = {}
         """Accepted connections on a port: how many without and with SO_REUSEADDR. Counted, as there may be many thousands."""
         self._next = EPHEMERAL_FIRST
-        self._lingering: dict[int, tuple[int, bool]] = {}
-        """Ports in TIME_WAIT: until when (nanoseconds of virtual time), and whether the socket had SO_REUSEADDR."""
+        self._lingering: dict[int, tuple[int, bool, Ends]] = {}
+        """Ports in TIME_WAIT: until when (nanoseconds of virtual time), whether the socket had SO_REUSEADDR, and the latest connection's ends."""
 
     def conflict(self, socket: Socket, ip: str, port: int, now: int) -> bool:
         """Whether binding would fail with EADDRINUSE."""
@@ -39,7 +44,7 @@ class PortTable:
         held = self._held.get(port)
         if held is not None and (held[0] or (held[1] and not socket.reuse_address)):
             return True
-        until, reuse = self._lingering.get(port, (0, True))
+        until, reuse, _ = self._lingering.get(port, _NEVER)
         return until > now and not (reuse and socket.reuse_address)
 
     def listens_already(self, socket: Socket, ip: str, port: int) -> bool:
@@ -58,9 +63,17 @@ class PortTable:
         if not any(held):
             del self._held[port]
 
-    def linger(self, port: int, until: int, reuse: bool) -> None:
+    def linger(self, port: int, until: int, reuse: bool, ends: Ends) -> None:
         """A connection on the port was closed from this side: TIME_WAIT."""
-        self._lingering[port] = (until, reuse)
+        self._lingering[port] = (until, reuse, ends)
+
+    def in_time_wait(self, now: int) -> dict[int, Ends]:
+        """The ports in TIME_WAIT, and the ends of the latest connection of each that is."""
+        return {port: ends for port, (until, _, ends) in self._lingering.items() if until > now}
+
+    def bound(self) -> list[Socket]:
+        """The sockets that have a port, but for accepted connections."""
+        return [socket for sockets in self._bound.values() for socket in sockets]
 
     def forget(self) -> None:
         """No port is in TIME_WAIT any more: the host has crashed."""

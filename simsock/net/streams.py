@@ -413,7 +413,7 @@ class StreamSocket(Socket):
         """Both FINs have arrived: this end is over, also when the program has not closed it yet."""
         if self.eof and self.fin_acked and self.state is CONNECTED:
             if self.active and self.local is not None and self.bound_ip:
-                self.table.linger(self.local[1], self.kernel.now + TIME_WAIT_NS, self.reuse_address)
+                self.table.linger(self.local[1], self.kernel.now + TIME_WAIT_NS, self.reuse_address, (self.local, self.remote))
             self.finished = True
             self._end()
 

@@ -179,6 +179,11 @@ class UnixSocket(Socket):
         name = os.fsdecode(self.name).replace("\0", "@") if self.name else ""
         return f"{self.kind} {self.title} {name}".rstrip()
 
+    @property
+    def shown_name(self) -> str:
+        """Its name as people write it, or its number."""
+        return os.fsdecode(self.name).replace("\0", "@") if self.name else f"#{self.serial}"
+
     # -- names -----------------------------------------------------------------------------------------------------------------------
 
     def bind_name(self, name: bytes) -> None:

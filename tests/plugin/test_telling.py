@@ -111,6 +111,38 @@ def test_the_tasks_are_those_of_the_moment_of_the_failure(project, section):
     assert re.search(r"^server-1/handler-1 .* recv .* test_it.py:9 in Count.handle$", tasks, re.MULTILINE)
 
 
+SOCKETS = """
+    def test_it(sim):
+        served = sim.serve(Counter, Count)
+        client = sim.connect(served)
+        client.sendall(b"hello")
+        sim.settle()
+        assert not served
+"""
+
+
+@pytest.mark.parametrize("args", [(), ("-n", "1")], ids=["here", "xdist"])
+def test_the_sockets_are_those_of_the_moment_of_the_failure(project, args):
+    project.write(SOCKETS)
+    result = project.run_apart(*args) if args else project.run()
+    result.stdout.fnmatch_lines(
+        [
+            "*simsock: netstat*",
+            "host * proto *state *recv-q *send-q *local *remote *fd *waiting *link",
+            "server * tcp *LISTEN * 10.0.0.2:32768 * server-1",
+            "server * tcp *ESTABLISHED * 10.0.0.2:32768 * 10.0.0.3:32768 * server-1/handler-1 * perfect",
+            "client * tcp *ESTABLISHED * 10.0.0.3:32768 * 10.0.0.2:32768 * perfect",
+        ]
+    )
+
+
+def test_a_failure_without_sockets_has_no_table_of_them(project):
+    project.write_plain("def test_it(sim):\n    assert sim.now\n")
+    told = project.failure()
+    assert [title for title, _ in told.sections if "netstat" in title] == []
+    assert "tasks" in str(told.sections)
+
+
 def test_a_deadlock_tells_who_waits_for_whom(project, section):
     project.write_plain(DEADLOCK)
     tasks = section(project.failure(), "tasks")
