@@ -17,6 +17,7 @@ from _thread import get_ident
 from typing import TYPE_CHECKING, Any
 
 from simsock import network as networks
+from simsock.capturing import end_captures
 from simsock.choices import ReplaySource, SeededSource, Tape
 from simsock.errors import Deadlock, LeakWarning, LimitExceeded, Unsupported, UsageError
 from simsock.expecting import Expectation, note, raise_errors
@@ -141,6 +142,8 @@ class Simulation(Faults, Observing):
     def _take_back(self, current: Session) -> None:
         """Undo what is left of a beginning, or of an end that was interrupted."""
         self._resume()
+        if self._kernel is not None:
+            end_captures(self._kernel)
         if session.active is not None and session.active is self._kernel:
             if current.preemption is not None:
                 current.preemption.leave()
@@ -244,6 +247,7 @@ class Simulation(Faults, Observing):
     def _finish(self, kernel: Kernel, sound: bool) -> list[Any]:
         current = self._session
         assert current is not None
+        unwritten = end_captures(kernel)
         if current.preemption is not None:
             current.preemption.leave()
         try:
@@ -258,7 +262,7 @@ class Simulation(Faults, Observing):
             _error_hooks().remove(self._handler_failed)
             if self._own_session:
                 current.__exit__(None, None, None)
-        return problems
+        return [*unwritten, *problems]
 
     def _look_for_leaks(self, kernel: Kernel) -> None:
         for task in kernel.tasks.values():

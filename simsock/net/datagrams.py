@@ -16,6 +16,7 @@ from simsock.kernel.files import POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP
 from simsock.net.addresses import Endpoint, is_group, is_v6
 from simsock.net.ports import pick
 from simsock.net.sockets import IPPROTO_IP, IPPROTO_IPV6, Received, Socket, os_error
+from simsock.net.tap import Frame
 
 if TYPE_CHECKING:
     from simsock.net.fabric import Fabric, Host
@@ -105,6 +106,8 @@ class DatagramSocket(Socket):
         source = (self.local[0] if self.remote is not None and self.local[0] not in ("::", "0.0.0.0") else self._source(ip), self.local[1])
         wire = fabric.wire(host, receiver)
         if wire.perfect:
+            if fabric.tap is not None:
+                fabric.tap.passes(wire, Frame("udp", source, target, bytes(data)))
             self._arrive((receiver, target, bytes(data), source))
         else:
             self._depart(wire, receiver, target, bytes(data), source)
@@ -116,11 +119,15 @@ class DatagramSocket(Socket):
         size = len(data) + (HEADERS_BYTES_V6 if v6 else HEADERS_BYTES)
         if 0 < wire.link.mtu < size and self._whole(v6):
             raise os_error(errno.EMSGSIZE)
+        tap = self.fabric.tap
         if wire.governed and (after := wire.ruling("udp", size, data, (source, target))) is not None:
+            if tap is not None:
+                tap.departs(wire, Frame("udp", source, target, data), after < 0)
             if after >= 0:
-                wire.launch(self.kernel.now + after, self._arrive, (receiver, target, data, source))
+                self._launch(wire, self.kernel.now + after, (receiver, target, data, source))
             return
         parts = wire.fragments(size, HEADERS_BYTES_V6 if v6 else IP_HEADERS_BYTES)
+        launched = False
         for _ in range(wire.copies()):
             if any(wire.dropped(part) for part in parts):
                 continue
@@ -130,7 +137,18 @@ class DatagramSocket(Socket):
                     arriving = wire.damaged(arriving)
             if arriving is not None:
                 delay = max([wire.delay_ns(part) for part in parts])
-                wire.launch(self.kernel.now + delay, self._arrive, (receiver, target, arriving, source))
+                self._launch(wire, self.kernel.now + delay, (receiver, target, arriving, source))
+                launched = True
+        if tap is not None:
+            tap.departs(wire, Frame("udp", source, target, data), not launched)
+
+    def _launch(self, wire: Wire, arrival: int, flight: tuple[Host, Endpoint, bytes, Endpoint]) -> None:
+        tap = self.fabric.tap
+        if tap is None:
+            wire.launch(arrival, self._arrive, flight)
+        else:
+            _, target, data, source = flight
+            wire.launch(arrival, tap.lands, (wire, Frame("udp", source, target, data), self._arrive, flight))
 
     def _whole(self, v6: bool) -> bool:
         """Whether it is not to be fragmented: ip_sk_ignore_df() in Linux's ip.h, and IPV6_DONTFRAG."""

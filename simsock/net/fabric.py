@@ -28,6 +28,7 @@ from simsock.net.unix_streams import SOCK_SEQPACKET, UnixPackets, UnixStream
 
 if TYPE_CHECKING:
     from simsock.kernel import Kernel
+    from simsock.net.tap import Tap
 
 LOCALHOST = "localhost"
 NOBODY = "(nobody)"
@@ -91,12 +92,15 @@ class Fabric:
         "kernel",
         "localhost",
         "resolver",
+        "tap",
         "verbose",
     )
 
     def __init__(self, kernel: Kernel, link: Link = PERFECT, chunks: Any = "whole") -> None:
         self.kernel = kernel
         self.verbose = False
+        self.tap: Tap | None = None
+        """Who listens in on what is sent."""
         self.background_timers = 0
         """How many timers are set that only ask whether a peer is still there."""
         self._default = link

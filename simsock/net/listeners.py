@@ -138,6 +138,7 @@ class Attempt:
         assert server is not None  # looked up before the attempt began
         wire = client.fabric.wire(client.host, server)
         if wire.perfect:
+            self._seen(wire, client, SYN, 0)
             self._syn_arrives((server, kernel.now))
         else:
             carry(wire, client, SYN, 0, b"", self._syn_arrives, (server, kernel.now))
@@ -164,6 +165,7 @@ class Attempt:
             if client.local == self.target and server is client.host:
                 self._meet_itself(back)
             elif back.perfect:
+                self._seen(back, client, RST | ACK, 0)
                 self._fail(errno.ECONNREFUSED)
             else:
                 carry(back, client, RST | ACK, 0, b"", self._fail, errno.ECONNREFUSED)
@@ -181,9 +183,16 @@ class Attempt:
         child = self._child
         assert child is not None
         if back.perfect:
+            self._seen(back, child, SYN | ACK, 0)
             self._established((child, sent_at))
         else:
             carry(back, child, SYN | ACK, 0, b"", self._established, (child, sent_at))
+
+    @staticmethod
+    def _seen(wire: Wire, end: StreamSocket, flags: int, seq: int) -> None:
+        """A segment passes without being one."""
+        if end.fabric.tap is not None:
+            end.fabric.tap.signal(wire, end, flags, seq)
 
     def _meet_itself(self, wire: Wire) -> None:
         """A socket that connects to its own address opens the connection from both sides at once (RFC 9293, 3.5) and is its own peer."""
@@ -232,6 +241,7 @@ class Attempt:
         client.unreported = True
         client.wake_writers()
         if out.perfect:
+            self._seen(out, client, ACK, 1)
             self._accepted()
         if child.embryo is not None:
             self._timeout_ns = SYN_RTO_NS

@@ -20,7 +20,7 @@ from simsock.net.addresses import format_endpoint
 from simsock.net.sockets import Received, Socket, os_error
 from simsock.net.tcp_keepalive import Keepalive
 from simsock.net.tcp_options import check, keepalive_times, keeps_alive, user_timeout_ns
-from simsock.net.tcp_segments import ACK, RST, carry
+from simsock.net.tcp_segments import ACK, FIN, RST, carry
 from simsock.net.tcp_sending import Sender
 
 if TYPE_CHECKING:
@@ -158,6 +158,9 @@ class StreamSocket(Socket):
             peer.hang_up()
             self.hang_up()
         else:
+            for end in (peer, self):
+                if self.fabric.tap is not None:
+                    self.fabric.tap.conjured(end, RST | ACK)
             peer.reset()
             self.reset()
 
@@ -269,6 +272,8 @@ class StreamSocket(Socket):
                 rx = peer.rx
                 if count <= peer.receive_bytes_max - len(rx):
                     rx += data
+                    if self.fabric.tap is not None:
+                        self.fabric.tap.bytes_pass(self, data, peer.receive_bytes_max - len(rx))
                     self.sent += count
                     if peer.readers or peer.pollers:
                         peer.wake_readers()
@@ -304,7 +309,10 @@ class StreamSocket(Socket):
         if not (wire.perfect and peer.wire.perfect) or self.flow is not None or peer.vanished:  # type: ignore[union-attr]  # as above
             self._pump_segments(peer)
             return
+        tap = self.fabric.tap
         if tx and peer.deaf:
+            if tap is not None:
+                tap.bytes_pass(self, tx)
             tx.clear()
             peer.meets_nobody()
             return
@@ -315,12 +323,16 @@ class StreamSocket(Socket):
                     self._heard(peer)
                 part = bytes(tx[:room])
                 del tx[:room]
+                if tap is not None:
+                    tap.bytes_pass(self, part, room - len(part))
                 self.sent += len(part)
                 peer.arrive_bytes(part)
                 if len(tx) < self.send_bytes_max and (self.writers or self.pollers):
                     self.wake_writers()
         if self.write_shut and not tx and not self.fin_sent:
             self.fin_sent = self.fin_acked = True
+            if tap is not None:
+                tap.bytes_pass(self, b"", peer.receive_bytes_max - len(peer.rx), fin=True)
             self.sent += 1
             self.deaf = self.deaf or self.read_shut
             peer.fin_arrives()
@@ -496,6 +508,8 @@ class StreamSocket(Socket):
         """RST, as an answer to what reached a dead end."""
         wire = self.wire
         if wire is None or (wire.perfect and not under_way):
+            if self.fabric.tap is not None:
+                self.fabric.tap.signal(wire, self, RST | ACK, self.sent)
             peer.reset()
         else:
             carry(wire, self, RST | ACK, self.sent, b"", StreamSocket._reset_arrives, peer)
@@ -516,6 +530,8 @@ class StreamSocket(Socket):
         """The link ends the connection as a proxy does: this end reads the end of the stream, and what it sends meets nobody."""
         peer = self.peer
         if self.state is CONNECTED and not self.eof:
+            if self.fabric.tap is not None:
+                self.fabric.tap.conjured(self, FIN | ACK)
             if peer is not None:
                 peer.deaf = True
             self.fin_arrives()

@@ -79,6 +79,8 @@ class Keepalive:
         peer, wire = stream.peer, stream.wire
         assert peer is not None and wire is not None
         if wire.perfect:
+            if stream.fabric.tap is not None:
+                stream.fabric.tap.signal(wire, stream, ACK, stream.next_seq - 1)
             self._asked(peer)
         else:
             carry(wire, stream, ACK, stream.next_seq - 1, b"", self._asked, peer)
@@ -91,6 +93,8 @@ class Keepalive:
             return
         wire = peer.wire
         if wire.perfect:
+            if peer.fabric.tap is not None:
+                peer.fabric.tap.signal(wire, peer, ACK, peer.next_seq)
             self._answered(None)
         else:
             carry(wire, peer, ACK, peer.next_seq, b"", self._answered, None)

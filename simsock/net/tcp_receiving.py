@@ -92,6 +92,16 @@ class Receiver:
                 start, end = min(start, block[0]), max(end, block[1])
         self._blocks = [(start, end), *others]
 
+    @property
+    def blocks(self) -> tuple[tuple[int, int], ...]:
+        """What selective acknowledgements tell."""
+        return tuple(self._blocks[:BLOCKS_MAX])
+
+    @property
+    def window(self) -> int:
+        """How much room the sender was told of, and has not used."""
+        return self._edge - self.nxt
+
     # -- what the sender hears -------------------------------------------------------------------------------------------------------
 
     def _room(self) -> int:
@@ -104,10 +114,12 @@ class Receiver:
         """Tell the sender what is here and how much room there is; of what came in order, when it was sent."""
         stream = self.stream
         self._edge = max(self._edge, self.nxt + self._room())
-        answer = (self.nxt, self._edge, tuple(self._blocks[:BLOCKS_MAX]) if self._blocks else (), sent_at)
+        answer = (self.nxt, self._edge, self.blocks if self._blocks else (), sent_at)
         wire = stream.wire
         assert wire is not None
         if wire.perfect and stream.last_arrival <= stream.kernel.now:
+            if stream.fabric.tap is not None:
+                stream.fabric.tap.signal(wire, stream, ACK, stream.next_seq)
             self.sender.answered(answer)
         else:
             carry(wire, stream, ACK, stream.next_seq, b"", self.sender.answered, answer)

@@ -59,6 +59,16 @@ def segment_bytes_max(out: Wire | None, back: Wire | None) -> int:
 
 def carry(wire: Wire, end: StreamSocket, flags: int, seq: int, data: bytes, action: Any, argument: Any) -> bool:
     """Put a segment of ``end`` on the wire: ``action(argument)`` on arrival. False when it is lost."""
+    tap = end.fabric.tap
+    if tap is None:
+        return _set_out(wire, end, flags, seq, data, action, argument)
+    frame = tap.segment(wire, end, flags, seq, data)
+    arrives = _set_out(wire, end, flags, seq, data, tap.lands, (wire, frame, action, argument))
+    tap.departs(wire, frame, not arrives)
+    return arrives
+
+
+def _set_out(wire: Wire, end: StreamSocket, flags: int, seq: int, data: bytes, action: Any, argument: Any) -> bool:
     size = SEGMENT_HEADERS_BYTES + len(data)
     kernel = end.kernel
     if wire.governed and (after := wire.ruling("tcp", size, data, _addresses(wire, end), _names(flags))) is not None:
