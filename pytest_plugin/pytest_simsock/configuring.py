@@ -57,6 +57,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("simsock_seed", "default of --simsock-seed", default="")
     parser.addini("simsock_schedules", "default of --simsock-schedules", default="")
     parser.addini("simsock_network", "default of --simsock-network", default="")
+    parser.addini(
+        "simsock_locks", "what programs get from threading and queue: hybrid locks, which exclude a world's tasks too, or (off) real ones", default=""
+    )
 
 
 @pytest.hookimpl(trylast=True)  # after the cache plugin, which keeps the last seed
@@ -71,6 +74,7 @@ def pytest_configure(config: pytest.Config) -> None:
         None if replay is None else _token(replay),
         None if report is None else config.invocation_params.dir / report,
     )
+    _locks(config)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -83,6 +87,19 @@ def pytest_report_header(config: pytest.Config) -> str:
     chosen = config.stash[CHOSEN]
     version = next((dist.version for plugin, dist in config.pluginmanager.list_plugin_distinfo() if dist.project_name == "simsock"), "")
     return f"{f'simsock {version}'.strip()}, seed {chosen.seed}, network {_word(chosen.networks)}"
+
+
+def _locks(config: pytest.Config) -> None:
+    """Locks that are hybrids from birth, until pytest ends, if the ini file wants them."""
+    value = config.getini("simsock_locks") or "off"
+    if value not in ("hybrid", "off"):
+        raise pytest.UsageError(f"simsock_locks: expected hybrid or off, got {value!r}")
+    if value == "hybrid":
+        from simsock.patching import Hybrids
+
+        hybrids = Hybrids()
+        hybrids.put_in()
+        config.add_cleanup(hybrids.take_out)
 
 
 def _word(networks: tuple[str, ...]) -> str:
