@@ -43,6 +43,7 @@ def test_each_comes_out_as_it_expects_and_tells_of_its_clients(path):
     assert result.report.outcomes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("path", "server"), BROKEN, ids=lambda value: getattr(value, "stem", value))
 @pytest.mark.filterwarnings("ignore::simsock.LeakWarning")
 def test_the_broken_server_that_it_names_fails_and_the_failure_repeats(path, server):
