@@ -15,7 +15,7 @@ from simsock.socketserver import BaseRequestHandler
 from simsock.strategies import NetworkStateMachine
 
 FEW = settings(max_examples=40, stateful_step_count=8, deadline=None, database=None)
-MANY = settings(FEW, max_examples=400, report_multiple_bugs=False)
+MANY = settings(FEW, max_examples=3_000, report_multiple_bugs=False)
 
 
 class Echo(BaseRequestHandler):
