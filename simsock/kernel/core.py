@@ -274,6 +274,12 @@ class Kernel:
             else:
                 self.current.points += 1
 
+    def step(self) -> None:
+        """Something is about to happen that counts, but before which no other task goes on."""
+        self.steps = steps = self.steps + 1
+        if steps >= self.alarm:
+            self._alarm()
+
     def consider(self) -> None:
         """Ask whether another task goes on instead of the current one."""
         task = self.current

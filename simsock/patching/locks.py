@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from simsock.errors import Deadlock
 from simsock.kernel import session
+from simsock.patching.bookkeeping import is_bookkeeping
 from simsock.patching.slots import is_harness
 from simsock.stdlib._locks import _limit
 from simsock.stdlib._waiting import Line, granted, in_vain, looked, number
@@ -33,6 +34,7 @@ real_allocate: Any = _thread.allocate_lock
 real_lock: Any = type(real_allocate())
 real_rlock: Any = _thread.RLock
 _thread_count = _thread._count
+_OWN = globals()
 _LIBRARY = frozenset(("threading", "queue", "functools", "concurrent.futures._base", "concurrent.futures.thread"))
 
 
@@ -212,7 +214,10 @@ class Lock(_Hybrid, metaclass=Kind):
         ns = -1 if blocking and timeout == -1 else _limit(blocking, timeout)
         if kernel.ending:
             return self._grant(kernel, ns)
-        kernel.point()
+        if kernel.eager and is_bookkeeping(sys._getframe(1), _OWN):
+            kernel.step()
+        else:
+            kernel.point()
         if self._take(False):
             self.holder = kernel.current
             return True
@@ -262,7 +267,13 @@ class Lock(_Hybrid, metaclass=Kind):
                 self.holder = None
                 self._free()
             return
-        kernel.point()
+        if kernel.eager and is_bookkeeping(sys._getframe(1), _OWN, releasing=True):
+            kernel.step()
+        else:
+            kernel.point()
+        self._let_go(kernel)
+
+    def _let_go(self, kernel: Kernel) -> None:
         if self._line is None:
             self.holder = None
             self._free()
@@ -280,6 +291,8 @@ class Lock(_Hybrid, metaclass=Kind):
         taken = bool(self._real.locked())
         if kernel is None or kernel.thread != get_ident() or kernel.ending:
             return taken and not (self.holder is not None and self.holder.kernel.ended)
+        if kernel.eager and is_bookkeeping(sys._getframe(1), _OWN):
+            return taken
         kernel.point()
         taken = bool(self._real.locked())
         if taken:
@@ -316,7 +329,10 @@ class RLock(_Hybrid, metaclass=Kind):
         if kernel.ending:
             granted(kernel)
         else:
-            kernel.point()
+            if kernel.eager and is_bookkeeping(sys._getframe(1), _OWN):
+                kernel.step()
+            else:
+                kernel.point()
             if self.holder is None and not self._real._is_owned() and self._take(False):
                 self.holder = kernel.current
                 self._count = 1
@@ -359,6 +375,8 @@ class RLock(_Hybrid, metaclass=Kind):
             granted(kernel)
             if self.holder is not kernel.current:
                 return
+        elif kernel.eager and is_bookkeeping(sys._getframe(1), _OWN, releasing=True):
+            kernel.step()
         else:
             kernel.point()
         if self.holder is not kernel.current:

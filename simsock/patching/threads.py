@@ -79,7 +79,7 @@ def _run(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     finally:
         sentinel = kernel.state.get("sentinels", {}).pop(task.serial, None)
         if sentinel is not None:
-            sentinel.release()
+            (sentinel.release if kernel.ending else partial(sentinel._let_go, kernel))()  # no point: the task's end is next
 
 
 def start_new_thread(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None, /) -> int:

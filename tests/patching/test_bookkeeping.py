@@ -1,0 +1,125 @@
+"""What ``threading`` does on its own account offers no switches: a search spends its schedules on the program."""
+
+from __future__ import annotations
+
+import statistics
+import threading
+
+import pytest
+
+import simsock
+from simsock.patching import bookkeeping
+
+
+class Asked:
+    """A strategy that switches nowhere and notes who was asked."""
+
+    def __init__(self):
+        self.who = []
+
+    def next(self, runnable, current):
+        self.who.append(current.path if current in runnable else "-")
+        return current if current in runnable else runnable[0]
+
+
+def asked(body):
+    """Before which operations of its first task and of its threads a program could be switched, by task."""
+    strategy = Asked()
+    with simsock.Simulation(strategy=strategy, preempt="calls"):
+        body()
+    return strategy.who
+
+
+def test_the_methods_are_there_on_this_python():
+    names = {code.co_qualname for code in bookkeeping._WHOLE | bookkeeping._RELEASES | bookkeeping._PROGRAM}
+    assert {"Thread.start", "Thread._bootstrap_inner", "Condition._is_owned", "Condition.notify", "Thread.run", "Timer.run"} <= names
+
+
+def test_starting_and_joining_a_thread_offer_nothing_inside():
+    def body():
+        thread = threading.Thread(target=lambda: None)
+        thread.start()
+        thread.join()
+
+    assert asked(body).count("main") <= 1  # the join; nobody else can run before the start
+
+
+def test_a_race_of_standard_threads_is_found_soon_with_every_seed():
+    def lost_update(sim):
+        number = [0]
+
+        def add():
+            seen = number[0]
+            more = seen + 1
+            number[0] = more
+
+        threads = [threading.Thread(target=add) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert number == [2]
+
+    verdicts = [simsock.explore(lost_update, schedules=200, seed=seed, strategy="random", preempt="lines", shrink=False) for seed in range(20)]
+    assert all(verdict.failed for verdict in verdicts)
+    assert statistics.median(verdict.schedules for verdict in verdicts) <= 40
+
+
+def test_what_the_program_calls_is_a_point_even_as_a_thread_s_target():
+    """``Event.set`` is the program's here, although ``Thread.run`` calls it."""
+    event = threading.Event
+    first, second = [], []
+
+    def body():
+        ready = event()
+        for seen in (first, second):
+            thread = threading.Thread(target=ready.set, name="setter")
+            thread.start()
+            seen.append(1)
+            thread.join()
+
+    assert "setter" in asked(body)
+
+
+@pytest.mark.parametrize("strategy", ["fifo", "random"])
+def test_who_polls_by_what_stands_on_locks_does_not_keep_the_others_from_running(strategy):
+    with simsock.Simulation(strategy=strategy, max_steps=50_000):
+        places = threading.Semaphore(0)
+        condition = threading.Condition()
+        told = []
+
+        def free():
+            with condition:
+                told.append(1)
+            places.release()
+
+        threads = [threading.Thread(target=free) for _ in range(2)]
+        threads[0].start()
+        while not places.acquire(blocking=False):
+            pass
+        threads[1].start()
+        with condition:
+            while len(told) < 2:
+                condition.wait(0)
+        for thread in threads:
+            thread.join()
+        assert told == [1, 1]
+
+
+def test_an_operation_that_must_wait_waits_wherever_it_stands():
+    """``start`` waits until the thread runs, whose first step takes a lock that somebody has."""
+    with simsock.Simulation(strategy="random", seed=3) as sim:
+        order = []
+
+        def work(name):
+            order.append(name)
+            sim.sleep(1)
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(5)]
+        for thread in threads:
+            thread.start()
+        assert threading.active_count() == 6
+        for thread in threads:
+            thread.join()
+        assert sorted(order) == [0, 1, 2, 3, 4]
+        assert sim.now == 1
