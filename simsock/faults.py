@@ -6,6 +6,7 @@ so that it is part of the digest and of the story.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from simsock.errors import UsageError
@@ -84,10 +85,12 @@ class Faults:
 
     def _order(self, what: str, a: Any, b: Any, one_way: bool) -> None:
         kernel = self._running()
+        if not isinstance(one_way, bool):
+            raise UsageError(f"{what}: one_way: expected True or False, got {one_way!r}")
         fabric: Fabric = kernel.state["net"]
         switch = fabric.interference.partitions if what in ("partition", "heal") else fabric.interference.holds
-        ones = self._names(a) if a is not None else None
-        others = self._names(b) if b is not None else None
+        ones = self._names(what, a) if a is not None else None
+        others = self._names(what, b) if b is not None else None
         if ones is None and others is not None:
             raise UsageError(f"{what}: expected hosts before {b!r}, or none at all")
         asked = ways(ones, others, one_way) if ones is not None else [(None, None)]
@@ -114,10 +117,12 @@ class Faults:
         fabric.silence(order.addresses)
         kernel.log.append((kernel.now, kernel.current.path, "resolver", f"{name}: {order}"))
 
-    def _names(self, hosts: Any) -> list[str]:
+    def _names(self, what: str, hosts: Any) -> list[str]:
         """The names of one host or several; unknown ones are made, as everywhere."""
         if isinstance(hosts, (str, Host)):
             hosts = [hosts]
+        if not isinstance(hosts, Iterable) or not (hosts := list(hosts)):
+            raise UsageError(f"{what}: expected a host or several, got {hosts!r}")
         return [host.name if isinstance(host, Host) else self.host(host).name for host in hosts]
 
     def rule(self, rule: Callable[[Packet], object]) -> Rule:

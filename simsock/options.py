@@ -126,6 +126,8 @@ class Options:
 
 
 _plain: Options | None = None
+_START_MAX = 253402300800
+"""The year 10000: no calendar of Python's goes on."""
 _DEFAULTS = {"strategy": "fifo", "preempt": "calls", "chunks": "whole", "patch": True, "entropy": "tape"}
 
 
@@ -140,6 +142,6 @@ def _start_ns(start_time: Any) -> int:
     if isinstance(start_time, datetime):
         since = (start_time if start_time.tzinfo else start_time.replace(tzinfo=UTC)) - datetime(1970, 1, 1, tzinfo=UTC)
         return (since.days * 86400 + since.seconds) * NS + since.microseconds * 1000
-    if isinstance(start_time, (int, float)) and not isinstance(start_time, bool):
+    if isinstance(start_time, (int, float)) and not isinstance(start_time, bool) and abs(start_time) < _START_MAX:
         return round(start_time * NS)
     raise UsageError(f"start_time: expected a datetime, ISO 8601 text or seconds since 1970, got {start_time!r}")

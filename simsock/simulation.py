@@ -129,7 +129,8 @@ class Simulation(Faults, Observing):
             raise UsageError("a world inside a world: leave the first one before entering another")
         frame = self._near or sys._getframe(1)
         if self._session is None:
-            scope = make_scope(self.options.scope, frame.f_code.co_filename) if self.options.preempt != "calls" else None
+            needed = self.options.preempt != "calls"
+            scope = make_scope(self.options.scope, frame.f_code.co_filename) if needed or self.options.scope is not None else None
             self._session = Session(self.options.preempt, scope, make_patching(self.options))
             self._session.__enter__()
         try:

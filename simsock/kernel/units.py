@@ -14,6 +14,8 @@ from simsock.errors import UsageError
 
 NS = 1_000_000_000
 """Nanoseconds in a second."""
+_AMOUNT_MAX = 1e30
+"""More than any duration, size or rate that makes sense; all products with a unit's factor are still exact enough to be rounded."""
 
 Duration = float | int | str | timedelta
 
@@ -37,8 +39,8 @@ def duration_ns(value: Duration, what: str = "duration") -> int:
         if unit not in _DURATION_UNITS:
             raise UsageError(f"{what}: {value!r} has no unit of time; expected one of ns, us, ms, s, min, h, d")
         ns = round(number * _DURATION_UNITS[unit])
-    elif not math.isfinite(value):
-        raise UsageError(f"{what}: expected a finite number of seconds, got {value!r}")
+    elif not math.isfinite(value) or abs(value) > _AMOUNT_MAX:
+        raise UsageError(f"{what}: expected a finite number of seconds, up to {_AMOUNT_MAX:g}, got {value!r}")
     else:
         ns = round(value * NS)
     if ns < 0:
@@ -89,7 +91,10 @@ def _split(text: str, what: str, expected: str) -> tuple[float, str]:
     match = _NUMBER_WITH_UNIT.fullmatch(text)
     if match is None:
         raise UsageError(f"{what}: expected {expected}, got {text!r}")
-    return float(match[1]), match[2].lower()
+    number = float(match[1])
+    if number > _AMOUNT_MAX:
+        raise UsageError(f"{what}: expected {expected}, got {text!r}, which is out of all bounds")
+    return number, match[2].lower()
 
 
 def format_ns(ns: int) -> str:

@@ -122,7 +122,7 @@ class Fabric:
 
     def host(self, name: str, addresses: Iterable[str] | None = None) -> Host:
         """The host of that name; an unknown one is made, with ``addresses`` or the next free ones."""
-        host = self._hosts.get(name)
+        host = self._hosts.get(name) if isinstance(name, str) else None
         if host is None:
             host = self._make_host(name, addresses)
         elif addresses is not None and tuple(map(canonical, addresses)) != host.addresses:
@@ -141,7 +141,9 @@ class Fabric:
         return host
 
     def _checked(self, name: str, addresses: Iterable[str]) -> tuple[str, ...]:
-        found = []
+        found: list[str] = []
+        if isinstance(addresses, str) or not isinstance(addresses, Iterable):
+            raise UsageError(f"host {name!r}: addresses: expected several, such as a list, got {addresses!r}")
         for address in addresses:
             ip = canonical(address) if isinstance(address, str) else None
             if ip is None or is_any(ip) or is_loopback(ip):
@@ -149,6 +151,8 @@ class Fabric:
             if ip in self._by_address:
                 raise UsageError(f"host {name!r}: address {ip} belongs to host {self._by_address[ip].name!r}")
             found.append(ip)
+        if not found:
+            raise UsageError(f"host {name!r}: addresses: expected at least one, got {addresses!r}")
         return tuple(found)
 
     def hosts(self) -> list[Host]:

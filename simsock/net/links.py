@@ -228,7 +228,8 @@ def _described(name: str, value: Any) -> str:
     if name.endswith("_ns"):
         return f"{name.removesuffix('_ns')} {value / 1_000_000:g} ms"
     if isinstance(value, GilbertElliott):
-        return f"loss {value.p / (value.p + value.r):.2g} in bursts of {1 / value.r:g}"  # type: ignore[operator]  # read before
+        bursts = f"bursts of {1 / value.r:g}" if value.r else "a burst without end"  # type: ignore[operator]  # read before
+        return f"loss {value.p / (value.p + value.r):.2g} in {bursts}"  # type: ignore[operator]  # likewise
     if name in _SHARES:
         return f"{name} {value * 100:g}%"
     if name == "rate":
@@ -256,7 +257,10 @@ def _read_setting(name: str, value: Any) -> Any:
 def _loss(value: Any) -> float | GilbertElliott:
     if not isinstance(value, GilbertElliott):
         return share(value, "link loss")
-    return GilbertElliott(*(share(given, f"link loss: GilbertElliott {name}") for name, given in zip(value._fields, value, strict=True)))
+    read = GilbertElliott(*(share(given, f"link loss: GilbertElliott {name}") for name, given in zip(value._fields, value, strict=True)))
+    if not read.p:
+        raise UsageError(f"link loss: {value!r}: p: expected more than 0: the link never turns bad")
+    return read
 
 
 def _distribution(value: Any) -> str:

@@ -60,6 +60,8 @@ def make_order(fail: Any, chance: Any, delay: Any, addresses: Iterable[str]) -> 
     """Check what a test orders. Raises ``UsageError``."""
     if fail is not None and fail not in FAILURES:
         raise UsageError(f"resolver: fail={fail!r}: expected None, {' or '.join(map(repr, FAILURES))}")
+    if share(chance, "resolver chance") < 1 and not fail:
+        raise UsageError(f"resolver: chance={chance!r} needs fail: it says how often that happens")
     found = []
     for address in [addresses] if isinstance(addresses, str) else addresses:
         ip = canonical(address) if isinstance(address, str) else None

@@ -275,3 +275,7 @@ def test_the_shape_of_jitter_is_told_in_its_words():
         took = sim.now_ns - 20 * MS
     text = str(teller.story(None))
     assert f"packet 1 client->server took {abs(took) / MS:.4g} ms {'longer' if took > 0 else 'shorter'}" in text
+
+
+def test_a_burst_without_end_is_described():
+    assert Link(loss=GilbertElliott(0.5, 0)).described() == "loss 1 in a burst without end"

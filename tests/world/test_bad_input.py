@@ -1,0 +1,69 @@
+"""Values that make no sense are told with the value and what was expected, wherever they are given."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+import simsock
+from simsock import GilbertElliott, Link, Simulation, UsageError
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"latency": "1e400s"}, "1e400s"),
+        ({"latency": 1e300}, "1e+300"),
+        ({"rate": "1e400kbit"}, "1e400kbit"),
+        ({"mtu": "1e400kB"}, "1e400kB"),
+        ({"loss": GilbertElliott(2, 0.2)}, "got 2"),
+        ({"loss": GilbertElliott(0, 0.1)}, "GilbertElliott(p=0, r=0.1"),
+        ({"loss": GilbertElliott(0, 0)}, "more than 0"),
+    ],
+)
+def test_a_link_s(options, told):
+    with pytest.raises(UsageError) as caught:
+        Link(**options)
+    assert told in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"scope": 3}, "scope: expected modules, files or folders"),
+        ({"scope": ["no_such_module"]}, "'no_such_module'"),
+        ({"start_time": math.inf}, "inf"),
+        ({"start_time": math.nan}, "nan"),
+        ({"max_time": math.inf}, "inf"),
+    ],
+)
+def test_a_world_s(options, told):
+    with pytest.raises(UsageError) as caught, Simulation(**options):
+        pass
+    assert told in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (lambda sim: sim.link(["a", "c"], "b", latency=1), "['a', 'c']"),
+        (lambda sim: sim.partition(3, "b"), "expected a host or several, got 3"),
+        (lambda sim: sim.partition([], "b"), "expected a host or several, got []"),
+        (lambda sim: sim.hold("a", []), "hold: expected a host or several, got []"),
+        (lambda sim: sim.partition("a", "a"), "cannot be cut off from itself"),
+        (lambda sim: sim.partition("a", "b", one_way="yes"), "one_way: expected True or False, got 'yes'"),
+        (lambda sim: sim.host("x", addresses="10.0.0.9"), "expected several, such as a list, got '10.0.0.9'"),
+        (lambda sim: sim.host("x", addresses=[]), "expected at least one"),
+        (lambda sim: sim.host(7), "got 7"),
+        (lambda sim: sim.spawn(print, host=7), "got 7"),
+        (lambda sim: sim.resolver("x", chance=0.5), "chance=0.5 needs fail"),
+        (lambda sim: sim.sleep(1e300), "1e+300"),
+    ],
+)
+def test_a_call_s(call, told):
+    with Simulation() as sim:
+        with pytest.raises(UsageError) as caught:
+            call(sim)
+        assert told in str(caught.value)
+    assert simsock.kernel.session.active is None
