@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from simsock.errors import TaskKilled, UsageError
 from simsock.kernel import Kernel, Task
 from simsock.kernel.core import Frozen
-from simsock.kernel.units import duration_ns
+from simsock.kernel.units import NS, duration_ns
 from simsock.net.addresses import AF_INET6
 from simsock.net.hosts import crash, restart
 
@@ -114,13 +114,14 @@ class Host:
 
     def jump(self, seconds: Any) -> None:
         """Move its wall clock by so much, forwards or (negative) backwards: ``time.time()`` here, never ``time.monotonic()``."""
-        self._host.skew_ns += _signed_ns(seconds, "jump")
-        self._told("jump", str(seconds))
+        ns = _signed_ns(seconds, "jump")
+        self._host.skew_ns += ns
+        self._told("jump", f"{ns / NS:+g} s")
 
     def set_skew(self, skew: Any) -> None:
         """Set how far its wall clock is ahead of the world's (behind it, if negative)."""
-        self._host.skew_ns = _signed_ns(skew, "clock_skew")
-        self._told("clock skew", str(skew))
+        self._host.skew_ns = ns = _signed_ns(skew, "clock_skew")
+        self._told("clock skew", f"{ns / NS:+g} s")
 
     def _tasks(self) -> list[Task]:
         return [task for task in self._kernel.tasks.values() if task.host is self._host and task is not self._kernel.first]

@@ -206,6 +206,10 @@ class Link:
         link._check_sense()
         return link
 
+    def hurts(self) -> str:
+        """What it does to single connections, as people write it: ``reset after 3 bytes``."""
+        return ", ".join(_described(name, value) for name, value in self._set_values() if name in _OF_CONNECTIONS)
+
     def described(self) -> str:
         """The settings as people write them: ``latency 40 ms, loss 0.5%``."""
         return ", ".join(_described(name, value) for name, value in self._set_values())
@@ -225,11 +229,13 @@ class Link:
 
 
 def _described(name: str, value: Any) -> str:
+    if name in _AFTER_COUNTS:
+        return f"{_argument(name).replace('_', ' ')} " + (f"{value / 1_000_000:g} ms" if name.endswith("_ns") else f"{value:,} byte{'s' * (value != 1)}")
     if name.endswith("_ns"):
-        return f"{name.removesuffix('_ns')} {value / 1_000_000:g} ms"
+        return f"{name.removesuffix('_ns').replace('_', ' ')} {value / 1_000_000:g} ms"
     if isinstance(value, GilbertElliott):
         bursts = f"bursts of {1 / value.r:g}" if value.r else "a burst without end"  # type: ignore[operator]  # read before
-        return f"loss {value.p / (value.p + value.r):.2g} in {bursts}"  # type: ignore[operator]  # likewise
+        return f"loss {value.p / (value.p + value.r) * 100:.3g}% in {bursts}"  # type: ignore[operator]  # likewise
     if name in _SHARES:
         return f"{name} {value * 100:g}%"
     if name == "rate":
@@ -466,6 +472,7 @@ class Wire:
             self._passed += 1
             if self._passed >= every:
                 self._passed = 0
+                self._kernel.log.append((self._kernel.now, f"link {self.name}", "overtakes"))
                 return True
         return self._happens("reorder", self.link.reorder)
 

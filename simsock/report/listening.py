@@ -16,6 +16,7 @@ import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simsock.kernel.places import PACKAGE, is_library, is_simsock
+from simsock.report.deeds import Deeds
 
 if TYPE_CHECKING:
     from types import CodeType, FrameType
@@ -30,7 +31,7 @@ Place = tuple[str, int]
 """A source file and a line."""
 
 LINE, RECORD, FAULT = "line", "record", "fault"
-FAULTS = frozenset(("partition", "heal", "hold", "release", "rule", "resolver", "crash", "restart", "pause", "resume", "jump", "clock skew"))
+FAULTS = frozenset(("partition", "heal", "hold", "release", "rule", "resolver", "crash", "restart", "pause", "resume", "jump", "clock skew", "link"))
 """What a test ordered to go wrong."""
 
 
@@ -86,6 +87,7 @@ class Listener:
         self._line_task: Task | None = None
         self._line_steps = -1
         self._kernel: Kernel | None = None
+        self.deeds = Deeds()
         self.failed = "main"
         """The task in which the error was raised."""
 
@@ -142,6 +144,8 @@ class Listener:
             return
         task = kernel.current
         words = _words(record) if record[1] == task.path else ""
+        if record[1] != task.path:
+            self.deeds.note(record)
         if words:
             self._add(Event(FAULT if record[2] in FAULTS else RECORD, task.path, _stand()[0], words, kernel.now), task)
         else:
@@ -268,8 +272,8 @@ def _words(record: tuple[Any, ...]) -> str:
     """A record in a few words; empty for what is told otherwise or matters to nobody who reads a story."""
     what = record[2]
     more = record[3:]
-    if what in ("yield", "next", "resolve"):
-        return ""
+    if what in ("yield", "next", "resolve") or (what == "link" and not record[0]):
+        return ""  # links that are set before anything happens are a test's scenery
     if what == "spawn":
         return f"(starts {{{more[0]}}})"
     if what == "end":

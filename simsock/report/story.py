@@ -16,7 +16,7 @@ from simsock.net.distributions import offset_ns
 from simsock.net.links import PERFECT
 from simsock.net.profiles import hostile_words
 from simsock.report.columns import columns
-from simsock.report.listening import Event, Listener, Pick, Place
+from simsock.report.listening import FAULT, Event, Listener, Pick, Place
 
 if TYPE_CHECKING:
     from simsock.choices import Deviation
@@ -30,6 +30,13 @@ _PATH = re.compile(r"\{([^{}]*)\}")
 _LINK = re.compile(r"link (\S+->\S+) (duplicate|loss in burst|loss|burst goes on|burst|corrupt bit|corrupt|reorder|jitter|toxicity)")
 _ORDER = ("loss", "corrupt", "reorder", "jitter")
 """The questions that each packet is asked in turn, until one of them settles its fate."""
+_ASKED = {
+    "loss": "could be lost outside a burst",
+    "loss in burst": "could be lost in a burst",
+    "corrupt": "got that far and could be damaged",
+    "reorder": "got that far and could overtake others",
+    "jitter": "got that far and had a delay of its own",
+}
 _HOSTILE = "hostile link "
 _RESOLVER = re.compile(r"resolver (\S+) (unknown|temporary)")
 _CHUNKS = re.compile(r"chunks (\S+)<-(\S+) #(\d+)")
@@ -48,17 +55,24 @@ class Step(NamedTuple):
 
 
 class Story:
-    """``steps``: the deviations in the order in which they happened. ``columns``: what the tasks did, as lines of text."""
+    """``steps``: the deviations in the order in which they happened. ``columns``: what the tasks did, ``deeds``: what else hurt, as lines of text."""
 
-    def __init__(self, steps: list[Step], columns: list[str], asides: dict[int, tuple[str, ...]] | None = None) -> None:
+    def __init__(
+        self, steps: list[Step], columns: list[str], asides: dict[int, tuple[str, ...]] | None = None, deeds: list[str] | None = None, quiet: bool = True
+    ) -> None:
         self.steps = steps
         self.columns = columns
+        self.deeds = deeds or []
+        self._quiet = quiet
+        """Whether all links were perfect and no fault was ordered."""
         self._asides = asides or {}
 
     def text(self) -> str:
         """The whole report."""
         count = len(self.steps)
         lines = ["nothing unusual is needed: it fails with the plain schedule and a quiet network"]
+        if self.deeds or not self._quiet:
+            lines = ["nothing left to chance is needed: it fails with the plain schedule"]
         if count:
             lines = ["what was not as usual, and is enough to make it fail:"]
         for number, step in enumerate(self.steps[:STEPS_TOLD_MAX], 1):
@@ -66,6 +80,9 @@ class Story:
             lines.extend(f"     at that moment {aside}" for aside in self._asides.get(number - 1, ()))
         if count > STEPS_TOLD_MAX:
             lines.append(f"  … and {count - STEPS_TOLD_MAX:,} more")
+        if self.deeds:
+            lines.append("what hurt besides, as it was set up:")
+            lines.extend(f"  - {deed}" for deed in self.deeds)
         if self.columns:
             lines.extend(["", *self.columns])
         return "\n".join(lines)
@@ -81,6 +98,8 @@ class Teller:
         self._links: dict[str, Link] = {}
         self._uneven: set[str] = set()
         """Links whose questions cannot be counted in packets, since some packets skip them without an answer that is told."""
+        self._late_uneven: set[str] = set()
+        """Links of which that is true for the questions about delays only."""
         self._bursty: set[str] = set()
         self._sim: Simulation | None = None
 
@@ -119,7 +138,12 @@ class Teller:
         for deviation in deviations:
             if tuple(deviation) not in used:
                 steps.append(_step(deviation, f"(not asked for in this run: {_bare(deviation)})"))
-        return Story(steps, columns(listener, marks, words, one_line(error) if error is not None else ""), asides)
+        return Story(
+            steps, columns(listener, marks, words, one_line(error) if error is not None else ""), asides, listener.deeds.lines(), self._was_quiet(listener)
+        )
+
+    def _was_quiet(self, listener: Listener) -> bool:
+        return not any(link.as_dict() for link in self._links.values()) and not any(event.kind is FAULT for event in listener.events)
 
     def _look_at_links(self, kernel: Kernel) -> None:
         fabric = kernel.state.get("net")
@@ -128,8 +152,10 @@ class Teller:
             self._links[wire.name] = link
             if not isinstance(link.loss, float):
                 self._bursty.add(wire.name)
-            if wire.name in self._bursty or link.rate or link.reorder_every or not link.checksum:
+            if wire.name in self._bursty or link.rate:
                 self._uneven.add(wire.name)
+            elif link.reorder_every or not link.checksum:
+                self._late_uneven.add(wire.name)
 
     # -- the net -------------------------------------------------------------------------------------------------------------------
 
@@ -150,7 +176,8 @@ class Teller:
 
     def _of_a_link(self, name: str, what: str, index: int, value: int, others: list[tuple[str, int]]) -> str:
         if what == "toxicity":
-            return f"connection {index + 1} {name} suffered what the link does to some"
+            hurts = self._links[name].hurts() if name in self._links else ""
+            return f"connection {index + 1} {name} was one that suffers" + (f": {hurts}" if hurts else "")
         if what == "duplicate":
             return f"datagram {index + 1} {name} was sent twice"
         if what == "corrupt bit":
@@ -175,8 +202,8 @@ class Teller:
     def _packet(self, name: str, what: str, index: int, others: list[tuple[str, int]]) -> str:
         """Which packet a question was about. Packets that were lost, say, are asked no delay: the questions about delays skip them."""
         earlier = _ORDER[: _ORDER.index(what)] if what in _ORDER else ()
-        if name in self._uneven:
-            return f"packet {name} (the one with {what} question {index + 1})" if what != "loss" or name in self._bursty else f"packet {index + 1} {name}"
+        if (name in self._uneven and (earlier or name in self._bursty)) or (name in self._late_uneven and what in ("reorder", "jitter")):
+            return f"the {_nth(index + 1)} packet {name} that {_ASKED[what]}"
         number = index
         for question in reversed(earlier):
             for at in sorted(at for other, at in others if other == f"link {name} {question}"):

@@ -278,4 +278,4 @@ def test_the_shape_of_jitter_is_told_in_its_words():
 
 
 def test_a_burst_without_end_is_described():
-    assert Link(loss=GilbertElliott(0.5, 0)).described() == "loss 1 in a burst without end"
+    assert Link(loss=GilbertElliott(0.5, 0)).described() == "loss 100% in a burst without end"

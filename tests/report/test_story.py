@@ -388,3 +388,78 @@ def test_listening_keeps_nothing_of_the_world_alive():
 def test_a_teller_that_heard_nothing_tells_the_bare_deviations():
     story = Teller().story(None, [Deviation("task main schedule", 4, 1)])
     assert [str(step) for step in story.steps] == ["task main schedule, question 4: answer 1"]
+
+
+def datagrams_in_order(sim):
+    """Fails when one is missing, or comes before another."""
+    inbox, sender = sim.datagram(host="server"), sim.datagram(host="client")
+    inbox.settimeout(5)
+    for number in range(8):
+        sender.sendto(b"%d" % number, inbox.getsockname())
+    assert [inbox.recv(10) for _ in range(8)] == [b"%d" % number for number in range(8)]
+
+
+def test_a_full_queue_is_told_although_nobody_asked_the_tape():
+    story, outcome = told(datagrams_in_order, [], link=simsock.Link(rate="10kbit", queue=3))
+    assert isinstance(outcome.error, TimeoutError)
+    text = story.text().splitlines()
+    assert text[:3] == [
+        "nothing left to chance is needed: it fails with the plain schedule",
+        "what hurt besides, as it was set up:",
+        "  - the queue of client->server was full and lost what came: 5 packets, the first after 0 s",
+    ]
+
+
+def test_packets_that_overtake_by_number_are_told():
+    story, _ = told(datagrams_in_order, [], link=simsock.Link(latency="10ms", reorder_every=5))
+    assert story.deeds == ["every so many packets one skipped the delay of client->server: 1 packet, after 0 s"]
+
+
+def test_what_a_rule_did_is_told():
+    def ruled(sim):
+        with sim.rule(lambda packet: simsock.Drop if packet.data == b"3" else None):
+            datagrams_in_order(sim)
+
+    story, _ = told(ruled, [])
+    assert story.deeds == ["a rule dropped what was sent client->server: 1 udp packet, after 0 s"]
+
+
+def test_a_fault_that_the_test_orders_is_no_quiet_network():
+    def cut(sim):
+        sim.sleep(1)
+        sim.link("client", "server", loss=1)
+        datagrams_in_order(sim)
+
+    story, _ = told(cut, [])
+    assert story.text().startswith("nothing left to chance is needed")
+    assert any("link client server Link(loss=1.0)" in line for line in story.columns)
+
+
+def test_a_connection_that_suffers_is_told_with_what_it_suffers():
+    def short(sim):
+        from simsock.socketserver import StreamRequestHandler
+
+        class Handler(StreamRequestHandler):
+            def handle(self):
+                self.rfile.read()
+
+        client = sim.connect(sim.serve(Handler))
+        sim.expect_errors(ConnectionResetError)
+        for _ in range(3):
+            client.sendall(b"0123456789")
+            sim.sleep(1)
+
+    story, outcome = told(short, [("link client->server toxicity", 0, 1)], link=simsock.Link(reset_after=15, toxicity="1%"))
+    assert isinstance(outcome.error, (ConnectionError, AssertionError))
+    assert [str(step) for step in story.steps] == ["connection 1 client->server was one that suffers: reset after 15 bytes"]
+    assert any(deed.startswith("the link reset what it is set to: 1 connection, after ") for deed in story.deeds)
+
+
+def test_a_damaged_datagram_is_counted_even_where_it_arrives():
+    story, _ = told(datagrams_in_order, [("link client->server corrupt", 5, 1)], link=simsock.Link(corrupt="3%", checksum=False))
+    assert str(story.steps[0]) == "packet 6 client->server was damaged"
+
+
+def test_where_packets_cannot_be_counted_the_words_say_which_are():
+    story, _ = told(datagrams_in_order, [("link client->server corrupt", 1, 1)], link=simsock.Link(corrupt="3%", rate="1kbit"))
+    assert [str(step) for step in story.steps] == ["the 2nd packet client->server that got that far and could be damaged was damaged"]
