@@ -59,6 +59,11 @@ class Host:
         """False between ``crash`` and ``restart``."""
         return not self._host.down
 
+    @property
+    def is_paused(self) -> bool:
+        """True between ``pause`` and ``resume`` (or a crash)."""
+        return self._frozen is not None
+
     def crash(self) -> None:
         """Lose what runs here: its tasks are killed (except the world's first), its sockets are gone and nobody is told.
 

@@ -5,7 +5,7 @@ Owns ``links``, ``faults`` and ``schedules``. Does not know programs. Law: the s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hypothesis import strategies as st
@@ -14,14 +14,18 @@ from simsock.errors import UsageError
 from simsock.kernel.strategies import NAMES
 from simsock.kernel.units import Duration, duration_ns, share
 from simsock.net import Link
+from simsock.net.fabric import LOCALHOST
 from simsock.strategies.checks import check_range, check_strategy
 
 if TYPE_CHECKING:
     from simsock.kernel import Task
     from simsock.simulation import Simulation
+    from simsock.worldly import Host
 
 _MS = 1_000_000
 KINDS = ("partition", "hold", "link")
+"""What goes wrong between two hosts. These alone are the default of ``faults``: a test that lives through them need not live through a crash."""
+KINDS_OF_A_HOST = ("crash", "pause")
 
 
 def links(
@@ -50,14 +54,32 @@ def schedules(*names: str) -> st.SearchStrategy[str]:
 
 
 class Fault(NamedTuple):
-    """Something that goes wrong between two hosts ``at`` (virtual seconds) and, but for a ``"link"``, is over after ``lasts``."""
+    """Something that goes wrong ``at`` (virtual seconds) and, but for a ``"link"``, is over after ``lasts``.
+
+    Between two hosts, ``a`` and ``b``: ``"partition"``, ``"hold"``, ``"link"``. On the host ``a`` alone (``b`` is None): ``"crash"``, which a
+    restart ends, and ``"pause"``, which a resume ends.
+    """
 
     at: float
     kind: str
     a: str
-    b: str
+    b: str | None = None
     lasts: float = 0
     link: Link | None = None
+
+    def __repr__(self) -> str:
+        given = [(name, getattr(self, name)) for name in self._fields]
+        return f"Fault({', '.join(f'{name}={value!r}' for name, value in given if name not in self._field_defaults or value != self._field_defaults[name])})"
+
+    def check(self) -> None:
+        """Raise ``UsageError`` for one that makes no sense."""
+        alone = self.kind in KINDS_OF_A_HOST
+        if not alone and self.kind not in KINDS:
+            raise UsageError(f"{self}: kind: expected one of {', '.join(map(repr, (*KINDS, *KINDS_OF_A_HOST)))}, got {self.kind!r}")
+        if alone != (self.b is None):
+            raise UsageError(f"{self}: b: {'a ' + self.kind + ' concerns one host, got' if alone else 'expected the other host, got'} {self.b!r}")
+        if alone and self.a == LOCALHOST:
+            raise UsageError(f"{self}: a: {LOCALHOST!r} is where the test runs; give what is to {self.kind} a host of its own")
 
 
 class Timeline:
@@ -76,16 +98,36 @@ class Timeline:
 
     __hash__ = None  # type: ignore[assignment]  # its faults may be changed
 
-    def start(self, sim: Simulation) -> list[Task]:
-        """Begin; returns the tasks, one a fault. Those that are not over when the world ends are ended with it."""
-        tasks = [sim.spawn(_happen, sim, fault, name=f"fault-{number}") for number, fault in enumerate(self.faults, 1)]
+    def start(self, sim: Simulation, restarted: Callable[[str], object] | None = None) -> list[Task]:
+        """Begin; returns the tasks, one a fault. Those that are not over when the world ends are ended with it.
+
+        A host that is up again after a crash has nothing running on it: ``restarted(name)`` starts there what should run, for example
+        ``lambda name: sim.serve(Handler, host=name, port=80)``. Without it connections to the host are refused from then on. A host that is
+        down or paused already is left alone by a crash or pause that comes meanwhile (a paused host may crash).
+        """
+        if restarted is not None and not callable(restarted):
+            raise UsageError(f"Timeline.start: restarted: expected a function that takes a host's name, got {restarted!r}")
+        for fault in self.faults:
+            fault.check()
+        tasks = [
+            sim.spawn(_happen, sim, fault, restarted, name=f"fault-{number}", host=LOCALHOST)  # which does not crash
+            for number, fault in enumerate(self.faults, 1)
+        ]
         for task in tasks:
             task.daemon = True
         return tasks
 
 
-def _happen(sim: Simulation, fault: Fault) -> None:
+def _happen(sim: Simulation, fault: Fault, restarted: Callable[[str], object] | None) -> None:
     sim.sleep(fault.at)
+    if fault.kind in KINDS_OF_A_HOST:
+        host = sim.host(fault.a)
+        if fault.kind == "crash":
+            _crash(sim, host, fault, restarted)
+        else:
+            _pause(sim, host, fault)
+        return
+    assert fault.b is not None  # checked
     if fault.kind == "link":
         sim.link(fault.a, fault.b, fault.link)
         return
@@ -95,10 +137,32 @@ def _happen(sim: Simulation, fault: Fault) -> None:
     end(fault.a, fault.b)
 
 
+def _crash(sim: Simulation, host: Host, fault: Fault, restarted: Callable[[str], object] | None) -> None:
+    if not host.is_up:
+        return
+    host.crash()
+    sim.sleep(fault.lasts)
+    if not sim.host(fault.a).is_up:  # or the test has restarted it meanwhile
+        host.restart()
+        if restarted is not None:
+            restarted(host.name)
+
+
+def _pause(sim: Simulation, host: Host, fault: Fault) -> None:
+    if not host.is_up or host.is_paused:
+        return
+    host.pause()
+    ours = host._frozen
+    sim.sleep(fault.lasts)
+    if host._frozen is ours:  # and not another pause, after a crash in this one
+        host.resume()
+
+
 def faults(
     hosts: Sequence[str] = ("client", "server"),
     *,
     kinds: Sequence[str] = KINDS,
+    victims: Sequence[str] | None = None,
     max_faults: int = 3,
     within: Duration = "10s",
     max_lasts: Duration = "10s",
@@ -106,25 +170,43 @@ def faults(
 ) -> st.SearchStrategy[Timeline]:
     """What goes wrong between ``hosts``, and when: partitions that heal, packets held back and released, links that change (to one of ``link``).
 
-    Begins ``within`` so much virtual time; a partition or hold is over after ``max_lasts`` at most. The simplest is a timeline without faults.
+    With ``"crash"`` and ``"pause"`` among the ``kinds`` also on one host alone: one of ``victims``, by default any of ``hosts``. Begins
+    ``within`` so much virtual time; what ends is over after ``max_lasts`` at most. The simplest is a timeline without faults.
     """
     check_range("faults", "faults", 0, max_faults)
-    if isinstance(hosts, str) or len(hosts) < 2 or len(set(hosts)) < len(hosts) or not all(isinstance(host, str) for host in hosts):
-        raise UsageError(f"faults: hosts: expected the names of at least two hosts, got {hosts!r}")
-    if isinstance(kinds, str) or not kinds or any(kind not in KINDS for kind in kinds):
-        raise UsageError(f"faults: kinds: expected some of {', '.join(map(repr, KINDS))}, got {kinds!r}")
+    if isinstance(kinds, str) or not kinds or any(kind not in (*KINDS, *KINDS_OF_A_HOST) for kind in kinds):
+        raise UsageError(f"faults: kinds: expected some of {', '.join(map(repr, (*KINDS, *KINDS_OF_A_HOST)))}, got {kinds!r}")
+    alone = [kind for kind in kinds if kind in KINDS_OF_A_HOST]
+    if len(alone) < len(kinds):
+        _check_hosts("hosts", hosts, 2)
+    elif victims is None:
+        _check_hosts("hosts", hosts, 1)
+    if victims is not None:
+        if not alone:
+            raise UsageError(f"faults: victims: they crash and pause, which none of the kinds {tuple(kinds)} is, got {victims!r}")
+        _check_hosts("victims", victims, 1)
+    struck = list(hosts if victims is None else victims)
+    if alone and LOCALHOST in struck:
+        raise UsageError(f"faults: victims: {LOCALHOST!r} is where the test runs; give what is to {alone[0]} a host of its own, got {struck!r}")
     changed = links() if link is None else check_strategy("faults", "link", link)
     times = st.integers(0, duration_ns(within, "faults: within") // _MS).map(lambda ms: ms / 1000)
     lasting = st.integers(0, duration_ns(max_lasts, "faults: max_lasts") // _MS).map(lambda ms: ms / 1000)
-    pairs = st.sampled_from([(a, b) for number, a in enumerate(hosts) for b in hosts[number + 1 :]])
+    pairs = [(a, b) for number, a in enumerate(hosts) for b in hosts[number + 1 :]]
 
     @st.composite
     def one(draw: st.DrawFn) -> Fault:
-        kind, at, (a, b) = draw(st.sampled_from(list(kinds))), draw(times), draw(pairs)
+        kind, at = draw(st.sampled_from(list(kinds))), draw(times)
+        a, b = (draw(st.sampled_from(struck)), None) if kind in alone else draw(st.sampled_from(pairs))
         rest: dict[str, Any] = {"link": draw(changed)} if kind == "link" else {"lasts": draw(lasting)}
         return Fault(at, kind, a, b, **rest)
 
     return st.lists(one(), max_size=max_faults).map(Timeline)
+
+
+def _check_hosts(option: str, hosts: Any, least: int) -> None:
+    if isinstance(hosts, str) or not all(isinstance(host, str) for host in hosts) or not least <= len(set(hosts)) == len(hosts):
+        wanted = "the names of at least two hosts" if least == 2 else "the names of hosts"
+        raise UsageError(f"faults: {option}: expected {wanted}, got {hosts!r}")
 
 
 __all__ = ["Fault", "Timeline", "faults", "links", "schedules"]
