@@ -6,6 +6,7 @@ which world runs must stay one fact of the process.
 
 from __future__ import annotations
 
+import gc
 import pkgutil
 import shlex
 from importlib import import_module
@@ -111,6 +112,13 @@ def command_in(text):
     found = [line for line in text.splitlines() if line.startswith("pytest ") and "::" in line]
     assert len(found) == 1, text
     return shlex.split(found[0])[1:]
+
+
+@pytest.fixture(autouse=True)
+def _no_garbage_is_left():
+    """A run of pytest leaves thousands of objects in cycles, and a world that begins looks at all there are: the next test is not to pay for this one."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture
