@@ -15,7 +15,7 @@ from simsock.kernel import session
 from simsock.kernel.units import Duration, duration_ns
 from simsock.options import Options
 from simsock.search.runner import Runner
-from simsock.talking import Talk, talk
+from simsock.talking import REAL_SECONDS_MAX, Talk, talk
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn, SearchStrategy
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 STEPS_MAX = 200_000
 """Simulated calls in one world: a handler that has made so many for one request turns in circles."""
-REAL_SECONDS_MAX = 10.0
-"""Seconds in one world: a handler that has computed for so long for one request does not end either."""
 
 
 class _Insane(AssertionError):
@@ -184,7 +182,7 @@ class _Fuzzer:
             if cut.reply != whole.reply:
                 self.cut = False
                 if (again := self.talk(sim)).reply != whole.reply:
-                    raise self.insane(f"does not reply the same twice: {shown(whole.reply)}, then {shown(again.reply)}")
+                    raise self.insane(f"does not reply the same twice: {shown(whole.reply)}, then {shown(again.reply)}", times=2)
                 self.cut = True
                 raise self.insane(f"does not reply the same however its bytes are cut: {shown(cut.reply)}, where whole it is {shown(whole.reply)}")
             self.cut = False
@@ -220,8 +218,8 @@ class _Fuzzer:
                 raise self.insane(f"leaves behind: {'; '.join(still)}")
         return said
 
-    def insane(self, what: str, cause: BaseException | None = None) -> _Insane:
-        """What is wrong, and the code that shows it."""
+    def insane(self, what: str, cause: BaseException | None = None, times: int = 1) -> _Insane:
+        """What is wrong, and the code that shows it: one talk, or as many."""
         arguments = [self.name, shown(self.request)]
         if self.server is not None:
             arguments.append("server=server")
@@ -229,7 +227,8 @@ class _Fuzzer:
             arguments.append(f"chunks={self.sizes!r}")
         if self.timeout != 60:
             arguments.append(f"timeout={self.timeout!r}")
-        found = _Insane(f"{self.name} {what}\nThis shows it:\n    simsock.talk({', '.join(arguments)})")
+        code = f"\n    simsock.talk({', '.join(arguments)})" * times
+        found = _Insane(f"{self.name} {what}\nThis shows it:{code}")
         found.__cause__ = found.__context__ = cause  # by the context Hypothesis tells two failures apart
         return found
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import errno
 from collections import deque
+from functools import cache
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
-from simsock.errors import Unsupported, UsageError
+from simsock.errors import RealTimeLimit, Unsupported, UsageError
 from simsock.kernel import session
 from simsock.kernel.files import POLLIN
 from simsock.kernel.places import place_of
@@ -22,6 +23,7 @@ from simsock.net.datagrams import PAYLOAD_BYTES_MAX, DatagramSocket
 from simsock.net.links import PERFECT, Wire
 from simsock.net.sockets import os_error
 from simsock.net.streams import StreamSocket
+from simsock.options import Options
 from simsock.simulation import Simulation
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from simsock.net.passing import Passed
 
 SERVER_ADDRESS = ("10.0.0.1", 80)
+REAL_SECONDS_MAX = 10.0
+"""Real seconds in one talk alone: a handler that has computed for so long does not end."""
 
 
 class Datagram:
@@ -118,9 +122,21 @@ def talk(
         raise UsageError(f"talk: chunks={chunks!r}: a datagram arrives whole or not at all")
     if session.active is not None:
         return _talk(session.active, handler, client, server, chunks, half_close, client_address, timeout_ns)
-    with Simulation(seed=seed) as sim:
-        assert sim._kernel is not None
-        return _talk(sim._kernel, handler, client, server, chunks, half_close, client_address, timeout_ns)
+    sim = Simulation(seed=seed)
+    sim.options = _options(REAL_SECONDS_MAX)
+    try:
+        with sim:
+            assert sim._kernel is not None
+            return _talk(sim._kernel, handler, client, server, chunks, half_close, client_address, timeout_ns)
+    except RealTimeLimit as limit:
+        overdue = TimeoutError(f"the handler computed for {REAL_SECONDS_MAX:g} s of real time without an end: {limit}")
+        overdue.__cause__ = limit
+        return Talk((), False, overdue, sim.now, ())
+
+
+@cache
+def _options(real_seconds: float) -> Options:
+    return Options(max_real_time=real_seconds)
 
 
 def _talk(kernel: Kernel, handler: Any, client: Any, server: Any, chunks: Any, half_close: bool, client_address: Any, timeout_ns: int) -> Talk:
@@ -135,9 +151,13 @@ def _talk(kernel: Kernel, handler: Any, client: Any, server: Any, chunks: Any, h
     files_before = set(kernel.files)
     served = server if server is not None else BareServer()
 
+    left: list[SystemExit] = []
+
     def run() -> None:
         try:
             handler(line.request, client_address, served)
+        except SystemExit as leaving:  # the end of a thread, and no error of its; but a server without threads ends with it
+            left.append(leaving)
         finally:
             line.close()
 
@@ -154,6 +174,8 @@ def _talk(kernel: Kernel, handler: Any, client: Any, server: Any, chunks: Any, h
         timed_out = TimeoutError(f"the handler had not ended after {timeout_ns / 1e9:g} s of virtual time: {_last_words(task)}")
         _stop(kernel, task)
     error = task.error
+    if error is None and left:
+        error = left[0]
     kernel.errors[errors_before:] = [entry for entry in kernel.errors[errors_before:] if entry[1] is not error or error is None]
     error = timed_out or error
     leaks = _leaks(kernel, files_before, task) if error is None else ()

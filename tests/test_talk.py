@@ -418,3 +418,27 @@ def test_what_a_handler_leaves_behind_is_named():
         kept[0].sendall(b"x")
         kept[1].sendall(b"x")
         sim.settle()
+
+
+def test_a_handler_that_exits_is_no_success():
+    class Leaver(socketserver.StreamRequestHandler):
+        def handle(self):
+            self.wfile.write(b"bye")
+            raise SystemExit(3)
+
+    said = talk(Leaver, b"x")
+    assert isinstance(said.error, SystemExit) and said.error.code == 3
+    assert (said.reply, said.closed) == (b"bye", True)
+
+
+def test_a_handler_that_computes_without_an_end_is_stopped(monkeypatch):
+    monkeypatch.setattr("simsock.talking.REAL_SECONDS_MAX", 0.3)
+
+    class Loop(socketserver.StreamRequestHandler):
+        def handle(self):
+            while True:
+                pass
+
+    said = talk(Loop, b"x", timeout=5)
+    assert isinstance(said.error, TimeoutError)
+    assert "computed for 0.3 s of real time without an end" in str(said.error)

@@ -7,6 +7,7 @@ world that a test without ``@given`` would have.
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
@@ -18,7 +19,10 @@ from pytest_simsock.marking import marked
 from pytest_simsock.plans import Plan, Shared
 from pytest_simsock.worlds import Stage, World, settings_of_test
 from simsock.errors import SimsockError
-from simsock.strategies.worlds import ENDS_AN_EXAMPLE, DrawnSimulation
+from simsock.report.story import Teller
+from simsock.strategies.worlds import ENDS_AN_EXAMPLE, DrawnSimulation, is_told, spare_readers
+
+spare_readers(os.path.dirname(__file__))
 
 
 class Examples:
@@ -64,7 +68,8 @@ class Examples:
 
     def _begin(self) -> tuple[Stage, World]:
         stage = Stage()
-        return stage, World(stage, self.item, Plan(self.shared), self.settings, make=DrawnSimulation, prepare=_draw)
+        teller = Teller() if is_told() else None
+        return stage, World(stage, self.item, Plan(self.shared, teller=teller), self.settings, make=DrawnSimulation, prepare=_draw)
 
     def run(self, inner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """One example."""

@@ -222,11 +222,11 @@ def _holding(task: Task) -> str:
     """``"handler-2 waits for Lock #1, held by handler-1"``, or nothing."""
     if task.queue is None:
         return ""
-    holder = getattr(getattr(task.on, "holder", None), "path", None)
-    if holder is None:
+    holder = getattr(task.on, "holder", None)
+    if holder is None or getattr(holder, "serial", -1) < 0:  # nobody, or nobody in particular: who will release it is not known
         return ""
     describe = getattr(task.on, "describe", None)
-    return f"{{{task.path}}} waits for {describe() if describe is not None else type(task.on).__name__}, held by {{{holder}}}"
+    return f"{{{task.path}}} waits for {describe() if describe is not None else type(task.on).__name__}, held by {{{holder.path}}}"
 
 
 _OURS = tuple(PACKAGE + part for part in ("kernel" + os.sep, "net" + os.sep, "stdlib" + os.sep, "report" + os.sep, "simulation.py", "worldly.py", "faults.py"))

@@ -157,7 +157,7 @@ class socket(Connecting, Receiving, Sending):
 
     def __del__(self) -> None:
         fd = getattr(self, "_fd", -1)
-        if fd >= 0:
+        if fd >= 0 and session is not None:  # at the interpreter's end modules are empty
             kernel = self._kernel
             gone = getattr(kernel.files.get(fd), "vanished", False)  # with its host, which has crashed
             if kernel is session.active and not kernel.ending and not kernel.current.dead and not gone:

@@ -9,6 +9,8 @@ Owns ``simulations`` and how Hypothesis's ways of ending an example leave a worl
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -17,16 +19,21 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import errors
 from hypothesis import strategies as st
 from hypothesis.control import current_build_context, currently_in_test_context
+from hypothesis.internal import scrutineer
 
 from simsock.choices import DrawnSource
 from simsock.errors import UsageError
 from simsock.kernel import session
+from simsock.kernel.places import PACKAGE
 from simsock.patching import look_around
+from simsock.report.story import Teller
 from simsock.simulation import Simulation
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+_PLAIN_PATH = re.compile(r"[\w/:. -]+\*\*")
+"""Hypothesis makes a regular expression of it without minding other characters."""
 ENDS_AN_EXAMPLE = (errors.StopTest, errors.UnsatisfiedAssumption, errors.Frozen)
 
 
@@ -51,6 +58,22 @@ def stop_explaining() -> None:
         sys.settrace(None)
 
 
+def spare_readers(folder: str) -> None:
+    """Keep lines of this folder out of what Hypothesis says only failing examples ran; a list of its own, which may be gone or other one day."""
+    known = getattr(scrutineer, "UNHELPFUL_LOCATIONS", None)
+    ours = os.path.join(folder, "**").replace(os.sep, "/")
+    if isinstance(known, tuple) and ours not in known and _PLAIN_PATH.fullmatch(ours):
+        scrutineer.UNHELPFUL_LOCATIONS = (*known, ours)
+
+
+spare_readers(PACKAGE)
+
+
+def is_told() -> bool:
+    """Whether the example at work is the one that Hypothesis reports: it runs once more, and may be listened to."""
+    return currently_in_test_context() and bool(current_build_context().is_final)
+
+
 class DrawnSimulation(Simulation):
     """A world whose tape is drawn. Entered once, like any other."""
 
@@ -58,6 +81,8 @@ class DrawnSimulation(Simulation):
     """What the world was made of, as it was written."""
     _data: Any = None
     """Hypothesis's example, while draws from it step outside the world."""
+    _teller: Teller | None = None
+    """Listens to the world of the example that is reported."""
 
     def draw_from(self, draw: Callable[[st.SearchStrategy[int]], int]) -> None:
         """Let ``draw`` answer what the world leaves open."""
@@ -66,6 +91,9 @@ class DrawnSimulation(Simulation):
     def __enter__(self) -> Simulation:
         if self.options.preempt != "calls":
             stop_explaining()
+        if is_told() and self._on_begin is None:
+            self._teller = Teller()
+            self._teller.listen(self)
         super().__enter__()
         if currently_in_test_context():  # the test's own draws, in any of the world's tasks
             data: Any = current_build_context().data
@@ -108,6 +136,9 @@ class DrawnSimulation(Simulation):
             return stopped
         if raised is not None:
             raised.add_note(f'this world again: simsock.Simulation(token="{self.token}")')
+            if self._teller is not None:
+                raised.add_note(self._teller.story(raised, tuple(self.deviations)).text())
+                self._teller = None
         return raised
 
 

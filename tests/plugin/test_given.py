@@ -95,6 +95,33 @@ def test_faults_and_inputs_shrink_together_and_the_failure_says_how_to_repeat_it
     assert loss[0] == "link client->server loss"
 
 
+def test_a_race_is_told_with_the_lines_between_which_tasks_were_switched(project, section):
+    project.write(
+        HEAD,
+        """
+        import threading
+
+        @pytest.mark.simsock(strategy="random", preempt="lines")
+        @given(number=st.integers(0, 5))
+        def test_it(sim, number):
+            counts = [0]
+            def add():
+                seen = counts[0]
+                counts[0] = seen + 1
+            threads = [threading.Thread(target=add) for _ in range(2)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert counts == [2]
+        """,
+    )
+    told = section(project.failure(), "deviations")
+    assert told.startswith("what was not as usual, and is enough to make it fail:")
+    assert re.search(r"task \S+ ran between test_it.py:\d+ and test_it.py:\d+ of add-1", told)
+    assert "step by step" in told and "counts[0] = seen + 1" in told
+
+
 def test_the_failure_comes_again(project):
     project.write(HEAD, LOSSY)
     first, second = project.failure(), project.failure()

@@ -235,3 +235,27 @@ def test_what_is_not_simulated_and_a_world_around_it_are_no_faults_of_the_handle
         fuzz(Sends, st.just(Datagram(b"")))
     with Simulation(), pytest.raises(UsageError, match="fuzz: inside a world: leave the world first"):
         fuzz(Upper, lines())
+
+
+def test_a_handler_that_exits_is_found():
+    class Leaver(socketserver.StreamRequestHandler):
+        def handle(self):
+            if self.rfile.readline().strip() == b"7":
+                raise SystemExit(3)
+
+    with pytest.raises(AssertionError, match="raises SystemExit: 3"):
+        fuzz(Leaver, st.sampled_from([b"1\n", b"7\n"]))
+
+
+def test_what_shows_a_handler_with_a_memory_is_two_talks():
+    class Counter(socketserver.StreamRequestHandler):
+        seen = 0
+
+        def handle(self):
+            type(self).seen += 1
+            self.wfile.write(b"%d" % self.seen)
+
+    with pytest.raises(AssertionError) as caught:
+        fuzz(Counter, st.just(b"x\n"))
+    lines = str(caught.value).splitlines()
+    assert lines[-2:] == [r"    simsock.talk(Counter, b'x\n')"] * 2

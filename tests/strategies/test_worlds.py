@@ -18,7 +18,7 @@ import simsock
 from simsock import Link, Simulation
 from simsock.choices import DrawnSource, Tape
 from simsock.socketserver import StreamRequestHandler, ThreadingTCPServer
-from simsock.strategies import simulations
+from simsock.strategies import simulations, worlds
 from simsock.strategies.worlds import DrawnSimulation
 
 LOSSY = {"link": Link(latency="10ms", loss="10%")}
@@ -400,3 +400,35 @@ def test_options_may_be_drawn_and_the_example_is_printed_as_code():
 def test_a_mistake_is_told_at_once(options, said):
     with pytest.raises(simsock.errors.UsageError, match=re.escape(said)):
         simulations(**options)
+
+
+def test_what_went_wrong_is_told_in_words_and_only_of_what_is_reported(monkeypatch):
+    listened = []
+    monkeypatch.setattr("simsock.strategies.worlds.Teller.listen", lambda self, sim, was=worlds.Teller.listen: (listened.append(sim), was(self, sim)))
+
+    @settings(database=None)
+    @given(simulations(**LOSSY), st.integers(0, 9))
+    def test(sim, number):
+        with sim:
+            assert datagrams(sim, 3) == 3
+
+    error = failing(test)
+    (story,) = [text for text in error.__notes__ if "what was not as usual" in text]
+    assert re.search(r"^  1\. packet \d client->server was lost$", story, re.MULTILINE)
+    assert len(listened) == 1
+
+
+def test_the_lines_that_only_failures_run_are_the_program_s():
+    @settings(database=None)
+    @given(simulations(**LOSSY))
+    def test(sim):
+        with sim:
+            came = datagrams(sim, 3)
+            if came < 3:
+                lost = True
+                assert not lost
+
+    notes = "\n".join(failing(test).__notes__)
+    explained = notes.partition("Explanation:")[2]
+    assert "test_worlds.py:" in explained
+    assert "simsock/kernel" not in explained and "simsock/choices" not in explained
