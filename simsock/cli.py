@@ -243,7 +243,7 @@ def _run_one(plan: Plan, arguments: argparse.Namespace, reports: Reports | None)
             on_run=progress.ran,
         )
     verdict = result.verdict
-    lines = [*_table(result), str(verdict)]
+    lines = [*result.table(), str(verdict)]
     command = None
     if verdict.failed and verdict.token is not None:
         command = _replay_line(verdict.token, None if result.target is not None else plan.path, arguments.server)
@@ -257,14 +257,6 @@ def _run_one(plan: Plan, arguments: argparse.Namespace, reports: Reports | None)
         paths = reports.write(name, "\n".join([title, *lines]), _facts(result, command))
         say(f"report: {' and '.join(paths)}")
     return OK if result.as_expected else FAILED
-
-
-def _table(result: Result) -> list[str]:
-    """What came of each population, and in which run."""
-    if not result.report.outcomes:
-        return []
-    which = f"schedule {result.verdict.failing_schedule}, which fails" if result.verdict.failed else "schedule 1"
-    return [*(f"  {line}" for line in result.report.lines()), f"  (virtual seconds, of {which})"]
 
 
 def _facts(result: Result, command: str | None) -> dict[str, Any]:
@@ -289,7 +281,8 @@ def _facts(result: Result, command: str | None) -> dict[str, Any]:
         "repeated": result.repeats if result.again is not None else None,
         "steps": [step._asdict() for step in verdict.deviations],
         "columns": verdict.story.columns if verdict.story is not None else [],
-        "clients": [row.as_dict() for row in result.report.rows()],
+        "clients": [row.as_dict() for row in result.rows],
+        "clients_of": "the failing schedule" if verdict.failed else "all schedules",
         "simsock": __version__,
     }
 

@@ -450,21 +450,23 @@ def test_what_came_of_clients_is_a_table_and_part_of_the_report(herd, simsock_co
     code, out, err = simsock_command("run", HERD, "--schedules", "2", "--report", "found")
     assert (code, err) == (0, "")
     assert out.splitlines()[1:6] == [
+        "what came of the clients of all 2 schedules (virtual seconds):",
         "  clients  count  served  refused  timed out     min  median     p99     max",
-        "  polite     200     200        0          0  0.030s  0.150s  0.270s  0.270s",
-        "  (virtual seconds, of schedule 1)",
+        "  polite     400     400        0          0  0.030s  0.150s  0.270s  0.270s",
         "inconclusive, 2 schedules tried (seed 0)",
         "as expected: inconclusive",
     ]
-    (row,) = json.loads((herd / "found" / "thundering-herd.json").read_text())["clients"]
-    assert (row["kind"], row["count"], row["served"], row["median"]) == ("polite", 200, 200, 0.15)
-    assert "  polite     200     200" in (herd / "found" / "thundering-herd.txt").read_text()
+    facts = json.loads((herd / "found" / "thundering-herd.json").read_text())
+    assert facts["clients_of"] == "all schedules"
+    (row,) = facts["clients"]
+    assert (row["kind"], row["count"], row["served"], row["median"]) == ("polite", 400, 400, 0.15)
+    assert "  polite     400     400" in (herd / "found" / "thundering-herd.txt").read_text()
 
 
 def test_a_broken_server_in_place_of_the_files_fails_with_a_token_that_repeats_it(herd, simsock_command):
     code, out, _ = simsock_command("run", HERD, "--server", "tickets:Oversold")
     assert code == 1
-    assert "  (virtual seconds, of schedule 1, which fails)" in out.splitlines()
+    assert "what came of the clients of schedule 1, which fails (virtual seconds):" in out.splitlines()
     code, out, _ = simsock_command("replay", token_in(out), "--server", "tickets:Oversold")
     assert code == 1
     assert "fails: AssertionError: 200 sold of 50 (scenarios/tickets.py:45)" in out.splitlines()

@@ -13,6 +13,8 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simsock.clients import Report
+from simsock.clients.crowds import Row, table
+from simsock.clients.tally import Tally
 from simsock.kernel.scope import project_root
 from simsock.net.addresses import AF_INET6
 from simsock.report.story import one_line
@@ -44,6 +46,8 @@ class ScenarioTest:
         """Called before every run; stays in this process."""
         self.report = Report({})
         """What came of the populations in the last run in this process."""
+        self.tally = Tally()
+        """The same of all runs since the last ``harvest``."""
         missing_actions(plan)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -52,6 +56,7 @@ class ScenarioTest:
     def __call__(self, sim: Simulation) -> None:
         if self.on_run is not None:
             self.on_run()
+        self.report = Report({})
         plan, cast = self.plan, self.cast
         stage = Stage(plan, sim, cast.kinds)
         stage.build()
@@ -68,6 +73,7 @@ class ScenarioTest:
         if plan.rows("timeline"):
             tasks.append(sim.spawn(stage.run_timeline, name="timeline"))
         self.report = report = stage.let_loose(served) if plan.rows("populations") else Report({})
+        self.tally.add(report)
         for task in tasks:
             task.result()
         judge.clients_gone()
@@ -77,6 +83,15 @@ class ScenarioTest:
         if cast.judge is not None:
             arguments = (lives[-1].server, report) if takes(cast.judge, 2) else (lives[-1].server,)
             self._check("expectations", "check", cast.judge, *arguments)
+
+    def harvest(self) -> Tally:
+        """What came of all runs since the last time; in a process of a search, to be taken to the one that asked for it."""
+        gathered, self.tally = self.tally, Tally()
+        return gathered
+
+    def reap(self, gathered: Tally) -> None:
+        """Add what another process has harvested."""
+        self.tally.merge(gathered)
 
     def _check(self, table: str, key: str, function: Any, *arguments: Any) -> None:
         if function is None:
@@ -151,12 +166,26 @@ class Result(NamedTuple):
     repeats: bool
     surprise: str
     report: Report = Report({})
-    """What came of the populations: in the failing run if one failed, else in the first one."""
+    """What came of the populations, client by client: in the failing run if one failed, else in the first one."""
+    rows: tuple[Row, ...] = ()
+    """What came of each population: in the failing run if one failed, else in all ``runs`` together."""
+    runs: int = 0
+    server: str | None = None
 
     @property
     def as_expected(self) -> bool:
         """Whether the scenario's expectation was met."""
         return not self.surprise
+
+    def table(self) -> list[str]:
+        """The rows as lines of text, under a title that says of which runs they are; none without populations."""
+        if not self.rows:
+            return []
+        if self.verdict.failed:
+            which = f"schedule {self.verdict.failing_schedule}, which fails"
+        else:
+            which = f"all {self.runs:,} schedules" if self.runs > 1 else "schedule 1"
+        return [f"what came of the clients of {which} (virtual seconds):", *(f"  {line}" for line in table(self.rows))]
 
 
 def run(
@@ -180,13 +209,16 @@ def run(
         verdict = _explore(test, plan, schedules, seed, jobs=jobs, progress=progress)
         again = None
         repeats = False
+        tally = test.harvest()
         if verdict.failed and verdict.token is not None and verdict.error is not None:
             again = repeat(test, verdict.token, scope=test.scope())
             repeats = again.same_failure(verdict.error)
         elif plan.rows("populations"):
             test.on_run = None
             _explore(test, plan, 1, seed)
-    return Result(plan, verdict, target, again, repeats, _surprise(plan, verdict, again, repeats), test.report)
+        report = test.report
+    rows = tuple(report.rows() if verdict.failed else tally.rows())
+    return Result(plan, verdict, target, again, repeats, _surprise(plan, verdict, again, repeats), report, rows, 1 if verdict.failed else tally.runs, server)
 
 
 def _explore(test: ScenarioTest, plan: Plan, schedules: int | None, seed: int | str | None, **options: Any) -> Verdict:

@@ -1,6 +1,8 @@
 """A search in several processes.
 
 Owns the division of schedules among processes. Law: the answer is the lowest failing schedule number, whatever the number of jobs.
+A test that gathers something while it runs has methods ``harvest`` (called in the process that ran it: takes what was gathered, picklable) and
+``reap`` (called in this one, with that).
 """
 
 from __future__ import annotations
@@ -46,7 +48,7 @@ def _leave_interrupts_to_the_parent() -> None:
 
 def _search(pool: Executor, test: Any, options: Options, seed: int | str, schedules: int, jobs: int, progress: Any) -> int | None:
     starts = iter(range(1, schedules + 1, BATCH))
-    running: dict[Future[int | None], int] = {}
+    running: dict[Future[tuple[int | None, Any]], int] = {}
     found: int | None = None
     tried = 0
     while True:
@@ -57,7 +59,9 @@ def _search(pool: Executor, test: Any, options: Options, seed: int | str, schedu
         done, _ = wait(running, return_when=FIRST_COMPLETED)
         for future in done:
             start = running.pop(future)
-            failed = future.result()
+            failed, gathered = future.result()
+            if gathered is not None:
+                test.reap(gathered)
             tried += BATCH
             if failed is not None and (found is None or failed < found):
                 found = failed
@@ -69,12 +73,15 @@ def _search(pool: Executor, test: Any, options: Options, seed: int | str, schedu
                 del running[future]
 
 
-def _batch(test: Any, options: Options, seed: int | str, first: int, end: int) -> int | None:
+def _batch(test: Any, options: Options, seed: int | str, first: int, end: int) -> tuple[int | None, Any]:
     from simsock.search.exploring import nth_seed
     from simsock.search.runner import Runner
 
+    harvest = getattr(test, "harvest", None)
+    failed = None
     with Runner(test, options) as runner:
         for number in range(first, end):
             if runner.run(nth_seed(seed, number)).error is not None:
-                return number
-    return None
+                failed = number
+                break
+    return failed, harvest() if harvest is not None else None

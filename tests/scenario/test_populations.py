@@ -304,6 +304,35 @@ def test_a_failing_run_repeats_from_its_token_and_reports_that_run(scenario):
     assert result.surprise == "expected inconclusive, and it is fails"
     assert result.repeats
     assert result.report.rows()[0].count == 2
+    assert result.rows == tuple(result.report.rows())
+    assert result.table()[0] == f"what came of the clients of schedule {result.verdict.failing_schedule}, which fails (virtual seconds):"
+
+
+def test_a_run_that_fails_before_its_clients_are_gone_has_no_table_of_another_one(scenario, tmp_path):
+    path = scenario(POLITE.replace('"polite"', '"shouts:raises_at_last"'))
+    with open(tmp_path / "shouts.py", "a") as file:
+        file.write("\n\ncalls = []\n\n\ndef raises_at_last(address, **options):\n    from simsock.clients import polite\n\n    calls.append(1)\n")
+        file.write("    if len(calls) > 4:\n        raise ValueError\n    return polite(address, **options)\n")
+    result = run(read(path), schedules=5)
+    assert result.verdict.failing_schedule == 3
+    assert result.rows == () and result.table() == []
+
+
+JITTER = POLITE + '[expectations]\nserved = { polite = "1h" }\n[link]\nlatency = "1s"\njitter = "100ms"\n'
+
+
+def test_what_came_of_all_schedules_is_in_one_table_whoever_ran_them(scenario):
+    path = scenario(JITTER)
+    one, two, three = (run(read(path), schedules=250, seed=seed) for seed in (0, 0, 5))
+    shared = run(read(path), schedules=250, seed=0, jobs=2)
+    assert one.rows == two.rows == shared.rows != three.rows
+    (row,) = one.rows
+    assert (one.runs, shared.runs, row.count, row.results["served"]) == (250, 250, 500, 500)
+    assert row.min < row.median < row.p99 < row.max
+    assert one.table() == shared.table()
+    assert one.table()[0] == "what came of the clients of all 250 schedules (virtual seconds):"
+    assert one.report.rows()[0].count == 2, "the clients one by one are those of one schedule"
+    assert run(read(path), schedules=1).table()[0] == "what came of the clients of schedule 1 (virtual seconds):"
 
 
 def test_several_processes_find_the_same(scenario):

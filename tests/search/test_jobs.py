@@ -74,7 +74,7 @@ class AllAtOnce(Executor):
 
     def submit(self, batch, test, options, seed, first, end):
         future = Future()
-        future.set_result(self.failing.get(first))
+        future.set_result((self.failing.get(first), None))
         return future
 
 
@@ -103,11 +103,11 @@ class Lagging(ThreadPoolExecutor):
     def run(self, first):
         if first == 1:
             assert self.under_way.wait(10)
-            return 1
+            return 1, None
         self.under_way.set()
         time.sleep(0.2)
         self.ended.append(first)
-        return None
+        return None, None
 
 
 def test_no_batch_is_under_way_when_the_answer_is_there():
