@@ -15,6 +15,7 @@ import shlex
 import signal
 import sys
 import traceback
+from functools import partial
 from glob import escape, glob
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, TextIO
@@ -227,7 +228,7 @@ def run_command(arguments: argparse.Namespace) -> int:
 
 
 def _run_one(plan: Plan, arguments: argparse.Namespace, reports: Reports | None) -> int:
-    from simsock.scenario import run
+    from simsock.scenario import capture_failure, run
 
     about = plan.table("scenario")
     title = f"{plan.path}: {about['about']}"
@@ -254,8 +255,11 @@ def _run_one(plan: Plan, arguments: argparse.Namespace, reports: Reports | None)
     say("\n".join(lines))
     if reports is not None:
         name = os.path.basename(plan.path).removesuffix(".toml")
-        paths = reports.write(name, "\n".join([title, *lines]), _facts(result, command))
-        say(f"report: {' and '.join(paths)}")
+        paths = reports.write(name, "\n".join([title, *lines]), _facts(result, command), partial(capture_failure, result) if verdict.failed else None)
+        *others, last = paths
+        say(f"report: {', '.join(others)} and {last}")
+        if verdict.failed and not last.endswith(".pcapng"):
+            say("no capture of the failing run: it did not come out the same when it was repeated for one")
     return OK if result.as_expected else FAILED
 
 

@@ -1,5 +1,6 @@
 """The command line: what it prints where, and how it exits."""
 
+import builtins
 import io
 import json
 import os
@@ -9,7 +10,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import dpkt
 import pytest
+from pcapng import FileScanner
+from pcapng.blocks import EnhancedPacket
 
 import simsock
 from simsock.choices import Token
@@ -212,7 +216,9 @@ def test_a_scenario_outside_the_working_directory_is_named_in_the_command_that_r
 def test_a_report_is_the_story_as_text_and_as_json(here, simsock_command):
     code, out, _ = simsock_command("run", LOST_UPDATE, TWIN, "--schedules", "100", "--report", "out/reports")
     assert code == 0
-    assert "report: out/reports/lost-update.txt and out/reports/lost-update.json" in out
+    lines = out.splitlines()
+    assert "report: out/reports/lost-update.txt, out/reports/lost-update.json and out/reports/lost-update.pcapng" in lines
+    assert "report: out/reports/lost-update-locked.txt and out/reports/lost-update-locked.json" in lines
     text = (here / "out/reports/lost-update.txt").read_text(encoding="utf-8")
     assert text.rstrip() in out
     facts = json.loads((here / "out/reports/lost-update.json").read_text(encoding="utf-8"))
@@ -227,8 +233,45 @@ def test_a_report_is_the_story_as_text_and_as_json(here, simsock_command):
         "lost-update-locked.json",
         "lost-update-locked.txt",
         "lost-update.json",
+        "lost-update.pcapng",
         "lost-update.txt",
     ]
+
+
+def hosts_and_payloads(path):
+    """What python-pcapng and dpkt read in a capture."""
+    with open(path, "rb") as file:
+        blocks = [block for block in FileScanner(file) if isinstance(block, EnhancedPacket)]
+    return {block.interface.options["if_name"] for block in blocks}, [bytes(dpkt.ip.IP(bytes(block.packet_data)).data.data) for block in blocks]
+
+
+@pytest.mark.filterwarnings("ignore:Field type should not be:DeprecationWarning")  # python-pcapng's, of its own tables
+def test_a_report_has_a_capture_of_the_failing_run(here, simsock_command):
+    _, out, _ = simsock_command("run", LOST_UPDATE, "--report", "found")
+    hosts, payloads = hosts_and_payloads(here / "found" / "lost-update.pcapng")
+    assert hosts == {"server", "client-1", "client-2", "client-3"}
+    assert sum(len(data) > 0 for data in payloads) >= 2 * 3, "each visitor's request, where it left and where it arrived"
+    assert f"token: {json.loads((here / 'found' / 'lost-update.json').read_text())['token']}" in out.splitlines()
+
+
+def test_a_run_that_comes_out_otherwise_has_no_capture_and_that_is_said(here, simsock_command):
+    path = here / "scenarios" / "counter.py"
+    path.write_text(path.read_text() + "\n\nimport builtins\nbuiltins.loaded = getattr(builtins, 'loaded', 0) + 1\nCHANGED = builtins.loaded > 1\n")
+    source = path.read_text()
+    path.write_text(
+        source.replace(
+            "    def handle(self)", "    def handle(self):\n        if CHANGED:\n            return\n        self._handle()\n\n    def _handle(self)", 1
+        )
+    )
+    try:
+        _, out, _ = simsock_command("run", LOST_UPDATE, "--report", "found")
+    finally:
+        del builtins.loaded
+    assert out.splitlines()[-2:] == [
+        "report: found/lost-update.txt and found/lost-update.json",
+        "no capture of the failing run: it did not come out the same when it was repeated for one",
+    ]
+    assert sorted(path.name for path in (here / "found").iterdir()) == ["lost-update.json", "lost-update.txt"]
 
 
 def test_reports_of_files_of_the_same_name_do_not_overwrite_each_other(here, simsock_command):

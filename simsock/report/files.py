@@ -8,9 +8,12 @@ from __future__ import annotations
 import json
 import os
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simsock.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Reports:
@@ -24,8 +27,11 @@ class Reports:
         except OSError as error:
             raise UsageError(f"--report {folder}: cannot be made: {error.strerror or error}") from None
 
-    def write(self, name: str, text: str, facts: dict[str, Any]) -> list[str]:
-        """Write ``name.txt`` and ``name.json`` and return their paths; if this has written files of that name before, with a number."""
+    def write(self, name: str, text: str, facts: dict[str, Any], capture: Callable[[str], bool] | None = None) -> list[str]:
+        """Write ``name.txt`` and ``name.json`` and return their paths; if this has written files of that name before, with a number.
+
+        ``capture`` is called with a path to write a capture to, and says whether it is one to keep, as ``name.pcapng``.
+        """
         base = re.sub(r"[^\w.-]+", "-", name) or "report"
         stem = base
         count = 1
@@ -34,7 +40,24 @@ class Reports:
             stem = f"{base}-{count}"
         self._taken.add(stem)
         as_json = json.dumps(facts, indent=2, ensure_ascii=False, default=str) + "\n"
-        return [self._put(f"{stem}.txt", text + "\n"), self._put(f"{stem}.json", as_json)]
+        paths = [self._put(f"{stem}.txt", text + "\n"), self._put(f"{stem}.json", as_json)]
+        if capture is not None:
+            paths += self._take(f"{stem}.pcapng", capture)
+        return paths
+
+    def _take(self, name: str, capture: Callable[[str], bool]) -> list[str]:
+        path = os.path.join(self.folder, name)
+        unfinished = f"{path}.part"
+        try:
+            kept = capture(unfinished)
+            if kept:
+                os.replace(unfinished, path)
+        except OSError as error:
+            raise UsageError(f"--report {self.folder}: cannot write {name}: {error.strerror or error}") from None
+        finally:
+            if os.path.exists(unfinished):
+                os.remove(unfinished)
+        return [path] if kept else []
 
     def _put(self, name: str, content: str) -> str:
         path = os.path.join(self.folder, name)

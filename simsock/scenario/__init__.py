@@ -1,6 +1,6 @@
 """Scenario files: a server, its clients and what must come of them, as data."""
 
-from simsock.scenario.running import Result, ScenarioTest, importable, run, target_of
+from simsock.scenario.running import Result, ScenarioTest, capture_failure, importable, run, target_of
 from simsock.scenario.schema import Plan, read
 
-__all__ = ["Plan", "Result", "ScenarioTest", "importable", "read", "run", "target_of"]
+__all__ = ["Plan", "Result", "ScenarioTest", "capture_failure", "importable", "read", "run", "target_of"]

@@ -1,7 +1,7 @@
 """Running again the one run that a token stands for, once or many times, and telling whether it is the same each time.
 
-Owns the comparison of two failures. Does not know where a test comes from, nor prints. Law: two failures are the same when the exception's
-class, the innermost line of the program and the message (memory addresses aside) are.
+Owns the comparison of two failures, and the capture of a run. Does not know where a test comes from, nor prints. Law: two failures are the
+same when the exception's class, the innermost line of the program and the message (memory addresses aside) are.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ class Again(NamedTuple):
     same: int
     other: str
     """The first run that came out differently, in words; empty when all were the same."""
+    digest: str | None = None
 
     def same_failure(self, error: BaseException) -> bool:
         """Whether every one of them failed as ``error`` did."""
@@ -61,7 +62,27 @@ def repeat(test: Callable[[Simulation], object], token: str, *, scope: Any = Non
                 same += 1
             elif not other:
                 other = "it passes" if came[0] is None else came[0][1] if came[0] != known[0] else f"the same error, but digest {came[1]} instead of {known[1]}"
-    return Again(first.error, story, first.mismatches, tuple(carried.differences_here()), times, same, other)
+    return Again(first.error, story, first.mismatches, tuple(carried.differences_here()), times, same, other, first.digest)
+
+
+class _Captured:
+    """A test whose world writes what passes between its hosts to a file, from its first packet on."""
+
+    def __init__(self, test: Callable[[Simulation], object], path: str) -> None:
+        self.__wrapped__ = test
+        self.path = path
+
+    def __call__(self, sim: Simulation) -> object:
+        sim.capture(self.path)
+        return self.__wrapped__(sim)
+
+
+def capture(test: Callable[[Simulation], object], token: str, path: str, again: Again, *, scope: Any = None) -> bool:
+    """Run ``test`` as ``token`` says and write what passes between its hosts to ``path``, as pcapng: whether it is the same run as it was ``again``."""
+    carried = Token.decode(token)
+    with Runner(_Captured(test, path), Options.from_dict(carried.options, scope=scope)) as runner:
+        came = _told(runner.run(carried.seed, carried.deviations, digest=True))
+    return again.error is not None and came == (failure(again.error), again.digest)
 
 
 def _told(outcome: Outcome) -> tuple[tuple[Any, str] | None, str | None]:

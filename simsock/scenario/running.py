@@ -19,7 +19,7 @@ from simsock.kernel.scope import project_root
 from simsock.net.addresses import AF_INET6
 from simsock.report.story import one_line
 from simsock.scenario.acting import Stage, missing_actions
-from simsock.scenario.again import repeat
+from simsock.scenario.again import capture, repeat
 from simsock.scenario.judging import Judge
 from simsock.scenario.loading import Cast, neighbours, takes
 from simsock.scenario.schema import Plan, condition_of, read
@@ -221,6 +221,15 @@ def run(
     return Result(plan, verdict, target, again, repeats, _surprise(plan, verdict, again, repeats), report, rows, 1 if verdict.failed else tally.runs, server)
 
 
+def capture_failure(result: Result, path: str) -> bool:
+    """Write what passed between the hosts of the run that failed to ``path``, as pcapng. False when it is not the same run again."""
+    if result.verdict.token is None or result.again is None:
+        return False
+    with importable(result.plan, result.server):
+        test = ScenarioTest(result.plan, result.server)
+        return capture(test, result.verdict.token, path, result.again, scope=test.scope())
+
+
 def _explore(test: ScenarioTest, plan: Plan, schedules: int | None, seed: int | str | None, **options: Any) -> Verdict:
     search = plan.table("search")
     if search["max_time"] is not None:
@@ -264,4 +273,4 @@ def target_of(path: str) -> str | None:
     return None if posix.is_absolute() or ".." in posix.parts or posix.suffix != ".toml" else str(posix)
 
 
-__all__ = ["Result", "ScenarioTest", "importable", "run", "target_of"]
+__all__ = ["Result", "ScenarioTest", "capture_failure", "importable", "run", "target_of"]
