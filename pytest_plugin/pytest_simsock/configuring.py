@@ -53,7 +53,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--simsock-schedules", metavar="N", help="how many schedules to try of every test whose marker has schedules=, instead of the number there")
     group.addoption("--simsock-network", metavar="sim|real|both", help="what `testbed` is (default: ini simsock_network, else sim)")
     group.addoption("--simsock-replay", metavar="TOKEN", help="run the one run that a token stands for, instead of searching")
-    group.addoption("--simsock-report", metavar="DIR", help="also write what is told of a failure into a file of this folder")
+    group.addoption("--simsock-report", metavar="DIR", help="also write what is told of a failure, and a capture of its run, into files of this folder")
     parser.addini("simsock_seed", "default of --simsock-seed", default="")
     parser.addini("simsock_schedules", "default of --simsock-schedules", default="")
     parser.addini("simsock_network", "default of --simsock-network", default="")

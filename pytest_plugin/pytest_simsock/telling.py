@@ -1,20 +1,18 @@
 """What a failed test with a world says: sections of its report.
 
-Owns the command that repeats the failure, the sections' words and their files. Does not know how runs are made. Laws: everything told is
+Owns the command that repeats the failure, and the sections' words. Does not know how runs are made. Laws: everything told is
 text in the report, so that it survives the way from a worker of xdist; the command is printed whatever kind of output is hidden.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import shlex
-from hashlib import blake2b
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_simsock import artefacts
 from pytest_simsock.configuring import CHOSEN
 from simsock.kernel.units import format_ns
 from simsock.report.story import STEPS_TOLD_MAX, Teller
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
     from pytest_simsock.worlds import World
 
 RECORDS_TOLD_MAX = 20
-_FILE_NAME_MAX = 120
 
 
 def tell(item: pytest.Item, report: pytest.TestReport, world: World, error: BaseException) -> None:
@@ -41,7 +38,9 @@ def tell(item: pytest.Item, report: pytest.TestReport, world: World, error: Base
     add_sections(item, report, sections)
     folder = item.config.stash[CHOSEN].report
     if folder is not None:
-        _write(folder, item.nodeid, [("test", item.nodeid), ("error", report.longreprtext), *sections])
+        paths = artefacts.write(folder, item.nodeid, [("test", item.nodeid), ("error", report.longreprtext), *sections], world.captured)
+        here = item.config.invocation_params.dir
+        add_sections(item, report, [("simsock: files", "\n".join(os.path.relpath(path, here) for path in paths))])
 
 
 def add_sections(item: pytest.Item, report: pytest.TestReport, sections: list[tuple[str, str]]) -> None:
@@ -96,10 +95,3 @@ def records_text(records: list[tuple[Any, ...]]) -> str:
     if len(records) > len(last):
         lines.insert(0, f"… ({len(records) - len(last):,} before)")
     return "\n".join(lines)
-
-
-def _write(folder: Path, nodeid: str, sections: list[tuple[str, str]]) -> None:
-    name = re.sub(r"[^\w.-]+", "-", nodeid)[:_FILE_NAME_MAX].strip("-")
-    path = folder / f"{name}-{blake2b(nodeid.encode(), digest_size=3).hexdigest()}.txt"
-    folder.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n\n".join(f"== {title}\n{content}" for title, content in sections) + "\n", encoding="utf-8")

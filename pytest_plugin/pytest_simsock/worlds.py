@@ -4,7 +4,8 @@ Owns one run of one test. Does not know searches (it is told what to run) nor ho
 
 * what was entered ends with the call phase, in the reverse order, after the fixtures that depend on it; a failed setup ends it too;
 * what ends badly fails the phase it ends in; if that phase had failed before, it becomes a note on that failure;
-* the tasks, sockets and records that are reported are those of the moment of the failure, taken before anything ends.
+* the tasks, sockets and records that are reported are those of the moment of the failure, taken before anything ends;
+* where failures are written to files, what passes between hosts is captured from a world's beginning, and kept if it fails. To capture changes no run.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_simsock.artefacts import capture_path
 from pytest_simsock.configuring import CHOSEN
 from pytest_simsock.hooks import STAGE
 from pytest_simsock.loops import end_loop, mistake_in_loop
@@ -49,6 +51,8 @@ class World:
         self.plan = plan
         self.seed, self.base_seed, self.pinned = settings.seed, settings.base_seed, settings.pinned
         self.tasks = self.sockets = ""
+        self.captured = capture_path(item, plan)
+        """Where what passes between the hosts is written, if it is."""
         self.records: list[tuple[Any, ...]] = []
         shared = plan.shared
         self.item = item
@@ -72,6 +76,8 @@ class World:
             self.ended = True
             shared.rest()
             raise
+        if self.captured is not None:
+            self.sim.capture(self.captured)
         if options.patch:
             self._turns = Turns(self.sim, item.config)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
+from pcapng import FileScanner
+from pcapng.blocks import EnhancedPacket
 
 DEADLOCK = """
     def test_it(sim):
@@ -200,12 +202,89 @@ def test_sections_are_not_on_tests_that_pass_or_have_no_world(project):
 def test_a_report_folder_gets_a_file_for_every_failure(project):
     project.write_lost_update()
     project.write("@pytest.mark.parametrize('x', ['a/b', 'a:b', 'a b'])\ndef test_it(sim, x): assert False\ndef test_passes(sim): pass", name="test_other")
-    project.run("--simsock-report=out/here").assert_outcomes(failed=4, passed=1)
-    files = sorted((project.pytester.path / "out" / "here").iterdir())
+    result = project.run("--simsock-report=out/here")
+    result.assert_outcomes(failed=4, passed=1)
+    both = sorted((project.pytester.path / "out" / "here").iterdir())
+    files = [path for path in both if path.suffix == ".txt"]
+    assert both == sorted([*files, *(path.with_suffix(".pcapng") for path in files)])
+    for path in files:
+        shown = result.outlines.index(f"out/here/{path.name}")
+        assert result.outlines[shown + 1] == f"out/here/{path.with_suffix('.pcapng').name}"
     assert [re.sub("-[0-9a-f]{6}.txt$", "", file.name) for file in files] == ["test_it.py-test_count", *["test_other.py-test_it-a-b"] * 3]
     text = files[0].read_text()
     for said in ("== test\ntest_it.py::test_count\n", "assert served.server.count == 3", "--simsock-replay=", "shrunk to", "== simsock: tasks\ntask "):
         assert said in text
+
+
+def packets(path):
+    """The hosts in a capture and how many packets it has, read by a library that is not ours."""
+    with open(path, "rb") as file:
+        found = [block.interface.options["if_name"] for block in FileScanner(file) if isinstance(block, EnhancedPacket)]
+    return set(found), len(found)
+
+
+@pytest.mark.filterwarnings("ignore:Field type should not be:DeprecationWarning")  # python-pcapng's, of its own tables
+def test_a_report_folder_gets_a_capture_of_the_run_that_failed(project, section, command_in):
+    project.write_lost_update()
+    project.write("def test_it(sim):\n    visit(sim, sim.serve(Counter, Count))\n    assert False", name="test_single")
+    plain = {report.nodeid: section(report, "repeat") for report in project.reports() if report.failed}
+    reports = {report.nodeid: report for report in project.reports("--simsock-report=out") if report.failed}
+    assert {nodeid: section(report, "repeat") for nodeid, report in reports.items()} == plain, "a capture changes nothing"
+    found = [packets(section(report, "files").splitlines()[1]) for report in reports.values()]
+    assert [hosts for hosts, _ in found] == [{"server", "client"}, {"server", "client"}]
+    assert found[0][1] == 3 * found[1][1] > 20, "three visits, one visit"
+    project.failure("--simsock-report=again", *command_in(plain["test_it.py::test_count"]))
+    (again,) = (project.pytester.path / "again").glob("*.pcapng")
+    assert again.read_bytes() == (project.pytester.path / "out" / again.name).read_bytes()
+
+
+def test_a_capture_changes_no_digest(project):
+    project.write(
+        """
+        worlds = []
+        def test_it(sim):
+            worlds.append(sim)
+            visit(sim, sim.serve(Counter, Count))
+        def test_after():
+            print("\\ndigest", worlds[0].digest)
+        """
+    )
+    plain, captured = ([line for line in project.run("-s", *options).outlines if line.startswith("digest")] for options in ([], ["--simsock-report=out"]))
+    assert plain == captured and len(plain) == 1
+    assert list((project.pytester.path / "out").iterdir()) == [], "of a run that passes nothing is left"
+
+
+def test_an_error_of_the_handler_at_the_end_has_its_capture_too(project, section):
+    project.write("def test_it(sim):\n    visit(sim, sim.serve(Counter, Refuse))")
+    assert section(project.failure("--simsock-report=out"), "files").count(".pcapng") == 1
+
+
+def test_examples_under_given_and_tests_expected_to_fail_have_no_capture(project, section):
+    project.write(
+        """
+        from hypothesis import given, settings, strategies as st
+
+        @settings(max_examples=5)
+        @given(st.integers())
+        def test_given(sim, number):
+            sim.sleep(1)
+            assert number < 0
+
+        @pytest.mark.xfail
+        def test_known(sim):
+            assert False
+        """
+    )
+    (path,) = section(project.failure("--simsock-report=out"), "files").splitlines()
+    assert [file.name for file in (project.pytester.path / "out").iterdir()] == [path.partition("/")[2]]
+
+
+def test_a_report_folder_that_cannot_be_made_fails_the_test_in_one_line(project):
+    project.write("def test_it(sim): pass\ndef test_without(): pass")
+    (project.pytester.path / "out").write_text("a file")
+    result = project.run("--simsock-report=out")
+    result.assert_outcomes(errors=1, passed=1)
+    result.stdout.fnmatch_lines(["*options of the sim fixture: UsageError: --simsock-report=*out: cannot be made: File exists"])
 
 
 def test_failures_under_xdist_say_the_same(project, command_in):
