@@ -108,13 +108,16 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     from importlib import import_module
 
-    if name in _MODULES:
-        return import_module(f"simsock.{name}")
-    home = _HOME.get(name)
+    from simsock.excuses import not_the_test_s_time
+
+    home = f"simsock.{name}" if name in _MODULES else _HOME.get(name)
     if home is None:
         raise AttributeError(f"module 'simsock' has no attribute {name!r}")
-    value = getattr(import_module(home), name)
-    globals()[name] = value
+    with not_the_test_s_time():
+        module = import_module(home)
+    if name in _MODULES:
+        return module
+    value = globals()[name] = getattr(module, name)
     return value
 
 

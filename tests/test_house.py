@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 FLOORS = {
     "simsock.errors": 0,
+    "simsock.excuses": 0,
     "simsock.choices": 1,
     "simsock.kernel": 2,
     "simsock.net": 3,

@@ -20,9 +20,10 @@ from pytest_simsock.plans import Plan, Shared
 from pytest_simsock.worlds import Stage, World, settings_of_test
 from simsock.errors import SimsockError
 from simsock.report.story import Teller
-from simsock.strategies.worlds import ENDS_AN_EXAMPLE, DrawnSimulation, is_told, spare_readers
+from simsock.strategies.explaining import pass_over
+from simsock.strategies.worlds import ENDS_AN_EXAMPLE, DrawnSimulation, is_told
 
-spare_readers(os.path.dirname(__file__))
+pass_over(os.path.dirname(__file__))
 
 
 class Examples:

@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from simsock.errors import UsageError
+from simsock.excuses import not_the_test_s_time
 from simsock.kernel import Kernel
 from simsock.patching import clocks, fence, imports, sockets, table, thirds
 from simsock.patching.carry import Carrier
@@ -57,9 +58,10 @@ class Patching:
 
     def prepare(self) -> None:
         """Look where things are held. Before garbage collection is told to pass over everything: what it passes over cannot be searched."""
-        names, holds = known()
-        self._places, changed = names.places()
-        holds.refresh(changed)
+        with not_the_test_s_time():
+            names, holds = known()
+            self._places, changed = names.places()
+            holds.refresh(changed)
 
     def apply(self) -> None:
         """The patched state begins."""

@@ -9,9 +9,6 @@ Owns ``simulations`` and how Hypothesis's ways of ending an example leave a worl
 
 from __future__ import annotations
 
-import os
-import re
-import sys
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -19,21 +16,18 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import errors
 from hypothesis import strategies as st
 from hypothesis.control import current_build_context, currently_in_test_context
-from hypothesis.internal import scrutineer
 
 from simsock.choices import DrawnSource
 from simsock.errors import UsageError
 from simsock.kernel import session
-from simsock.kernel.places import PACKAGE
 from simsock.patching import look_around
 from simsock.report.story import Teller
 from simsock.simulation import Simulation
+from simsock.strategies.explaining import explain_the_program_only, stop_explaining
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-_PLAIN_PATH = re.compile(r"[\w/:. -]+\*\*")
-"""Hypothesis makes a regular expression of it without minding other characters."""
 ENDS_AN_EXAMPLE = (errors.StopTest, errors.UnsatisfiedAssumption, errors.Frozen)
 
 
@@ -49,24 +43,6 @@ def outside(draw: Callable[..., Any], *args: Any, **options: Any) -> Any:
     finally:
         kernel.atomic -= 1
         session.active = kernel
-
-
-def stop_explaining() -> None:
-    """Take out the trace function by which Hypothesis looks which lines a failure has in common: preemption needs its place, before Python 3.12."""
-    tracer = getattr(sys.gettrace(), "__self__", None)
-    if type(tracer).__module__.startswith("hypothesis."):
-        sys.settrace(None)
-
-
-def spare_readers(folder: str) -> None:
-    """Keep lines of this folder out of what Hypothesis says only failing examples ran; a list of its own, which may be gone or other one day."""
-    known = getattr(scrutineer, "UNHELPFUL_LOCATIONS", None)
-    ours = os.path.join(folder, "**").replace(os.sep, "/")
-    if isinstance(known, tuple) and ours not in known and _PLAIN_PATH.fullmatch(ours):
-        scrutineer.UNHELPFUL_LOCATIONS = (*known, ours)
-
-
-spare_readers(PACKAGE)
 
 
 def is_told() -> bool:
@@ -89,8 +65,7 @@ class DrawnSimulation(Simulation):
         self._drawn = DrawnSource(lambda low, high: int(outside(draw, st.integers(low, high))))
 
     def __enter__(self) -> Simulation:
-        if self.options.preempt != "calls":
-            stop_explaining()
+        (explain_the_program_only if self.options.preempt == "calls" else stop_explaining)()
         if is_told() and self._on_begin is None:
             self._teller = Teller()
             self._teller.listen(self)
