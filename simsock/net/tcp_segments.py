@@ -71,7 +71,7 @@ def carry(wire: Wire, end: StreamSocket, flags: int, seq: int, data: bytes, acti
 def _set_out(wire: Wire, end: StreamSocket, flags: int, seq: int, data: bytes, action: Any, argument: Any) -> bool:
     size = SEGMENT_HEADERS_BYTES + len(data)
     kernel = end.kernel
-    if wire.governed and (after := wire.ruling("tcp", size, data, _addresses(wire, end), _names(flags))) is not None:
+    if wire.governed and (after := wire.ruling("tcp", size, data, _addresses(end, flags), _names(flags))) is not None:
         if after >= 0:
             wire.launch(kernel.now + after, action, argument)
         return after >= 0
@@ -91,10 +91,13 @@ def _set_out(wire: Wire, end: StreamSocket, flags: int, seq: int, data: bytes, a
     return True
 
 
-def _addresses(wire: Wire, end: StreamSocket) -> tuple[Endpoint, Endpoint]:
-    """From where to where. What refuses a connection has no socket of its own and sets out as the other end's."""
+def _addresses(end: StreamSocket, flags: int) -> tuple[Endpoint, Endpoint]:
+    """From where to where. What refuses a connection has no socket of its own, and sets out as that of the end that tries to connect.
+
+    The wire does not tell the two apart: over a loopback both are on one host.
+    """
     local, remote = end.local or NOWHERE, end.remote or NOWHERE
-    return (local, remote) if wire.source == end.host.name else (remote, local)
+    return (remote, local) if flags & RST and end.attempt is not None else (local, remote)
 
 
 def _names(flags: int) -> str:

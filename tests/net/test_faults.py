@@ -376,3 +376,13 @@ def test_a_perfect_link_is_perfect_again_when_all_faults_are_over(sim):
     assert not wire.perfect
     sim.host("server").restart()
     assert wire.perfect
+
+
+def test_a_refusal_over_a_configured_loopback_sets_out_from_the_closed_port(sim):
+    sim.link("client", "client", latency="1ms")
+    seen = []
+    sim.rule(lambda packet: seen.append((packet.flags, packet.source_address[1], packet.destination_address[1])))
+    with sim.host("client") as host, pytest.raises(ConnectionRefusedError):
+        sim.network.socket.create_connection((host.addresses[0], 81))
+    (syn, port, closed), refusal = seen
+    assert (syn, closed) == ("SYN", 81) and refusal == ("RST ACK", 81, port)
