@@ -188,7 +188,7 @@ def test_a_race_is_found_and_shrunk(project, section, preempt):
         HEAD,
         f"""
         @pytest.mark.simsock(strategy="random", preempt={preempt!r})
-        @settings(max_examples=400, deadline=None)
+        @settings(max_examples={100 if preempt == "calls" else 400}, deadline=None)
         @given(number=st.integers(0, 9))
         def test_it(sim, number):
             served = sim.serve(Counter, Count)

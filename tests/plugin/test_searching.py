@@ -236,7 +236,7 @@ def test_a_skip_ends_the_search(project):
             if len(log) == 3:
                 pytest.skip("enough")
 
-        @pytest.mark.skip
+        @pytest.mark.skip(reason="never to be run")
         @pytest.mark.simsock(schedules=50)
         def test_never(sim, log):
             pass
@@ -257,12 +257,12 @@ def test_an_expected_failure_that_no_schedule_shows_is_told_as_usual(project):
         """
         import pytest
 
-        @pytest.mark.xfail(strict=True)
+        @pytest.mark.xfail(strict=True, reason="passes under every schedule")
         @pytest.mark.simsock(schedules=5)
         def test_strict(sim):
             pass
 
-        @pytest.mark.xfail
+        @pytest.mark.xfail(reason="passes under every schedule")
         @pytest.mark.simsock(schedules=5)
         def test_loose(sim):
             pass
