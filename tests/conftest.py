@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import signal
+import sys
 
 import pytest
 from hypothesis import settings
@@ -22,3 +23,14 @@ def _process_is_left_as_it_was():
     assert session.active is session.suspended is None, "a world is left"
     assert gc.isenabled(), "automatic garbage collection is left off"
     assert gc.get_freeze_count() < 1_000, "objects are left frozen"
+
+
+@pytest.fixture
+def modules_stay_as_they_are(monkeypatch, tmp_path):
+    """Whatever a test imports from its own folder is forgotten after it."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    yield
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", None)).startswith(str(tmp_path)):
+            del sys.modules[name]

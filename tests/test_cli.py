@@ -20,6 +20,7 @@ from simsock.choices import Token
 from simsock.cli import main, target_from
 from simsock.errors import UsageError
 
+pytestmark = pytest.mark.usefixtures("modules_stay_as_they_are")
 ROOT = Path(__file__).resolve().parent.parent
 LOST_UPDATE = "scenarios/lost-update.toml"
 TWIN = "scenarios/lost-update-locked.toml"
@@ -67,17 +68,6 @@ def endless(sim):
 counted = []
 NOT_A_FUNCTION = 3
 """
-
-
-@pytest.fixture(autouse=True)
-def modules_stay_as_they_are(monkeypatch, tmp_path):
-    """Whatever a test imports from its own folder is forgotten after it."""
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    yield
-    for name, module in list(sys.modules.items()):
-        if str(getattr(module, "__file__", None)).startswith(str(tmp_path)):
-            del sys.modules[name]
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Small scenarios in folders of their own."""
 
-import sys
 
 import pytest
 
@@ -83,14 +82,8 @@ seed = 0
 
 
 @pytest.fixture(autouse=True)
-def modules_stay_as_they_are(monkeypatch, tmp_path):
-    """Whatever a test imports from its own folder is forgotten after it."""
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    yield
-    for name, module in list(sys.modules.items()):
-        if str(getattr(module, "__file__", None)).startswith(str(tmp_path)):
-            del sys.modules[name]
+def _forgetful(modules_stay_as_they_are):
+    """Each test has a ``counter`` of its own."""
 
 
 @pytest.fixture
