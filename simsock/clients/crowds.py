@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from inspect import signature
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simsock.clients.dice import dice, world
@@ -43,20 +44,58 @@ class Group:
     name: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Raises ``UsageError`` for values that make no sense."""
+        client = self.client
+        if isinstance(self.count, bool) or not isinstance(self.count, int) or not 1 <= self.count <= CLIENTS_MAX:
+            raise UsageError(f"count: expected a whole number from 1 to {CLIENTS_MAX:,}, got {self.count!r}")
+        if not isinstance(self.name, str):
+            raise UsageError(f"name: expected text, got {self.name!r}")
+        if not isinstance(self.options, Mapping):
+            raise UsageError(f"options: expected a dictionary, got {self.options!r}")
+        seconds(self.start, "start")
+        read_arrivals(self.arrivals)
+        parameters = known_options(client)
+        for option in self.options:
+            if parameters is not None and option not in parameters:
+                raise UsageError(f"{self.title}: unknown option {option!r}; known: {', '.join(parameters)}")
+
     @property
     def client(self) -> Callable[..., Outcome]:
         """The function."""
         kind: Any = self.kind
-        if not isinstance(kind, str):
+        if callable(kind):
             return kind  # type: ignore[no-any-return]  # its annotation says what it is
-        if kind not in KINDS:
+        if not isinstance(kind, str) or kind not in KINDS:
             raise UsageError(f"unknown kind of client {kind!r}; expected one of {', '.join(KINDS)}, or a function")
         return KINDS[kind]
 
     @property
     def title(self) -> str:
         """What they are called."""
-        return self.name or (self.kind if isinstance(self.kind, str) else self.kind.__name__.replace("_", "-"))
+        return self.name or (self.kind if isinstance(self.kind, str) else _named(self.kind).replace("_", "-"))
+
+
+def _named(function: Any) -> str:
+    return str(getattr(function, "__name__", None) or type(function).__name__)
+
+
+def known_options(client: Callable[..., Any]) -> list[str] | None:
+    """The names of what a client's function takes besides the address; None when it takes anything, or when that cannot be known."""
+    try:
+        parameters = signature(client).parameters
+    except (TypeError, ValueError):
+        return None
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return None
+    return list(parameters)[1:]
+
+
+def check_outcome(outcome: Any, who: str) -> Outcome:
+    """What a client's function returned. Raises ``UsageError`` if that is none."""
+    if not isinstance(outcome, Outcome):
+        raise UsageError(f"expected a function that returns a simsock.clients.Outcome, and {who} returned {outcome!r:.80}")
+    return outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +152,14 @@ def _rank(ordered: Sequence[float], percent: int) -> float:
 
 def let_loose(address: Any, groups: Sequence[Group]) -> Report:
     """Let all clients of all groups come as their arrivals say, and wait until the last one is gone."""
+    given: Any = groups
+    groups = list(given) if isinstance(given, Iterable) else []
+    if not isinstance(given, Iterable) or not all(isinstance(group, Group) for group in groups):
+        raise UsageError(f"let_loose: expected groups, such as [Group('polite', 10)], got {given!r:.80}")
     titles: dict[str, list[Outcome | None]] = {}
     failures: list[BaseException] = []
     threads = []
     for group in groups:
-        if not 1 <= group.count <= CLIENTS_MAX:
-            raise UsageError(f"count: expected a whole number from 1 to {CLIENTS_MAX:,}, got {group.count!r}")
         slots = titles.setdefault(group.title, [])
         for delay in delays(group):
             slots.append(None)
@@ -144,7 +185,7 @@ def _thread(address: Any, group: Group, delay: float, slots: list[Outcome | None
                 kernel.current.host = kernel.state["net"].host(name)
             if delay:
                 network.time.sleep(delay)
-            slots[number - 1] = client(address, **group.options)
+            slots[number - 1] = check_outcome(client(address, **group.options), f"{_named(client)} ({group.title})")
         except Exception as error:
             failures.append(error)
 
@@ -154,21 +195,27 @@ def _thread(address: Any, group: Group, delay: float, slots: list[Outcome | None
 def delays(group: Group) -> list[float]:
     """When each client of a group comes, in seconds from the beginning."""
     start = seconds(group.start, "start")
-    read = _ARRIVALS.fullmatch(group.arrivals.strip()) if isinstance(group.arrivals, str) else None
+    way, value = read_arrivals(group.arrivals)
+    if way == "rate":
+        return [start + when for when in _poisson(value, group.count, dice(f"arrivals {group.title}"))]
+    return [start + value * number for number in range(group.count)]
+
+
+def read_arrivals(arrivals: Any) -> tuple[str, float]:
+    """``("every", seconds)`` or ``("rate", so many a second)``. Raises ``UsageError``."""
+    read = _ARRIVALS.fullmatch(arrivals.strip()) if isinstance(arrivals, str) else None
     if read is None:
-        raise UsageError(f'arrivals: expected "at once", "every 50ms" or "poisson 20/s", got {group.arrivals!r}')
-    if read["once"]:
-        return [start] * group.count
-    if read["every"]:
-        gap = seconds(read["every"], "arrivals")
-        return [start + gap * number for number in range(group.count)]
-    return [start + when for when in _poisson(float(read["rate"]), group.count, dice(f"arrivals {group.title}"))]
+        raise UsageError(f'arrivals: expected "at once", "every 50ms" or "poisson 20/s", got {arrivals!r}')
+    if read["rate"] is None:
+        return "every", 0.0 if read["once"] else seconds(read["every"], "arrivals")
+    rate = float(read["rate"])
+    if rate <= 0:
+        raise UsageError(f"arrivals: expected more than none a second, got {rate:g}/s")
+    return "rate", rate
 
 
 def _poisson(rate: float, count: int, source: Random) -> list[float]:
     """Moments with exponential gaps between them, in whole microseconds."""
-    if rate <= 0:
-        raise UsageError(f"arrivals: expected more than none a second, got {rate:g}/s")
     now = 0
     found = []
     for _ in range(count):

@@ -16,10 +16,13 @@ from simsock.errors import SimsockError
 from simsock.kernel import units
 from simsock.kernel.units import duration_ns
 from simsock.net import Link
+from simsock.net.addresses import canonical, is_any, is_loopback
 from simsock.options import Options
 
 REFERENCE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 """``module:name``, both possibly dotted."""
+NAME_MAX = 200
+"""Characters of a host's or population's name: those of a population's hosts have a number more."""
 
 Check = Callable[[Any], Any]
 
@@ -140,6 +143,31 @@ def profile(value: Any) -> str:
 def end(value: Any) -> Any:
     """Where a reply ends: after so many bytes, or with some text."""
     return text(value) if isinstance(value, str) else whole(1, 2**31)(value)
+
+
+def host(value: Any) -> str:
+    """What a host or a population may be called."""
+    name = line(value)
+    if name.split() != [name] or len(name) > NAME_MAX:
+        raise ValueError(f"expected a name without blanks, of at most {NAME_MAX} characters")
+    return name
+
+
+def reachable(value: Any) -> list[str]:
+    """Addresses of a host."""
+    for address in (found := addresses(value)):
+        ip = canonical(address)
+        if ip is None or is_any(ip) or is_loopback(ip):
+            raise ValueError(f"expected IP addresses that others can reach, and {address!r} is none")
+    return found
+
+
+def addresses(value: Any) -> list[str]:
+    """IP addresses."""
+    for address in (found := texts(value)):
+        if canonical(address) is None:
+            raise ValueError(f"expected IP addresses, and {address!r} is none")
+    return found
 
 
 def two_hosts(value: Any) -> list[str]:

@@ -57,8 +57,15 @@ class ScenarioTest:
         if self.on_run is not None:
             self.on_run()
         self.report = Report({})
+        stage = Stage(self.plan, sim, self.cast.kinds)
+        try:
+            self._act(sim, stage)
+        finally:
+            if stage.problem is not None:
+                raise stage.problem
+
+    def _act(self, sim: Simulation, stage: Stage) -> None:
         plan, cast = self.plan, self.cast
-        stage = Stage(plan, sim, cast.kinds)
         stage.build()
         served = self._serve(sim, plan.table("server")["port"])
         lives = [served]
@@ -120,7 +127,9 @@ class ScenarioTest:
             return sim.serve(cast.server_class, cast.handler, host=name, port=port)
         host = sim.host(name)
         wants_v6 = getattr(cast.server_class, "address_family", None) == AF_INET6
-        ip = next(ip for ip in host.addresses if (":" in ip) == wants_v6)
+        ip = next((ip for ip in host.addresses if (":" in ip) == wants_v6), None)
+        if ip is None:
+            raise self.plan.problem("server.host", name, f"it has no address for {cast.server_class.__name__}: {', '.join(host.addresses)}")
         with host:
             server = cast.server_class((ip, port))
         return sim.serve(server, host=host)

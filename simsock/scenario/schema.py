@@ -12,13 +12,12 @@ from __future__ import annotations
 
 import tomllib
 from difflib import get_close_matches
-from inspect import signature
-from types import GenericAlias, UnionType
+from types import FunctionType, GenericAlias
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError, create_model
 
-from simsock.clients.crowds import CLIENTS_MAX, Group, delays
+from simsock.clients.crowds import CLIENTS_MAX, known_options, read_arrivals
 from simsock.clients.kinds import KINDS
 from simsock.errors import ScenarioError, SimsockError
 from simsock.kernel.preempt import GRANULARITIES
@@ -26,8 +25,10 @@ from simsock.kernel.strategies import NAMES as STRATEGIES
 from simsock.net import Link
 from simsock.net.links import _ARGUMENTS as IMPAIRMENTS
 from simsock.net.profiles import changed
+from simsock.net.resolver import FAILURES
 from simsock.scenario import checks
 from simsock.scenario.checks import REFERENCE
+from simsock.scenario.naming import check_names, title_of
 from simsock.search.verdict import FAILS, INCONCLUSIVE
 
 FILE_BYTES_MAX = 1_000_000
@@ -79,7 +80,7 @@ def _table(title: str, /, *, is_open: bool = False, **keys: Any) -> Any:
     for key, given in keys.items():
         check, default = given if isinstance(given, tuple) else (given, ...)
         alias = key.removesuffix("_")
-        kind: Any = check if isinstance(check, UnionType) else Annotated[Any, PlainValidator(check)]
+        kind: Any = Annotated[Any, PlainValidator(check)] if isinstance(check, FunctionType) else check
         fields[key] = (kind, Field(default, alias=alias) if alias != key else default)
     return create_model(title, __base__=_OpenTable if is_open else _Table, **fields)
 
@@ -87,14 +88,21 @@ def _table(title: str, /, *, is_open: bool = False, **keys: Any) -> Any:
 _CONDITION: dict[str, Any] = {"profile": (checks.profile, None), **{name: (checks.impairment(name), None) for name in IMPAIRMENTS}}
 _TWO_OR_ONE: dict[str, Any] = {"between": (checks.two_hosts, None), "host": (checks.line, None)}
 
+
+def _named(value: Any) -> Any:
+    """A link may be a profile's name instead of a table."""
+    return {"profile": checks.profile(value)} if isinstance(value, str) else value
+
+
 LinkTable = _table("LinkTable", **_CONDITION)
+LINK: Any = Annotated[LinkTable | None, BeforeValidator(_named)]
 MODELS: dict[str, Any] = {
     "scenario": _table("Scenario", name=checks.line, about=checks.line, expect=checks.one_of(FAILS, INCONCLUSIVE), error=(checks.line, None)),
     "server": _table(
         "Server",
         class_=(checks.reference, None),
         handler=(checks.reference, None),
-        host=(checks.line, "server"),
+        host=(checks.host, "server"),
         port=(checks.whole(0, PORT_MAX), 0),
     ),
     "clients": _table("Clients", count=(checks.whole(1, CLIENTS_MAX), 1), send=(checks.text, None), client=(checks.reference, None)),
@@ -121,17 +129,17 @@ MODELS: dict[str, Any] = {
         within=(checks.duration, None),
         check=(checks.reference, None),
     ),
-    "hosts": _table("Host", name=checks.line, addresses=(checks.texts, None)),
+    "hosts": _table("Host", name=checks.host, addresses=(checks.reachable, None)),
     "links": _table("Between", **_TWO_OR_ONE, both_ways=(checks.switch, True), **_CONDITION),
     "populations": _table(
         "Population",
         is_open=True,  # further keys are options of the client's function
         kind=checks.text,
-        name=(checks.line, None),
+        name=(checks.host, None),
         count=(checks.whole(1, CLIENTS_MAX), 1),
         arrivals=(checks.line, "at once"),
         start=(checks.duration, 0),
-        link=(LinkTable | None, None),
+        link=(LINK, None),
         request=(checks.text, None),
         payload=(checks.line, None),
         until=(checks.end, None),
@@ -143,12 +151,12 @@ MODELS: dict[str, Any] = {
         **_TWO_OR_ONE,
         one_way=(checks.switch, None),
         by=(checks.difference, None),
-        link=(LinkTable | None, None),
+        link=(LINK, None),
         name=(checks.line, None),
-        fail=(checks.line, None),
+        fail=(checks.one_of(*FAILURES), None),
         chance=(checks.share, None),
         delay=(checks.duration, None),
-        addresses=(checks.texts, None),
+        addresses=(checks.addresses, None),
     ),
 }
 """Every table by its name."""
@@ -160,6 +168,7 @@ LISTS = ("hosts", "links", "populations", "timeline")
 REQUIRED = ("scenario", "server")
 
 _FIELDS: dict[str, Any] = {name: (MODELS[name], ...) if name in REQUIRED else (MODELS[name] | None, None) for name in TABLES}
+_FIELDS["link"] = (LINK, None)
 _FIELDS.update({name: (GenericAlias(list, (MODELS[name],)), []) for name in LISTS})
 Document: Any = create_model("Document", __base__=_Table, **_FIELDS)
 _KEYS = {table: [field.alias or name for name, field in model.model_fields.items()] for table, model in MODELS.items()}
@@ -246,7 +255,10 @@ def _complaint(path: str, error: ValidationError) -> ScenarioError:
     if first["type"] == "list_type":
         return problem(path, where, value, f"expected tables, [[{where}]]")
     if first["type"] == "model_type":
-        return problem(path, where, value, f"expected a table, [{where}]")
+        if isinstance(place[-1], int):
+            return problem(path, where, value, f"expected a table, [[{place[0]}]]")
+        wanted = f"[{where}]" if len(place) == 1 else '{ latency = "50ms" }, or the name of a profile'
+        return problem(path, where, value, f"expected a table, {wanted}")
     return problem(path, where, value, str(first.get("ctx", {}).get("error", first["msg"])))
 
 
@@ -293,6 +305,7 @@ def _exclude(made: Plan) -> None:
         _check_population(made, f"populations[{number}]", row)
     for number, row in enumerate(made.rows("timeline"), 1):
         _check_fault(made, f"timeline[{number}]", row)
+    check_names(made)
     _check_expectations(made)
 
 
@@ -314,11 +327,6 @@ def condition_of(table: dict[str, Any]) -> Link:
     return changed(given.pop("profile", "perfect"), given)
 
 
-def title_of(row: dict[str, Any]) -> str:
-    """What a population is called."""
-    return str(row["name"] or row["kind"].rpartition(":")[2].replace("_", "-"))
-
-
 def _check_population(made: Plan, where: str, row: dict[str, Any]) -> None:
     kind = row["kind"]
     if kind not in KINDS and not REFERENCE.fullmatch(kind):
@@ -333,7 +341,7 @@ def _check_population(made: Plan, where: str, row: dict[str, Any]) -> None:
     if row["link"] is not None:
         _check_link(made, f"{where}.link", row["link"])
     try:
-        delays(Group("polite", 1, row["arrivals"]))
+        read_arrivals(row["arrivals"])
     except SimsockError as error:
         raise made.problem(f"{where}.arrivals", row["arrivals"], str(error).partition(": ")[2]) from None
     if kind in KINDS:
@@ -352,10 +360,10 @@ def options_of(row: dict[str, Any]) -> dict[str, Any]:
 
 def check_options(made: Plan, where: str, row: dict[str, Any], client: Any) -> None:
     """Whether a client's function takes what a population gives to it."""
-    parameters = signature(client).parameters
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+    parameters = known_options(client)
+    if parameters is None:
         return
-    known = [*list(parameters)[1:], *(name for name in _KEYS["populations"] if name not in ("request", "until"))]
+    known = [*parameters, *(name for name in _KEYS["populations"] if name not in ("request", "until"))]
     wanted = [*options_of(row), *(["request"] if row["payload"] is not None else [])]
     for name in wanted:
         if name not in known:
@@ -377,6 +385,8 @@ def _check_fault(made: Plan, where: str, row: dict[str, Any]) -> None:
         raise made.problem(f"{where}.host", row["host"], f"not together with {where}.between")
     if action in ("partition", "hold") and row["between"] is None and row["host"] is None:
         raise ScenarioError(f"{made.path}: {where}.between or {where}.host is missing: {action!r} needs one of them", path=made.path, key=f"{where}.between")
+    if row["chance"] is not None and row["fail"] is None:
+        raise made.problem(f"{where}.chance", row["chance"], f"needs {where}.fail: it says how often that happens")
     if row["link"] is not None:
         _check_link(made, f"{where}.link", row["link"])
 

@@ -10,7 +10,7 @@ import os
 import traceback
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from simsock.errors import Deadlock, LimitExceeded, UsageError
+from simsock.errors import Deadlock, LimitExceeded, ScenarioError, UsageError
 from simsock.kernel import Session, session
 from simsock.kernel.places import is_library, is_simsock
 from simsock.kernel.scope import make_scope
@@ -66,7 +66,10 @@ class Runner:
         self.session.__exit__(*exc)
 
     def run(self, seed: int | str, deviations: tuple[Deviation, ...] | None = None, *, digest: bool = False, prepare: Any = None) -> Outcome:
-        """One world. Whatever the test raises becomes the outcome, except what ends the whole search (Ctrl-C, a skip, pytest.exit)."""
+        """One world. Whatever the test raises becomes the outcome, except what ends the whole search.
+
+        That is Ctrl-C, a skip, pytest.exit, and a broken scenario file, whose mistake is no failure of what it tests.
+        """
         self._runs += 1
         if self._runs % COLLECT_EVERY == 0:
             gc.collect()
@@ -80,7 +83,7 @@ class Runner:
         except (KeyboardInterrupt, SystemExit, GeneratorExit):
             raise
         except BaseException as caught:
-            if any(kind.__name__ in ENDS_THE_SEARCH for kind in type(caught).__mro__):
+            if isinstance(caught, ScenarioError) or any(kind.__name__ in ENDS_THE_SEARCH for kind in type(caught).__mro__):
                 raise
             error = caught
         kernel = sim._kernel
