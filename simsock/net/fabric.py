@@ -91,6 +91,7 @@ class Fabric:
         "interference",
         "kernel",
         "localhost",
+        "orphans",
         "resolver",
         "tap",
         "verbose",
@@ -101,6 +102,8 @@ class Fabric:
         self.verbose = False
         self.tap: Tap | None = None
         """Who listens in on what is sent."""
+        self.orphans: dict[StreamSocket, None] = {}
+        """Streams that no program has any more and that are not over, in the order in which they were closed."""
         self.background_timers = 0
         """How many timers are set that only ask whether a peer is still there."""
         self._default = link

@@ -22,11 +22,8 @@ def crash(fabric: Fabric, host: Host) -> None:
     fabric.interference.down.add(host.name)
     fabric.interfere()
     files = list({id(file): file for file in fabric.kernel.files.values()}.values())  # in order, each once
-    for file in files:
-        if isinstance(file, StreamSocket):
-            peer = file.peer
-            if peer is not None and peer is not file and peer.host is host and not peer.references and not peer.vanished:
-                peer.vanish()  # it was closed, and had something to send yet
+    for orphan in [orphan for orphan in fabric.orphans if orphan.host is host]:
+        orphan.vanish()  # it was closed, and had something to send yet
     for file in files:
         if isinstance(file, (StreamSocket, DatagramSocket)) and file.host is host:
             file.vanish()

@@ -483,6 +483,7 @@ class StreamSocket(Socket):
             self.tx.clear()
             self.send_reset()
             return
+        self.fabric.orphans[self] = None
         if not self.write_shut:
             self.write_shut = True
             self.pump()
@@ -558,6 +559,8 @@ class StreamSocket(Socket):
 
     def _end(self) -> None:
         self.state = CLOSED
+        if self.orphan:
+            self.fabric.orphans.pop(self, None)
         if self.flow is not None:
             self.sent = self.flow.nxt
             self._stop_flow()

@@ -339,3 +339,28 @@ def test_the_same_seed_gives_the_same_run_with_crashes_and_pauses(strategy):
         return sim.digest
 
     assert digest() == digest()
+
+
+def test_a_stream_that_both_ends_have_closed_sends_nothing_again_after_a_crash(sim):
+    network = sim.network.socket
+    with sim.host("server") as host:
+        listener = network.create_server((host.addresses[0], 80))
+    with sim.host("client"):
+        client = network.create_connection(("server", 80))
+    with sim.host("server"):
+        server = listener.accept()[0]
+    listener.close()
+    sim.partition("client", "server")
+    for end in (client, server):
+        end.sendall(b"unheard")
+        end.close()
+    sim.sleep(1)
+    sent = []
+    sim.rule(lambda packet: sent.append((packet.source, packet.data)))
+    host.crash()
+    sim.sleep(1)
+    host.restart()
+    sim.heal()
+    sim.sleep(200)
+    assert ("client", b"unheard") in sent, "which has not crashed"
+    assert {data for source, data in sent if source == "server"} == {b""}, "nothing but a reset"
