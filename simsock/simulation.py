@@ -338,10 +338,11 @@ class Simulation(Faults, Observing):
             return self._host_of(host).spawn(fn, *args, name=name)
         return kernel.spawn(fn, args, name=name, base=_base_name(fn))
 
-    def host(self, name: str, addresses: Any = None, clock_skew: Any = None) -> Host:
+    def host(self, name: str, addresses: Any = None, clock_skew: Any = None, refuse_overflow: bool | None = None) -> Host:
         """The host of that name; a new one is made with ``addresses``, or the next of 10.0.0.N and fd00::N.
 
         ``clock_skew``: how far its wall clock is ahead of the world's (behind it, if negative), in seconds or as "-5s".
+        ``refuse_overflow``: whether who comes when a backlog is full is refused (a RST); by default the SYN goes unanswered, as on Linux.
         """
         kernel = self._running()
         net = kernel.state["net"].host(name, addresses)
@@ -350,6 +351,10 @@ class Simulation(Faults, Observing):
             host = self._hosts[name] = Host(kernel, net)
         if clock_skew is not None:
             host.set_skew(clock_skew)
+        if refuse_overflow is not None:
+            if not isinstance(refuse_overflow, bool):
+                raise UsageError(f"host: refuse_overflow: expected True or False, got {refuse_overflow!r}")
+            net.refuses_overflow = refuse_overflow
         return host
 
     def _host_of(self, host: str | Host) -> Host:

@@ -38,7 +38,7 @@ _UNIX: dict[int, type[UnixSocket]] = {SOCK_STREAM: UnixStream, SOCK_DGRAM: UnixD
 class Host:
     """A machine of the world. ``addresses`` are those that other hosts reach it at; 127.0.0.0/8 and ::1 are its own as well."""
 
-    __slots__ = ("addresses", "down", "fabric", "name", "skew_ns", "tcp", "udp", "unix")
+    __slots__ = ("addresses", "down", "fabric", "name", "refuses_overflow", "skew_ns", "tcp", "udp", "unix")
 
     def __init__(self, fabric: Fabric, name: str, addresses: tuple[str, ...]) -> None:
         self.fabric = fabric
@@ -46,6 +46,8 @@ class Host:
         self.addresses = addresses
         self.down = False
         """Crashed, and not up again: nothing that reaches it is answered."""
+        self.refuses_overflow = False
+        """Whether a full accept queue is told with a RST."""
         self.skew_ns = 0
         """How far its wall clock is ahead of the world's."""
         self.tcp = PortTable()

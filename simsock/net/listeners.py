@@ -164,19 +164,26 @@ class Attempt:
         if listener is None:
             if client.local == self.target and server is client.host:
                 self._meet_itself(back)
-            elif back.perfect:
-                self._seen(back, client, RST | ACK, 0)
-                self._fail(errno.ECONNREFUSED)
             else:
-                carry(back, client, RST | ACK, 0, b"", self._fail, errno.ECONNREFUSED)
+                self._refuse(back)
             return
         assert isinstance(listener, StreamSocket) and listener.accepting is not None
         if listener.accepting.full:
             client.kernel.log.append((client.kernel.now, listener.title, "backlog full"))
-            return  # the SYN goes unanswered and is sent again, as on Linux
+            if server.refuses_overflow:
+                self._refuse(back)
+            return  # else the SYN goes unanswered and is sent again, as on Linux
         self._listener = listener
         self._child = self._make_child(listener, server)
         self._answer_syn(back, sent_at)
+
+    def _refuse(self, back: Wire) -> None:
+        """Answer a SYN with a RST."""
+        if back.perfect:
+            self._seen(back, self.client, RST | ACK, 0)
+            self._fail(errno.ECONNREFUSED)
+        else:
+            carry(back, self.client, RST | ACK, 0, b"", self._fail, errno.ECONNREFUSED)
 
     def _answer_syn(self, back: Wire, sent_at: int) -> None:
         """Send a SYN-ACK."""
@@ -282,7 +289,11 @@ class Attempt:
             return
         if listener.accepting.full:
             child.kernel.log.append((child.kernel.now, listener.title, "backlog full"))
-            return  # the acknowledgement goes unheard, and the SYN-ACK is sent again
+            if child.host.refuses_overflow:
+                self._answered(child)
+                child.orphan = child.deaf = True
+                child.send_reset()
+            return  # else the acknowledgement goes unheard, and the SYN-ACK is sent again
         self._answered(child)
         listener.accepting.add(child)
         if listener.write_shut:

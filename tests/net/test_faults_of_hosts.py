@@ -364,3 +364,36 @@ def test_a_stream_that_both_ends_have_closed_sends_nothing_again_after_a_crash(s
     sim.sleep(200)
     assert ("client", b"unheard") in sent, "which has not crashed"
     assert {data for source, data in sent if source == "server"} == {b""}, "nothing but a reset"
+
+
+# -- full backlogs -------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("latency", [0, "10ms"])
+@pytest.mark.parametrize(("refuse", "told"), [(True, ConnectionRefusedError), (False, TimeoutError), (None, TimeoutError)])
+def test_a_full_backlog_refuses_only_if_the_host_says_so(sim, latency, refuse, told):
+    sim.link("client", "server", latency=latency)
+    with sim.host("server", refuse_overflow=refuse) as host:
+        listener = sim.network.socket.create_server((host.addresses[0], 80), backlog=0)
+    with listener:
+        sim.connect(listener.getsockname())
+        sim.settle()
+        with pytest.raises(told):
+            sim.connect(listener.getsockname(), timeout=5)
+
+
+def test_who_is_in_the_midst_of_the_handshake_when_the_backlog_fills_is_reset(sim):
+    sim.link("client", "server", latency="10ms")
+    with sim.host("server", refuse_overflow=True) as host:
+        listener = sim.network.socket.create_server((host.addresses[0], 80), backlog=0)
+    with listener:
+        tasks = [sim.spawn(lambda: sim.connect(listener.getsockname()).recv(1)) for _ in range(2)]
+        with pytest.raises(ConnectionResetError):
+            tasks[1].result()
+        assert not tasks[0].done
+        tasks[0].cancel()
+
+
+def test_whether_to_refuse_is_yes_or_no(sim):
+    with pytest.raises(UsageError, match="refuse_overflow: expected True or False, got 1"):
+        sim.host("server", refuse_overflow=1)
