@@ -244,7 +244,8 @@ def _run_one(plan: Plan, arguments: argparse.Namespace, reports: Reports | None)
             on_run=progress.ran,
         )
     verdict = result.verdict
-    lines = [*result.table(), str(verdict)]
+    raised = result.again.raised_lines() if result.again is not None else []
+    lines = [*result.table(), str(verdict), *raised]
     command = None
     if verdict.failed and verdict.token is not None:
         command = _replay_line(verdict.token, None if result.target is not None else plan.path, arguments.server)
@@ -280,6 +281,7 @@ def _facts(result: Result, command: str | None) -> dict[str, Any]:
         "seed": verdict.seed,
         "failing_schedule": verdict.failing_schedule,
         "error": None if error is None else {"type": type(error).__name__, "message": str(error)},
+        "raised": [one._asdict() for one in result.again.raised] if result.again is not None else [],
         "token": verdict.token,
         "command": command,
         "repeated": result.repeats if result.again is not None else None,

@@ -81,7 +81,7 @@ class NotAsExpected(Exception):
 
     def __init__(self, result: Any) -> None:
         verdict = result.verdict
-        lines = [*result.table(), str(verdict)]
+        lines = [*result.table(), str(verdict), *(result.again.raised_lines() if result.again is not None else ())]
         if verdict.failed and verdict.token is not None:
             words = ["simsock", "replay", verdict.token, *([] if result.target is not None else [result.plan.path])]
             lines.append(f"repeat it: {shlex.join(words)}")

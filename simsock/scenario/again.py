@@ -20,7 +20,23 @@ if TYPE_CHECKING:
 
     from simsock.simulation import Simulation
 
+RAISED_MAX = 5
+"""Errors of tasks and handlers that are told, each once."""
 _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}\b")
+
+
+class Raised(NamedTuple):
+    """An error of tasks or handlers: its class, the first line of its text, the innermost line of the program, and how often it came."""
+
+    type: str
+    message: str
+    place: str
+    times: int
+
+    def text(self) -> str:
+        """In one line."""
+        told = f"{self.type}: {self.message}" if self.message else self.type
+        return told + (f" ({self.place})" if self.place else "") + (f", {self.times:,} times" if self.times > 1 else "")
 
 
 class Again(NamedTuple):
@@ -35,6 +51,8 @@ class Again(NamedTuple):
     other: str
     """The first run that came out differently, in words; empty when all were the same."""
     digest: str | None = None
+    raised: tuple[Raised, ...] = ()
+    """What tasks and handlers raised in the first of them besides ``error`` itself: often its cause."""
 
     def same_failure(self, error: BaseException) -> bool:
         """Whether every one of them failed as ``error`` did."""
@@ -43,6 +61,14 @@ class Again(NamedTuple):
     def outcome_text(self) -> str:
         """In one line: how it ended."""
         return self.other or ("it passes" if self.error is None else one_line(self.error))
+
+    def raised_lines(self) -> list[str]:
+        """What tasks and handlers raised, under a title; nothing if that was nothing but the error itself."""
+        if not self.raised:
+            return []
+        more = len(self.raised) - RAISED_MAX
+        shown = [f"  {one.text()}" for one in self.raised[:RAISED_MAX]]
+        return ["raised by handlers and tasks in that run:", *shown, *([f"  and {more:,} more"] if more > 0 else [])]
 
 
 def repeat(test: Callable[[Simulation], object], token: str, *, scope: Any = None, times: int = 1) -> Again:
@@ -53,7 +79,14 @@ def repeat(test: Callable[[Simulation], object], token: str, *, scope: Any = Non
     same = 1
     with Runner(test, options) as runner:
         teller = Teller()
-        first = runner.run(carried.seed, carried.deviations, digest=True, prepare=teller.listen)
+        worlds: list[Simulation] = []
+
+        def prepare(sim: Simulation) -> None:
+            worlds.append(sim)
+            teller.listen(sim)
+
+        first = runner.run(carried.seed, carried.deviations, digest=True, prepare=prepare)
+        raised = _raised([error for error in worlds.pop().errors if error is not first.error])
         story = teller.story(first.error, first.deviations) if first.error is not None else None
         known = _told(first)
         for _ in range(times - 1):
@@ -62,7 +95,7 @@ def repeat(test: Callable[[Simulation], object], token: str, *, scope: Any = Non
                 same += 1
             elif not other:
                 other = "it passes" if came[0] is None else came[0][1] if came[0] != known[0] else f"the same error, but digest {came[1]} instead of {known[1]}"
-    return Again(first.error, story, first.mismatches, tuple(carried.differences_here()), times, same, other, first.digest)
+    return Again(first.error, story, first.mismatches, tuple(carried.differences_here()), times, same, other, first.digest, raised)
 
 
 class _Captured:
@@ -83,6 +116,16 @@ def capture(test: Callable[[Simulation], object], token: str, path: str, again: 
     with Runner(_Captured(test, path), Options.from_dict(carried.options, scope=scope)) as runner:
         came = _told(runner.run(carried.seed, carried.deviations, digest=True))
     return again.error is not None and came == (failure(again.error), again.digest)
+
+
+def _raised(errors: list[BaseException]) -> tuple[Raised, ...]:
+    """Equal errors once, in the order in which they came."""
+    counts: dict[tuple[str, str, str], int] = {}
+    for error in errors:
+        kind = type(error).__name__
+        key = (kind, one_line(error).removeprefix(kind).removeprefix(": "), failure_place(error))
+        counts[key] = counts.get(key, 0) + 1
+    return tuple(Raised(*key, count) for key, count in counts.items())
 
 
 def _told(outcome: Outcome) -> tuple[tuple[Any, str] | None, str | None]:

@@ -11,14 +11,38 @@ from typing import TYPE_CHECKING, Any
 
 from simsock.expecting import Expectation
 from simsock.kernel.units import NS, duration_ns
+from simsock.report.story import one_line
+from simsock.search.verdict import FAILS, HOLDS, INCONCLUSIVE
 
 if TYPE_CHECKING:
     from simsock.clients import Outcome, Report
     from simsock.kernel import Kernel, Task
     from simsock.scenario.schema import Plan
+    from simsock.search import Verdict
     from simsock.simulation import Simulation
 
 SHOWN_MAX = 5
+
+
+def unlike(expected: str, verdict: Verdict) -> str:
+    """What is not as expected of a search as a whole, in words; empty when it is."""
+    if verdict.status == expected:
+        return ""
+    if verdict.status == FAILS:
+        which = f"schedule {verdict.failing_schedule:,}"
+        return f"expected that all schedules pass, and {which} does not" if expected == HOLDS else f"expected that no schedule fails, and {which} does"
+    if expected == FAILS:
+        tried = f"{verdict.schedules:,} schedules tried" if verdict.schedules != 1 else "one schedule tried"
+        return f"expected that a schedule fails, and none does ({tried if verdict.status == INCONCLUSIVE else 'all there are were tried'})"
+    if verdict.status == HOLDS:
+        return ""  # even better than finding nothing
+    return f"expected that all schedules are tried, and the search ended after {verdict.schedules:,} of them, none of which fails"
+
+
+def messages(error: BaseException) -> list[str]:
+    """The lines in which an error may be looked for: its own, and those of what it groups."""
+    parts = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
+    return [one_line(error), *(line for part in parts for line in messages(part))]
 
 
 class Tolerated(Expectation):

@@ -17,10 +17,9 @@ from simsock.clients.crowds import Row, table
 from simsock.clients.tally import Tally
 from simsock.kernel.scope import project_root
 from simsock.net.addresses import AF_INET6
-from simsock.report.story import one_line
 from simsock.scenario.acting import Stage, missing_actions
 from simsock.scenario.again import capture, repeat
-from simsock.scenario.judging import Judge
+from simsock.scenario.judging import Judge, messages, unlike
 from simsock.scenario.loading import Cast, neighbours, takes
 from simsock.scenario.schema import Plan, condition_of, read
 from simsock.search import Verdict, explore
@@ -260,13 +259,13 @@ def _explore(test: ScenarioTest, plan: Plan, schedules: int | None, seed: int | 
 def _surprise(plan: Plan, verdict: Verdict, again: Again | None, repeats: bool) -> str:
     """What is not as the file expects, in one line; empty when all is."""
     expected = plan.table("scenario")["expect"]
-    if verdict.status != expected:
-        return f"expected {expected}, and it is {verdict.status}"
+    if told := unlike(expected, verdict):
+        return told
     if expected == FAILS and verdict.error is not None:
         wanted = plan.table("scenario")["error"]
-        told = one_line(verdict.error)
-        if wanted is not None and wanted not in told:
-            return f"expected an error with {wanted!r} in it, and it is {told}"
+        told_of = messages(verdict.error)
+        if wanted is not None and not any(wanted in line for line in told_of):
+            return f"expected an error with {wanted!r} in it, and it is {told_of[0]}"
         if not repeats and again is not None:
             return f"the failure did not repeat from its token: {again.outcome_text()}"
     return ""

@@ -41,7 +41,7 @@ def test_one_that_is_not_as_expected_fails_with_verdict_token_and_command(projec
     result = run(project, str(path))
     result.assert_outcomes(failed=1)
     text = result.stdout.str()
-    assert "NOT AS EXPECTED: expected inconclusive, and it is fails" in text
+    assert "NOT AS EXPECTED: expected that no schedule fails, and schedule " in text
     assert re.search(r"^repeat it: simsock replay simsock1\.\S+$", text, re.MULTILINE)
     assert re.search(r"^fails: schedule \d+ of seed 0 raised AssertionError: 3 visitors came", text, re.MULTILINE)
     assert "pytest_simsock" not in text.partition("NOT AS EXPECTED")[0], "no traceback of the plugin's"
