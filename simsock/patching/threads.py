@@ -20,6 +20,7 @@ from simsock.patching.guards import guarded
 from simsock.patching.slots import is_harness
 
 _NATIVE_FIRST = 10_000
+_thread_get_ident = _thread.get_ident
 _BASES = {"process_request_thread": "handler"}
 
 
@@ -97,6 +98,47 @@ def _set_sentinel() -> Any:
     lock = locks.fresh("of a thread's end")
     kernel.state.setdefault("sentinels", {})[kernel.current.serial] = lock
     return lock
+
+
+_REAL_DUMMY: Any = threading._DummyThread
+
+
+class _TaskThread(_REAL_DUMMY):  # type: ignore[misc]  # as above
+    """What ``threading`` makes of a task that it has not started itself, when that asks who it is: one of ``sim.spawn``, or of the framework's.
+
+    Linux has a plain thread there, so threads that are made in it must not be daemons because of it.
+    """
+
+    _task: Task | None = None
+
+    def __init__(self) -> None:
+        kernel = session.active
+        if kernel is None or kernel.thread != _thread_get_ident():  # another OS thread, and what it always was
+            super().__init__()
+            return
+        counter = threading._counter  # type: ignore[attr-defined]  # likewise
+        threading._counter = int  # type: ignore[attr-defined]  # it is no thread of the program's, and takes no number
+        try:
+            super().__init__()
+        finally:
+            threading._counter = counter  # type: ignore[attr-defined]  # likewise
+        self._task = task = kernel.current
+        self._name = task.thread.name if task.thread is not None else task.path
+        self._daemonic = task.daemon
+
+    def is_alive(self) -> bool:
+        return bool(super().is_alive()) if self._task is None else not self._task.dead
+
+    def join(self, timeout: float | None = None) -> None:
+        task = self._task
+        if task is None:
+            super().join(timeout)
+        elif task is task.kernel.current:
+            raise RuntimeError("cannot join current thread")
+        elif not task.dead:
+            kernel = task.kernel
+            kernel.point()
+            kernel.join(task, None if timeout is None else kernel.now + max(0, round(timeout * 1e9)))
 
 
 class _ThreadHandle:
@@ -225,6 +267,7 @@ class Registry:
         if sys.version_info < (3, 13):
             self._shutdown = threading._shutdown_locks, threading._shutdown_locks_lock  # type: ignore[attr-defined]  # likewise
             threading._shutdown_locks, threading._shutdown_locks_lock = _Ordered(), locks.fresh("of threading")  # type: ignore[attr-defined]  # likewise
+        threading._DummyThread = _TaskThread  # type: ignore[misc]  # the class that current_thread makes
         self._hook = threading.excepthook
         if _is_the_harness_s(self._hook):
             threading.excepthook = _note_error
@@ -289,6 +332,7 @@ class Registry:
             threading._shutdown_locks, threading._shutdown_locks_lock = self._shutdown  # type: ignore[attr-defined]  # see enter
             # Other OS threads may have started some meanwhile.
             threading._shutdown_locks.update(lock for lock in of_world if type(lock) is locks.real_lock)  # type: ignore[attr-defined]  # see enter
+        threading._DummyThread = _REAL_DUMMY  # type: ignore[misc]  # see enter
         if threading.excepthook is _note_error:
             threading.excepthook = self._hook
         threading._counter = self._counter  # type: ignore[attr-defined]  # see enter

@@ -9,7 +9,9 @@ import threading
 import time
 
 import pytest
+from hypothesis import strategies as st
 
+import simsock
 from simsock.patching import locks
 
 
@@ -237,3 +239,47 @@ def test_ctrl_c_in_the_middle_of_taking_a_lock_leaves_it_free(world):
             lock._take = real
             time.sleep(1)
         assert not lock.locked()
+
+
+def test_tasks_that_threading_has_not_started_are_plain_threads_to_it(world):
+    seen = {}
+
+    def work(name):
+        me = threading.current_thread()
+        seen[name] = (me.name, me.daemon, me.is_alive())
+        threading.Thread(target=lambda: seen.setdefault(f"{name}'s", threading.current_thread().daemon)).start()
+
+    with world() as sim:
+        sim.spawn(work, "spawned", name="worker").result()
+        sim.settle()
+        made = threading.Thread()
+        assert made.name == "Thread-2", "after the one that the task made; the task itself takes no number"
+        inner = sim.network.threading.Thread(target=work, args=("ours",), name="inner")
+        inner.start()
+        inner.join()
+        sim.settle()
+    assert seen == {"spawned": ("worker", False, True), "spawned's": False, "ours": ("inner", False, True), "ours's": False}
+    assert threading._DummyThread.__module__ == "threading"
+
+
+def test_a_handler_s_threads_are_found_when_they_are_left(world):
+    class Forgets(simsock.socketserver.BaseRequestHandler):
+        def handle(self):
+            threading.Thread(target=time.sleep, args=(1000,)).start()
+
+    with pytest.warns(simsock.LeakWarning, match="task handler-1/sleep-1"):
+        said = simsock.talk(Forgets, b"")
+    assert [leak.split("/")[0] for leak in said.leaks] == ["task handler-1"]
+    with pytest.raises(AssertionError, match="leaves behind: task handler-1/"):
+        simsock.fuzz(Forgets, st.just(b"x"), examples=5)
+
+
+def test_a_task_s_thread_can_be_joined(world):
+    with world() as sim:
+        found = []
+        task = sim.spawn(lambda: (found.append(threading.current_thread()), sim.sleep(5)))
+        sim.sleep(1)
+        found[0].join(timeout=2)
+        assert sim.now == 3 and found[0].is_alive()
+        found[0].join()
+        assert sim.now == 5 and not found[0].is_alive() and task.done
