@@ -26,7 +26,7 @@ _NAME_MAX = 120
 
 
 def capture_path(item: pytest.Item, plan: Plan) -> Path | None:
-    """Where a capture of this run is written, if it is one that may be told: of a search, the last run, which tells the story."""
+    """Where a capture of this run is written, if it is one that may be told: of a search, also Hypothesis's, the last run, which tells the story."""
     folder = item.config.stash[CHOSEN].report
     if folder is None or (plan.shared.searched and plan.teller is None):
         return None
@@ -34,7 +34,18 @@ def capture_path(item: pytest.Item, plan: Plan) -> Path | None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"--simsock-report={folder}: cannot be made: {error.strerror or error}") from None
+    return _unfinished(folder, item)
+
+
+def _unfinished(folder: Path, item: pytest.Item) -> Path:
     return folder / f"{_stem(item.nodeid)}.pcapng.part"
+
+
+def discard(item: pytest.Item) -> None:
+    """The test is over: a capture that was not kept goes."""
+    folder = item.config.stash[CHOSEN].report
+    if folder is not None and folder.is_dir():
+        _unfinished(folder, item).unlink(missing_ok=True)
 
 
 def write(folder: Path, nodeid: str, sections: list[tuple[str, str]], captured: Path | None) -> list[Path]:

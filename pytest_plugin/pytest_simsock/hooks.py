@@ -181,8 +181,10 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if stage is not None:
         if call.when == "teardown":
             del item.stash[STAGE]  # it holds the whole world
-            if stage.world is not None and stage.world.captured is not None:
-                stage.world.captured.unlink(missing_ok=True)  # of a failure nothing is left there
+            if item.config.stash[CHOSEN].report is not None:
+                from pytest_simsock.artefacts import discard
+
+                discard(item)
         elif report.failed and call.excinfo is not None and stage.world is not None:
             from pytest_simsock.telling import tell
 

@@ -1,6 +1,5 @@
 """Small scenarios in folders of their own."""
 
-
 import pytest
 
 COUNTER = """
