@@ -14,6 +14,7 @@ import os
 import shlex
 import signal
 import sys
+import time
 import traceback
 from functools import partial
 from glob import escape, glob
@@ -52,6 +53,9 @@ class Interrupted(Exception):
     """Ctrl-C while something ran that counts; carries how much was done, in words."""
 
 
+_SHOWN_EVERY_S = 0.1
+
+
 class Progress:
     """How many schedules were tried: counted here, and shown on a terminal."""
 
@@ -60,6 +64,8 @@ class Progress:
         self._what = what
         self._schedules = schedules
         self._shown = False
+        self._next = 0.0
+        """When the terminal is told again: it takes its time, too."""
         self._terminal = sys.stderr.isatty()
 
     def ran(self) -> None:
@@ -69,8 +75,9 @@ class Progress:
     def told(self, tried: int) -> None:
         """So many schedules have been tried so far, in whatever process."""
         self.tried = max(self.tried, tried)
-        if self._terminal:
+        if self._terminal and (now := time.monotonic()) >= self._next:
             self._shown = True
+            self._next = now + _SHOWN_EVERY_S
             print(f"\r{self._what}: {tried:,} of {self._schedules:,} schedules", end="", file=sys.stderr, flush=True)
 
     def __enter__(self) -> Progress:

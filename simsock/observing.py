@@ -6,6 +6,7 @@ record, the same digest.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from simsock.capturing import Capture
@@ -42,7 +43,7 @@ class Observing:
         """
         kernel = self._running()
         if hosts is not None:
-            chosen = [hosts] if isinstance(hosts, (str, Host)) else list(hosts)
+            chosen = [hosts] if isinstance(hosts, (str, Host)) else list(hosts) if isinstance(hosts, Iterable) else []
             if not chosen or not all(isinstance(host, (str, Host)) for host in chosen):
                 raise UsageError(f"capture: expected hosts by name or as themselves, got {hosts!r}")
             hosts = [host if isinstance(host, str) else host.name for host in chosen]

@@ -396,6 +396,7 @@ class Simulation(Faults, Observing):
             server_class = ThreadingTCPServer
         kernel = self._running()
         where = self._host_of(host)
+        where.must_be_up("serve")
         server = make_server(handler_or_server, handler, where, port, server_class, options)
         served = Served(kernel, server, where)
         self._served.append(served)
@@ -404,6 +405,7 @@ class Simulation(Faults, Observing):
     def connect(self, served_or_address: Any, *, host: str | Host = "client", timeout: float | None = None) -> Any:
         """A stream socket of ``host``, connected to a ``Served`` or an address. Closed with the world if not before."""
         where = self._host_of(host)
+        where.must_be_up("connect")
         address = self._address(served_or_address)
         from simsock.stdlib import socket as sockets
 
@@ -415,6 +417,7 @@ class Simulation(Faults, Observing):
     def datagram(self, *, host: str | Host = "client", address: Any = None) -> Any:
         """A datagram socket of ``host``, bound to ``address`` or to the host's first one and any port. Closed with the world if not before."""
         where = self._host_of(host)
+        where.must_be_up("datagram")
         from simsock.stdlib import socket as sockets
 
         target = address if address is not None else (where.addresses[0], 0)

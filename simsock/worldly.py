@@ -45,12 +45,16 @@ class Host:
 
     def spawn(self, fn: Callable[..., Any], *args: Any, name: str | None = None) -> Task:
         """Run ``fn(*args)`` as a task on this host."""
-        if self._host.down:
-            raise UsageError(f"spawn: host {self.name!r} is down; restart it first")
+        self.must_be_up("spawn")
         task = self._kernel.spawn(fn, args, name=name, base=_base_name(fn), host=self._host)
         if self._frozen is not None:
             task.pending = self._frozen
         return task
+
+    def must_be_up(self, what: str) -> None:
+        """``UsageError`` between ``crash`` and ``restart``: nothing can be started here."""
+        if self._host.down:
+            raise UsageError(f"{what}: host {self.name!r} is down; restart it first")
 
     # -- faults ----------------------------------------------------------------------------------------------------------------------
 

@@ -66,12 +66,16 @@ Rules = list["tuple[int, Callable[[Packet], Any]]"]
 def decide(kernel: Kernel, rules: Rules, packet: Packet) -> Ruling:
     """Ask the rules in turn. They run wherever the packet was sent from, so they must not wait."""
     kernel.atomic += 1  # no preemption inside: a rule may be asked while the kernel looks for whom to run
+    before = (kernel.now, kernel.switches)
     try:
         for _, rule in list(rules):
             try:
                 ruling = rule(packet)
                 if ruling is not None and not isinstance(ruling, Ruling):
                     raise UsageError(f"rule: expected Pass, Drop or Deliver(after), got {ruling!r}")
+                if (kernel.now, kernel.switches) != before:
+                    before = (kernel.now, kernel.switches)
+                    raise UsageError(f"rule: {rule!r} waited: a rule decides at once; Deliver(after) is for a packet that takes its time")
             except Exception as error:
                 kernel.task_failed(kernel.current, error)
                 continue

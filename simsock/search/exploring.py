@@ -48,7 +48,8 @@ def explore(
 
     ``strategy``, ``preempt``, ``scope``, ``link``, ``chunks``, ``max_steps`` and ``max_time`` are options of every world; schedule number
     i of a seed is the same run on every machine. ``jobs`` processes share the work (``test`` must then be importable), or those of a
-    ``concurrent.futures`` executor. ``progress`` is called with the number of schedules tried so far, from time to time.
+    ``concurrent.futures`` executor. ``progress`` is called with the number of schedules tried so far, after each
+    or (with ``jobs``) after each batch.
     """
     if isinstance(schedules, bool) or not isinstance(schedules, int) or schedules < 1:
         raise UsageError(f"schedules: expected a whole number from 1, got {schedules!r}")
@@ -77,7 +78,7 @@ def explore(
             outcome = runner.run(nth_seed(seed, number))
             if outcome.error is not None:
                 return _tell(runner, number, outcome, seed, shrink, target)
-            if progress is not None and number % 100 == 0:
+            if progress is not None:
                 progress(number)
     if first is not None:
         raise Nondeterminism(f"schedule {first} of seed {seed!r} failed in another process and passes in this one")

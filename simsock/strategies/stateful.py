@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import socket as names
+import sys
 import warnings
 from typing import Any
 
@@ -148,12 +149,11 @@ class NetworkStateMachine(RuleBasedStateMachine):
         self.sim.settle()
 
     @precondition(lambda self: any(connection.sends for connection in self.connections))
-    @rule(data=st.data(), number=st.integers(0, CONNECTIONS_MAX - 1))
-    def send(self, data: st.DataObject, number: int) -> None:
+    @rule(number=st.integers(0, CONNECTIONS_MAX - 1), request=st.runner().flatmap(lambda machine: machine.requests))
+    def send(self, number: int, request: bytes) -> None:
         """A client sends a request."""
         open_ones = [connection for connection in self.connections if connection.sends]
         connection = open_ones[number % len(open_ones)]
-        request = data.draw(self.requests, label=f"connection {connection.number} sends")
         try:
             connection.socket.sendall(request)
         except OSError:
@@ -258,13 +258,19 @@ class NetworkStateMachine(RuleBasedStateMachine):
         self.served = self.serve(self.served.address[1])
         self.sim.sleep(_PAUSE_MAX)
 
+    def _reply(self, connection: Connection) -> bytes:
+        should: Any = self.reply(connection.sent)
+        if not isinstance(should, (bytes, bytearray)):
+            raise UsageError(f"{type(self).__name__}.reply: expected bytes, got {should!r}")
+        return bytes(should)
+
     # -- oracles -----------------------------------------------------------------------------------------------------------------------
 
     @invariant()
     def what_came_is_the_beginning_of_what_should_come(self) -> None:
         """No byte that was not asked for, none lost in between, none twice."""
         for connection in self.connections:
-            should = self.reply(connection.sent)
+            should = self._reply(connection)
             came = connection.received
             assert should.startswith(came), f"connection {connection.number}: received {came!r}, which does not begin {should!r}"
 
@@ -276,15 +282,17 @@ class NetworkStateMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """The end: the network heals, the server comes back, clients half-close, and take all that is left."""
+        failure = sys.exception()
         try:
-            self._end()
+            if failure is None:  # else a second failure would only say the same in other words
+                self._end()
         except BaseException as error:
             self.sim.__exit__(type(error), error, error.__traceback__)
             raise
         with warnings.catch_warnings():
             if self.was_cut or self.may_be_unheard:
                 warnings.simplefilter("ignore", LeakWarning)
-            self.sim.__exit__(None, None, None)
+            self.sim.__exit__(type(failure) if failure is not None else None, failure, failure.__traceback__ if failure is not None else None)
 
     def _end(self) -> None:
         context = current_build_context()
@@ -300,9 +308,9 @@ class NetworkStateMachine(RuleBasedStateMachine):
         self.sim.sleep(_PAUSE_MAX)
         for connection in self.connections:
             self._take(connection)
-        self.what_came_is_the_beginning_of_what_should_come()  # the same failure as after a ``receive``, which so is none of the steps needed
+        self.what_came_is_the_beginning_of_what_should_come()  # first: it says more
         for connection in self.connections:
-            should = self.reply(connection.sent)
+            should = self._reply(connection)
             came = connection.received
             whole = came == should or (connection.hurt and should.startswith(came))  # it may not survive a long partition, and never a crash
             assert whole, f"connection {connection.number}: received {came!r} in all, which should be {should!r}"

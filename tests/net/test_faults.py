@@ -358,7 +358,7 @@ def test_the_story_of_a_failing_run_tells_the_faults_beside_what_the_tasks_did()
     verdict = simsock.explore(needs_an_answer, schedules=3)
     assert verdict.failed
     told = "\n".join(verdict.story.columns)
-    for words in ("(partition client <-> server)", "(pause server)", "(jump server 5)", "(resolver server: fails (unknown))"):
+    for words in ("(partition client <-> server)", "(pause server)", "(jump server +5 s)", "(resolver server: fails (unknown))"):
         assert words in told, told
 
 

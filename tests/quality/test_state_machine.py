@@ -16,7 +16,7 @@ from simsock.socketserver import BaseRequestHandler
 from simsock.strategies import NetworkStateMachine
 
 FEW = settings(max_examples=40, stateful_step_count=8, deadline=None, database=None)
-# The documentation's two bugs took between 9 and 850 examples, over a dozen seeds. `derandomize` does not make that one number: from 6.131 on
+# The documentation's two bugs took between ten and some 1,600 examples. `derandomize` does not make that one number: from 6.131 on
 # Hypothesis also draws constants that stand in the source of the local modules that are loaded, so other tests in the process change the search.
 MANY = settings(FEW, max_examples=5_000, stateful_step_count=30, report_multiple_bugs=False, phases=[Phase.generate, Phase.shrink])
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "state-machine.md"

@@ -259,3 +259,14 @@ def test_what_shows_a_handler_with_a_memory_is_two_talks():
         fuzz(Counter, st.just(b"x\n"))
     lines = str(caught.value).splitlines()
     assert lines[-2:] == [r"    simsock.talk(Counter, b'x\n')"] * 2
+
+
+def test_a_descriptor_left_on_the_server_is_found():
+    class Keeps(socketserver.StreamRequestHandler):
+        def handle(self):
+            import socket
+
+            self.server.kept = socket.socket()
+
+    with pytest.raises(AssertionError, match="Keeps leaves behind: descriptor"):
+        fuzz(Keeps, st.just(b"x\n"), examples=5)

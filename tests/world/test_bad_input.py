@@ -67,3 +67,32 @@ def test_a_call_s(call, told):
             call(sim)
         assert told in str(caught.value)
     assert simsock.kernel.session.active is None
+
+
+def test_a_rule_that_waits_is_an_error():
+    with pytest.raises(UsageError, match=r"rule: .* waited: a rule decides at once"), Simulation() as sim:
+        inbox, sender = sim.datagram(host="server"), sim.datagram(host="client")
+        with sim.rule(lambda packet: sim.sleep(1)):
+            sender.sendto(b"x", inbox.getsockname())
+        assert inbox.recv(10) == b"x"
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        lambda sim: sim.serve(simsock.socketserver.BaseRequestHandler),
+        lambda sim: sim.datagram(host="server"),
+        lambda sim: sim.connect(("client", 80), host="server"),
+        lambda sim: sim.spawn(print, host="server"),
+    ],
+)
+def test_nothing_starts_on_a_host_that_is_down(start):
+    with Simulation() as sim:
+        sim.host("server").crash()
+        with pytest.raises(UsageError, match="host 'server' is down; restart it first"):
+            start(sim)
+
+
+def test_a_capture_of_what_is_no_host_is_an_error(tmp_path):
+    with Simulation() as sim, pytest.raises(UsageError, match="capture: expected hosts by name or as themselves, got 3"):
+        sim.capture(tmp_path / "x.pcapng", hosts=3)
