@@ -8,7 +8,7 @@ Owns what each kind does with its connection. Does not know how many there are o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import cycle
 from struct import pack
 from typing import Any
@@ -32,6 +32,7 @@ def polite(address: Any, request: bytes = REQUEST, *, until: Until = None, timeo
     The reply ends where ``until`` says: after so many bytes, with such bytes at its end, or with the connection (None; the client then says
     that it has said everything, by half-closing).
     """
+    _check_words(request, until)
 
     def act(line: Line) -> str:
         return _ask(line, request, until)
@@ -59,7 +60,9 @@ def slow_reader(
     timeout: Duration = 600,
 ) -> Outcome:
     """Asks, and then reads so slowly that the server's sends must wait: its receive buffer is small."""
+    _check_words(request, until)
     rate = _at_least(1, bytes_per_second, "bytes_per_second")
+    _at_least(1, receive_buffer, "receive_buffer")
 
     def act(line: Line) -> str:
         line.send(request)
@@ -72,6 +75,7 @@ def slow_reader(
 
 def slow_sender(address: Any, request: bytes = REQUEST, *, bytes_per_second: int = 10, until: Until = None, timeout: Duration = 600) -> Outcome:
     """Says its request byte by byte, so many of them a second, and then behaves well."""
+    _check_words(request, until)
     rate = _at_least(1, bytes_per_second, "bytes_per_second")
 
     def act(line: Line) -> str:
@@ -90,7 +94,10 @@ def slowloris(address: Any, head: bytes = REQUEST[:-2], *, every: Duration = "1s
 
     Leaves after ``hold``, if the server has not shown it the door before.
     """
+    _check_words(head, what="head")
     pause = seconds(every, "every")
+    if pause <= 0:
+        raise UsageError(f"every: expected more than no time, got {every!r}")
 
     def act(line: Line) -> str:
         for byte in _endless(head):
@@ -99,7 +106,7 @@ def slowloris(address: Any, head: bytes = REQUEST[:-2], *, every: Duration = "1s
                 return SERVED if data else CLOSED
         raise AssertionError("an endless head has an end")
 
-    return _patient("slowloris", Line(address, hold), act)
+    return _patient("slowloris", Line(address, seconds(hold, "hold")), act)
 
 
 def _endless(head: bytes) -> Any:
@@ -114,7 +121,7 @@ def idle_holder(address: Any, *, hold: Duration = 300) -> Outcome:
     def act(line: Line) -> str:
         return SERVED if line.hear() else CLOSED
 
-    return _patient("idle-holder", Line(address, hold), act)
+    return _patient("idle-holder", Line(address, seconds(hold, "hold")), act)
 
 
 def _patient(kind: str, line: Line, act: Any) -> Outcome:
@@ -132,6 +139,10 @@ def half_open(address: Any, request: bytes = REQUEST, *, after: int | None = Non
     The host that it runs on has no network from then on, so give it one of its own: ``sim.spawn(half_open, server, host="ghost")``.
     Raises ``Unsupported`` on the real network, where no program can pull its own cable.
     """
+    if after is not None:
+        _at_least(0, after, "after")
+    stay = seconds(linger, "linger")
+    _check_words(request)
 
     def act(line: Line) -> str:
         if not isinstance(line.network, SimulatedNetwork):
@@ -141,7 +152,7 @@ def half_open(address: Any, request: bytes = REQUEST, *, after: int | None = Non
         if host is kernel.first.host or address_of(address)[0] in (*host.addresses, host.name):
             raise UsageError(f"half_open cuts off its whole host, and {host.name} is not its own: sim.spawn(half_open, server, host='ghost')")
         line.send(request if after is None else request[:after])
-        line.pause(seconds(linger, "linger"))
+        line.pause(stay)
         kernel.state["net"].set_link(host.name, None, Link(loss=1), True)
         return LEFT
 
@@ -150,6 +161,7 @@ def half_open(address: Any, request: bytes = REQUEST, *, after: int | None = Non
 
 def half_closer(address: Any, request: bytes = REQUEST, *, timeout: Duration = TIMEOUT) -> Outcome:
     """Says its request, closes its sending side at once, and waits for the reply: many servers take the end of input for the end of the client."""
+    _check_words(request)
 
     def act(line: Line) -> str:
         line.send(request)
@@ -161,6 +173,7 @@ def half_closer(address: Any, request: bytes = REQUEST, *, timeout: Duration = T
 
 def resetter(address: Any, request: bytes = REQUEST, *, after: int = 10, timeout: Duration = TIMEOUT) -> Outcome:
     """Breaks the connection off with a RST after ``after`` bytes of its request."""
+    _check_words(request)
     _at_least(0, after, "after")
 
     def act(line: Line) -> str:
@@ -174,6 +187,7 @@ def resetter(address: Any, request: bytes = REQUEST, *, after: int = 10, timeout
 
 def early_closer(address: Any, request: bytes = REQUEST, *, timeout: Duration = TIMEOUT) -> Outcome:
     """Says its request and hangs up without waiting for the reply."""
+    _check_words(request)
 
     def act(line: Line) -> str:
         line.send(request)
@@ -187,6 +201,7 @@ def early_closer(address: Any, request: bytes = REQUEST, *, timeout: Duration = 
 
 def pipeliner(address: Any, request: bytes = REQUEST, *, times: int = 5, until: Until = None, timeout: Duration = TIMEOUT) -> Outcome:
     """Says its request several times in one breath, without waiting for a reply, and hears all replies out."""
+    _check_words(request, until)
     _at_least(1, times, "times")
 
     def act(line: Line) -> str:
@@ -199,7 +214,8 @@ def fragmenter(
     address: Any, request: bytes = REQUEST, *, sizes: int | Sequence[int] = 1, pause: Duration = "1ms", until: Until = None, timeout: Duration = TIMEOUT
 ) -> Outcome:
     """Says its request in pieces of such sizes (repeated), with a pause between them, so that each arrives alone."""
-    wanted = [_at_least(1, size, "sizes") for size in ([sizes] if isinstance(sizes, int) else sizes)]
+    _check_words(request, until)
+    wanted = [_at_least(1, size, "sizes") for size in (sizes if isinstance(sizes, Sequence) and not isinstance(sizes, (str, bytes)) else [sizes])]
     if not wanted:
         raise UsageError("sizes: expected at least one")
     gap = seconds(pause, "pause")
@@ -238,6 +254,7 @@ def replayer(address: Any, request: bytes = REQUEST, *, times: int = 2, until: U
 
     ``parts`` are the outcomes of the connections; result and reply are those of the last.
     """
+    _check_words(request, until)
     _at_least(1, times, "times")
     whole = Line(address, timeout)
     parts = tuple(polite(address, request, until=until, timeout=timeout) for _ in range(times))
@@ -251,7 +268,9 @@ def port_scanner(address: Any, ports: Sequence[int] | None = None, *, timeout: D
     nobody says anything. The scanner itself is served when it found a port open.
     """
     host, own = address_of(address)
-    wanted = [own] if ports is None else list(ports)
+    if ports is not None and not isinstance(ports, Iterable):
+        raise UsageError(f"ports: expected several, such as [80, 443], got {ports!r}")
+    wanted = [own] if ports is None else [_at_least(0, port, "ports", _CONNECTIONS_MAX) for port in ports]
     if len(wanted) > _CONNECTIONS_MAX:
         raise UsageError(f"ports: at most {_CONNECTIONS_MAX:,}")
     whole = Line(address, timeout)
@@ -260,10 +279,20 @@ def port_scanner(address: Any, ports: Sequence[int] | None = None, *, timeout: D
     return Outcome("port-scanner", SERVED if found else parts[-1].result if parts else CLOSED, b"", whole.seconds, parts)
 
 
-def _at_least(low: int, value: Any, what: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < low:
-        raise UsageError(f"{what}: expected a whole number from {low}, got {value!r}")
+def _at_least(low: int, value: Any, what: str, high: int | None = None) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < low or (high is not None and value > high):
+        limit = f" to {high:,}" if high is not None else ""
+        raise UsageError(f"{what}: expected a whole number from {low}{limit}, got {value!r:.80}")
     return value
+
+
+def _check_words(said: Any, until: Any = None, what: str = "request") -> None:
+    """Whether a client can say that, and wait for that."""
+    if not isinstance(said, (bytes, bytearray)):
+        raise UsageError(f"{what}: expected bytes, got {said!r:.80}")
+    is_number = isinstance(until, int) and not isinstance(until, bool) and until >= 1
+    if until is not None and not is_number and not (isinstance(until, (bytes, bytearray)) and until):
+        raise UsageError(f"until: expected a whole number from 1, bytes, or None for the end of the connection, got {until!r:.80}")
 
 
 KINDS: dict[str, Callable[..., Outcome]] = {
