@@ -152,7 +152,7 @@ def test_a_connection_that_suffers_by_chance_is_found_shrunk_and_told():
 
     verdict = simsock.explore(serves, schedules=300)
     assert verdict.failed
-    assert [str(step) for step in verdict.deviations] == ["connection 1 client->server suffered what the link does to some"]
+    assert [str(step) for step in verdict.deviations] == ["connection 1 client->server was one that suffers: reset after 1 byte"]
 
 
 def test_links_with_trouble_are_written_as_they_were_given():
