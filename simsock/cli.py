@@ -320,23 +320,38 @@ def _replay_line(token: str, target: str | None, server: str | None) -> str:
 def replay_command(arguments: argparse.Namespace) -> int:
     """``simsock replay``."""
     from simsock.choices import Token
+    from simsock.scenario.again import without_server
 
     text = sys.stdin.read() if arguments.token == "-" else arguments.token
     carried = Token.decode(text)
-    target = arguments.target if arguments.target is not None else target_from(carried.target)
+    named, server = without_server(carried.target)
+    target = arguments.target if arguments.target is not None else target_from(named)
     _find_modules_here()
     if target.endswith(".toml"):
         from simsock.scenario import ScenarioTest, importable, read
 
+        if server is not None and arguments.server is None:
+            shown = shlex.quote(server) if server.isprintable() and len(server) <= 120 else ascii(server[:117] + "...")
+            raise UsageError(
+                f"the token was made with --server {shown}, and not with the server of {target}; a token may come from a stranger, so code that "
+                f"it names is not run: if you trust it, give --server {shown} yourself"
+            )
         plan = read(target)
         with importable(plan, arguments.server):
             test = ScenarioTest(plan, arguments.server)
-            return _replay(test, text, test.scope(), arguments.times)
+            return _replay(test, text, test.scope(), arguments.times, _other_server(arguments.server, server))
     from simsock.scenario.loading import load_function
 
     if arguments.server is not None:
         raise UsageError(f"--server {arguments.server}: only a scenario has a server to replace, and {target} is none")
     return _replay(load_function(target), text, None, arguments.times)
+
+
+def _other_server(used: str | None, made_with: str | None) -> str:
+    """What to say of a run that passes, if it was not the server that the token was made with."""
+    if used == made_with:
+        return ""
+    return f" with --server {used}; the token was made with " + (f"--server {made_with}" if made_with is not None else "the server of the file")
 
 
 def target_from(named: str | None) -> str:
@@ -362,7 +377,7 @@ def target_from(named: str | None) -> str:
     return named
 
 
-def _replay(test: Any, token: str, scope: Any, times: int) -> int:
+def _replay(test: Any, token: str, scope: Any, times: int, other_server: str = "") -> int:
     from simsock.report.story import one_line
     from simsock.scenario.again import failure_place, repeat
 
@@ -373,9 +388,9 @@ def _replay(test: Any, token: str, scope: Any, times: int) -> int:
     error = again.error
     if error is None:
         if again.mismatches:
-            complain("\n".join(["the run passes, and the token does not fit this program any more:", *again.mismatches, *again.differences]))
+            complain("\n".join([f"the run passes{other_server}, and the token does not fit this program any more:", *again.mismatches, *again.differences]))
             return BROKEN
-        say("the run passes")
+        say(f"the run passes{other_server}")
     else:
         say("".join(traceback.format_exception(type(error), error, _program_part(error.__traceback__))).rstrip())
         if again.story is not None:

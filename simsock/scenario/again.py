@@ -143,3 +143,22 @@ def failure_place(error: BaseException) -> str:
         return ", ".join(dict.fromkeys(filter(None, map(failure_place, error.exceptions))))
     place = innermost_line(error)
     return f"{short_path(place[0])}:{place[1]}" if place is not None else ""
+
+
+# -- what a token says of what it was made for ----------------------------------------------------------------------------------------------
+
+
+_WITH_SERVER = " --server "
+
+
+def with_server(target: str | None, server: str | None) -> str | None:
+    """What a token says that it was made for, if another server was used than the scenario's."""
+    return target if target is None or server is None else f"{target}{_WITH_SERVER}{server}"
+
+
+def without_server(target: str | None) -> tuple[str | None, str | None]:
+    """The other way: the scenario, and the server that was used instead of its own."""
+    if target is None:
+        return None, None
+    scenario, found, server = target.partition(_WITH_SERVER)
+    return scenario, server if found else None

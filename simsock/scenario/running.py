@@ -18,7 +18,7 @@ from simsock.clients.tally import Tally
 from simsock.kernel.scope import project_root
 from simsock.net.addresses import AF_INET6
 from simsock.scenario.acting import Stage, missing_actions
-from simsock.scenario.again import capture, repeat
+from simsock.scenario.again import capture, repeat, with_server
 from simsock.scenario.judging import Judge, messages, unlike
 from simsock.scenario.loading import Cast, neighbours, takes
 from simsock.scenario.schema import Plan, condition_of, read
@@ -251,7 +251,7 @@ def _explore(test: ScenarioTest, plan: Plan, schedules: int | None, seed: int | 
         seed=search["seed"] if seed is None else seed,
         link=condition_of(plan.table("link")),
         chunks=search["chunks"],
-        target=target_of(plan.path),
+        target=with_server(target_of(plan.path), test.server),
         **options,
     )
 
