@@ -29,21 +29,35 @@ def first_failure(test: Any, options: Options, seed: int | str, schedules: int, 
     if executor is not None:
         return _search(executor, test, options, seed, schedules, jobs, progress)
     # spawn: a fork would copy whatever threads and locks this process has
-    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_leave_interrupts_to_the_parent)
+    context = get_context("spawn")
+    count = context.Value("q", 0)
+    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin_process, initargs=(count,))
     try:
         found = _search(pool, test, options, seed, schedules, jobs, progress)
-    except BaseException:
+    except BaseException as error:
+        # What was tried in batches that are under way counts as well. Asked before the kill: a process may die with the counter's lock.
+        tried = count.value
         # An orderly shutdown would wait for the batches under way; a second Ctrl-C in that wait leaves the pool hanging for ever.
         for process in list((pool._processes or {}).values()):
             process.kill()
         pool.shutdown(wait=False, cancel_futures=True)
+        if progress is not None and isinstance(error, KeyboardInterrupt):
+            progress(tried)
         raise
     pool.shutdown(cancel_futures=True)
     return found
 
 
-def _leave_interrupts_to_the_parent() -> None:
+class _Process:
+    """What a process of a search knows of it: the count of schedules that all of them have tried (None in other processes)."""
+
+    count: Any = None
+
+
+def _begin_process(count: Any) -> None:
+    """Leave interrupts to the parent, and remember where schedules are counted."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _Process.count = count
 
 
 def _search(pool: Executor, test: Any, options: Options, seed: int | str, schedules: int, jobs: int, progress: Any) -> int | None:
@@ -78,10 +92,15 @@ def _batch(test: Any, options: Options, seed: int | str, first: int, end: int) -
     from simsock.search.runner import Runner
 
     harvest = getattr(test, "harvest", None)
+    count = _Process.count
     failed = None
     with Runner(test, options) as runner:
         for number in range(first, end):
-            if runner.run(nth_seed(seed, number)).error is not None:
+            failing = runner.run(nth_seed(seed, number)).error is not None
+            if count is not None:
+                with count.get_lock():
+                    count.value += 1
+            if failing:
                 failed = number
                 break
     return failed, harvest() if harvest is not None else None

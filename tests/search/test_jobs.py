@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -50,6 +51,32 @@ def test_a_healthy_test_is_inconclusive_with_jobs_too():
     verdict = simsock.explore(programs.kept_update, 450, jobs=2, progress=told.append)
     assert str(verdict) == "inconclusive, 450 schedules tried (seed 0)"
     assert told[-1] == 450
+
+
+def counted(sim) -> None:
+    """Tells every run to a file."""
+    with open(os.environ["SIMSOCK_COUNTED"], "ab") as file:
+        file.write(b".")
+
+
+def test_an_interrupted_search_has_tried_what_was_tried_in_batches_under_way(monkeypatch, tmp_path):
+    path = tmp_path / "counted"
+    monkeypatch.setenv("SIMSOCK_COUNTED", str(path))
+    told = []
+
+    def interrupted(running, return_when):
+        """No batch ends before Ctrl-C."""
+        for _ in range(3_000):
+            if path.exists() and path.stat().st_size >= 10:
+                raise KeyboardInterrupt
+            time.sleep(0.01)
+        raise AssertionError("no process has begun within half a minute")
+
+    monkeypatch.setattr("simsock.search.jobs.wait", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        simsock.explore(counted, 100_000, jobs=2, progress=told.append)
+    assert len(told) == 1
+    assert 10 - 2 <= told[0] <= path.stat().st_size, "two may have been under way"
 
 
 def test_a_test_that_other_processes_cannot_import_is_an_error_that_names_it():
