@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import queue
 import statistics
 import threading
+from hashlib import blake2b
 
 import pytest
 
@@ -123,3 +125,54 @@ def test_an_operation_that_must_wait_waits_wherever_it_stands():
             thread.join()
         assert sorted(order) == [0, 1, 2, 3, 4]
         assert sim.now == 1
+
+
+def producer_and_consumer():
+    """Standard threads over a standard queue."""
+    items: queue.Queue[int | None] = queue.Queue(2)
+    taken = []
+
+    def produce():
+        for number in range(5):
+            items.put(number)
+        items.put(None)
+
+    def consume():
+        while (item := items.get()) is not None:
+            taken.append(item)
+
+    threads = [threading.Thread(target=produce), threading.Thread(target=consume)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert taken == [0, 1, 2, 3, 4]
+
+
+def all_at_the_barrier():
+    """Standard threads that meet by an event, a semaphore and a barrier."""
+    gate, place, together = threading.Event(), threading.Semaphore(1), threading.Barrier(3)
+
+    def work():
+        with place:
+            pass
+        gate.wait()
+        together.wait()
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    gate.set()
+    for thread in threads:
+        thread.join()
+
+
+@pytest.mark.parametrize(("body", "expected"), [(producer_and_consumer, "a0bd74b075b5d180"), (all_at_the_barrier, "8c08b3e2c5cbd8da")])
+def test_schedules_of_standard_threads_are_the_same_on_every_python(body, expected):
+    digests = []
+    for seed in range(10):
+        with simsock.Simulation(seed=seed, strategy="random") as sim:
+            body()
+            digests.append(sim.digest)
+    assert len(set(digests)) > 5
+    assert blake2b("".join(digests).encode(), digest_size=8).hexdigest() == expected
