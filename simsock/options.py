@@ -75,13 +75,20 @@ class Options:
 
     @classmethod
     def from_keywords(cls, **options: Any) -> Options:
-        """As the constructor; worlds without any option share one object, because checking takes a twentieth of a small world's life."""
-        global _plain
-        if options:
-            return cls(**options)
-        if _plain is None:
-            _plain = cls()
-        return _plain
+        """As the constructor; worlds with the same plain options share one object, because checking takes a twentieth of a small world's life."""
+        key = []
+        for name, value in options.items():
+            kind = type(value)
+            if kind not in _PLAIN_TYPES:
+                return cls(**options)
+            key.append((name, kind, value))
+        known = tuple(key)
+        made = _made.get(known)
+        if made is None:
+            made = cls(**options)
+            if len(_made) < _MADE_MAX:
+                _made[known] = made
+        return made
 
     def as_dict(self) -> dict[str, Any]:
         """The plain form for tokens: what differs from the defaults. The scope is not part of it, nor is the limit of real time."""
@@ -125,7 +132,10 @@ class Options:
         return options
 
 
-_plain: Options | None = None
+_PLAIN_TYPES = frozenset((bool, int, float, str))
+"""Of values that cannot change, and that are the same thing wherever they are equal and of one type."""
+_MADE_MAX = 100
+_made: dict[tuple[tuple[str, type, Any], ...], Options] = {}
 _START_MAX = 253402300800
 """The year 10000: no calendar of Python's goes on."""
 _DEFAULTS = {"strategy": "fifo", "preempt": "calls", "chunks": "whole", "patch": True, "entropy": "tape"}

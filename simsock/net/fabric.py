@@ -138,11 +138,13 @@ class Fabric:
         if not isinstance(name, str) or not name or len(name) > 253 or name.split() != [name]:
             raise UsageError(f"host: expected a name without blanks, got {name!r}")
         found = self._checked(name, addresses) if addresses is not None else nth_address(len(self._hosts) + 1)
-        if addresses is None and any(ip in self._by_address for ip in found):
-            self._checked(name, found)
+        taken = self._by_address
+        for ip in found:
+            if ip in taken:  # somebody was given it
+                self._checked(name, found)
         host = self._hosts[name] = Host(self, name, found)
         for ip in found:
-            self._by_address[ip] = host
+            taken[ip] = host
         return host
 
     def _checked(self, name: str, addresses: Iterable[str]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 
 import simsock
-from simsock import BadToken, Link, Unsupported, UsageError
+from simsock import BadToken, Link, Simulation, Unsupported, UsageError
 
 
 class Strategy:
@@ -183,3 +183,19 @@ def test_a_token_with_options_that_make_no_sense_is_an_error(name, value):
 
     with pytest.raises((UsageError, BadToken)):
         simsock.Simulation(token=Token(3, {name: value}).encode())
+
+
+def test_equal_options_of_different_types_are_not_taken_for_each_other():
+    assert Simulation(max_steps=1000).options is Simulation(max_steps=1000).options
+    with pytest.raises(UsageError, match=r"max_steps: expected a whole number of steps from 1, got 1000\.0"):
+        Simulation(max_steps=1000.0)
+    assert Simulation(patch=True).options.patch
+    with pytest.raises(UsageError, match="patch: expected True or False, got 1"):
+        Simulation(patch=1)
+
+
+def test_a_changeable_option_is_read_anew():
+    sizes = [3]
+    first = Simulation(chunks=sizes).options
+    sizes.append(4)
+    assert Simulation(chunks=sizes).options.chunks == (3, 4) != first.chunks
