@@ -176,6 +176,10 @@ def _end(item: pytest.Item, error: BaseException | None) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    if call.excinfo is not None and "simsock.errors" in sys.modules:
+        from pytest_simsock.frames import hide_ours
+
+        hide_ours()
     report = yield
     stage = item.stash.get(STAGE, None)
     if stage is not None:

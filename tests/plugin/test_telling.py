@@ -302,3 +302,29 @@ def test_failures_under_xdist_say_the_same(project, command_in):
         assert result.stdout.str().count(f"- simsock: {title} -") == 4
     command = next(line for line in result.outlines if "--simsock-replay=" in line)
     project.run(*command_in(command)).assert_outcomes(failed=1)
+
+
+WAITS = """
+    def test_it(sim):
+        with sim.datagram() as inbox:
+            inbox.settimeout(3)
+            inbox.recv(10)  # nobody sends
+"""
+
+
+def test_a_traceback_ends_at_the_program_s_line_if_that_is_what_the_call_came_to(project):
+    project.write(WAITS)
+    text = project.failure().longreprtext
+    assert "inbox.recv(10)  # nobody sends" in text and "TimeoutError: timed out" in text
+    assert "_receiving.py" not in text
+    assert "_receiving.py" in project.failure("--full-trace").longreprtext
+
+
+def test_any_other_error_shows_every_frame(project):
+    project.write(
+        """
+        def test_it(sim):
+            sim.network.threading.Lock().acquire(timeout=object())
+        """
+    )
+    assert "simsock/stdlib/" in project.failure().longreprtext
