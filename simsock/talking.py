@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 from collections import deque
-from functools import cache
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +22,6 @@ from simsock.net.datagrams import PAYLOAD_BYTES_MAX, DatagramSocket
 from simsock.net.links import PERFECT, Wire
 from simsock.net.sockets import os_error
 from simsock.net.streams import StreamSocket
-from simsock.options import Options
 from simsock.simulation import Simulation
 
 if TYPE_CHECKING:
@@ -122,8 +120,7 @@ def talk(
         raise UsageError(f"talk: chunks={chunks!r}: a datagram arrives whole or not at all")
     if session.active is not None:
         return _talk(session.active, handler, client, server, chunks, half_close, client_address, timeout_ns)
-    sim = Simulation(seed=seed)
-    sim.options = _options(REAL_SECONDS_MAX)
+    sim = Simulation(seed=seed, max_real_time=REAL_SECONDS_MAX)
     try:
         with sim:
             assert sim._kernel is not None
@@ -132,11 +129,6 @@ def talk(
         overdue = TimeoutError(f"the handler computed for {REAL_SECONDS_MAX:g} s of real time without an end: {limit}")
         overdue.__cause__ = limit
         return Talk((), False, overdue, sim.now, ())
-
-
-@cache
-def _options(real_seconds: float) -> Options:
-    return Options(max_real_time=real_seconds)
 
 
 def _talk(kernel: Kernel, handler: Any, client: Any, server: Any, chunks: Any, half_close: bool, client_address: Any, timeout_ns: int) -> Talk:

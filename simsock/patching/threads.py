@@ -113,7 +113,8 @@ class _TaskThread(_REAL_DUMMY):  # type: ignore[misc]  # as above
 
     def __init__(self) -> None:
         kernel = session.active
-        if kernel is None or kernel.thread != _thread_get_ident():  # another OS thread, and what it always was
+        # Another OS thread is what it always was, and so is the first task, which goes on when the world has ended.
+        if kernel is None or kernel.thread != _thread_get_ident() or kernel.current is kernel.first:
             super().__init__()
             return
         counter = threading._counter  # type: ignore[attr-defined]  # likewise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import concurrent.futures
+import queue
 import signal
 import threading
 import time
@@ -283,3 +284,17 @@ def test_a_task_s_thread_can_be_joined(world):
         assert sim.now == 3 and found[0].is_alive()
         found[0].join()
         assert sim.now == 5 and not found[0].is_alive() and task.done
+
+
+def test_a_thread_that_threading_does_not_know_outlives_its_world(world):
+    said = queue.SimpleQueue()
+
+    def enter():
+        with world():
+            threading.current_thread()
+        me = threading.current_thread()
+        said.put((me.is_alive(), me.name.startswith("Dummy-")))
+        threading._active.pop(threading.get_ident(), None)
+
+    _thread.start_new_thread(enter, ())
+    assert said.get(timeout=30) == (True, True)
