@@ -20,7 +20,7 @@ _WHERE = {
     "simsock.net.netstat": "Netstat SocketEntry",
     "simsock.network": "Network RealNetwork use",
     "simsock.search": "Verdict check_determinism explore replay",
-    "simsock.simulation": "Simulation",
+    "simsock.world.simulation": "Simulation",
     "simsock.talking": "Datagram Talk talk",
 }
 _HOME = {name: module for module, names in _WHERE.items() for name in names.split()}
@@ -101,19 +101,19 @@ if TYPE_CHECKING:
     from simsock.net.netstat import Netstat, SocketEntry
     from simsock.network import Network, RealNetwork, use
     from simsock.search import Verdict, check_determinism, explore, replay
-    from simsock.simulation import Simulation
     from simsock.talking import Datagram, Talk, talk
+    from simsock.world.simulation import Simulation
 
 
 def __getattr__(name: str) -> Any:
     from importlib import import_module
 
-    from simsock.excuses import not_the_test_s_time
+    from simsock.hypothesis_time import not_counted
 
     home = f"simsock.{name}" if name in _MODULES else _HOME.get(name)
     if home is None:
         raise AttributeError(f"module 'simsock' has no attribute {name!r}")
-    with not_the_test_s_time():
+    with not_counted():
         module = import_module(home)
     if name in _MODULES:
         return module

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from simsock.report.files import Reports
     from simsock.scenario import Plan, Result
-    from simsock.scenario.again import Again
+    from simsock.scenario.repeating import Again
 
 OK, FAILED, BROKEN, INTERRUPTED = 0, 1, 2, 130
 TIMES_MAX = 1_000_000
@@ -301,7 +301,7 @@ def _facts(result: Result, command: str | None) -> dict[str, Any]:
 
 
 def _how_it_repeats(again: Again, repeats: bool) -> str:
-    from simsock.scenario.again import failure_place
+    from simsock.scenario.repeating import failure_place
 
     if not repeats or again.error is None:
         return f"NOT the same: {again.outcome_text()}"
@@ -320,7 +320,7 @@ def _replay_line(token: str, target: str | None, server: str | None) -> str:
 def replay_command(arguments: argparse.Namespace) -> int:
     """``simsock replay``."""
     from simsock.choices import Token
-    from simsock.scenario.again import without_server
+    from simsock.scenario.repeating import without_server
 
     text = sys.stdin.read() if arguments.token == "-" else arguments.token
     carried = Token.decode(text)
@@ -379,7 +379,7 @@ def target_from(named: str | None) -> str:
 
 def _replay(test: Any, token: str, scope: Any, times: int, other_server: str = "") -> int:
     from simsock.report.story import one_line
-    from simsock.scenario.again import failure_place, repeat
+    from simsock.scenario.repeating import failure_place, repeat
 
     try:
         again = repeat(test, token, scope=scope, times=times)
@@ -407,7 +407,7 @@ def _replay(test: Any, token: str, scope: Any, times: int, other_server: str = "
 
 def _program_part(trace: TracebackType | None) -> TracebackType | None:
     """A traceback from the first frame on that is not simsock's; all of it when there is none."""
-    from simsock.kernel.places import is_simsock
+    from simsock.kernel.program_lines import is_simsock
 
     first = trace
     while first is not None and is_simsock(first.tb_frame.f_code.co_filename):
@@ -478,7 +478,7 @@ def scenarios_command(arguments: argparse.Namespace) -> int:
 
 def profiles_command(arguments: argparse.Namespace) -> int:
     """``simsock profiles``."""
-    from simsock.net.profiles import profile_rows
+    from simsock.net.link.profiles import profile_rows
 
     rows = profile_rows()
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]

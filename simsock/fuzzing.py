@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 from simsock.errors import Deadlock, Fenced, LimitExceeded, RealTimeLimit, SimsockError, Unsupported, UsageError
 from simsock.kernel import session
 from simsock.kernel.units import Duration, duration_ns
-from simsock.options import Options
 from simsock.search.runner import Runner
 from simsock.talking import REAL_SECONDS_MAX, BareServer, Talk, talk
+from simsock.world.options import Options
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn, SearchStrategy
 
-    from simsock.simulation import Simulation
+    from simsock.world.simulation import Simulation
 
 STEPS_MAX = 200_000
 """Simulated calls in one world: a handler that has made so many for one request turns in circles."""

@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING, Any
 from simsock.errors import RealTimeLimit, Unsupported, UsageError
 from simsock.kernel import session
 from simsock.kernel.files import POLLIN
-from simsock.kernel.places import place_of
+from simsock.kernel.program_lines import place_of
 from simsock.kernel.units import Duration, duration_ns
 from simsock.net.addresses import AF_INET
 from simsock.net.chunks import check_chunks, make_cutter
 from simsock.net.datagrams import PAYLOAD_BYTES_MAX, DatagramSocket
-from simsock.net.links import PERFECT, Wire
+from simsock.net.link.settings import PERFECT
+from simsock.net.link.wire import Wire
 from simsock.net.sockets import os_error
-from simsock.net.streams import StreamSocket
-from simsock.simulation import Simulation
+from simsock.net.tcp.stream import StreamSocket
+from simsock.world.simulation import Simulation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from simsock.kernel import Kernel, Task
     from simsock.net import Fabric
     from simsock.net.addresses import Endpoint
-    from simsock.net.passing import Passed
+    from simsock.net.unix.ancillary import Passed
 
 SERVER_ADDRESS = ("10.0.0.1", 80)
 REAL_SECONDS_MAX = 10.0

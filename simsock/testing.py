@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from simsock.choices import Token
 from simsock.errors import ReplayMismatch, Unsupported, UsageError
-from simsock.expecting import note
 from simsock.kernel import Session
 from simsock.kernel.scope import make_scope
 from simsock.patching import make_patching
 from simsock.search.exploring import make_token
 from simsock.search.runner import source_file
-from simsock.simulation import Simulation
+from simsock.world.expecting import note
+from simsock.world.simulation import Simulation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 FLOORS = {
     "simsock.errors": 0,
-    "simsock.excuses": 0,
+    "simsock.hypothesis_time": 0,
     "simsock.choices": 1,
     "simsock.kernel": 2,
     "simsock.net": 3,
@@ -33,14 +33,7 @@ FLOORS = {
     "simsock.network": 5,
     "simsock.socketserver": 5,
     "simsock.patching": 6,
-    "simsock.options": 6,
-    "simsock.worldly": 6,
-    "simsock.expecting": 6,
-    "simsock.faults": 6,
-    "simsock.capturing": 6,
-    "simsock.observing": 6,
-    "simsock.simulation": 6,
-    "simsock.testbed": 6,
+    "simsock.world": 6,
     "simsock.search": 7,
     "simsock.oracles": 7,
     "simsock.clients": 7,
@@ -49,6 +42,7 @@ FLOORS = {
     "simsock.faker": 7,
     "simsock.fuzzing": 7,
     "simsock.testing": 7,
+    "simsock.simulation": 7,  # where world/simulation.py was: a name for those who import it
     "simsock.scenario": 7,
     "simsock.report": 7,
     "simsock.cli": 8,
@@ -65,18 +59,7 @@ FLOOR_OF_NEIGHBOURS = 7
 
 SIDEWAYS = {
     ("simsock.socketserver", "simsock.network"): "a server asks which network is in force",
-    ("simsock.simulation", "simsock.patching"): "a world puts the stand-ins in and takes them out",
-    ("simsock.simulation", "simsock.options"): "what a world is made of",
-    ("simsock.simulation", "simsock.worldly"): "what a world hands out",
-    ("simsock.simulation", "simsock.expecting"): "errors that a test expects of its world",
-    ("simsock.simulation", "simsock.faults"): "a world has methods that make things go wrong",
-    ("simsock.simulation", "simsock.observing"): "a world has methods that look at it",
-    ("simsock.simulation", "simsock.capturing"): "a world ends what it had captured",
-    ("simsock.observing", "simsock.capturing"): "a capture is one way to look",
-    ("simsock.observing", "simsock.worldly"): "hosts are named or handed over",
-    ("simsock.faults", "simsock.worldly"): "hosts are named or handed over",
-    ("simsock.testbed", "simsock.expecting"): "errors that a test expects of real servers",
-    ("simsock.testbed", "simsock.simulation"): "a testbed of the simulated kind is a face of a world",
+    ("simsock.world", "simsock.patching"): "a world puts the stand-ins in and takes them out",
     ("simsock.__main__", "simsock.cli"): "python -m simsock is the command",
 }
 
@@ -107,7 +90,7 @@ CLOCKS_AND_CHANCE = re.compile(
 """What below the doors decides nothing: real clocks, and chance that is not the tape's. ``random.Random(seed)`` is not chance."""
 
 CLOCKS_ALLOWED = {
-    ("simsock/excuses.py", "time.perf_counter"): "tells Hypothesis how long simsock itself took, and decides nothing",
+    ("simsock/hypothesis_time.py", "time.perf_counter"): "tells Hypothesis how long simsock itself took, and decides nothing",
     ("simsock/kernel/watchdog.py", "time.monotonic"): "breaks a run that blocks for real, and decides nothing else",
     ("simsock/kernel/watchdog.py", "time.sleep"): "its thread looks up now and then",
 }
@@ -472,7 +455,7 @@ def test_only_the_doors_may_import_the_facade(tmp_path, source):
 
 
 def test_the_facade_may_import_everything_as_long_as_the_upper_floors_come_late(tmp_path):
-    late = "from simsock.simulation import Simulation\ndef __getattr__(name):\n    from simsock.search import explore"
+    late = "from simsock.world.simulation import Simulation\ndef __getattr__(name):\n    from simsock.search import explore"
     eager = "from simsock.search import explore"
     assert told(imports_that_go_wrong(house(tmp_path, {"simsock/__init__.py": late}))) == ""
     assert "the facade loads simsock.search.explore eagerly" in told(imports_that_go_wrong(house(tmp_path, {"simsock/__init__.py": eager})))
@@ -498,10 +481,10 @@ def test_neighbours_on_the_seventh_floor_may_import_each_other_but_not_in_a_circ
 @pytest.mark.parametrize(
     ("path", "library"),
     [
-        ("simsock/simulation.py", "pytest"),
+        ("simsock/world/simulation.py", "pytest"),
         ("simsock/talking.py", "_pytest.fixtures"),
         ("simsock/stdlib/socket.py", "hypothesis"),
-        ("simsock/net/streams.py", "socket"),
+        ("simsock/net/tcp/stream.py", "socket"),
         ("simsock/kernel/files.py", "selectors"),
         ("simsock/choices/tape.py", "greenlet"),
     ],

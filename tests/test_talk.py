@@ -9,7 +9,7 @@ import pytest
 
 from simsock import Datagram, socketserver, talk
 from simsock.errors import Unsupported, UsageError
-from simsock.simulation import Simulation
+from simsock.world.simulation import Simulation
 
 
 class Upper(socketserver.StreamRequestHandler):

@@ -13,8 +13,8 @@ import pytest
 from pytest_simsock.configuring import CHOSEN
 
 if TYPE_CHECKING:
-    from simsock.simulation import Simulation
-    from simsock.testbed import Testbed
+    from simsock.world.simulation import Simulation
+    from simsock.world.testbed import Testbed
 
 
 @pytest.fixture

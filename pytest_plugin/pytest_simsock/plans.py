@@ -15,10 +15,10 @@ import pytest
 from pytest_simsock.configuring import CHOSEN
 from simsock.kernel import Session
 from simsock.kernel.scope import make_scope
-from simsock.options import Options
 from simsock.patching import make_patching
 from simsock.search.exploring import MAX_STEPS, MAX_TIME
 from simsock.search.runner import COLLECT_EVERY, source_file
+from simsock.world.options import Options
 
 if TYPE_CHECKING:
     from pytest_simsock.marking import Settings

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from simsock.simulation import Simulation
+    from simsock.world.simulation import Simulation
 
 current: Turns | None = None
 """Of the patched world of the test that is being run."""

@@ -27,12 +27,12 @@ from pytest_simsock.turns import Turns
 from simsock.errors import Deadlock, ReplayMismatch, SimsockError, Unsupported
 from simsock.kernel import session
 from simsock.kernel.launcher import _body
-from simsock.kernel.places import is_library, is_simsock, short_path
-from simsock.kernel.report import task_table
+from simsock.kernel.program_lines import is_library, is_simsock, short_path
+from simsock.kernel.task_table import task_table
 from simsock.net.netstat import netstat
 from simsock.search.exploring import nth_seed
-from simsock.simulation import Simulation
-from simsock.testbed import RealTestbed, SimTestbed
+from simsock.world.simulation import Simulation
+from simsock.world.testbed import RealTestbed, SimTestbed
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -21,7 +21,7 @@ from greenlet import getcurrent
 
 from simsock.errors import Deadlock, LimitExceeded, RealTimeLimit, StepLimit, TaskCancelled, TaskKilled, TimeLimit, WorldEnded
 from simsock.kernel.files import Process
-from simsock.kernel.places import place_of_current
+from simsock.kernel.program_lines import place_of_current
 from simsock.kernel.records import Log
 from simsock.kernel.task import Task
 from simsock.kernel.teardown import refuse, refuse_loop
@@ -81,15 +81,13 @@ class Kernel:
         "_serial",
         "abandoned",
         "alarm",
+        "asks_strategy",
         "atomic",
-        "carry",
         "choose",
         "current",
-        "eager",
         "ended",
         "ending",
         "errors",
-        "fate",
         "files",
         "finalized",
         "first",
@@ -99,6 +97,7 @@ class Kernel:
         "now",
         "on_deviation",
         "on_line",
+        "pending_signal",
         "preemption",
         "process",
         "runq",
@@ -108,6 +107,7 @@ class Kernel:
         "tape",
         "tasks",
         "thread",
+        "thread_state",
         "timers",
         "wakes",
     )
@@ -119,7 +119,7 @@ class Kernel:
         self.now = 0
         self.steps = 0
         self.switches = 0
-        self.eager = choose is not None
+        self.asks_strategy = choose is not None
         self.alarm = min(CHECK_EVERY, limits.steps)
         self.atomic = 0
         self.log = Log(keep_records)
@@ -136,13 +136,13 @@ class Kernel:
         self.on_deviation: Callable[[Task, int, Task | None], object] | None = None
         self.on_line: Callable[[Task, Any, int], object] | None = None
         """With ``on_deviation``: told of every line (or instruction) that a task is about to run."""
-        self.carry: Any = None
+        self.thread_state: Any = None
         """What Python keeps for an OS thread and belongs to a task: ``save()`` before a switch, ``restore(saved)`` after it, ``begin()`` in a new
         task; None when there is nothing of that kind."""
         self.ending = False
         self.ended = False
         self.abandoned: list[Task] = []
-        self.fate: BaseException | None = None
+        self.pending_signal: BaseException | None = None
         """What a signal wants raised, and could not while the kernel itself was at work: the next point or park does it."""
         self.wakes = 0
         self.preemption: Any = None
@@ -268,7 +268,7 @@ class Kernel:
         self.steps = steps = self.steps + 1
         if steps >= self.alarm:
             self._alarm()
-        if self.eager:
+        if self.asks_strategy:
             if self.runq:
                 self.consider()
             else:
@@ -303,10 +303,10 @@ class Kernel:
         runq.append(task)
         self.switches += 1
         self.current = nxt
-        if self.carry is None:
+        if self.thread_state is None:
             nxt.greenlet.switch(nxt)
         else:
-            self.carry.switch(nxt)
+            self.thread_state.switch(nxt)
         if task.pending is not None:
             self._raise_pending(task)
 
@@ -455,10 +455,10 @@ class Kernel:
         if nxt is not task:
             self.switches += 1
             self.current = nxt
-            if self.carry is None:
+            if self.thread_state is None:
                 nxt.greenlet.switch(nxt)
             else:
-                self.carry.switch(nxt)
+                self.thread_state.switch(nxt)
         if task.pending is not None:
             self._raise_pending(task)
 
@@ -468,7 +468,7 @@ class Kernel:
         while not runq:
             if not self._stir():
                 self._fail_first(self._deadlock())
-        if self.eager:
+        if self.asks_strategy:
             index = task.points
             task.points = index + 1
             count = len(runq)
@@ -529,7 +529,7 @@ class Kernel:
         return Deadlock(f"deadlock: no task can run and no timer is left\n{self._table()}", report=self._table())
 
     def _table(self) -> str:
-        from simsock.kernel.report import task_table
+        from simsock.kernel.task_table import task_table
 
         return task_table(self)
 
@@ -546,7 +546,7 @@ class Kernel:
 
     def strategy_failed(self, error: BaseException, preempting: bool) -> int:
         """The strategy raised: it is not asked again. Returns the pick by which the first task runs next and hears of it."""
-        self.eager = False
+        self.asks_strategy = False
         if preempting and self.current is self.first:
             raise error
         self._fail_first(error)
@@ -605,8 +605,8 @@ class Kernel:
             self.preemption.rearm()
         if self.finalized:
             self._drain()
-        if self.fate is not None:
-            error, self.fate = self.fate, None
+        if self.pending_signal is not None:
+            error, self.pending_signal = self.pending_signal, None
             return error
         steps = self.steps
         if steps >= self._limit_at:
@@ -649,18 +649,18 @@ class Kernel:
         """A signal arrived in the world's thread: stop the current task where it stands.
 
         ``inside``: it stands in the kernel or below a stand-in, whose tables may be half written. Then the next point does it; if none
-        comes, the second signal finds ``fate`` still there and does not wait any longer.
+        comes, the second signal finds ``pending_signal`` still there and does not wait any longer.
         """
         if self.ending:
             if not isinstance(error, RealTimeLimit):
-                self.fate = error  # raised by whoever ends the world, when it has ended
+                self.pending_signal = error  # raised by whoever ends the world, when it has ended
             if not inside and self.current is not self.first:
                 refuse_loop(self)
-        elif inside and self.fate is None:
-            self.fate = error
+        elif inside and self.pending_signal is None:
+            self.pending_signal = error
             self.alarm = 0
         else:
-            self.fate = None
+            self.pending_signal = None
             self.fatal(error)
 
     def real_time_error(self, place: str) -> RealTimeLimit:

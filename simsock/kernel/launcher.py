@@ -95,8 +95,8 @@ def _launch() -> None:
 def _body(task: Task) -> Task | None:
     kernel = task.kernel
     try:
-        if kernel.carry is not None:
-            kernel.carry.begin()
+        if kernel.thread_state is not None:
+            kernel.thread_state.begin()
         if task.pending is not None:
             kernel._raise_pending(task)
         task.value = task.fn(*task.args, **task.kwargs)  # type: ignore[misc]  # only the first task has no function

@@ -84,7 +84,7 @@ class Preemption:
         kernel.steps = steps = kernel.steps + 1
         if steps >= kernel.alarm:
             self._outside(kernel._alarm)
-        if kernel.eager:
+        if kernel.asks_strategy:
             index = task.points
             runq = kernel.runq
             if runq:

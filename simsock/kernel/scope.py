@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from simsock.errors import UsageError
-from simsock.kernel.places import PACKAGE, is_library, is_simsock
+from simsock.kernel.program_lines import PACKAGE, is_library, is_simsock
 
 _FRAMEWORK = PACKAGE + "socketserver"
 _MARKS = ("pyproject.toml", "setup.py", "setup.cfg", ".git", ".hg", "tox.ini")

@@ -15,7 +15,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from simsock.errors import UsageError
-from simsock.kernel import measuring
+from simsock.kernel import coverage_check
 from simsock.kernel.launcher import borrow_launcher, return_launcher
 from simsock.kernel.preempt import Preemption, make_preemption
 from simsock.kernel.scope import Scope
@@ -92,7 +92,7 @@ class Session:
 
     def __enter__(self) -> Session:
         if sys.gettrace() is not None:
-            measuring.check(self.preemption.granularity if self.preemption is not None else "calls")
+            coverage_check.check(self.preemption.granularity if self.preemption is not None else "calls")
         if self.preemption is not None:
             self.preemption.start()
         self.launcher = borrow_launcher()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from greenlet import getcurrent
 
 from simsock.errors import TaskKilled, TaskWillNotEnd
-from simsock.kernel.places import is_simsock, place_of
+from simsock.kernel.program_lines import is_simsock, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -23,7 +23,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from simsock.errors import RealTimeLimit, TaskKilled
-from simsock.kernel.places import PACKAGE, is_library, is_simsock, place_text, program_frame
+from simsock.kernel.program_lines import PACKAGE, is_library, is_simsock, place_text, program_frame
 
 if TYPE_CHECKING:
     from simsock.kernel.core import Kernel
@@ -141,10 +141,10 @@ class Watchdog:
                 idle = 0.0
                 self._deadline = _monotonic() + min(max(_LOOK_EVERY_S, kernel.limits.real_seconds / 10), 1.0)
                 self._break(kernel)
-            elif fate is not None and kernel.fate is fate and not kernel.ending:
+            elif fate is not None and kernel.pending_signal is fate and not kernel.ending:
                 self._break(kernel)  # it was to be raised at the next point, and there was none since
             else:
-                fate = kernel.fate
+                fate = kernel.pending_signal
             kernel = None
             time_sleep(_LOOK_EVERY_S)
 
@@ -159,11 +159,11 @@ class Watchdog:
                 _raise_in(kernel.thread, TaskKilled)
             return
         error = _overdue(kernel, place_text(program_frame(frame)))
-        if inside and kernel.fate is None:
-            kernel.fate = error()  # type: ignore[call-arg]  # see Overdue
+        if inside and kernel.pending_signal is None:
+            kernel.pending_signal = error()  # type: ignore[call-arg]  # see Overdue
             kernel.alarm = 0
         else:
-            kernel.fate = None
+            kernel.pending_signal = None
             _raise_in(kernel.thread, error)
 
     # -- the signals, in the world's thread ------------------------------------------------------------------------------------------
@@ -172,7 +172,7 @@ class Watchdog:
         kernel = self._guarded
         if kernel is None:
             return
-        error = kernel.fate if kernel.fate is not None else kernel.real_time_error(place_text(program_frame(frame)))
+        error = kernel.pending_signal if kernel.pending_signal is not None else kernel.real_time_error(place_text(program_frame(frame)))
         self._interrupt(kernel, error, frame)
 
     def _on_interrupt(self, number: int, frame: FrameType | None) -> None:

@@ -20,9 +20,9 @@ from simsock.net.tap import Frame
 
 if TYPE_CHECKING:
     from simsock.net.fabric import Fabric, Host
-    from simsock.net.links import Wire
-    from simsock.net.passing import Passed
+    from simsock.net.link.wire import Wire
     from simsock.net.ports import PortTable
+    from simsock.net.unix.ancillary import Passed
 
 SOCK_DGRAM = 2
 BUFFERS = (212_992, 212_992)

@@ -14,17 +14,18 @@ from simsock.errors import UsageError
 from simsock.net.addresses import AF_INET, AF_INET6, LOOPBACK_V4, LOOPBACK_V6, Endpoint, canonical, is_any, is_loopback, is_v6, nth_address, unmapped
 from simsock.net.chunks import make_cutter
 from simsock.net.datagrams import DatagramSocket
-from simsock.net.links import PERFECT, Link, Wire
-from simsock.net.listeners import Attempt
-from simsock.net.partitions import Interference
+from simsock.net.link.partitions import Interference
+from simsock.net.link.profiles import Hostile
+from simsock.net.link.settings import PERFECT, Link
+from simsock.net.link.wire import Wire
 from simsock.net.ports import PortTable
-from simsock.net.profiles import Hostile
 from simsock.net.resolver import Resolver
 from simsock.net.sockets import Socket, os_error
-from simsock.net.streams import SOCK_STREAM, StreamSocket
-from simsock.net.unix import UnixNames, UnixSocket
-from simsock.net.unix_datagrams import SOCK_DGRAM, UnixDatagram
-from simsock.net.unix_streams import SOCK_SEQPACKET, UnixPackets, UnixStream
+from simsock.net.tcp.handshake import Attempt
+from simsock.net.tcp.stream import SOCK_STREAM, StreamSocket
+from simsock.net.unix.common import UnixNames, UnixSocket
+from simsock.net.unix.connections import SOCK_SEQPACKET, UnixPackets, UnixStream
+from simsock.net.unix.datagrams import SOCK_DGRAM, UnixDatagram
 
 if TYPE_CHECKING:
     from simsock.kernel import Kernel

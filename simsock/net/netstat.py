@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from simsock.net.addresses import Endpoint, format_endpoint
 from simsock.net.datagrams import DatagramSocket
 from simsock.net.sockets import Socket
-from simsock.net.streams import CONNECTED, CONNECTING, StreamSocket
-from simsock.net.tcp_sending import Sender
-from simsock.net.unix import LISTENING, UnixSocket
+from simsock.net.states import CONNECTED, CONNECTING, LISTENING
+from simsock.net.tcp.sender import Sender
+from simsock.net.tcp.stream import StreamSocket
+from simsock.net.unix.common import UnixSocket
 
 if TYPE_CHECKING:
     from simsock.kernel import Kernel

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from simsock.errors import Unsupported
 from simsock.kernel.files import OpenFile
 from simsock.net.addresses import AF_INET6, ANY_V4, ANY_V6, Endpoint, is_any, is_group
-from simsock.net.passing import NOBODY, Passed
+from simsock.net.unix.ancillary import NOBODY, Passed
 
 if TYPE_CHECKING:
     from simsock.kernel.task import Task

@@ -3,7 +3,7 @@
 PYTEST_DONT_REWRITE
 
 Owns the reading of a packet's header fields off the sockets (over a perfect link there is no packet), and when each side sees it. Does not
-know files. Streams come by in ``tcp_segments.carry`` or, over a perfect way, where bytes are handed over; datagrams in
+know files. Streams come by in ``tcp.segments.carry`` or, over a perfect way, where bytes are handed over; datagrams in
 ``DatagramSocket.send``. Laws: a world without a tap pays one look at ``fabric.tap``; one with a tap runs exactly as one without.
 """
 
@@ -12,15 +12,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
-from simsock.net.tcp_segments import ACK, FIN, PSH, RST, SYN, segment_bytes_max
+from simsock.net.tcp.segments import ACK, FIN, PSH, RST, SYN, segment_bytes_max
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from simsock.net.addresses import Endpoint
     from simsock.net.fabric import Fabric
-    from simsock.net.links import Wire
-    from simsock.net.streams import StreamSocket
+    from simsock.net.link.wire import Wire
+    from simsock.net.tcp.stream import StreamSocket
 
 CONNECTING = "connecting"
 NOWHERE = ("0.0.0.0", 0)

@@ -12,14 +12,14 @@ from types import ModuleType
 from typing import Any
 
 from simsock.errors import UsageError
-from simsock.excuses import not_the_test_s_time
+from simsock.hypothesis_time import not_counted
 from simsock.kernel import Kernel
-from simsock.patching import clocks, fence, imports, sockets, table, thirds
-from simsock.patching.carry import Carrier
+from simsock.patching import clocks, fence, foreign, imports, pairs, sockets
+from simsock.patching.captured import Holds
 from simsock.patching.chance import Chance
-from simsock.patching.holds import Holds
 from simsock.patching.locks import Kind
-from simsock.patching.slots import Names
+from simsock.patching.module_names import Names
+from simsock.patching.task_locals import Carrier
 from simsock.patching.threads import Registry
 
 _known: tuple[Names, Holds] | None = None
@@ -30,8 +30,8 @@ def known() -> tuple[Names, Holds]:
     """What this process is known to hold."""
     global _known
     if _known is None:
-        pairs = {id(original): (original, replacement) for original, replacement in table.make_pairs()}
-        _known = Names(pairs), Holds(pairs)
+        replacements = {id(original): (original, replacement) for original, replacement in pairs.make_pairs()}
+        _known = Names(replacements), Holds(replacements)
     return _known
 
 
@@ -58,7 +58,7 @@ class Patching:
 
     def prepare(self) -> None:
         """Look where things are held. Before garbage collection is told to pass over everything: what it passes over cannot be searched."""
-        with not_the_test_s_time():
+        with not_counted():
             names, holds = known()
             self._places, changed = names.places()
             holds.refresh(changed)
@@ -106,7 +106,7 @@ class Patching:
         sockets.enter(kernel)
         self._registry.enter()
         self._chance.enter(kernel, kernel.state["seed"])
-        thirds.enter(kernel)
+        foreign.enter(kernel)
         self._carrier.enter(kernel)
         fence.put_up(kernel)
 
@@ -135,7 +135,7 @@ class Patching:
     def leave(self) -> None:
         """The world is over."""
         fence.take_down()
-        thirds.leave()
+        foreign.leave()
         self._carrier.leave()
         self._chance.leave()
         self._registry.leave()

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from simsock.errors import UsageError
 from simsock.kernel import session
-from simsock.patching import heap, holds
+from simsock.patching import captured, heap
 
 
 class Captured(NamedTuple):
@@ -36,10 +36,10 @@ def _search() -> tuple[list[heap.Finding], list[Any], dict[int, Any]]:
     from simsock.patching import known
 
     pairs = known()[1].pairs
-    targets, types = holds.interesting(gc.get_objects())
+    targets, types = captured.interesting(gc.get_objects())
     targets += [original for original, _ in pairs.values()]
     findings = heap.search(targets, types)
-    return findings, [target for target in targets if type(target) in holds.LOCKS], pairs
+    return findings, [target for target in targets if type(target) in captured.LOCKS], pairs
 
 
 def find_captured() -> list[Captured]:
@@ -48,7 +48,7 @@ def find_captured() -> list[Captured]:
     found = set()
     for finding in findings:
         target = finding.target
-        if id(target) not in pairs or finding.harness or (finding.spot is not None and holds.is_module_name(finding.spot)):
+        if id(target) not in pairs or finding.harness or (finding.spot is not None and captured.is_module_name(finding.spot)):
             continue
         if finding.spot is None and (type(target) not in (BuiltinFunctionType, FunctionType) or finding.place.startswith(("tuple", "simsock."))):
             continue  # the bases of classes; tables of ours
@@ -62,7 +62,7 @@ def find_foreign_locks() -> list[ForeignLock]:
     found = []
     for lock in real:
         about = [finding for finding in findings if finding.target is lock]
-        if any(finding.harness or finding.place.rpartition(".")[2] in holds.KEPT for finding in about):
+        if any(finding.harness or finding.place.rpartition(".")[2] in captured.KEPT for finding in about):
             continue
         if any(finding.spot is not None or finding.place == "deque" for finding in about):
             continue  # a deque: those who wait at a Condition, in another OS thread

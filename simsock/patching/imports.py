@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 from simsock.kernel import session
 from simsock.patching import fence
-from simsock.patching.slots import is_harness
+from simsock.patching.module_names import is_harness
 
 if TYPE_CHECKING:
-    from simsock.patching.slots import Names
+    from simsock.patching.module_names import Names
 
 bootstrap: Any = import_module("importlib._bootstrap")
 _original: Any = bootstrap._find_and_load

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from simsock.errors import Deadlock
 from simsock.kernel import session
 from simsock.patching.bookkeeping import is_bookkeeping
-from simsock.patching.slots import is_harness
+from simsock.patching.module_names import is_harness
 from simsock.stdlib._locks import _limit
 from simsock.stdlib._waiting import Line, granted, in_vain, looked, number
 
@@ -214,7 +214,7 @@ class Lock(_Hybrid, metaclass=Kind):
         ns = -1 if blocking and timeout == -1 else _limit(blocking, timeout)
         if kernel.ending:
             return self._grant(kernel, ns)
-        if kernel.eager and is_bookkeeping(sys._getframe(1), _OWN):
+        if kernel.asks_strategy and is_bookkeeping(sys._getframe(1), _OWN):
             kernel.step()
         else:
             kernel.point()
@@ -267,7 +267,7 @@ class Lock(_Hybrid, metaclass=Kind):
                 self.holder = None
                 self._free()
             return
-        if kernel.eager and is_bookkeeping(sys._getframe(1), _OWN, releasing=True):
+        if kernel.asks_strategy and is_bookkeeping(sys._getframe(1), _OWN, releasing=True):
             kernel.step()
         else:
             kernel.point()
@@ -291,7 +291,7 @@ class Lock(_Hybrid, metaclass=Kind):
         taken = bool(self._real.locked())
         if kernel is None or kernel.thread != get_ident() or kernel.ending:
             return taken and not (self.holder is not None and self.holder.kernel.ended)
-        if kernel.eager and is_bookkeeping(sys._getframe(1), _OWN):
+        if kernel.asks_strategy and is_bookkeeping(sys._getframe(1), _OWN):
             return taken
         kernel.point()
         taken = bool(self._real.locked())
@@ -329,7 +329,7 @@ class RLock(_Hybrid, metaclass=Kind):
         if kernel.ending:
             granted(kernel)
         else:
-            if kernel.eager and is_bookkeeping(sys._getframe(1), _OWN):
+            if kernel.asks_strategy and is_bookkeeping(sys._getframe(1), _OWN):
                 kernel.step()
             else:
                 kernel.point()
@@ -375,7 +375,7 @@ class RLock(_Hybrid, metaclass=Kind):
             granted(kernel)
             if self.holder is not kernel.current:
                 return
-        elif kernel.eager and is_bookkeeping(sys._getframe(1), _OWN, releasing=True):
+        elif kernel.asks_strategy and is_bookkeeping(sys._getframe(1), _OWN, releasing=True):
             kernel.step()
         else:
             kernel.point()

@@ -15,9 +15,9 @@ from typing import Any
 from simsock.errors import RealTimeLimit, TaskKilled
 from simsock.kernel import Kernel, Task, session
 from simsock.kernel.task import is_task_ident
-from simsock.patching import locks, order, queues
+from simsock.patching import locks, queues, thread_hashes
 from simsock.patching.guards import guarded
-from simsock.patching.slots import is_harness
+from simsock.patching.module_names import is_harness
 
 _NATIVE_FIRST = 10_000
 _thread_get_ident = _thread.get_ident
@@ -263,8 +263,8 @@ class Registry:
         """A world begins in this thread."""
         self._limbo = dict(threading._limbo)  # type: ignore[attr-defined]  # the registry of Lib/threading.py
         self._dangling = threading._dangling  # type: ignore[attr-defined]  # likewise
-        order.install()
-        threading._dangling = order.Dangling(self._dangling)  # type: ignore[attr-defined]  # likewise
+        thread_hashes.install()
+        threading._dangling = thread_hashes.Dangling(self._dangling)  # type: ignore[attr-defined]  # likewise
         if sys.version_info < (3, 13):
             self._shutdown = threading._shutdown_locks, threading._shutdown_locks_lock  # type: ignore[attr-defined]  # likewise
             threading._shutdown_locks, threading._shutdown_locks_lock = _Ordered(), locks.fresh("of threading")  # type: ignore[attr-defined]  # likewise
@@ -286,7 +286,7 @@ class Registry:
             return
         active, limbo, threads = threading._active, threading._limbo, vars(threading)  # type: ignore[attr-defined]  # see enter
         tasks = {ident: active.pop(ident) for ident in list(active) if is_task_ident(ident)}
-        starting = {thread: limbo.pop(thread) for thread in list(limbo) if thread not in self._limbo and order.born_in_world(thread)}
+        starting = {thread: limbo.pop(thread) for thread in list(limbo) if thread not in self._limbo and thread_hashes.born_in_world(thread)}
         hook = threading.excepthook
         pools = sys.modules.get("concurrent.futures.thread")
         pool_counter = pools.ThreadPoolExecutor._counter if pools and self._pool_counter is not None else None
@@ -325,7 +325,7 @@ class Registry:
         for ident in list(active):
             if is_task_ident(ident):
                 del active[ident]
-        for thread in [thread for thread in list(limbo) if thread not in self._limbo and order.born_in_world(thread)]:
+        for thread in [thread for thread in list(limbo) if thread not in self._limbo and thread_hashes.born_in_world(thread)]:
             limbo.pop(thread, None)
         threading._dangling = self._dangling  # type: ignore[attr-defined]  # see enter
         if sys.version_info < (3, 13):

@@ -15,8 +15,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from simsock.kernel.places import PACKAGE, is_library, is_simsock
-from simsock.report.deeds import Deeds
+from simsock.kernel.program_lines import PACKAGE, is_library, is_simsock
+from simsock.report.silent_causes import Deeds
 
 if TYPE_CHECKING:
     from types import CodeType, FrameType
@@ -229,7 +229,7 @@ def _holding(task: Task) -> str:
     return f"{{{task.path}}} waits for {describe() if describe is not None else type(task.on).__name__}, held by {{{holder.path}}}"
 
 
-_OURS = tuple(PACKAGE + part for part in ("kernel" + os.sep, "net" + os.sep, "stdlib" + os.sep, "report" + os.sep, "simulation.py", "worldly.py", "faults.py"))
+_OURS = tuple(PACKAGE + part for part in ("kernel" + os.sep, "net" + os.sep, "stdlib" + os.sep, "report" + os.sep, "world" + os.sep))
 _WORLD_BOTTOM = PACKAGE + os.path.join("search", "runner.py")
 
 

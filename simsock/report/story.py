@@ -10,11 +10,11 @@ import os
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from simsock.kernel.places import short_path
+from simsock.kernel.program_lines import short_path
 from simsock.kernel.units import NS
-from simsock.net.distributions import offset_ns
-from simsock.net.links import PERFECT
-from simsock.net.profiles import hostile_words
+from simsock.net.link.distributions import offset_ns
+from simsock.net.link.profiles import hostile_words
+from simsock.net.link.settings import PERFECT
 from simsock.report.columns import columns
 from simsock.report.listening import FAULT, Event, Listener, Pick, Place
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from simsock.choices import Deviation
     from simsock.kernel import Kernel
     from simsock.net import Link
-    from simsock.simulation import Simulation
+    from simsock.world.simulation import Simulation
 
 STEPS_TOLD_MAX = 40
 

@@ -20,8 +20,8 @@ from simsock.errors import ScenarioError, Unsupported, UsageError
 from simsock.kernel.units import NS, duration_ns
 from simsock.scenario.naming import hosts_of, title_of
 from simsock.scenario.schema import Plan, condition_of, options_of
-from simsock.simulation import Simulation
-from simsock.worldly import Host
+from simsock.world.hosts import Host
+from simsock.world.simulation import Simulation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -17,7 +17,7 @@ from simsock.kernel import units
 from simsock.kernel.units import duration_ns
 from simsock.net import Link
 from simsock.net.addresses import canonical, is_any, is_loopback
-from simsock.options import Options
+from simsock.world.options import Options
 
 REFERENCE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 """``module:name``, both possibly dotted."""

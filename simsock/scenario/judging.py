@@ -9,17 +9,17 @@ from __future__ import annotations
 import builtins
 from typing import TYPE_CHECKING, Any
 
-from simsock.expecting import Expectation
 from simsock.kernel.units import NS, duration_ns
 from simsock.report.story import one_line
 from simsock.search.verdict import FAILS, HOLDS, INCONCLUSIVE
+from simsock.world.expecting import Expectation
 
 if TYPE_CHECKING:
     from simsock.clients import Outcome, Report
     from simsock.kernel import Kernel, Task
     from simsock.scenario.schema import Plan
     from simsock.search import Verdict
-    from simsock.simulation import Simulation
+    from simsock.world.simulation import Simulation
 
 SHOWN_MAX = 5
 

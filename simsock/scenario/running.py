@@ -18,9 +18,9 @@ from simsock.clients.tally import Tally
 from simsock.kernel.scope import project_root
 from simsock.net.addresses import AF_INET6
 from simsock.scenario.acting import Stage, missing_actions
-from simsock.scenario.again import capture, repeat, with_server
 from simsock.scenario.judging import Judge, messages, unlike
 from simsock.scenario.loading import Cast, neighbours, takes
+from simsock.scenario.repeating import capture, repeat, with_server
 from simsock.scenario.schema import Plan, condition_of, read
 from simsock.search import Verdict, explore
 from simsock.search.verdict import FAILS
@@ -28,8 +28,8 @@ from simsock.search.verdict import FAILS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from simsock.scenario.again import Again
-    from simsock.simulation import Simulation
+    from simsock.scenario.repeating import Again
+    from simsock.world.simulation import Simulation
 
 RECV_BYTES = 65_536
 

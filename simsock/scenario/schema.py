@@ -23,8 +23,8 @@ from simsock.errors import ScenarioError, SimsockError
 from simsock.kernel.preempt import GRANULARITIES
 from simsock.kernel.strategies import NAMES as STRATEGIES
 from simsock.net import Link
-from simsock.net.links import _ARGUMENTS as IMPAIRMENTS
-from simsock.net.profiles import changed
+from simsock.net.link.profiles import changed
+from simsock.net.link.settings import ARGUMENTS as IMPAIRMENTS
 from simsock.net.resolver import FAILURES
 from simsock.scenario import checks
 from simsock.scenario.checks import REFERENCE

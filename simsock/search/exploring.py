@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from simsock.choices import Token, shrink
 from simsock.errors import BadToken, Nondeterminism, ReplayMismatch, UsageError
-from simsock.options import MAX_REAL_TIME, Options
 from simsock.search.runner import Outcome, Runner
 from simsock.search.verdict import FAILS, INCONCLUSIVE, Verdict
+from simsock.world.options import MAX_REAL_TIME, Options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from simsock.simulation import Simulation
+    from simsock.world.simulation import Simulation
 
 MAX_STEPS = 200_000
 MAX_TIME = "1d"

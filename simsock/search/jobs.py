@@ -14,7 +14,7 @@ from multiprocessing import get_context
 from typing import Any
 
 from simsock.errors import UsageError
-from simsock.options import Options
+from simsock.world.options import Options
 
 BATCH = 200
 """Schedules that one process tries before it reports."""

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simsock.errors import Deadlock, LimitExceeded, ScenarioError, UsageError
 from simsock.kernel import Session, session
-from simsock.kernel.places import is_library, is_simsock
+from simsock.kernel.program_lines import is_library, is_simsock
 from simsock.kernel.scope import make_scope
 from simsock.patching import make_patching
-from simsock.simulation import Simulation
+from simsock.world.simulation import Simulation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from simsock.choices import Deviation
-    from simsock.options import Options
+    from simsock.world.options import Options
 
 Test = "Callable[[Simulation], object]"
 

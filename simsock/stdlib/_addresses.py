@@ -10,7 +10,7 @@ import os
 from typing import Any
 
 from simsock.net.addresses import AF_INET, AF_INET6, AF_UNIX, ANY_V4, ANY_V6, Endpoint, mapped, unmapped
-from simsock.net.unix import NAME_BYTES_MAX, UnixSocket
+from simsock.net.unix.common import NAME_BYTES_MAX, UnixSocket
 from simsock.stdlib._buffers import bytes_view
 from simsock.stdlib._names import resolve
 

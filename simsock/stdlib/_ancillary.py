@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from simsock.errors import Unsupported
 from simsock.net.addresses import AF_UNIX
-from simsock.net.passing import DESCRIPTORS_MAX, Passed, own_credentials
 from simsock.net.sockets import SOL_SOCKET, os_error
+from simsock.net.unix.ancillary import DESCRIPTORS_MAX, Passed, own_credentials
 from simsock.stdlib._buffers import bytes_view
 
 if TYPE_CHECKING:

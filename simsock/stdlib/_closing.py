@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simsock.net.streams import StreamSocket
+from simsock.net.tcp.stream import StreamSocket
 
 if TYPE_CHECKING:
     from simsock.kernel import Kernel

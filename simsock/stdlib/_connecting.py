@@ -12,12 +12,13 @@ import errno
 import socket as _real
 from typing import Any
 
-from simsock.net import listeners
 from simsock.net.datagrams import DatagramSocket
 from simsock.net.sockets import os_error
-from simsock.net.streams import CLOSED, CONNECTED, CONNECTING, FAILED, NEW, StreamSocket
-from simsock.net.unix import UnixSocket
-from simsock.net.unix_streams import UnixConnection
+from simsock.net.states import CLOSED, CONNECTED, CONNECTING, FAILED, NEW
+from simsock.net.tcp import handshake
+from simsock.net.tcp.stream import StreamSocket
+from simsock.net.unix.common import UnixSocket
+from simsock.net.unix.connections import UnixConnection
 from simsock.stdlib._addresses import endpoint, own_address, peer_address, unix_name
 from simsock.stdlib._buffers import c_int
 from simsock.stdlib._errors import timed_out
@@ -46,7 +47,7 @@ class Connecting(SocketBase):
         backlog = c_int(backlog)
         file = self._file()
         if isinstance(file, StreamSocket):
-            listeners.listen(file, backlog)
+            handshake.listen(file, backlog)
         elif isinstance(file, UnixConnection):
             file.listen(backlog)
         else:

@@ -18,7 +18,8 @@ from zlib import crc32
 from simsock.errors import Unsupported
 from simsock.net.addresses import AF_UNIX
 from simsock.net.sockets import os_error
-from simsock.net.streams import CONNECTED, StreamSocket
+from simsock.net.states import CONNECTED
+from simsock.net.tcp.stream import StreamSocket
 from simsock.stdlib import _ancillary
 from simsock.stdlib._addresses import target as target_of
 from simsock.stdlib._buffers import bytes_view, c_int
@@ -26,7 +27,7 @@ from simsock.stdlib._errors import timed_out
 from simsock.stdlib._socketbase import MSG_DONTWAIT, MSG_KNOWN_SENDING, MSG_MORE, MSG_OOB, SocketBase
 
 if TYPE_CHECKING:
-    from simsock.net.passing import Passed
+    from simsock.net.unix.ancillary import Passed
 
 _BUFFERS_MAX = 1024
 """Linux's UIO_MAXIOV."""

@@ -22,15 +22,16 @@ from simsock.errors import Unsupported
 from simsock.kernel import session
 from simsock.kernel.files import FIRST_DESCRIPTOR, bad_descriptor
 from simsock.kernel.units import NS
-from simsock.net import listeners
 from simsock.net.addresses import AF_INET as _AF_INET
 from simsock.net.addresses import AF_INET6 as _AF_INET6
 from simsock.net.addresses import AF_UNIX as _AF_UNIX
 from simsock.net.sockets import SO_LINGER as _SO_LINGER
 from simsock.net.sockets import SOL_SOCKET as _SOL_SOCKET
 from simsock.net.sockets import Socket, os_error
-from simsock.net.streams import CONNECTED, StreamSocket
-from simsock.net.unix_streams import UnixConnection, UnixStream
+from simsock.net.states import CONNECTED
+from simsock.net.tcp import handshake
+from simsock.net.tcp.stream import StreamSocket
+from simsock.net.unix.connections import UnixConnection, UnixStream
 from simsock.stdlib import _makefile
 from simsock.stdlib._addresses import own_address, peer_address
 from simsock.stdlib._buffers import bytes_view, c_int
@@ -311,7 +312,7 @@ def _protocol(file: Socket) -> int:
 
 def _accept(file: Any) -> Any:
     if isinstance(file, StreamSocket):
-        return listeners.accept(file)
+        return handshake.accept(file)
     if isinstance(file, UnixConnection):
         return file.accept()
     raise os_error(errno.EOPNOTSUPP)

@@ -19,8 +19,8 @@ from simsock.strategies.checks import check_range, check_strategy
 
 if TYPE_CHECKING:
     from simsock.kernel import Task
-    from simsock.simulation import Simulation
-    from simsock.worldly import Host
+    from simsock.world.hosts import Host
+    from simsock.world.simulation import Simulation
 
 _MS = 1_000_000
 KINDS = ("partition", "hold", "link")

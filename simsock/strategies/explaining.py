@@ -14,7 +14,7 @@ from typing import Any
 
 from hypothesis.internal import scrutineer
 
-from simsock.kernel.places import PACKAGE, is_library
+from simsock.kernel.program_lines import PACKAGE, is_library
 
 _passed_over: list[str] = []
 

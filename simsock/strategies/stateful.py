@@ -18,11 +18,11 @@ from hypothesis.control import current_build_context
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from simsock.errors import LeakWarning, UsageError
-from simsock.expecting import Expectation
-from simsock.net.links import PERFECT
+from simsock.net.link.settings import PERFECT
 from simsock.strategies.requests import lines
 from simsock.strategies.worlds import DrawnSimulation
-from simsock.worldly import Served
+from simsock.world.expecting import Expectation
+from simsock.world.servers import Served
 
 CONNECTIONS_MAX = 3
 _PAUSE_MAX = 130

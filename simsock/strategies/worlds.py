@@ -22,8 +22,8 @@ from simsock.errors import UsageError
 from simsock.kernel import session
 from simsock.patching import look_around
 from simsock.report.story import Teller
-from simsock.simulation import Simulation
 from simsock.strategies.explaining import explain_the_program_only, stop_explaining
+from simsock.world.simulation import Simulation
 
 if TYPE_CHECKING:
     from types import TracebackType

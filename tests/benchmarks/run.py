@@ -21,9 +21,9 @@ from types import FunctionType
 
 import simsock
 from simsock import socketserver
-from simsock.options import Options
 from simsock.search.runner import Runner
-from simsock.simulation import Simulation
+from simsock.world.options import Options
+from simsock.world.simulation import Simulation
 
 clock = time.perf_counter
 """Real in worlds that are not patched only: whatever is timed inside a world is timed in one with ``patch=False``."""
@@ -255,7 +255,7 @@ def bench_fuzz(quick: bool) -> list[str]:
 
 def transfer(segments: int, **impairments: object) -> float:
     """Seconds that so many segments of a stream take over a link."""
-    from simsock.net.links import SEGMENT_BYTES_MAX
+    from simsock.net.tcp.segments import SEGMENT_BYTES_MAX
 
     size = segments * SEGMENT_BYTES_MAX
     with Simulation(patch=False) as sim:

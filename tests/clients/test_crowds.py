@@ -8,7 +8,7 @@ from simsock import Simulation, UsageError, clients
 from simsock.clients import Group, Outcome, Report, let_loose
 from simsock.clients.crowds import delays
 from simsock.socketserver import StreamRequestHandler, ThreadingTCPServer
-from simsock.testbed import RealTestbed
+from simsock.world.testbed import RealTestbed
 
 
 class Shout(StreamRequestHandler):

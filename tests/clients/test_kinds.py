@@ -9,7 +9,7 @@ from simsock import LeakWarning, Simulation, Unsupported, UsageError, clients, u
 from simsock.clients.outcome import Line, attempt
 from simsock.network import RealNetwork
 from simsock.socketserver import BaseRequestHandler, StreamRequestHandler, ThreadingTCPServer
-from simsock.testbed import RealTestbed, SimTestbed
+from simsock.world.testbed import RealTestbed, SimTestbed
 
 
 class Shout(StreamRequestHandler):

@@ -11,8 +11,8 @@ from statistics import NormalDist
 import pytest
 
 import simsock
-from simsock.net.distributions import DISTRIBUTIONS, offset_ns, possibilities, table
-from simsock.net.links import GilbertElliott
+from simsock.net.link.distributions import DISTRIBUTIONS, offset_ns, possibilities, table
+from simsock.net.link.settings import GilbertElliott
 
 PACKETS = 20_000
 SEEDS = [1, 2, 3]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from simsock.testbed import RealTestbed, SimTestbed
+from simsock.world.testbed import RealTestbed, SimTestbed
 
 PATIENCE = 10.0
 """Seconds after which a wait that should have ended long ago gives up. In a world they cost nothing, on loopback they are never used up."""
@@ -21,7 +21,7 @@ def bed(request):
         with RealTestbed() as testbed:
             yield testbed
         return
-    from simsock.simulation import Simulation
+    from simsock.world.simulation import Simulation
 
     with Simulation(patch=False) as sim:
         yield SimTestbed(sim)

@@ -8,8 +8,9 @@ import socketserver as standard
 
 import pytest
 
-from simsock import network, socketserver, testbed
+from simsock import network, socketserver
 from simsock.socketserver import pools, selecting, waits
+from simsock.world import testbed
 
 NAMES = sorted({*standard.__all__, "ForkingUnixStreamServer", "ForkingUnixDatagramServer"})  # the last two are younger than 3.11
 

@@ -144,7 +144,7 @@ def test_the_address_family_of_a_datagram_server_is_its_subclass_s_to_choose(bed
 
 @pytest.mark.parametrize("server_class", [socketserver.ForkingTCPServer, socketserver.ForkingUDPServer])
 def test_in_a_world_a_server_that_forks_says_that_this_comes_later(server_class):
-    from simsock.simulation import Simulation
+    from simsock.world.simulation import Simulation
 
     with Simulation(patch=False) as sim, sim.expect_errors(Unsupported) as caught:
         served = sim.serve(server_class, Upper)

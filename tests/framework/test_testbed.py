@@ -9,7 +9,7 @@ import pytest
 
 from simsock import socketserver
 from simsock.network import in_force
-from simsock.testbed import RealTestbed, SimTestbed
+from simsock.world.testbed import RealTestbed, SimTestbed
 
 
 class Upper(socketserver.StreamRequestHandler):
@@ -39,7 +39,7 @@ def new_bed(request):
     if request.param == "real":
         return RealTestbed
 
-    from simsock.simulation import Simulation
+    from simsock.world.simulation import Simulation
 
     class Bed:
         def __enter__(self):

@@ -116,7 +116,7 @@ def test_nothing_stays_after_a_search(end):
 @pytest.mark.parametrize("preempt", ["calls", "lines"])
 def test_nothing_stays_when_a_world_cannot_begin(preempt, monkeypatch):
     before = state_of_the_process()
-    monkeypatch.setattr("simsock.simulation.Fabric", None)
+    monkeypatch.setattr("simsock.world.simulation.Fabric", None)
     with pytest.raises(TypeError), simsock.Simulation(preempt=preempt):
         pass
     monkeypatch.undo()

@@ -14,8 +14,8 @@ import time
 
 import pytest
 
-from simsock.simulation import Simulation
-from simsock.testbed import RealTestbed
+from simsock.world.simulation import Simulation
+from simsock.world.testbed import RealTestbed
 
 PATIENCE = 10.0
 """Seconds after which something that should have happened long ago is taken for lost. In a world they cost nothing."""

@@ -12,7 +12,7 @@ from simsock.choices import ReplaySource, Tape
 from simsock.errors import UsageError
 from simsock.net import Link
 from simsock.net.chunks import check_chunks, make_cutter
-from simsock.simulation import Simulation
+from simsock.world.simulation import Simulation
 
 TEXT = b"".join(b"line %d\n" % number for number in range(40))
 

@@ -12,8 +12,8 @@ import warnings
 import pytest
 
 from simsock.errors import Unsupported
-from simsock.simulation import Simulation
 from simsock.stdlib import fcntl as sim_fcntl
+from simsock.world.simulation import Simulation
 
 
 def modules(net):

@@ -8,7 +8,7 @@ import pytest
 
 import simsock
 from simsock.errors import UsageError
-from simsock.net.links import Link
+from simsock.net.link.settings import Link
 
 
 def connection(sim, **impairments):

@@ -8,7 +8,7 @@ import pytest
 
 import simsock
 from simsock.errors import UsageError
-from simsock.net.links import GilbertElliott, Link
+from simsock.net.link.settings import GilbertElliott, Link
 from simsock.report.story import Teller
 
 MS = 1_000_000

@@ -8,7 +8,7 @@ import pytest
 
 from simsock import errors
 from simsock.net import Link
-from simsock.simulation import Simulation
+from simsock.world.simulation import Simulation
 
 MS = 1_000_000
 LINK_LATER = "cell cell_overhead slot".split()

@@ -7,7 +7,7 @@ import io
 
 import pytest
 
-from simsock.simulation import Simulation
+from simsock.world.simulation import Simulation
 
 
 def test_lines_and_bytes(net):

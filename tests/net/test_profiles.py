@@ -7,8 +7,8 @@ import pytest
 import simsock
 from simsock.cli import main
 from simsock.errors import UsageError
-from simsock.net.links import PERFECT, GilbertElliott, Link
-from simsock.net.profiles import PROFILES
+from simsock.net.link.profiles import PROFILES
+from simsock.net.link.settings import PERFECT, GilbertElliott, Link
 from simsock.report.story import Teller
 
 NAMES = "perfect loopback lan datacenter wifi flaky-wifi dsl 4g 3g edge gprs dial-up satellite-geo starlink hostile".split()

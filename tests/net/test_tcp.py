@@ -8,8 +8,8 @@ import struct
 import pytest
 
 from simsock.errors import Deadlock
-from simsock.net.links import Wire
-from simsock.simulation import Simulation
+from simsock.net.link.wire import Wire
+from simsock.world.simulation import Simulation
 
 MS = 1_000_000
 SEGMENT = 1460

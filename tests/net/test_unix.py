@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from simsock.errors import Unsupported
-from simsock.simulation import Simulation
+from simsock.world.simulation import Simulation
 
 STREAM, DATAGRAM, PACKETS = 1, 2, 5
 KINDS = {"streams": STREAM, "datagrams": DATAGRAM, "packets": PACKETS}

@@ -8,8 +8,8 @@ import weakref
 import pytest
 
 from simsock.errors import UsageError, WorldEnded
-from simsock.simulation import Simulation
 from simsock.stdlib import select, selectors, socket
+from simsock.world.simulation import Simulation
 
 
 def test_worlds_share_neither_ports_nor_names_nor_defaults():

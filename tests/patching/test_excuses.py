@@ -13,7 +13,7 @@ from hypothesis.control import current_build_context
 
 import simsock
 from simsock import patching
-from simsock.excuses import not_the_test_s_time
+from simsock.hypothesis_time import not_counted
 
 ONCE = settings(deadline=None, database=None, max_examples=1, phases=[Phase.generate])
 
@@ -22,7 +22,7 @@ ONCE = settings(deadline=None, database=None, max_examples=1, phases=[Phase.gene
 def clock(monkeypatch):
     """The clock by which simsock measures itself: it stands still unless a test moves it."""
     clock = SimpleNamespace(now=0.0)
-    monkeypatch.setattr("simsock.excuses.time", SimpleNamespace(perf_counter=lambda: clock.now))
+    monkeypatch.setattr("simsock.hypothesis_time.time", SimpleNamespace(perf_counter=lambda: clock.now))
     return clock
 
 
@@ -46,7 +46,7 @@ def test_the_deadline_does_not_count_what_is_excused():
     @settings(ONCE, deadline=1_000)
     @given(st.none())
     def test(_):
-        with not_the_test_s_time():
+        with not_counted():
             time.sleep(1.1)
 
     test()
@@ -54,7 +54,7 @@ def test_the_deadline_does_not_count_what_is_excused():
 
 def test_a_moment_is_not_worth_an_excuse(clock):
     def moment(seconds):
-        with not_the_test_s_time():
+        with not_counted():
             clock.now += seconds
 
     assert excused(lambda: moment(0.001)) == 0
@@ -62,7 +62,7 @@ def test_a_moment_is_not_worth_an_excuse(clock):
 
 
 def test_nothing_happens_outside_hypothesis(clock):
-    with pytest.raises(KeyError), not_the_test_s_time():
+    with pytest.raises(KeyError), not_counted():
         clock.now += 7
         raise KeyError
 

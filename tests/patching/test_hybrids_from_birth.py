@@ -12,7 +12,7 @@ import pytest
 
 from simsock import UsageError
 from simsock.patching import Hybrids, Patching, known, locks, queues
-from simsock.patching.holds import Holds
+from simsock.patching.captured import Holds
 
 
 @pytest.fixture

@@ -137,8 +137,8 @@ def test_a_timeout_by_signal_ends_each_test_wherever_it_strikes(project):
 BEGINNINGS_AND_ENDS = [
     "simsock.kernel.preempt.Preemption.enter",
     "simsock.kernel.session.Session.enter_world",
-    "simsock.simulation.Simulation.__enter__",
-    "simsock.simulation.Simulation._wind_down",
+    "simsock.world.simulation.Simulation.__enter__",
+    "simsock.world.simulation.Simulation._wind_down",
     "simsock.kernel.session.Session.leave_world",
     "pytest_simsock.worlds.Stage.add",
     "pytest_simsock.worlds.World.capture",

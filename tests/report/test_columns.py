@@ -8,12 +8,12 @@ import pytest
 import simsock
 from simsock.choices import Deviation
 from simsock.kernel import units
-from simsock.options import Options
 from simsock.report import columns as layout
 from simsock.report import listening
 from simsock.report.listening import LINE, RECORD, Event, Listener, Pick
 from simsock.report.story import Teller, Words
 from simsock.search.runner import Runner
+from simsock.world.options import Options
 
 HERE = Path(__file__).name
 

@@ -10,11 +10,11 @@ import pytest
 import simsock
 import simsock.socketserver
 from simsock.choices import Deviation
-from simsock.options import Options
 from simsock.report.listening import Listener, Pick
 from simsock.report.story import Story, Teller, Words, one_line
 from simsock.search.runner import Runner
 from simsock.socketserver import BaseRequestHandler, StreamRequestHandler, ThreadingTCPServer
+from simsock.world.options import Options
 
 HERE = Path(__file__).name
 

@@ -6,7 +6,7 @@ import pytest
 
 from simsock import cli
 from simsock.choices import Token
-from simsock.scenario.again import with_server, without_server
+from simsock.scenario.repeating import with_server, without_server
 
 
 @pytest.fixture

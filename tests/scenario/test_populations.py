@@ -175,7 +175,7 @@ def test_a_function_that_cannot_be_a_client_is_named(scenario, kind, message):
 
 
 def test_an_action_that_worlds_cannot_do_yet_is_named_before_anything_runs(scenario, monkeypatch):
-    monkeypatch.delattr("simsock.faults.Faults.partition")
+    monkeypatch.delattr("simsock.world.faults.Faults.partition")
     path = scenario(POLITE + '[[timeline]]\nat = 1\ndo = "partition"\nhost = "server"\n')
     with pytest.raises(ScenarioError, match=r"timeline\[1\].do = 'partition': not simulated yet: Simulation has no partition\(\)"):
         run(read(path))

@@ -6,8 +6,8 @@ import pytest
 
 from simsock import cli
 from simsock.scenario import read, run
-from simsock.scenario.again import RAISED_MAX
 from simsock.scenario.judging import unlike
+from simsock.scenario.repeating import RAISED_MAX
 from simsock.search.verdict import Verdict
 
 SOURCE = """

@@ -6,11 +6,11 @@ import re
 import pytest
 
 from simsock.choices import Deviation, Token
-from simsock.options import Options
 from simsock.report.story import Teller
 from simsock.scenario import ScenarioTest, importable, read, run, target_of
-from simsock.scenario.again import failure_place, repeat
+from simsock.scenario.repeating import failure_place, repeat
 from simsock.search.runner import Runner
+from simsock.world.options import Options
 
 
 def test_a_race_is_found_shrunk_and_repeated_from_its_token(scenario):

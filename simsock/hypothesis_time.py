@@ -1,0 +1,38 @@
+"""Whose time it is that simsock needs for itself: not the test's.
+
+Owns how Hypothesis is told, whose deadline for an example would count it. Law: where Hypothesis's insides have changed, nothing happens.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+_NOTICEABLE_S = 0.005
+_WORDS = "simsock looks where things are held"
+
+
+class not_counted:  # reads as a statement
+    """A context manager: what is done in the block takes a noticeable time, once in a while, whatever the test does."""
+
+    __slots__ = ("_began",)
+
+    def __enter__(self) -> None:
+        self._began = time.perf_counter()
+
+    def __exit__(self, *exc: object) -> None:
+        if (seconds := time.perf_counter() - self._began) > _NOTICEABLE_S:
+            _excuse(seconds)
+
+
+def _excuse(seconds: float) -> None:
+    control: Any = sys.modules.get("hypothesis.control")
+    if control is None or not control.currently_in_test_context():
+        return
+    times = getattr(control.current_build_context().data, "draw_times", None)
+    if isinstance(times, dict):  # time for draws does not count
+        times[_WORDS] = times.get(_WORDS, 0.0) + seconds
+
+
+__all__ = ["not_counted"]

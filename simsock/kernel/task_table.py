@@ -1,0 +1,87 @@
+"""What people read when nothing goes on: tasks, what each waits for, where, and who holds it.
+
+Knows how to word the kernel's tables; changes nothing. Law: a report never alters a run (it neither parks nor draws).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from simsock.kernel.program_lines import place_of, place_of_current
+from simsock.kernel.units import format_ns
+
+if TYPE_CHECKING:
+    from simsock.kernel.core import Kernel
+    from simsock.kernel.task import Task
+
+ROWS_MAX = 40
+
+
+def task_table(kernel: Kernel, here: str | None = None) -> str:
+    """One row a living task: name, what it waits for, where it stands, who holds what it waits for.
+
+    ``here`` is told as the place of the task that runs: whoever reports after an exception has left the program stands elsewhere.
+    """
+    rows = [("task", "waits for", "where", "held by")]
+    tasks = sorted(kernel.tasks.values(), key=lambda task: task.serial)
+    rows.extend(_row(kernel, task, here) for task in tasks[:ROWS_MAX])
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    if len(tasks) > ROWS_MAX:
+        lines.append(f"(+{len(tasks) - ROWS_MAX} more tasks)")
+    return "\n".join(lines)
+
+
+def _row(kernel: Kernel, task: Task, here: str | None) -> tuple[str, str, str, str]:
+    name = task.path + (" (daemon)" if task.daemon else "")
+    if task is kernel.current:
+        return (name, _waits_for(task) if task.queue is not None else "(running)", here or place_of_current(), _holder(task))
+    if not task.started:
+        return (name, "(not started)", "-", "")
+    waiting = _waits_for(task) if task.queue is not None else task.why if task.why.startswith("stopped") else "(runnable)"
+    return (name, waiting, place_of(task.greenlet), _holder(task))
+
+
+def _waits_for(task: Task) -> str:
+    words = task.why
+    on = task.on
+    described = _describe(on)
+    if described:
+        words = f"{words} {described}"
+    if task.timer is not None:
+        words += f" until {format_ns(task.timer.deadline)}"
+    return words
+
+
+def _describe(on: Any) -> str:
+    if on is None:
+        return ""
+    if isinstance(on, list):  # what select or poll waits for: (descriptor, file, mask)
+        named = ", ".join(file.describe() for _, file, _ in on[:3])
+        return named + (f" and {len(on) - 3} more" if len(on) > 3 else "")
+    describe = getattr(on, "describe", None)
+    if describe is not None:
+        return str(describe())
+    path = getattr(on, "path", None)
+    return str(path) if path is not None else type(on).__name__
+
+
+def _holder(task: Task) -> str:
+    owner = getattr(task.on, "holder", None) if task.queue is not None else None
+    return owner.path if owner is not None else ""
+
+
+def wait_cycles(kernel: Kernel) -> list[list[Task]]:
+    """Cycles of tasks that wait for locks held by each other."""
+    cycles: list[list[Task]] = []
+    seen: set[int] = set()
+    for task in kernel.tasks.values():
+        chain: list[Task] = []
+        at: Task | None = task
+        while at is not None and at.serial not in seen and at not in chain:
+            chain.append(at)
+            at = getattr(at.on, "holder", None) if at.queue is not None else None
+        if at is not None and at in chain:
+            cycles.append(chain[chain.index(at) :])
+        seen.update(other.serial for other in chain)
+    return cycles

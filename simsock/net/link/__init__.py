@@ -1,0 +1,1 @@
+"""What happens between two hosts: settings, wires, rules and partitions."""

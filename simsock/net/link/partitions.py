@@ -1,0 +1,86 @@
+"""Faults between hosts: who is cut off from whom, whose packets are held back, which rules hold.
+
+Owns what tests have ordered so far, for wires that are there and for those to come. Does not know what a wire does about it. Law: of
+several orders for one way the latest counts; a host is never cut off from itself.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from simsock.net.link.rules import Rules
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from simsock.net.link.rules import Packet
+    from simsock.net.link.wire import Wire
+
+Way = tuple[str | None, str | None]
+"""From a host to a host; None is every other one."""
+
+
+class Switch:
+    """Something that is on or off for each way."""
+
+    __slots__ = ("orders",)
+
+    def __init__(self) -> None:
+        self.orders: list[tuple[Way, bool]] = []
+
+    def order(self, ways: Iterable[Way], on: bool) -> None:
+        """Turn it on or off; orders that a later one covers are forgotten."""
+        for way in ways:
+            self.orders = [(other, state) for other, state in self.orders if not (way[0] in (None, other[0]) and way[1] in (None, other[1]))]
+            self.orders.append((way, on))
+
+    def is_on(self, source: str, destination: str) -> bool:
+        """The state of one way."""
+        if source == destination:
+            return False
+        for (one, other), on in reversed(self.orders):
+            if one in (None, source) and other in (None, destination):
+                return on
+        return False
+
+
+class Interference:
+    """The orders in force in one world."""
+
+    __slots__ = ("_numbers", "down", "holds", "partitions", "rules")
+
+    def __init__(self) -> None:
+        self.partitions = Switch()
+        self.holds = Switch()
+        self.rules: Rules = []
+        self.down: set[str] = set()
+        """Hosts that have crashed: nothing sets out from them or arrives."""
+        self._numbers = 0
+
+    def apply(self, wire: Wire) -> None:
+        """Have a wire follow the orders; a new one follows none."""
+        down = wire.source in self.down or wire.destination in self.down
+        wire.sever(down or self.partitions.is_on(wire.source, wire.destination))
+        wire.hold(self.holds.is_on(wire.source, wire.destination))
+        wire.govern(self.rules)
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether there are no orders at all."""
+        return not (self.rules or self.down or self.partitions.orders or self.holds.orders)
+
+    def add_rule(self, rule: Callable[[Packet], object]) -> int:
+        """A rule holds from now on, after those before it; returns the number to take it back by."""
+        self._numbers += 1
+        self.rules.append((self._numbers, rule))
+        return self._numbers
+
+    def remove_rule(self, number: int) -> None:
+        """Take a rule back."""
+        self.rules[:] = [entry for entry in self.rules if entry[0] != number]
+
+
+def ways(ones: Iterable[str], others: Iterable[str] | None, one_way: bool) -> list[Way]:
+    """The ways from each of some hosts to each of others (None: to every other host), and back."""
+    pairs: list[Way] = [(one, other) for one in ones for other in (others if others is not None else (None,)) if one != other]
+    return pairs if one_way else pairs + [(other, one) for one, other in pairs]

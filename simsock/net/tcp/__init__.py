@@ -1,0 +1,1 @@
+"""Streams between two hosts, as TCP makes them."""

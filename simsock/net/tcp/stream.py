@@ -1,0 +1,614 @@
+"""Streams: enough of TCP that a program meets what it meets on Linux.
+
+PYTEST_DONT_REWRITE
+
+Owns connections: bytes in order, finite buffers, half-close, resets (RFC 9293), errors as Linux reports them. Does not know Python's socket
+objects, nor how bytes survive an imperfect way: ``sender.py`` and ``receiver.py`` do. Laws:
+
+* over a perfect link bytes go straight into the peer's buffer: no timer, no segment object;
+* what was accepted from the program is delivered once, in order, or the peer learns of a reset.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+from simsock.kernel.files import POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP
+from simsock.net.addresses import format_endpoint
+from simsock.net.sockets import Received, Socket, os_error
+from simsock.net.states import CLOSED, CONNECTED, CONNECTING, FAILED, NEW
+from simsock.net.tcp.keepalive import Keepalive
+from simsock.net.tcp.options import check, keepalive_times, keeps_alive, user_timeout_ns
+from simsock.net.tcp.segments import ACK, FIN, RST, carry
+from simsock.net.tcp.sender import Sender
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from simsock.net.fabric import Fabric, Host
+    from simsock.net.link.connections import Trouble
+    from simsock.net.link.wire import Wire
+    from simsock.net.ports import PortTable
+    from simsock.net.tcp.handshake import AcceptQueue
+    from simsock.net.tcp.receiver import Receiver
+
+SOCK_STREAM = 1
+BUFFERS = (131_072, 131_072)
+"""Bytes of receive and send buffer of a new stream (net.ipv4.tcp_rmem's default; the send side without autotuning)."""
+TIME_WAIT_NS = 60_000_000_000
+
+"""CLOSED: both directions are over, or a reset came. FAILED: connect(2) failed in the background and nobody called it again since."""
+
+
+class StreamSocket(Socket):
+    """One end of a connection, or a socket that may become one, or a listener (then ``accepting`` is set)."""
+
+    __slots__ = (
+        "accepting",
+        "active",
+        "attempt",
+        "cut",
+        "deaf",
+        "embryo",
+        "eof",
+        "fin_acked",
+        "fin_sent",
+        "finished",
+        "first_round_trip_ns",
+        "flow",
+        "inbox",
+        "keepalive",
+        "last_arrival",
+        "linger_ns",
+        "linger_reset",
+        "orphan",
+        "peer",
+        "plain",
+        "rx",
+        "sent",
+        "state",
+        "trouble",
+        "tx",
+        "unreported",
+        "user_timeout_ns",
+        "vanished",
+        "wire",
+    )
+
+    kind = "stream"
+    carries_bytes = True
+
+    def __init__(self, fabric: Fabric, host: Host, family: int, protocol: int, table: PortTable) -> None:
+        super().__init__(fabric, host, family, SOCK_STREAM, protocol, table, BUFFERS)
+        self.state = NEW
+        self.accepting: AcceptQueue | None = None
+        self.attempt: Any = None
+        self.unreported = False
+        self.peer: StreamSocket | None = None
+        self.wire: Wire | None = None
+        self.rx = bytearray()
+        self.tx = bytearray()
+        self.eof = False
+        self.fin_sent = False
+        self.orphan = False
+        """No program has this end any more."""
+        self.deaf = False
+        """Data that arrives is answered by a reset: an orphan, a dead end, or one that is shut down both ways."""
+        self.linger_reset = False
+        self.linger_ns = 0
+        """How long close(2) waits until everything is acknowledged."""
+        self.active = False
+        """It sent its FIN before it got the peer's: it is the one that keeps its port."""
+        self.fin_acked = False
+        self.finished = False
+        """Over in good order: what comes again is acknowledged again."""
+        self.vanished = False
+        """Gone with its host's memory."""
+        self.sent = 1
+        """The next sequence number, while no machine counts them."""
+        self.first_round_trip_ns: int | None = 0
+        self.user_timeout_ns = 0
+        self.plain = False
+        """Connected, and nobody counts segments, nor how long this connection has been idle."""
+        self.flow: Sender | None = None
+        """The machine that sends, unless all is perfect."""
+        self.inbox: Receiver | None = None
+        """The peer's machine's other half."""
+        self.keepalive: Keepalive | None = None
+        self.embryo: Callable[[], None] | None = None
+        """Of an accepting end whose handshake is not complete: completes it."""
+        self.last_arrival = 0
+        """When the latest segment that this end has sent arrives."""
+        self.cut: Any = None
+        self.trouble: Trouble | None = None
+        """What the link does to this connection, on the way out."""
+
+    # -- becoming connected ------------------------------------------------------------------------------------------------------------
+
+    def join(self, peer: StreamSocket | None, wire: Wire) -> None:
+        """Become one end of a connection; ``wire`` is the way out."""
+        self.state = CONNECTED
+        self.peer = peer
+        self.wire = wire
+        if self.local is not None:
+            self.title = f"{self.host.name}:{self.local[1]}->{format_endpoint(self.remote)}"
+        self.cut = self.fabric.cutter(self)
+        if not wire.perfect:
+            self._meet_trouble(wire.trouble())
+        self.plain = peer is not None and self.keepalive is None and peer.keepalive is None
+        if self.options:
+            self._heed_options()
+
+    def _meet_trouble(self, trouble: Trouble | None) -> None:
+        self.trouble = trouble
+        for ns, what in trouble.times if trouble is not None else ():
+            self.kernel.timers.add(self.kernel.now + ns, self.struck, what)
+
+    def struck(self, what: str) -> None:
+        """The link resets, ends or silences this connection, because of what is on the way out."""
+        peer, trouble = self.peer, self.trouble
+        if self.state is not CONNECTED or peer is None or trouble is None:
+            return
+        self.kernel.log.append((self.kernel.now, self.title, what, "by the link"))
+        if what == "blackhole":
+            trouble.silent = True
+        elif what == "close":
+            peer.hang_up()
+            self.hang_up()
+        else:
+            for end in (peer, self):
+                if self.fabric.tap is not None:
+                    self.fabric.tap.conjured(end, RST | ACK)
+            peer.reset()
+            self.reset()
+
+    def set_option(self, level: int, name: int, value: Any) -> None:
+        check(level, name, value)
+        super().set_option(level, name, value)
+        self._heed_options()
+
+    def _heed_options(self) -> None:
+        options = self.options
+        self.user_timeout_ns = user_timeout_ns(options)
+        if self.state is not CONNECTED or self.peer is None:
+            return
+        on = keeps_alive(options)
+        if self.keepalive is None:
+            if on:
+                self.keepalive = Keepalive(self)
+                self.plain = self.peer.plain = False
+        elif on:
+            self.keepalive.set_again()
+        else:
+            self.keepalive.stop()
+            self.keepalive = None
+
+    @property
+    def keepalive_times(self) -> tuple[int, int, int]:
+        """(seconds idle, seconds between probes, how many probes)."""
+        return keepalive_times(self.options)
+
+    @property
+    def next_seq(self) -> int:
+        """The sequence number of what is sent next."""
+        return self.sent if self.flow is None else self.flow.nxt
+
+    def start_over(self) -> None:
+        super().start_over()
+        self.eof = self.fin_sent = self.fin_acked = self.active = self.finished = self.deaf = False
+        self.sent = 1
+        self.rx.clear()
+
+    @property
+    def has_peer(self) -> bool:
+        return self.state is CONNECTED and self.remote is not None
+
+    # -- reading -------------------------------------------------------------------------------------------------------------------
+
+    def receive(self, count: int, peek: bool = False) -> Received | None:
+        data = self.read(count, peek)
+        return None if data is None else (data, None, len(data), None)
+
+    def read(self, count: int, peek: bool = False) -> bytes | None:
+        """Up to ``count`` bytes; ``b""`` at the end of the stream; None when there is nothing yet. Raises the pending error."""
+        rx = self.rx
+        if rx:
+            have = len(rx)
+            if self.cut is not None and count:
+                count = min(count, self.cut(have))
+            if peek:
+                return bytes(rx[:count])
+            if count >= have:
+                data = bytes(rx)
+                rx.clear()
+            else:
+                data = bytes(rx[:count])
+                del rx[:count]
+            self._consumed()
+            return data
+        # The order of tcp_recvmsg(): the peer's FIN, the error, our own shutdown, the state.
+        if self.eof:
+            return b""
+        if self.accepting is not None:
+            raise os_error(errno.ENOTCONN)
+        if self.error:
+            self.take_error()
+        if self.read_shut:
+            return b""
+        if self.state is not CONNECTED and self.state is not CONNECTING:
+            if self.state is NEW:
+                raise os_error(errno.ENOTCONN)
+            return b""
+        return None
+
+    def _consumed(self) -> None:
+        """Room appeared in the receive buffer: the sender hears of it, over the way back."""
+        inbox = self.inbox
+        if inbox is not None:
+            inbox.consumed()
+            return
+        peer = self.peer
+        if peer is not None and peer.tx:
+            wire = self.wire
+            if wire is None or (wire.perfect and peer.wire.perfect):  # type: ignore[union-attr]  # connected: has a wire
+                peer.pump()
+            else:
+                # The way was perfect when the peer ran out of room: it does not know of this.
+                flow = peer.start_flow(0)
+                flow.pump()
+                flow.receiver.consumed()
+
+    # -- writing -------------------------------------------------------------------------------------------------------------------
+
+    def write(self, data: Any) -> int:
+        """Take as many bytes as fit; 0 when none do (the caller waits). Raises EPIPE, the pending error."""
+        tx = self.tx
+        count = len(data)
+        if self.plain and not tx and not self.error and not self.write_shut:
+            peer: Any = self.peer
+            if self.wire.perfect and peer.wire.perfect and not peer.deaf:  # type: ignore[union-attr]  # plain: connected
+                rx = peer.rx
+                if count <= peer.receive_bytes_max - len(rx):
+                    rx += data
+                    if self.fabric.tap is not None:
+                        self.fabric.tap.bytes_pass(self, data, peer.receive_bytes_max - len(rx))
+                    self.sent += count
+                    if peer.readers or peer.pollers:
+                        peer.wake_readers()
+                    return count
+        if self.error:
+            self.take_error()
+        if self.write_shut or self.state is not CONNECTED:
+            if self.state is CONNECTING and not self.write_shut:
+                return 0
+            raise os_error(errno.EPIPE)
+        room = self.send_bytes_max - self.unsent_and_unacknowledged
+        if room <= 0:
+            return 0
+        if count > room:
+            data = memoryview(data)[:room]
+            count = room
+        tx += data
+        self.pump()
+        return count
+
+    @property
+    def unsent_and_unacknowledged(self) -> int:
+        """Bytes in the send buffer."""
+        flow = self.flow
+        return len(self.tx) if flow is None else len(self.tx) + flow.nxt - flow.una
+
+    def pump(self) -> None:
+        """Move what may be sent: as much as the receiver's window has room for."""
+        tx, peer, wire = self.tx, self.peer, self.wire
+        if peer is None or wire is None:
+            tx.clear()
+            return
+        if not (wire.perfect and peer.wire.perfect) or self.flow is not None or peer.vanished:  # type: ignore[union-attr]  # as above
+            self._pump_segments(peer)
+            return
+        tap = self.fabric.tap
+        if tx and peer.deaf:
+            if tap is not None:
+                tap.bytes_pass(self, tx)
+            tx.clear()
+            peer.meets_nobody()
+            return
+        if tx:
+            room = peer.receive_bytes_max - len(peer.rx)
+            if room > 0:
+                if not self.plain:
+                    self._heard(peer)
+                part = bytes(tx[:room])
+                del tx[:room]
+                if tap is not None:
+                    tap.bytes_pass(self, part, room - len(part))
+                self.sent += len(part)
+                peer.arrive_bytes(part)
+                if len(tx) < self.send_bytes_max and (self.writers or self.pollers):
+                    self.wake_writers()
+        if self.write_shut and not tx and not self.fin_sent:
+            self.fin_sent = self.fin_acked = True
+            if tap is not None:
+                tap.bytes_pass(self, b"", peer.receive_bytes_max - len(peer.rx), fin=True)
+            self.sent += 1
+            self.deaf = self.deaf or self.read_shut
+            peer.fin_arrives()
+            self.fin_acknowledged()
+
+    def _heard(self, peer: StreamSocket) -> None:
+        """Bytes went one way and their acknowledgement the other, at once."""
+        for end in (self, peer):
+            if end.keepalive is not None:
+                end.keepalive.hears()
+
+    def _pump_segments(self, peer: StreamSocket) -> None:
+        """The same over an imperfect way, or while something is on its way yet."""
+        flow = self.flow
+        if not self.tx and (self.fin_sent or not self.write_shut):
+            return
+        if flow is None:
+            flow = self.start_flow(max(0, peer.receive_bytes_max - len(peer.rx)))
+        elif flow.idle and not flow.probe.armed and self.wire.perfect and peer.wire.perfect and not peer.vanished:  # type: ignore[union-attr]
+            self.sent = flow.nxt
+            self._stop_flow()
+            peer.inbox = None
+            self.pump()
+            return
+        flow.pump()
+
+    def start_flow(self, room: int) -> Sender:
+        """From now on segments are counted. The peer has so much room, as far as this end knows."""
+        peer = self.peer
+        assert peer is not None and self.flow is None
+        self.flow = Sender(self, peer, room)
+        peer.inbox = self.flow.receiver
+        self.plain = False
+        return self.flow
+
+    def _stop_flow(self) -> None:
+        if self.flow is not None:
+            self.flow.stop()
+            self.flow = None
+            self.plain = self.keepalive is None and self.peer is not None and self.peer.keepalive is None
+
+    def tell_retransmission(self, why: str, seq: int) -> None:
+        """Note that something is sent again."""
+        self.kernel.log.append((self.kernel.now, self.title, why, seq))
+
+    def arrive_bytes(self, data: bytes) -> None:
+        """Bytes are there."""
+        blow, peer = "", self.peer
+        if peer is not None and peer.trouble is not None:
+            count, blow = peer.trouble.passes(len(data))
+            data = data[:count]
+        self.rx += data
+        if self.fabric.verbose:
+            self.kernel.log.append((self.kernel.now, self.title, "arrive", len(data), crc32(data)))
+        if data:
+            self.wake_readers()
+        if blow and peer is not None:
+            peer.struck(blow)
+
+    def meets_nobody(self) -> None:
+        """Data reached this end, which takes none any more: a RST goes back."""
+        peer = self.peer
+        if self.state is not CONNECTED:
+            if peer is not None:
+                self.refuse(peer)
+            return
+        if not self.orphan:
+            self.error = errno.ECONNRESET
+            self.wake_readers()
+        self.wake_writers()
+        self.send_reset()
+
+    def fin_arrives(self) -> None:
+        """The peer sends no more."""
+        self.eof = True
+        self.active = self.fin_sent
+        self.wake_readers()
+        if self.pollers:
+            self.changed()
+        self._finish_if_over()
+
+    def fin_acknowledged(self) -> None:
+        """The peer has everything."""
+        if not self.fin_acked:
+            self.fin_acked = True
+            self.wake_writers()
+        self._finish_if_over()
+
+    def _finish_if_over(self) -> None:
+        """Both FINs have arrived: this end is over, also when the program has not closed it yet."""
+        if self.eof and self.fin_acked and self.state is CONNECTED:
+            if self.active and self.local is not None and self.bound_ip:
+                self.table.linger(self.local[1], self.kernel.now + TIME_WAIT_NS, self.reuse_address, (self.local, self.remote))
+            self.finished = True
+            self._end()
+
+    # -- ending --------------------------------------------------------------------------------------------------------------------
+
+    def shutdown(self, read: bool, write: bool) -> None:
+        """Half-close. Raises ENOTCONN when not connected. On a listener the reading side is the listening, the writing side nothing."""
+        if self.accepting is not None:
+            if read:
+                self.accepting.close()
+            return
+        if self.state is CONNECTING and self.attempt is not None:
+            self.attempt.give_up()
+            self.state = NEW
+            self.start_over()
+            self.unbind_automatic()
+            self.error = errno.ECONNRESET
+            self.wake_readers()
+            self.wake_writers()
+            return
+        if self.state is not CONNECTED:
+            if self.state is NEW:  # Linux does it and complains
+                self.read_shut |= read
+                self.write_shut |= write
+            elif self.state is FAILED:
+                self.state = CLOSED
+            elif self.unreported:  # connected and reset, and nobody has called connect(2) to learn of it: nobody will
+                self.unreported = False
+                self.remote = None
+            raise os_error(errno.ENOTCONN)
+        self.unreported = False
+        if read and not self.read_shut:
+            self.read_shut = True
+            self.deaf = self.deaf or self.fin_sent
+            self.wake_readers()
+        if write and not self.write_shut:
+            self.write_shut = True
+            self.wake_writers()
+            self.pump()
+
+    def released(self) -> None:
+        """The last descriptor is closed: FIN after what is still to be sent, or RST when unread bytes are thrown away."""
+        if self.accepting is not None:
+            self.accepting.close()
+            self.unbind()
+            return
+        if self.attempt is not None:
+            self.attempt.give_up()
+        if self.state is not CONNECTED:
+            self.unbind()
+            return
+        self.orphan = self.deaf = True
+        if self.rx or self.linger_reset:
+            self.rx.clear()
+            self.tx.clear()
+            self.send_reset()
+            return
+        self.fabric.orphans[self] = None
+        if not self.write_shut:
+            self.write_shut = True
+            self.pump()
+
+    def wait_closed(self) -> None:
+        """SO_LINGER with a time: close(2) waits until the peer has everything, or that time has passed."""
+        deadline = self.kernel.now + self.linger_ns
+        while self.state is CONNECTED and not self.fin_acked and self.kernel.wait(self.writers, deadline, "close", self):
+            pass
+
+    def send_reset(self) -> None:
+        """RST to the peer; this end is gone at once. One that is lost is not sent again unless the peer sends."""
+        peer = self.peer
+        under_way = self.flow is not None and not self.flow.idle
+        connected = self.state is CONNECTED
+        self._die()
+        if peer is None or not connected or peer.state is not CONNECTED:
+            return
+        self.kernel.log.append((self.kernel.now, self.title, "RST"))
+        self.refuse(peer, under_way)
+
+    def refuse(self, peer: StreamSocket, under_way: bool = False) -> None:
+        """RST, as an answer to what reached a dead end."""
+        wire = self.wire
+        if wire is None or (wire.perfect and not under_way):
+            if self.fabric.tap is not None:
+                self.fabric.tap.signal(wire, self, RST | ACK, self.sent)
+            peer.reset()
+        else:
+            carry(wire, self, RST | ACK, self.sent, b"", StreamSocket._reset_arrives, peer)
+
+    def _reset_arrives(self) -> None:
+        self.reset()
+
+    def reset(self, number: int = 0) -> None:
+        """A RST arrived (or the connection was given up with errno ``number``)."""
+        if self.state is not CONNECTED:
+            return
+        self.error = number or (errno.EPIPE if self.eof else errno.ECONNRESET)
+        self._die()
+        self.wake_readers()
+        self.wake_writers()
+
+    def hang_up(self) -> None:
+        """The link ends the connection as a proxy does: this end reads the end of the stream, and what it sends meets nobody."""
+        peer = self.peer
+        if self.state is CONNECTED and not self.eof:
+            if self.fabric.tap is not None:
+                self.fabric.tap.conjured(self, FIN | ACK)
+            if peer is not None:
+                peer.deaf = True
+            self.fin_arrives()
+
+    def vanish(self) -> None:
+        """The host has crashed: nobody hears of it. What reaches this end is answered by a RST once the host is up again."""
+        self.vanished = True
+        queue = self.accepting
+        if queue is not None:
+            self.accepting = None
+            self.listening = False
+            while queue.ready:
+                queue.ready.popleft().vanish()
+        if self.attempt is not None:
+            self.attempt.give_up()
+        self.rx.clear()
+        self.orphan = True
+        self._die()
+
+    def _die(self) -> None:
+        self.deaf = True
+        self.tx.clear()
+        self._end()
+
+    def _end(self) -> None:
+        self.state = CLOSED
+        if self.orphan:
+            self.fabric.orphans.pop(self, None)
+        if self.flow is not None:
+            self.sent = self.flow.nxt
+            self._stop_flow()
+        self.plain = False
+        self.embryo = None
+        if self.keepalive is not None:
+            self.keepalive.stop()
+            self.keepalive = None
+        self._leave_port()
+        self._part()
+
+    def _leave_port(self) -> None:
+        """As inet_put_port() when a connection is over: a port that the program asked for is its own until it closes the socket."""
+        if self.orphan or self.child:
+            self.unbind()
+        else:
+            self.unbind_automatic()
+
+    def _part(self) -> None:
+        """Two dead ends forget each other: no cycle is left for the garbage collector."""
+        peer = self.peer
+        if peer is not None and peer.state is CLOSED and self.state is CLOSED:
+            self.peer = peer.peer = None
+            self.inbox = peer.inbox = None
+
+    # -- readiness -----------------------------------------------------------------------------------------------------------------
+
+    def poll(self) -> int:
+        """As tcp_poll() in Linux's tcp.c."""
+        if self.accepting is not None:
+            return POLLIN if self.accepting.ready else 0
+        state = self.state
+        done = self.eof or self.read_shut
+        if state is CONNECTED:
+            bits = 0
+            if self.write_shut:
+                bits = POLLOUT | POLLHUP if done else POLLOUT
+            else:
+                used = self.unsent_and_unacknowledged
+                if self.send_bytes_max - used >= used // 2:
+                    bits = POLLOUT
+        elif state is CONNECTING:
+            bits = 0
+        else:
+            bits = POLLOUT | POLLHUP
+            done = done or state is not NEW
+        if done:
+            bits |= POLLIN | POLLRDHUP
+        elif self.rx:
+            bits |= POLLIN
+        return bits | POLLERR if self.error else bits

@@ -1,0 +1,1 @@
+"""Unix sockets: between programs of one host, without a network."""

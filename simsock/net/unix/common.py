@@ -1,0 +1,288 @@
+"""Unix sockets: names on a host, and what all three types have in common (unix(7), Linux's af_unix.c).
+
+Owns the namespace of paths and abstract names, addresses, credentials and the accounting of buffers. Does not know Python's socket
+objects, nor the file system: a path here is a name among the world's sockets, and no file appears. Laws:
+
+* a path stays taken after its socket was closed, until it is unlinked; an abstract name goes with its socket;
+* what was sent is charged to its sender until the receiver has taken it, as much as Linux's socket buffers take.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from simsock.kernel.files import POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP
+from simsock.net.addresses import AF_UNIX
+from simsock.net.sockets import SO_PEERCRED, SO_REUSEPORT, SOL_SOCKET, Socket, os_error
+from simsock.net.states import CLOSED, CONNECTED, LISTENING, NEW
+from simsock.net.unix.ancillary import NOBODY, own_credentials
+
+if TYPE_CHECKING:
+    from simsock.net.fabric import Fabric, Host
+    from simsock.net.unix.ancillary import Passed
+
+BUFFERS = (212_992, 212_992)
+"""net.core.rmem_default and wmem_default."""
+NAME_BYTES_MAX = 108
+SO_PASSCRED = 16
+
+_PAGE = 4096
+_SHARED_INFO = 320
+_BUFFER = 256
+"""Sizes of an x86-64 kernel's skb_shared_info (aligned) and sk_buff."""
+_SMALL_BYTES_MAX, _SMALL_COST = 512 - _SHARED_INFO, 512 + _BUFFER
+
+
+def cost(size: int, head_bytes_max: int) -> int:
+    """What a message of so many bytes takes of its sender's buffer: alloc_skb_with_frags() rounds up to what the allocator has."""
+    if size <= _SMALL_BYTES_MAX:
+        return _SMALL_COST
+    paged = min(size, -(-max(0, size - head_bytes_max) // _PAGE) * _PAGE)
+    head = 1 << (size - paged + _SHARED_INFO - 1).bit_length()
+    return _BUFFER + head + -(-paged // _PAGE) * _PAGE
+
+
+class UnixNames:
+    """The names of a host's Unix sockets."""
+
+    __slots__ = ("_abstract", "_count", "_next", "_paths")
+
+    def __init__(self) -> None:
+        self._paths: dict[bytes, UnixSocket | None] = {}
+        """By absolute path; None for one whose socket was closed."""
+        self._abstract: dict[tuple[int, bytes], UnixSocket] = {}
+        self._next = 0
+        self._count = 0
+
+    def serial(self) -> int:
+        """A number for the next socket's records: paths may differ from run to run."""
+        self._count += 1
+        return self._count
+
+    def add(self, socket: UnixSocket, name: bytes) -> bytes:
+        """Give a socket a name, a free one if it is empty; returns it. Raises EADDRINUSE."""
+        if not name:
+            while True:
+                self._next = self._next % 0xFFFFF + 1
+                name = b"\0%05x" % self._next
+                if (socket.type, name) not in self._abstract:
+                    break
+        elif name[0]:
+            name = name.partition(b"\0")[0]
+            self._paths[os.path.abspath(name)] = socket
+            return name
+        if (socket.type, name) in self._abstract:
+            raise os_error(errno.EADDRINUSE)
+        self._abstract[socket.type, name] = socket
+        return name
+
+    def remove(self, socket: UnixSocket, name: bytes) -> None:
+        """The socket is gone."""
+        if not name[0]:
+            del self._abstract[socket.type, name]
+            return
+        for path, other in self._paths.items():
+            if other is socket:
+                self._paths[path] = None
+                break
+
+    def taken(self, name: bytes) -> bool:
+        """Whether there is such a path."""
+        return os.path.abspath(name.partition(b"\0")[0]) in self._paths
+
+    def unlink(self, name: bytes) -> bool:
+        """Free a path, whose socket goes on without it; False when there is none."""
+        path = os.path.abspath(name)
+        if path not in self._paths:
+            return False
+        del self._paths[path]
+        return True
+
+    def find(self, name: bytes, kind: int) -> UnixSocket:
+        """The socket of a name and a type. Raises EINVAL, ENOENT, ECONNREFUSED, EPROTOTYPE."""
+        if not name:
+            raise os_error(errno.EINVAL)
+        if not name[0]:
+            found = self._abstract.get((kind, name))
+        else:
+            path = os.path.abspath(name.partition(b"\0")[0])
+            if path not in self._paths:
+                raise os_error(errno.ENOENT)
+            found = self._paths[path]
+        if found is None:
+            raise os_error(errno.ECONNREFUSED)
+        if found.type != kind:
+            raise os_error(errno.EPROTOTYPE)
+        return found
+
+
+class Letter:
+    """What one call sent: its bytes, who sent it, and what it carries besides."""
+
+    __slots__ = ("cost", "data", "passed", "sender")
+
+    def __init__(self, sender: UnixSocket, data: bytes, cost: int, passed: Passed | None) -> None:
+        self.sender = sender
+        self.data = data
+        self.cost = cost
+        self.passed = passed
+        sender.charged += cost
+
+    def open(self, peek: bool) -> Passed | None:
+        """What it carries besides its bytes, which only the first to look for good gets."""
+        passed = self.passed
+        if passed is not None:
+            if peek:
+                return passed.copy()
+            self.passed = None
+        return passed
+
+    def done(self) -> None:
+        """The receiver has taken it, or never will."""
+        if self.passed is not None:
+            self.passed.discard()
+        sender = self.sender
+        sender.charged -= self.cost
+        if (sender.writers or sender.pollers) and sender.writable:
+            sender.wake_writers()
+
+
+class UnixSocket(Socket):
+    """A Unix socket of any type."""
+
+    __slots__ = ("acquainted", "blocked", "charged", "dead", "name", "pass_credentials", "peer", "rx", "serial", "state")
+
+    kind = "unix socket"
+    eof = False
+
+    def __init__(self, fabric: Fabric, host: Host, type: int) -> None:
+        super().__init__(fabric, host, AF_UNIX, type, 0, host.tcp, BUFFERS)
+        self.serial = host.unix.serial()
+        self.title = f"{host.name}:unix#{self.serial}"
+        self.state = NEW
+        self.name: bytes | None = None
+        self.peer: Any = None
+        self.dead = False
+        self.rx: deque[Letter] = deque()
+        self.charged = 0
+        self.blocked: dict[UnixSocket, None] = {}
+        """Those that wait for room in this one's queue."""
+        self.acquainted = False
+        """Whether it knows who its peer is (of a listener: itself)."""
+        self.pass_credentials = False
+
+    def describe(self) -> str:
+        name = os.fsdecode(self.name).replace("\0", "@") if self.name else ""
+        return f"{self.kind} {self.title} {name}".rstrip()
+
+    @property
+    def shown_name(self) -> str:
+        """Its name as people write it, or its number."""
+        return os.fsdecode(self.name).replace("\0", "@") if self.name else f"#{self.serial}"
+
+    # -- names -----------------------------------------------------------------------------------------------------------------------
+
+    def bind_name(self, name: bytes) -> None:
+        """bind(2); an empty name picks an abstract one. Raises EADDRINUSE, EINVAL."""
+        if name and name[0] and self.host.unix.taken(name):
+            raise os_error(errno.EADDRINUSE)
+        if self.name is not None:
+            if name:
+                raise os_error(errno.EINVAL)
+            return
+        self.name = self.host.unix.add(self, name)
+
+    def bind_for_credentials(self) -> None:
+        """Who wants credentials is to be known by a name (unix(7), "Autobind feature")."""
+        if self.pass_credentials and self.name is None:
+            self.bind_name(b"")
+
+    @property
+    def has_peer(self) -> bool:
+        return self.peer is not None
+
+    def unbind(self) -> None:
+        if self.name is not None:
+            self.host.unix.remove(self, self.name)
+
+    # -- options ---------------------------------------------------------------------------------------------------------------------
+
+    def set_option(self, level: int, name: int, value: Any) -> None:
+        if level != SOL_SOCKET or name == SO_REUSEPORT:
+            raise os_error(errno.EOPNOTSUPP)
+        super().set_option(level, name, value)
+        if name == SO_PASSCRED:
+            self.pass_credentials = bool(self.options[level, name])
+
+    def get_option(self, level: int, name: int) -> Any:
+        if level != SOL_SOCKET:
+            raise os_error(errno.EOPNOTSUPP)
+        if name == SO_PEERCRED:
+            return struct.pack("3i", *(own_credentials() if self.acquainted else NOBODY))
+        return super().get_option(level, name)
+
+    def pair_with(self, other: UnixSocket) -> None:
+        """Become each other's peers."""
+        self.peer, other.peer = other, self
+        self.state = other.state = CONNECTED
+        self.acquainted = other.acquainted = True
+
+    def connect_name(self, name: bytes) -> bool:
+        """connect(2); False when it has to wait."""
+        raise NotImplementedError
+
+    # -- waiting -----------------------------------------------------------------------------------------------------------------------
+
+    @property
+    def writable(self) -> bool:
+        """unix_writable(): most of the buffer is free."""
+        return self.state is not LISTENING and self.charged << 2 <= self.send_bytes_max
+
+    def wake_blocked(self) -> None:
+        """There is room in the queue, or none ever again."""
+        if self.blocked:
+            waiting, self.blocked = self.blocked, {}
+            for socket in waiting:
+                socket.wake_writers()
+
+    def poll(self) -> int:
+        """As unix_poll() in Linux's af_unix.c."""
+        bits = POLLERR if self.error else 0
+        if self.read_shut:
+            bits |= POLLIN | POLLRDHUP | (POLLHUP if self.write_shut else 0)
+        elif self.rx:
+            bits |= POLLIN
+        return bits | POLLOUT if self.writable else bits
+
+    # -- the end -------------------------------------------------------------------------------------------------------------------------
+
+    def shutdown(self, read: bool, write: bool) -> None:
+        """shutdown(2); never an error."""
+        self.shut(read, write)
+
+    def shut(self, read: bool, write: bool) -> None:
+        """No more of one direction, or of both."""
+        self.read_shut |= read
+        self.write_shut |= write
+        self.wake_readers()
+        self.wake_writers()
+        if read:
+            self.wake_blocked()
+
+    def throw_away(self) -> None:
+        """Whatever is in the queue is lost."""
+        while self.rx:
+            self.rx.popleft().done()
+
+    def released(self) -> None:
+        self.unbind()
+        self.dead = True
+        self.state = CLOSED
+        self.read_shut = self.write_shut = True
+        self.throw_away()
+        self.wake_blocked()
+        self.peer = None

@@ -1,0 +1,196 @@
+"""What the process holds that a world has to replace, beyond the names of modules.
+
+Owns two things that one search of the heap finds: real locks, queues and ``threading.local`` objects from before, which are adopted once and
+for good (a hybrid is a real lock to everybody outside a world); and originals that were captured in a table, a class, a default argument, a
+closure or a partial, which are swapped while the patched state lasts. Laws: the harness's own are left alone; the search is made anew only
+when something new may hold something, which is asked of the young objects alone.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+from functools import partial
+from types import BuiltinFunctionType, CellType, FunctionType, ModuleType
+from typing import Any
+from weakref import WeakSet
+
+from simsock.patching import heap, locks, queues, task_locals
+from simsock.patching.module_names import is_harness, space_of
+
+LOCKS = frozenset((locks.real_lock, locks.real_rlock, queues.real_queue))
+_ALONE_S = 10.0
+_BREATH_S = 1e-6
+_HYBRIDS = frozenset((locks.Lock, locks.RLock, queues.SimpleQueue))
+KEPT = frozenset(("_tstate_lock", "_shutdown_locks"))
+"""Attributes of ``threading`` whose locks C code releases at a thread's end: real threads only, and waiting for one is waiting for real."""
+
+
+class Holds:
+    """The holders of one process. ``pairs``: by identity, (original, replacement)."""
+
+    def __init__(self, pairs: dict[int, tuple[Any, Any]]) -> None:
+        self.pairs = pairs
+        self._ids = frozenset(pairs)
+        self._captured: list[tuple[heap.Spot, int]] = []
+        """With the pairs' keys: the originals themselves would look like something captured."""
+        self._swapped: list[tuple[heap.Spot, Any, Any]] = []
+        self._left: WeakSet[Any] = WeakSet()
+        """Locks and locals that nothing could be done about, or that are the harness's."""
+        self._collections = -1
+
+    def refresh(self, modules_changed: bool) -> None:
+        """Search, if there may be something new."""
+        if modules_changed or gc.get_stats()[2]["collections"] != self._collections:
+            self._search(True)
+        else:
+            locks_, captured = self._stirred()
+            if locks_ or captured:
+                self._search(captured)
+
+    def settle(self) -> None:
+        """The patched state ends: what comes to be from now on is new."""
+        self._collections = gc.get_stats()[2]["collections"]
+
+    def _stirred(self) -> tuple[bool, bool]:
+        """Whether there are new locks, and whether a new object holds an original, among those that came to be since the last patched state."""
+        young = gc.get_objects(0) + gc.get_objects(1)
+        ids = self._ids
+        inside: set[int] | None = None
+        new = False
+        for found in young:
+            kind = type(found)
+            if kind is dict:
+                if not ids.isdisjoint(map(id, found.values())) and not _is_module(found):
+                    return True, True
+            elif kind is list:
+                if not ids.isdisjoint(map(id, found)):
+                    return True, True
+            elif kind is FunctionType:
+                if found.__defaults__ is not None and not ids.isdisjoint(map(id, found.__defaults__)) and not is_harness(found.__module__ or ""):
+                    return True, True
+            elif kind in LOCKS or kind is task_locals.real_local:
+                if inside is None:
+                    inside = {id(hybrid._real) for hybrid in young if type(hybrid) in _HYBRIDS}
+                if id(found) not in inside and found not in self._left and found not in task_locals.registered:
+                    new = True
+            elif kind is CellType:
+                try:
+                    if id(found.cell_contents) in ids:
+                        return True, True
+                except ValueError:
+                    pass
+            elif kind is partial and id(found.func) in ids:
+                return True, True
+        return new, False
+
+    def _search(self, originals: bool) -> None:
+        """Adopt locks and locals; with ``originals``, see where those are captured."""
+        self._collections = -1  # until it is through: one that is interrupted is made again
+        gc.unfreeze()  # what is frozen, by a program for its own reasons, cannot be searched; a session freezes everything after this
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(_ALONE_S)  # other OS threads move things about
+        try:
+            self._search_alone(originals)
+        finally:
+            sys.setswitchinterval(interval)
+            # A thread that asked for the interpreter meanwhile would go on waiting for the long interval: it is woken, and asks anew.
+            taken = locks.real_allocate()
+            taken.acquire()
+            taken.acquire(True, _BREATH_S)
+
+    def _search_alone(self, originals: bool) -> None:
+        objects = gc.get_objects()
+        targets, types = interesting(objects)
+        del objects
+        targets = [target for target in targets if type(target) is BuiltinFunctionType or target not in self._left]
+        if originals:
+            targets += [original for original, _ in self.pairs.values()]
+            self._captured = []
+        hybrids: dict[int, Any] = {}
+        findings = heap.search(targets, types)
+        # A local is the harness's if anything of the harness's has it, whoever else does: on 3.13 a tuple of CPython's own may.
+        kept = {id(finding.target) for finding in findings if finding.harness and isinstance(finding.target, task_locals.real_local)}
+        for finding in findings:
+            target, spot = finding.target, finding.spot
+            if id(target) in self.pairs:
+                if spot is not None and not finding.harness and not is_module_name(spot):
+                    self._captured.append((spot, id(target)))
+            elif isinstance(target, task_locals.real_local):
+                if id(target) not in kept:
+                    task_locals.register(target)
+            elif spot is not None and not finding.harness and finding.place.rpartition(".")[2] not in KEPT:
+                spot.exchange(target, _hybrid_of(target, finding.place, hybrids))
+        for target in targets:
+            if id(target) not in self.pairs and id(target) not in hybrids and type(target) is not BuiltinFunctionType:
+                self._left.add(target)
+
+    def swap(self) -> None:
+        """The patched state begins: captured originals give way."""
+        for spot, key in self._captured:
+            original, replacement = self.pairs[key]
+            before = spot.get()
+            if _plain(before) is original:
+                # A function in C is no method where it stands in a class; what stands in for it must not become one.
+                bare = spot.kind == "class" and type(replacement) is FunctionType and not hasattr(type(original), "__get__")
+                now = staticmethod(replacement) if bare else replacement
+                if spot.exchange(before, now):
+                    self._swapped.append((spot, before, now))
+
+    def restore(self) -> None:
+        """The patched state ends."""
+        for spot, before, now in self._swapped:
+            spot.exchange(now, before)
+        self._swapped.clear()
+
+
+def _plain(value: Any) -> Any:
+    return value.__func__ if type(value) is staticmethod else value
+
+
+def interesting(objects: list[Any]) -> tuple[list[Any], list[type]]:
+    """Real locks that no hybrid has inside, methods bound to them, and locals; and every class there is."""
+    types = []
+    targets = []
+    inside = set()
+    local = task_locals.real_local
+    locals_ = {local}
+    for found in objects:
+        kind = type(found)
+        if kind in LOCKS or kind in locals_:
+            targets.append(found)
+        elif kind in _HYBRIDS:
+            inside.add(id(found._real))
+        elif kind is BuiltinFunctionType:
+            if type(found.__self__) in LOCKS:
+                targets.append(found)
+        elif kind is type or issubclass(kind, type):
+            types.append(found)
+            if local in type.mro(found) and found is not task_locals.local:
+                locals_.add(found)
+    late = [found for found in objects if type(found) in locals_ and type(found) is not local]
+    known = {id(found) for found in targets}
+    targets += [found for found in late if id(found) not in known]
+    return [found for found in targets if id(found) not in inside and (type(found) is not BuiltinFunctionType or id(found.__self__) not in inside)], types
+
+
+def is_module_name(spot: heap.Spot) -> bool:
+    return spot.kind == "item" and type(spot.box) is dict and _is_module(spot.box)
+
+
+def _is_module(space: dict[Any, Any]) -> bool:
+    """Whether this is the very namespace of a module: the methods that attrs makes have copies of it."""
+    name = space.get("__name__") if "__spec__" in space else None
+    module = sys.modules.get(name) if isinstance(name, str) else None
+    return issubclass(type(module), ModuleType) and space_of(module) is space
+
+
+def _hybrid_of(target: Any, place: str, hybrids: dict[int, Any]) -> Any:
+    """The hybrid of a real lock or queue, or the same method of it."""
+    if type(target) is BuiltinFunctionType:
+        return getattr(_hybrid_of(target.__self__, place.rpartition(".")[0], hybrids), target.__name__)
+    hybrid = hybrids.get(id(target))
+    if hybrid is None:
+        adopt = queues.adopt_queue if type(target) is queues.real_queue else locks.adopt
+        hybrid = hybrids[id(target)] = adopt(target, place)
+    return hybrid

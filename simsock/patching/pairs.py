@@ -1,0 +1,52 @@
+"""What is replaced by what.
+
+Owns the pairs of originals and replacements. Does not know where the originals are held.
+"""
+
+from __future__ import annotations
+
+import _socket
+import _thread
+import fcntl
+import os
+import select
+import time
+from typing import Any
+
+from simsock.patching.guards import guarded
+
+_TIME = (
+    "sleep time time_ns monotonic monotonic_ns perf_counter perf_counter_ns process_time process_time_ns thread_time thread_time_ns "
+    "clock_gettime clock_gettime_ns gmtime localtime ctime asctime strftime"
+).split()
+_SOCKET = (
+    "getaddrinfo gethostbyname gethostbyname_ex gethostbyaddr gethostname getnameinfo getservbyname getservbyport getdefaulttimeout "
+    "setdefaulttimeout socketpair close dup if_nameindex if_nametoindex if_indextoname getprotobyname sethostname"
+).split()
+_OS = "close dup fstat get_blocking get_inheritable isatty read remove sendfile set_blocking set_inheritable unlink write".split()
+
+
+def make_pairs() -> list[tuple[Any, Any]]:
+    """(original, replacement) of every function that a world replaces."""
+    from simsock.patching import chance, fence, signals, sockets, task_locals, threads
+    from simsock.stdlib import _epoll, _names
+    from simsock.stdlib import fcntl as sim_fcntl
+    from simsock.stdlib import os as sim_os
+    from simsock.stdlib import select as sim_select
+    from simsock.stdlib import socket as sim_socket
+    from simsock.stdlib import time as sim_time
+
+    pairs = [(getattr(time, name), getattr(sim_time, name)) for name in _TIME]
+    pairs += [(getattr(_socket, name), getattr(_names, name, None) or getattr(sim_socket, name)) for name in _SOCKET]
+    pairs += [(select.select, sim_select.select), (select.poll, sim_select.poll), (select.epoll, _epoll.epoll)]
+    pairs += [(getattr(os, name), getattr(sim_os, name)) for name in _OS]
+    pairs += [(os.path.exists, sim_os.exists), (fcntl.fcntl, sim_fcntl.fcntl)]
+    functions, classes = threads.pairs()
+    pairs += [*functions, *chance.pairs(), *signals.pairs(), *fence.pairs()]
+    # Each hybrid asks for itself where it is, so these need no guard.
+    return [
+        *((original, guarded(original, simulated)) for original, simulated in pairs),
+        *classes,
+        (_thread._local, task_locals.local),
+        *sockets.pairs(),
+    ]

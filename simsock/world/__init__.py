@@ -1,0 +1,1 @@
+"""One world: how it begins and ends, its hosts and servers, its faults and what can be seen of it."""

@@ -1,0 +1,56 @@
+"""What a test sees of a world from outside: the table of its sockets, and files of what passes between its hosts.
+
+Owns the methods of ``Simulation`` that look. Does not know how anything is stored. Law: who looks changes nothing: no step, no draw, no
+record, the same digest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from simsock.errors import UsageError
+from simsock.net.netstat import Netstat, netstat
+from simsock.world.capturing import Capture
+from simsock.world.hosts import Host
+
+if TYPE_CHECKING:
+    from simsock.kernel import Kernel
+
+
+ROWS_TOLD_MAX = 40
+
+
+class Observing:
+    """What ``Simulation`` inherits."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        def _running(self) -> Kernel: ...
+
+    def netstat(self) -> Netstat:
+        """All sockets of all hosts as they are now: a tuple of ``SocketEntry``; ``str()`` of it is a table as ss(8) prints it."""
+        return netstat(self._running())
+
+    def capture(self, path: Any, *, hosts: Any = None) -> Capture:
+        """Write what passes between hosts to a pcapng file, from now on until the world (or the ``with`` block) ends.
+
+        One interface a host, as if each ran tcpdump: IP, TCP and UDP headers with true sequence numbers and checksums, at virtual times. What is
+        lost on the way is seen only where it left. ``hosts``: one or several whose interfaces are wanted (all without). Raises ``UsageError``
+        at once if the path cannot be written.
+        """
+        kernel = self._running()
+        if hosts is not None:
+            chosen = [hosts] if isinstance(hosts, (str, Host)) else list(hosts) if isinstance(hosts, Iterable) else []
+            if not chosen or not all(isinstance(host, (str, Host)) for host in chosen):
+                raise UsageError(f"capture: expected hosts by name or as themselves, got {hosts!r}")
+            hosts = [host if isinstance(host, str) else host.name for host in chosen]
+        return Capture(kernel, path, hosts)
+
+
+def note_sockets(error: BaseException, kernel: Kernel) -> None:
+    """Add the sockets to an error that says which tasks wait for what."""
+    if sockets := netstat(kernel):
+        error.add_note(f"sockets:\n{sockets.table(ROWS_TOLD_MAX)}")

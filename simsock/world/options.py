@@ -1,0 +1,157 @@
+"""What a world is made of, checked once.
+
+Owns the keyword options of ``Simulation`` and ``explore``: their defaults, their checks, and their plain form in a token. Does not know how
+a world runs. Law: a value that makes no sense is an error that names the option, the value and what was expected; an option that is not
+simulated yet is an error too, never silence.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from simsock.errors import Unsupported, UsageError
+from simsock.kernel import Limits
+from simsock.kernel.preempt import GRANULARITIES
+from simsock.kernel.strategies import NAMES as STRATEGIES
+from simsock.kernel.strategies import make_choose
+from simsock.kernel.units import NS, duration_ns
+from simsock.net.chunks import check_chunks
+from simsock.net.link.profiles import HOSTILE, make_link
+from simsock.net.link.settings import Link
+
+START_NS = 946_684_800 * NS
+"""2000-01-01T00:00Z, when a world begins unless told otherwise."""
+MAX_STEPS = 5_000_000
+MAX_TIME = "7d"
+MAX_REAL_TIME = 120.0
+
+
+class Options:
+    """The checked options of a world; read-only after it is made, so that many worlds can share one."""
+
+    __slots__ = ("chunks", "entropy", "limits", "link", "patch", "preempt", "scope", "start_ns", "strategy")
+
+    def __init__(
+        self,
+        *,
+        strategy: Any = "fifo",
+        preempt: str = "calls",
+        scope: Any = None,
+        link: Any = "perfect",
+        chunks: Any = "whole",
+        entropy: str = "tape",
+        start_time: Any = None,
+        max_steps: int = MAX_STEPS,
+        max_time: Any = MAX_TIME,
+        max_real_time: Any = MAX_REAL_TIME,
+        patch: bool = True,
+        allow: Any = (),
+    ) -> None:
+        if preempt not in GRANULARITIES:
+            raise UsageError(f"preempt: expected one of {', '.join(map(repr, GRANULARITIES))}, got {preempt!r}")
+        if entropy not in ("tape", "real"):
+            raise UsageError(f"entropy: expected 'tape' or 'real', got {entropy!r}")
+        if not isinstance(patch, bool):
+            raise UsageError(f"patch: expected True or False, got {patch!r}")
+        if allow:
+            raise Unsupported(f"allow={allow!r}: letting real peers through the fence is not there yet")
+        if isinstance(max_steps, bool) or not isinstance(max_steps, int) or max_steps < 1:
+            raise UsageError(f"max_steps: expected a whole number of steps from 1, got {max_steps!r}")
+        make_choose(strategy, 0)
+        self.strategy = strategy
+        self.preempt = preempt
+        self.patch = patch
+        self.scope = scope
+        self.link: Link = make_link(link)
+        self.chunks = check_chunks(chunks)
+        self.entropy = entropy
+        self.start_ns = _start_ns(start_time)
+        real_ns = duration_ns(max_real_time, "max_real_time")
+        time_ns = duration_ns(max_time, "max_time")
+        if not real_ns or not time_ns:
+            raise UsageError(f"max_time and max_real_time: expected more than nothing, got {max_time!r} and {max_real_time!r}")
+        self.limits = Limits(max_steps, time_ns, real_ns / NS)
+
+    @classmethod
+    def from_keywords(cls, **options: Any) -> Options:
+        """As the constructor; worlds with the same plain options share one object, because checking takes a twentieth of a small world's life."""
+        key = []
+        for name, value in options.items():
+            kind = type(value)
+            if kind not in _PLAIN_TYPES:
+                return cls(**options)
+            key.append((name, kind, value))
+        known = tuple(key)
+        made = _made.get(known)
+        if made is None:
+            made = cls(**options)
+            if len(_made) < _MADE_MAX:
+                _made[known] = made
+        return made
+
+    def as_dict(self) -> dict[str, Any]:
+        """The plain form for tokens: what differs from the defaults. The scope is not part of it, nor is the limit of real time."""
+        plain: dict[str, Any] = {
+            "strategy": self.strategy if self.strategy in STRATEGIES else "object",
+            "preempt": self.preempt,
+            "chunks": list(self.chunks) if isinstance(self.chunks, tuple) else self.chunks,
+            "start_ns": self.start_ns,
+            "max_steps": self.limits.steps,
+            "max_time_ns": self.limits.time_ns,
+            "patch": self.patch,
+            "entropy": self.entropy,
+        }
+        defaults = {**_DEFAULTS, "start_ns": START_NS, "max_steps": MAX_STEPS, "max_time_ns": duration_ns(MAX_TIME)}
+        plain = {name: value for name, value in plain.items() if value != defaults[name]}
+        if link := self.link.as_dict():
+            plain["link"] = [[name, value] for name, value in link.items()]
+        return plain
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any], *, scope: Any = None, max_real_time: Any = MAX_REAL_TIME) -> Options:
+        """The reverse of ``as_dict``; raises ``UsageError`` on what it does not know."""
+        unknown = set(plain) - {"strategy", "preempt", "chunks", "start_ns", "max_steps", "max_time_ns", "patch", "entropy", "link"}
+        if unknown:
+            raise UsageError(f"token: it carries options that this simsock does not know: {', '.join(sorted(unknown))}")
+        known = {name: plain[name] for name in ("preempt", "chunks", "max_steps", "patch", "entropy") if name in plain}
+        strategy = plain.get("strategy", "fifo")
+        link = plain.get("link", [])
+        if not isinstance(link, list) or not all(isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str) for pair in link):
+            raise UsageError(f"token: cannot read its link {link!r}")
+        options = cls(strategy="fifo" if strategy == "object" else strategy, scope=scope, max_real_time=max_real_time, **known)
+        options.link = HOSTILE if dict(link) == HOSTILE.as_dict() else Link.from_dict(dict(link))
+        for name, value in plain.items():
+            if name in ("start_ns", "max_time_ns"):
+                if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
+                    raise UsageError(f"token: cannot read {name}={value!r}")
+                if name == "start_ns":
+                    options.start_ns = value
+                else:
+                    options.limits.time_ns = value
+        return options
+
+
+_PLAIN_TYPES = frozenset((bool, int, float, str))
+"""Of values that cannot change, and that are the same thing wherever they are equal and of one type."""
+_MADE_MAX = 100
+_made: dict[tuple[tuple[str, type, Any], ...], Options] = {}
+_START_MAX = 253402300800
+"""The year 10000: no calendar of Python's goes on."""
+_DEFAULTS = {"strategy": "fifo", "preempt": "calls", "chunks": "whole", "patch": True, "entropy": "tape"}
+
+
+def _start_ns(start_time: Any) -> int:
+    if start_time is None:
+        return START_NS
+    if isinstance(start_time, str):
+        try:
+            start_time = datetime.fromisoformat(start_time)
+        except ValueError:
+            raise UsageError(f"start_time: expected an ISO 8601 date and time, got {start_time!r}") from None
+    if isinstance(start_time, datetime):
+        since = (start_time if start_time.tzinfo else start_time.replace(tzinfo=UTC)) - datetime(1970, 1, 1, tzinfo=UTC)
+        return (since.days * 86400 + since.seconds) * NS + since.microseconds * 1000
+    if isinstance(start_time, (int, float)) and not isinstance(start_time, bool) and abs(start_time) < _START_MAX:
+        return round(start_time * NS)
+    raise UsageError(f"start_time: expected a datetime, ISO 8601 text or seconds since 1970, got {start_time!r}")

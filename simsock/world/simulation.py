@@ -1,0 +1,492 @@
+"""One world as a context manager.
+
+PYTEST_DONT_REWRITE
+
+Owns how a world begins and ends, and the face that tests see. Does not know strategies of search, nor pytest. Laws:
+
+* inside the ``with`` block the code is the world's first task;
+* what a task or handler raised is raised again at the end, unless it was expected;
+* the end follows the order of ``kernel/teardown.py``, also after an error.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from _thread import get_ident
+from typing import TYPE_CHECKING, Any
+
+from simsock import network as networks
+from simsock.choices import ReplaySource, SeededSource, Tape
+from simsock.errors import Deadlock, LeakWarning, LimitExceeded, Unsupported, UsageError
+from simsock.kernel import Kernel, Session, Task, session
+from simsock.kernel.scope import make_scope
+from simsock.kernel.strategies import drawing, make_choose, replaying
+from simsock.kernel.task_table import task_table, wait_cycles
+from simsock.kernel.teardown import end
+from simsock.kernel.units import NS, Duration, duration_ns
+from simsock.net import Fabric
+from simsock.net.addresses import AF_INET6
+from simsock.net.link.profiles import changed
+from simsock.patching import make_patching
+from simsock.world.capturing import end_captures
+from simsock.world.expecting import Expectation, note, raise_errors
+from simsock.world.faults import Faults
+from simsock.world.hosts import Host, base_name
+from simsock.world.observing import Observing, note_sockets
+from simsock.world.options import Options
+from simsock.world.servers import Served, make_server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType, TracebackType
+
+    from simsock.choices import DrawnSource
+
+_SIMULATED = networks.SimulatedNetwork()
+_END_PATIENCE_NS = 60 * NS
+"""How much virtual time the end of a world gives servers to finish what they handle."""
+
+
+class Simulation(Faults, Observing):
+    """A deterministic world: hosts, links, sockets, threads and a clock that exist only in this process.
+
+    >>> with Simulation(seed=7) as sim:
+    ...     sim.sleep("1h")
+    ...     sim.now
+    3600.0
+
+    ``seed`` is an integer or text; ``token`` repeats a run that a token was printed for (its options then come from the token). The other
+    options, their units and their defaults are those of ``simsock.world.options.Options``: ``strategy``, ``preempt``, ``scope``, ``link``,
+    ``chunks``, ``entropy``, ``start_time``, ``max_steps``, ``max_time`` (virtual), ``max_real_time``, ``patch``, ``allow``.
+    Raises ``UsageError`` for values that make no sense, also for a world inside a world.
+    """
+
+    __slots__ = ("__dict__", "__weakref__")
+
+    def __init__(self, *, seed: int | str = 0, token: str | None = None, records: int = 2000, **options: Any) -> None:
+        if not isinstance(seed, (int, str)) or isinstance(seed, bool):
+            raise UsageError(f"seed: expected an integer or a text, got {seed!r}")
+        if isinstance(records, bool) or not isinstance(records, int) or records < 0:
+            raise UsageError(f"records: expected how many to keep, from 0, got {records!r}")
+        deviations = None
+        if token is not None:
+            from simsock.choices import Token
+
+            carried = Token.decode(token)
+            unused = set(options) - {"scope", "max_real_time", "patch", "allow"}
+            if unused:
+                raise UsageError(f"token: its options are its own; {', '.join(sorted(unused))} cannot be given beside it")
+            seed, deviations = carried.seed, carried.deviations
+            checked = Options.from_dict(carried.options, **{name: options[name] for name in ("scope", "max_real_time") if name in options})
+            if options.get("patch", checked.patch) != checked.patch:
+                raise UsageError(f"token: it was made with patch={checked.patch}, patch={options['patch']!r} cannot be given beside it")
+            if options.get("allow"):
+                raise Unsupported(f"allow={options['allow']!r}: letting real peers through the fence is not there yet")
+        else:
+            try:
+                checked = Options.from_keywords(**options)
+            except TypeError as error:
+                raise UsageError(f"Simulation: {error}".replace("Options.__init__() got an unexpected keyword argument", "unknown option")) from None
+        self._set_up(checked, seed, deviations, records)
+
+    def _set_up(self, options: Options, seed: int | str, deviations: Any, records: int) -> None:
+        self.options = options
+        self.seed = seed
+        self.network = _SIMULATED
+        self._planned = deviations
+        self._records = records
+        self._kernel: Kernel | None = None
+        self._session: Session | None = None
+        self._own_session = True
+        self._near: FrameType | None = None
+        self._served: list[Served] = []
+        self._sockets: list[Any] = []
+        self._hosts: dict[str, Host] = {}
+        self._expectations: list[Expectation] = []
+        self._use = networks.use(_SIMULATED)
+        self._on_deviation: Any = None
+        self._on_begin: Any = None
+        self._drawn: DrawnSource | None = None
+        """Where the tape's answers come from, if somebody draws them."""
+        self.leaks: list[str] = []
+        """After the end: tasks (no daemons) that still ran, which is warned of as well, and descriptors that were still open."""
+
+    @classmethod
+    def _prepared(cls, options: Options, seed: int | str, deviations: Any, session: Session, records: int = 200) -> Simulation:
+        """A world with options that were checked before, inside a session that outlives it: what a search makes thousands of."""
+        self = cls.__new__(cls)
+        self._set_up(options, seed, deviations, records)
+        self._session = session
+        self._own_session = False
+        return self
+
+    # -- the beginning and the end ---------------------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Simulation:
+        if self._kernel is not None:
+            raise UsageError("this world has been entered before; make a new Simulation")
+        if session.active is not None:
+            raise UsageError("a world inside a world: leave the first one before entering another")
+        frame = self._near or sys._getframe(1)
+        if self._session is None:
+            needed = self.options.preempt != "calls"
+            scope = make_scope(self.options.scope, frame.f_code.co_filename) if needed or self.options.scope is not None else None
+            self._session = Session(self.options.preempt, scope, make_patching(self.options))
+            self._session.__enter__()
+        try:
+            self._begin(frame)
+        except BaseException:  # also a signal's, which may come anywhere
+            self._take_back(self._session)
+            raise
+        return self
+
+    def _take_back(self, current: Session) -> None:
+        """Undo what is left of a beginning, or of an end that was interrupted."""
+        self._resume()
+        if self._kernel is not None:
+            end_captures(self._kernel)
+        if session.active is not None and session.active is self._kernel:
+            if current.preemption is not None:
+                current.preemption.leave()
+            current.leave_world()
+        if self._use in networks._stack:
+            networks.pop(self._use)
+        if self._handler_failed in _error_hooks():
+            _error_hooks().remove(self._handler_failed)
+        if self._own_session:
+            current.__exit__(None, None, None)
+
+    def _begin(self, frame: FrameType) -> None:
+        options = self.options
+        assert self._session is not None
+        planned = self._planned
+        drawn = self._drawn
+        if planned is None:
+            tape = Tape(SeededSource(self.seed) if drawn is None else drawn)
+            choose = make_choose(options.strategy, self.seed) if drawn is None or options.strategy != "random" else drawing(drawn)
+        else:
+            tape = Tape(ReplaySource(planned))
+            choose = replaying
+        kernel = self._kernel = Kernel(tape, choose, options.limits, self._session.launcher, self._records)
+        kernel.on_deviation = self._on_deviation
+        if self._on_begin is not None:
+            self._on_begin(kernel)
+        kernel.state["epoch_ns"] = options.start_ns
+        kernel.state["seed"] = self.seed
+        fabric = kernel.state["net"] = Fabric(kernel, options.link, options.chunks)
+        kernel.first.host = fabric.localhost
+        self._session.enter_world(kernel, frame)
+        networks.push(self._use)
+        _error_hooks().append(self._handler_failed)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        kernel = self._running()
+        if kernel.current is not kernel.first:
+            raise UsageError("a world is left by the task that entered it")
+        ours = error is not None
+        if isinstance(error, Deadlock) and self._own_session:  # a search and the plugin tell it in their own ways
+            note_sockets(error, kernel)
+        try:
+            if error is None:
+                try:
+                    self._wind_down(kernel)
+                except BaseException as late:
+                    error = late
+            problems = self._finish(kernel, sound=error is None)
+        finally:
+            self._served.clear()
+            self._sockets.clear()
+        raised = self._unexpected(kernel)
+        raised.extend((None, problem) for problem in problems)
+        if kernel.pending_signal is not None and (error is None or isinstance(kernel.pending_signal, KeyboardInterrupt)):
+            error, ours = kernel.pending_signal, False  # a signal that came while the world ended
+        if error is not None:
+            note(error, raised)
+            if ours:
+                return
+            raise error
+        raise_errors(raised)
+        if tasks := [leak for leak in self.leaks if leak.startswith("task ")]:
+            warnings.warn(LeakWarning(f"the world ended while tasks still ran: {', '.join(tasks)}"), stacklevel=2)
+
+    def _suspend(self) -> bool:
+        """For the pytest plugin: stand still while control is pytest's. False if the code that asks is none of the world's first task."""
+        kernel = self._kernel
+        if kernel is None or session.active is not kernel or kernel.thread != get_ident() or kernel.current is not kernel.first or kernel.ending:
+            return False
+        assert self._session is not None
+        networks.pop(self._use)
+        self._session.suspend()
+        return True
+
+    def _resume(self) -> None:
+        """Go on, if it was suspended."""
+        if self._session is not None and self._kernel is not None and session.suspended is self._kernel:
+            self._session.resume()
+            if self._use not in networks._stack:
+                networks.push(self._use)
+
+    def _wind_down(self, kernel: Kernel) -> None:
+        """Let every task begin, stop the servers, close what tests were handed, and let what is being handled come to its end."""
+        for host in self._hosts.values():
+            host.thaw()
+        kernel.start_all()
+        stops = [kernel.spawn(served.stop, base="stop", host=served.host._host, daemon=True) for served in self._served if not served._stopped]
+        kernel.start_all()
+        # A server without threads may be in the middle of a request whose end it learns from the close.
+        for sock in self._sockets:
+            sock.close()
+        deadline = kernel.now + _END_PATIENCE_NS
+        for task in stops:
+            kernel.join(task, deadline)  # in vain where a handler waits for a peer that says no more: it is ended with the world
+        if cycles := wait_cycles(kernel):
+            names = "; ".join(" -> ".join(task.path for task in [*cycle, cycle[0]]) for cycle in cycles)
+            raise Deadlock(f"deadlock: tasks wait for each other in a cycle: {names}\n{task_table(kernel)}", report=task_table(kernel))
+        for expectation in self._expectations:
+            expectation.check()
+
+    def _finish(self, kernel: Kernel, sound: bool) -> list[Any]:
+        current = self._session
+        assert current is not None
+        unwritten = end_captures(kernel)
+        if current.preemption is not None:
+            current.preemption.leave()
+        try:
+            self._look_for_leaks(kernel)
+            problems = end(kernel, collect=self._own_session)  # a search collects after many worlds instead
+            if self._own_session and sound:
+                self.leaks += [f"descriptor {fd}: {file.describe()}" for fd, file in sorted(kernel.files.items()) if not getattr(file, "vanished", False)]
+            kernel.files.clear()
+        finally:
+            current.leave_world()
+            networks.pop(self._use)
+            _error_hooks().remove(self._handler_failed)
+            if self._own_session:
+                current.__exit__(None, None, None)
+        return [*unwritten, *problems]
+
+    def _look_for_leaks(self, kernel: Kernel) -> None:
+        for task in kernel.tasks.values():
+            given_up = task.pending is not None or (task.queue is None and task.why.startswith("stopped"))  # cancelled, or told in an error
+            if task is not kernel.first and not task.daemon and task.started and not given_up:
+                self.leaks.append(f"task {task.path}")
+
+    def _unexpected(self, kernel: Kernel) -> list[tuple[Task | None, BaseException]]:
+        return [entry for entry in kernel.errors if not any(expectation.take(entry[1]) for expectation in self._expectations)]
+
+    def _handler_failed(self, server: Any, request: Any, client_address: Any, error: Exception) -> bool:
+        kernel = self._kernel
+        if kernel is None or session.active is not kernel or get_ident() != kernel.thread:
+            return False
+        kernel.task_failed(kernel.current, error)
+        return True
+
+    def _running(self) -> Kernel:
+        kernel = self._kernel
+        if kernel is None or session.active is not kernel:
+            why = "enter it with `with`" if kernel is None else "it stands still while pytest is at work" if session.suspended is kernel else "it has ended"
+            raise UsageError(f"this world is not running: {why}")
+        return kernel
+
+    # -- time ------------------------------------------------------------------------------------------------------------------------
+
+    @property
+    def now(self) -> float:
+        """Virtual seconds since the world began."""
+        return self.now_ns / NS
+
+    @property
+    def now_ns(self) -> int:
+        """Virtual nanoseconds since the world began."""
+        return self._kernel.now if self._kernel is not None else 0
+
+    def sleep(self, duration: Duration) -> None:
+        """Let so much virtual time pass (seconds, timedelta or "80ms")."""
+        self._running().sleep(duration_ns(duration, "sleep"))
+
+    def run_until(self, predicate: Callable[[], object], timeout: Duration | None = None) -> Any:
+        """Let the world run until ``predicate()`` is true, and return what it returned.
+
+        Raises ``TimeoutError`` after ``timeout`` of virtual time, ``Deadlock`` when nothing can happen any more.
+        """
+        kernel = self._running()
+        deadline = None if timeout is None else kernel.now + duration_ns(timeout, "timeout")
+        alarm = kernel.timers.add(deadline, lambda _: None, None) if deadline is not None else None
+        try:
+            while not (answer := predicate()):
+                if deadline is not None and kernel.now >= deadline:
+                    raise TimeoutError(f"run_until: {predicate!r} was still false after {timeout} of virtual time")
+                kernel.point()
+                kernel.wait_tick()
+            return answer
+        finally:
+            if alarm is not None:
+                kernel.timers.cancel(alarm)
+
+    def settle(self) -> None:
+        """Let everything run until no task can and nothing is on its way. Sleeping tasks go on sleeping."""
+        self._running().settle()
+
+    # -- tasks and hosts -----------------------------------------------------------------------------------------------------------
+
+    def spawn(self, fn: Callable[..., Any], *args: Any, name: str | None = None, host: str | Host | None = None) -> Task:
+        """Run ``fn(*args)`` as a task: ``.result(timeout=None)``, ``.done``, ``.cancel()``. What it raises fails the test unless it is asked for."""
+        kernel = self._running()
+        if not callable(fn):
+            raise UsageError(f"spawn: expected a function, got {fn!r}")
+        if host is not None:
+            return self._host_of(host).spawn(fn, *args, name=name)
+        return kernel.spawn(fn, args, name=name, base=base_name(fn))
+
+    def host(self, name: str, addresses: Any = None, clock_skew: Any = None, refuse_overflow: bool | None = None) -> Host:
+        """The host of that name; a new one is made with ``addresses``, or the next of 10.0.0.N and fd00::N.
+
+        ``clock_skew``: how far its wall clock is ahead of the world's (behind it, if negative), in seconds or as "-5s".
+        ``refuse_overflow``: whether who comes when a backlog is full is refused (a RST); by default the SYN goes unanswered, as on Linux.
+        """
+        kernel = self._running()
+        net = kernel.state["net"].host(name, addresses)
+        host = self._hosts.get(name)
+        if host is None:
+            host = self._hosts[name] = Host(kernel, net)
+        if clock_skew is not None:
+            host.set_skew(clock_skew)
+        if refuse_overflow is not None:
+            if not isinstance(refuse_overflow, bool):
+                raise UsageError(f"host: refuse_overflow: expected True or False, got {refuse_overflow!r}")
+            net.refuses_overflow = refuse_overflow
+        return host
+
+    def _host_of(self, host: str | Host) -> Host:
+        if isinstance(host, Host):
+            return host
+        return self.host(host)
+
+    def link(self, a: str, b: str | None = None, condition: Any = "perfect", *, both_ways: bool = True, **impairments: Any) -> None:
+        """Set the condition of the link from ``a`` to ``b`` (and back, with ``both_ways``), or of all links of ``a`` when ``b`` is None.
+
+        ``condition`` is a ``Link`` or a profile's name, ``impairments`` are those of ``Link`` and change it. What is under way keeps its time.
+        """
+        kernel = self._running()
+        condition = changed(condition, impairments)
+        names = [self._host_of(host).name for host in ((a,) if b is None else (a, b))]
+        kernel.log.append((kernel.now, kernel.current.path, "link", *names, repr(condition)))
+        kernel.state["net"].set_link(names[0], names[1] if b is not None else None, condition, both_ways)
+
+    # -- servers and clients -------------------------------------------------------------------------------------------------------
+
+    def serve(
+        self,
+        handler_or_server: Any,
+        handler: Any = None,
+        *,
+        host: str | Host = "server",
+        port: int = 0,
+        server_class: Any = None,
+        **options: Any,
+    ) -> Served:
+        """Run a server in a task of its own until the world ends.
+
+        Takes a request handler class (served by ``server_class``, by default our ``ThreadingTCPServer``), a server class and its handler,
+        or a ready server. It listens on ``port`` (0: any) of ``host``; ``options`` go to the server class.
+        """
+        if server_class is None:
+            from simsock.socketserver import ThreadingTCPServer
+
+            server_class = ThreadingTCPServer
+        kernel = self._running()
+        where = self._host_of(host)
+        where.must_be_up("serve")
+        server = make_server(handler_or_server, handler, where, port, server_class, options)
+        served = Served(kernel, server, where)
+        self._served.append(served)
+        return served
+
+    def connect(self, served_or_address: Any, *, host: str | Host = "client", timeout: float | None = None) -> Any:
+        """A stream socket of ``host``, connected to a ``Served`` or an address. Closed with the world if not before."""
+        where = self._host_of(host)
+        where.must_be_up("connect")
+        address = self._address(served_or_address)
+        from simsock.stdlib import socket as sockets
+
+        with where:
+            sock = sockets.create_connection(address[:2], timeout)
+        self._sockets.append(sock)
+        return sock
+
+    def datagram(self, *, host: str | Host = "client", address: Any = None) -> Any:
+        """A datagram socket of ``host``, bound to ``address`` or to the host's first one and any port. Closed with the world if not before."""
+        where = self._host_of(host)
+        where.must_be_up("datagram")
+        from simsock.stdlib import socket as sockets
+
+        target = address if address is not None else (where.addresses[0], 0)
+        if not isinstance(target, tuple) or len(target) < 2:
+            raise UsageError(f"datagram: expected an address (host, port), got {target!r}")
+        with where:
+            sock = sockets.world_class()(AF_INET6 if ":" in str(target[0]) else sockets.AF_INET, sockets.SOCK_DGRAM)
+            sock.bind(target)
+        self._sockets.append(sock)
+        return sock
+
+    @staticmethod
+    def _address(served_or_address: Any) -> Any:
+        address = served_or_address.address if isinstance(served_or_address, Served) else served_or_address
+        if not isinstance(address, tuple) or len(address) < 2:
+            raise UsageError(f"connect: expected a served server or an address (host, port), got {served_or_address!r}")
+        return address
+
+    # -- what happened ---------------------------------------------------------------------------------------------------------------
+
+    @property
+    def errors(self) -> list[BaseException]:
+        """What tasks and handlers raised so far and nobody expected, in order."""
+        return [error for _, error in self._unexpected(self._kernel)] if self._kernel is not None else []
+
+    def expect_errors(self, *types: type[BaseException], match: str | None = None) -> Expectation:
+        """Take errors of tasks and handlers that are of one of ``types`` (any, without) and whose text matches the regular expression.
+
+        A plain call holds until the world ends; as a context manager it holds for the block. Either way at least one such error must come.
+        """
+        expectation = Expectation(self, types, match)
+        self._expectations.append(expectation)
+        return expectation
+
+    @property
+    def records(self) -> list[tuple[Any, ...]]:
+        """The newest things that happened, oldest first: (virtual nanoseconds, task, what, …)."""
+        return self._kernel.log.records() if self._kernel is not None else []
+
+    @property
+    def digest(self) -> str:
+        """32 hexadecimal digits of everything that happened so far: equal for equal runs."""
+        return self._kernel.log.digest() if self._kernel is not None else ""
+
+    @property
+    def token(self) -> str:
+        """A text that repeats this run: ``Simulation(token=…)``, ``simsock.replay(test, token)``."""
+        return self._token(None)
+
+    def _token(self, target: str | None) -> str:
+        from simsock.choices import Token
+
+        plain = self.options.as_dict()
+        deviations = self._planned
+        if deviations is None and (plain.get("strategy") == "object" or self._drawn is not None) and self._kernel is not None:
+            deviations = tuple(self._kernel.tape.deviations)
+        return Token(self.seed, plain, deviations, target=target).encode()
+
+    @property
+    def deviations(self) -> list[Any]:
+        """The answers that were not the dull ones, in order: (label, index, value)."""
+        return list(self._kernel.tape.deviations) if self._kernel is not None else []
+
+
+def _error_hooks() -> list[Any]:
+    from simsock import socketserver
+
+    return socketserver.error_hooks
+
+
+__all__ = ["LimitExceeded", "Simulation"]
