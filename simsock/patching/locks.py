@@ -235,6 +235,8 @@ class Lock(_Hybrid, metaclass=Kind):
             )
 
     def _acquire_taken(self, kernel: Kernel, ns: int) -> bool:
+        if ns == 0 and is_bookkeeping(sys._getframe(1), _OWN):  # how a Condition asks whether its lock is held: no poll of the program's
+            return False
         holder = self.holder
         if holder is None:
             return self._park(kernel, ns) if self._owner == kernel.thread else self._block(kernel, ns)
