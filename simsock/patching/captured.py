@@ -166,7 +166,8 @@ def interesting(objects: list[Any]) -> tuple[list[Any], list[type]]:
                 targets.append(found)
         elif kind is type or issubclass(kind, type):
             types.append(found)
-            if local in type.mro(found) and found is not task_locals.local:
+            # By identity: the class of typing's unions, for one, warns of its end when it is compared.
+            if found is not task_locals.local and any(base is local for base in type.mro(found)):
                 locals_.add(found)
     late = [found for found in objects if type(found) in locals_ and type(found) is not local]
     known = {id(found) for found in targets}

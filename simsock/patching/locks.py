@@ -400,6 +400,22 @@ class RLock(_Hybrid, metaclass=Kind):
         if not self._real._is_owned():
             self._pass_on(kernel, False)
 
+    if hasattr(real_rlock, "locked"):  # 3.14 and later
+
+        def locked(self) -> bool:
+            """Whether somebody has it."""
+            kernel = session.active
+            if kernel is None or kernel.thread != get_ident() or kernel.ending:
+                return bool(self._real.locked()) and not (self.holder is not None and self.holder.kernel.ended)
+            if not (kernel.asks_strategy and is_bookkeeping(sys._getframe(1), _OWN)):
+                kernel.point()
+            taken = bool(self._real.locked())
+            if not taken:
+                looked(kernel)
+            elif self.holder is not kernel.current:  # what the caller has itself is no news to wait for
+                in_vain(kernel)
+            return taken
+
     # What ``Condition`` uses. None of it is a point of its own.
 
     def _is_owned(self) -> bool:

@@ -21,6 +21,7 @@ from simsock.patching.module_names import is_harness
 
 _NATIVE_FIRST = 10_000
 _thread_get_ident = _thread.get_ident
+_HANDLE = "_handle" if sys.version_info < (3, 14) else "_os_thread_handle"
 _BASES = {"process_request_thread": "handler"}
 
 
@@ -40,6 +41,12 @@ def get_ident() -> int:
 def get_native_id() -> int:
     """A number that is the same in every run."""
     return _NATIVE_FIRST + _world().current.serial
+
+
+def set_name(name: str, /) -> None:
+    """What the operating system calls a thread (3.14). A world's threads are all one to it."""
+    if not isinstance(name, str):
+        raise TypeError(f"set_name() argument 'name' must be str, not {type(name).__name__}")
 
 
 def _count() -> int:
@@ -182,7 +189,7 @@ def start_joinable_thread(function: Any, handle: Any = None, daemon: bool = True
         handle = _ThreadHandle()
         thread = getattr(function, "__self__", None)
         if isinstance(thread, threading.Thread):  # made before the world
-            thread._handle = handle  # type: ignore[attr-defined]  # Lib/threading.py's, which starts it with what it has there
+            setattr(thread, _HANDLE, handle)  # Lib/threading.py starts it with what it has there
     task = _spawn(function, (), {}, daemon)
     handle._task = task
     handle.ident = task.ident
@@ -222,6 +229,8 @@ def pairs() -> tuple[list[tuple[Any, Any]], list[tuple[Any, Any]]]:
     ]
     if sys.version_info >= (3, 13):
         found += [(_thread.start_joinable_thread, start_joinable_thread), (_thread._ThreadHandle, _ThreadHandle)]
+        if sys.version_info >= (3, 14):
+            found.append((_thread.set_name, set_name))
     else:
         found.append((_thread._set_sentinel, _set_sentinel))  # type: ignore[attr-defined]  # gone in 3.13, and typeshed has forgotten it
     hybrids = [

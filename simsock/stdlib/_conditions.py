@@ -45,7 +45,7 @@ class Condition:
         self._lock = lock
         self.acquire = lock.acquire
         self.release = lock.release
-        for name in ("_release_save", "_acquire_restore", "_is_owned"):
+        for name in ("locked", "_release_save", "_acquire_restore", "_is_owned"):
             method = getattr(lock, name, None)
             if method is not None:
                 setattr(self, name, method)

@@ -16,6 +16,7 @@ from simsock.kernel.files import OpenFile, bad_descriptor, wait_ready
 from simsock.kernel.units import NS
 from simsock.net.sockets import os_error
 from simsock.stdlib._files import descriptor_of
+from simsock.stdlib._waiting import timeout_number
 
 _ONESHOT = getattr(_real, "EPOLLONESHOT", 1 << 30)
 _ET = getattr(_real, "EPOLLET", 1 << 31)
@@ -114,6 +115,8 @@ class epoll:
         """(descriptor, events) of what is ready; waits up to ``timeout`` seconds, for ever when None or negative."""
         if maxevents == 0 or maxevents < -1:
             raise ValueError(f"maxevents must be greater than 0, got {maxevents}")
+        if timeout is not None:
+            timeout = timeout_number(timeout, "an integer")
         kernel = self._kernel
         kernel.point()
         file = self._file()

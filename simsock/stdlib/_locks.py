@@ -12,6 +12,7 @@ Owns who holds what. Laws:
 
 from __future__ import annotations
 
+import _thread
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from simsock.kernel import session
@@ -287,6 +288,17 @@ class RLock:
         self._count -= 1
         if self._count <= 0:
             self.holder = None
+
+    if hasattr(_thread.RLock, "locked"):  # 3.14 and later
+
+        def locked(self) -> bool:
+            """Whether somebody holds it."""
+            kernel = begin(self._kernel)
+            if self.holder is None:
+                looked(kernel)
+            elif kernel is None or not self._holds(kernel):  # what the caller holds itself is no news to wait for
+                in_vain(kernel)
+            return self.holder is not None
 
     # What ``Condition`` uses: as above, without being points themselves.
 

@@ -16,7 +16,7 @@ from simsock.kernel import session
 from simsock.kernel.files import bad_descriptor
 from simsock.kernel.units import NS
 from simsock.stdlib._errors import would_block
-from simsock.stdlib._waiting import TIMEOUT_MAX
+from simsock.stdlib._waiting import TIMEOUT_MAX, real_number
 
 if TYPE_CHECKING:
     from simsock.kernel.core import Kernel
@@ -32,15 +32,14 @@ def _timeout_ns(value: Any) -> int | None:
     """Nanoseconds of a timeout, rounded up; CPython's errors."""
     if value is None:
         return None
-    if not isinstance(value, (int, float)):
-        raise TypeError(f"'{type(value).__name__}' object cannot be interpreted as an integer")
-    if value != value:
+    number = real_number(value)
+    if number != number:
         raise ValueError("Invalid value NaN (not a number)")
-    if value < 0:
+    if number < 0:
         raise ValueError("Timeout value out of range")
-    if value > TIMEOUT_MAX:
+    if number > TIMEOUT_MAX:
         raise OverflowError("timestamp out of range for platform time_t")
-    return ceil(value * NS)
+    return ceil(number * NS)
 
 
 def getdefaulttimeout() -> float | None:

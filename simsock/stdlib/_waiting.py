@@ -11,8 +11,10 @@ Owns the rules below and nothing that programs see. Laws:
 
 from __future__ import annotations
 
+import sys
+from _thread import allocate_lock
 from collections import deque
-from math import isnan
+from math import copysign, isnan
 from operator import index
 from typing import TYPE_CHECKING, Any
 
@@ -95,15 +97,41 @@ def described(kind: str, serial: int) -> str:
     return f"{kind}-{serial}" if serial else f"{kind} (made outside the world)"
 
 
+def real_number(value: Any) -> int | float:
+    """A timeout, from whatever this CPython takes for a number: up to 3.14 a float or an integer, from 3.15 on any real number. Its own error if not."""
+    if isinstance(value, (int, float)):
+        return value
+    try:
+        allocate_lock().acquire(True, value)  # a free one: nobody waits
+    except (ValueError, OverflowError):  # a number, then
+        pass
+    return index(value) if hasattr(type(value), "__index__") else copysign(value, value)
+
+
+def timeout_number(timeout: Any, kind: str) -> int | float:
+    """As above, with the error of CPython's selectmodule.c, which up to 3.14 calls for ``kind``."""
+    try:
+        return real_number(timeout)
+    except TypeError:
+        if sys.version_info >= (3, 15):
+            found = type(timeout)
+            name = found.__qualname__ if found.__module__ == "builtins" else f"{found.__module__}.{found.__qualname__}"
+            kind = f"a real number or None, not {name}"
+        else:
+            kind += " or None"
+        raise TypeError(f"timeout must be {kind}") from None
+
+
 def nanoseconds(seconds: Any) -> int:
     """Nanoseconds of a number of seconds, which may be negative; CPython's errors for everything else."""
-    if isinstance(seconds, float):
-        if isnan(seconds):
+    number = real_number(seconds)
+    if isinstance(number, float):
+        if isnan(number):
             raise ValueError("Invalid value NaN (not a number)")
-        if not -TIMEOUT_MAX <= seconds <= TIMEOUT_MAX:
+        if not -TIMEOUT_MAX <= number <= TIMEOUT_MAX:
             raise OverflowError("timestamp out of range for platform time_t")
-        return round(seconds * NS)
-    ns = index(seconds) * NS
+        return round(number * NS)
+    ns = number * NS
     if not -TIMEOUT_MAX * NS <= ns <= TIMEOUT_MAX * NS:
         raise OverflowError("timestamp out of range for platform time_t")
     return ns

@@ -16,6 +16,7 @@ from simsock.kernel.units import NS
 from simsock.stdlib._epoll import epoll
 from simsock.stdlib._errors import UnsupportedName
 from simsock.stdlib._files import descriptor_of
+from simsock.stdlib._waiting import timeout_number
 
 error = OSError
 PIPE_BUF = _real.PIPE_BUF
@@ -77,8 +78,7 @@ def select(rlist: Any, wlist: Any, xlist: Any, timeout: float | None = None) -> 
 def _deadline(now: int, timeout: float | None) -> int | None:
     if timeout is None:
         return None
-    if not isinstance(timeout, (int, float)):
-        raise TypeError("timeout must be a float or None")
+    timeout = timeout_number(timeout, "a float")
     if timeout < 0:
         raise ValueError("timeout must be non-negative")
     return now + ceil(timeout * NS)
@@ -107,8 +107,8 @@ class poll:
 
     def poll(self, timeout: float | None = None, /) -> list[tuple[int, int]]:
         """(descriptor, events) of what is ready; waits up to ``timeout`` milliseconds (whole ones, rounded up), for ever when None or negative."""
-        if timeout is not None and not isinstance(timeout, (int, float)):
-            raise TypeError("timeout must be an integer or None")
+        if timeout is not None:
+            timeout = timeout_number(timeout, "an integer")
         kernel = session.kernel()
         kernel.point()
         files = kernel.files

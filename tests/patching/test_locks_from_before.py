@@ -6,6 +6,7 @@ locks for real threads; what another OS thread holds or gives is respected.
 
 from __future__ import annotations
 
+import _thread
 import copy
 import logging
 import pickle
@@ -311,6 +312,21 @@ def test_an_rlock_counts_and_belongs_to_one_task(world):
             lock.release()
         run()
     assert seen == [False, "cannot release un-acquired lock"] * 2 + [True]
+
+
+@pytest.mark.skipif(not hasattr(_thread.RLock, "locked"), reason="CPython has it from 3.14 on")
+def test_a_reentrant_lock_tells_whether_anybody_holds_it_and_so_does_a_condition_from_before(world):
+    with world():
+        seen = []
+        for lock in (program.RLOCK, threading.RLock(), program.CONDITION, threading.Condition()):
+            with lock:
+                thread = threading.Thread(target=lambda lock=lock: seen.append(lock.locked()))
+                thread.start()
+                thread.join()
+                seen.append(lock.locked())
+            seen.append(lock.locked())
+        assert seen == [True, True, False] * 4
+    assert not program.RLOCK.locked() and not program.CONDITION.locked()
 
 
 def test_locks_made_in_a_world_are_real_ones_after_it_and_to_other_os_threads(world):

@@ -49,6 +49,21 @@ def test_a_thread_that_was_made_before_the_world_can_be_started_in_it(world):
     assert not thread.is_alive()
 
 
+def test_the_operating_system_s_name_of_the_thread_is_left_alone(world):
+    def name():
+        with open(f"/proc/self/task/{real_thread}/comm") as comm:
+            return comm.read().strip()
+
+    real_thread = threading.get_native_id()
+    before = name()
+    with world():
+        thread = threading.Thread(target=lambda: None, name="a-task")
+        thread.start()
+        thread.join()
+        threading.current_thread().name = threading.current_thread().name
+    assert name() == before
+
+
 def test_every_task_has_a_thread_object_and_an_identity_of_its_own(world):
     with world() as sim:
         main = threading.current_thread()

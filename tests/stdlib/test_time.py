@@ -56,8 +56,8 @@ def test_sleeping_for_nothing_lets_the_others_run(world):
         (-0.001, ValueError, "^sleep length must be non-negative$"),
         (float("nan"), ValueError, r"^Invalid value NaN \(not a number\)$"),
         (float("inf"), OverflowError, "timestamp"),
-        ("1", TypeError, "^'str' object cannot be interpreted as an integer$"),
-        (None, TypeError, "^'NoneType' object cannot be interpreted as an integer$"),
+        ("1", TypeError, "str"),
+        (None, TypeError, "NoneType"),
     ],
 )
 @pytest.mark.parametrize("module", [real_time, time])
