@@ -13,13 +13,14 @@ import errno
 import os
 from collections import deque
 from collections.abc import Iterable
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Any
 
 from simsock.errors import LimitExceeded
 
 if TYPE_CHECKING:
     from simsock.kernel.core import Kernel
+    from simsock.kernel.task import Task
 
 FIRST_DESCRIPTOR = 10_000
 DESCRIPTORS_MAX = 1_000_000
@@ -63,6 +64,49 @@ class OpenFile:
             for queue, mask in pollers:
                 if ready & (mask | _ALWAYS) and queue:
                     self.kernel.wake(queue)
+
+
+class WaitedFile(OpenFile):
+    """An open file whose calls may wait: for something to read, or for room to write."""
+
+    __slots__ = ("readers", "writers")
+
+    def __init__(self, kernel: Kernel) -> None:
+        super().__init__(kernel)
+        self.readers: deque[Task] = deque()
+        self.writers: deque[Task] = deque()
+
+    def wait_readable(self, deadline: int | None, why: str) -> bool:
+        """Park until something happened that a reader should look at; False when the deadline passed."""
+        return self._wait(self.readers, deadline, why)
+
+    def wait_writable(self, deadline: int | None, why: str) -> bool:
+        """Park until something happened that a writer should look at; False when the deadline passed."""
+        return self._wait(self.writers, deadline, why)
+
+    def _wait(self, queue: deque[Task], deadline: int | None, why: str) -> bool:
+        # As on Linux, a call that waits keeps the open file: who closes the descriptor meanwhile neither wakes it nor ends the connection.
+        self.references += 1
+        try:
+            return self.kernel.wait(queue, deadline, why, self)
+        finally:
+            self.references -= 1
+            if not self.references:
+                self.kernel.finalize(self.released)  # at the next point: first the call looks at what it waited for
+
+    def wake_readers(self) -> None:
+        """There is something to read, or nothing ever again."""
+        if self.readers:
+            self.kernel.wake_all(self.readers)
+        if self.pollers:
+            self.changed()
+
+    def wake_writers(self) -> None:
+        """There is room to write, or none ever again."""
+        if self.writers:
+            self.kernel.wake_all(self.writers)
+        if self.pollers:
+            self.changed()
 
 
 class Process:
@@ -116,6 +160,18 @@ class Process:
         if file is None:
             raise bad_descriptor()
         return self.open(file)
+
+    def dup_to(self, file: OpenFile, fd: int) -> None:
+        """Have descriptor ``fd`` (from ``FIRST_DESCRIPTOR``), which must not be open, refer to ``file``: dup2(2)."""
+        if fd - FIRST_DESCRIPTOR >= DESCRIPTORS_MAX:
+            raise bad_descriptor()
+        while self._next <= fd:
+            heappush(self._free, self._next)
+            self._next += 1
+        self._free.remove(fd)
+        heapify(self._free)
+        file.references += 1
+        self.files[fd] = file
 
 
 def bad_descriptor() -> OSError:

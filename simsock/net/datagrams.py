@@ -78,6 +78,11 @@ class DatagramSocket(Socket):
             return data, source
         return None
 
+    @property
+    def unread(self) -> int:
+        """FIONREAD: the bytes of the next datagram."""
+        return len(self.rx[0][0]) if self.rx else 0
+
     def receive(self, count: int, peek: bool = False) -> Received | None:
         found = self.read(peek)
         return None if found is None else (found[0][:count], found[1], len(found[0]), None)

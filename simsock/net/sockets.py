@@ -1,6 +1,6 @@
 """What streams and datagrams have in common: an address, options, waiting.
 
-Owns binding, the options that are stored and read back, the queues in which tasks wait, and the making of Linux's errors. Does not know
+Owns binding, the options that are stored and read back, and the making of Linux's errors. Does not know
 Python's socket objects: calls that would block return None here.
 """
 
@@ -9,11 +9,10 @@ from __future__ import annotations
 import errno
 import os
 import struct
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from simsock.errors import Unsupported
-from simsock.kernel.files import OpenFile
+from simsock.kernel.files import WaitedFile
 from simsock.net.addresses import AF_INET6, ANY_V4, ANY_V6, Endpoint, is_any, is_group
 from simsock.net.unix.ancillary import NOBODY, Passed
 
@@ -80,7 +79,7 @@ def os_error(number: int) -> OSError:
     return OSError(number, os.strerror(number))
 
 
-class Socket(OpenFile):
+class Socket(WaitedFile):
     """A bound or unbound socket of a host."""
 
     __slots__ = (
@@ -98,7 +97,6 @@ class Socket(OpenFile):
         "options",
         "protocol",
         "read_shut",
-        "readers",
         "receive_bytes_max",
         "remote",
         "reuse_address",
@@ -109,7 +107,6 @@ class Socket(OpenFile):
         "type",
         "v6_only",
         "write_shut",
-        "writers",
     )
 
     kind = "socket"
@@ -143,8 +140,6 @@ class Socket(OpenFile):
         self.v6_only = False
         self.receive_bytes_max, self.send_bytes_max = buffers
         self.options: dict[tuple[int, int], Any] = {}
-        self.readers: deque[Task] = deque()
-        self.writers: deque[Task] = deque()
         self.holder: Task | None = None
 
     # -- data ------------------------------------------------------------------------------------------------------------------------
@@ -299,42 +294,7 @@ class Socket(OpenFile):
             value = bytes(_STRUCTURES[level, name]) if (level, name) in _STRUCTURES else _DEFAULTS.get((level, name), 0)
         return value
 
-    # -- waiting -------------------------------------------------------------------------------------------------------------------
-
-    def wait_readable(self, deadline: int | None, why: str) -> bool:
-        """Park until something happened that a reader should look at; False when the deadline passed."""
-        # As on Linux, a call that waits keeps the open file: who closes the descriptor meanwhile neither wakes it nor ends the connection.
-        self.references += 1
-        try:
-            return self.kernel.wait(self.readers, deadline, why, self)
-        finally:
-            self.references -= 1
-            if not self.references:
-                self.kernel.finalize(self.released)  # at the next point: first the call looks at what it waited for
-
-    def wait_writable(self, deadline: int | None, why: str) -> bool:
-        """Park until something happened that a writer should look at; False when the deadline passed."""
-        self.references += 1
-        try:
-            return self.kernel.wait(self.writers, deadline, why, self)
-        finally:
-            self.references -= 1
-            if not self.references:
-                self.kernel.finalize(self.released)  # at the next point: first the call looks at what it waited for
-
-    def wake_readers(self) -> None:
-        """There is something to read, or nothing ever again."""
-        if self.readers:
-            self.kernel.wake_all(self.readers)
-        if self.pollers:
-            self.changed()
-
-    def wake_writers(self) -> None:
-        """There is room to write, or none ever again."""
-        if self.writers:
-            self.kernel.wake_all(self.writers)
-        if self.pollers:
-            self.changed()
+    # -- errors -------------------------------------------------------------------------------------------------------------------------
 
     def pop_error(self) -> int:
         """The pending error, once; 0 when there is none."""

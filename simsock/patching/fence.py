@@ -62,7 +62,6 @@ def pairs() -> list[tuple[Any, Any]]:
     found = []
     loads: tuple[tuple[str, Callable[[], Any]], ...] = (
         ("_posixsubprocess.fork_exec", lambda: import_module("_posixsubprocess").fork_exec),
-        ("_multiprocessing.SemLock", lambda: import_module("_multiprocessing").SemLock),
         ("posix.spawnv", lambda: import_module("posix").spawnv),
         ("_posixshmem.shm_open", lambda: import_module("_posixshmem").shm_open),
     )

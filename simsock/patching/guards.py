@@ -11,6 +11,7 @@ from _thread import get_ident
 from typing import Any
 
 from simsock.kernel import session
+from simsock.kernel.files import FIRST_DESCRIPTOR
 
 
 def guarded(original: Any, simulated: Any) -> Any:
@@ -27,6 +28,22 @@ def guarded(original: Any, simulated: Any) -> Any:
     functools.update_wrapper(call, original, assigned=("__name__", "__qualname__", "__doc__"), updated=())
     call.__module__ = getattr(original, "__module__", None) or "builtins"
     return call
+
+
+def guarded_close(original: Any, simulated: Any) -> Any:
+    """``os.close``, for which a descriptor of a world that has ended is closed already: objects that outlive their world close theirs late."""
+    by_guard = guarded(original, simulated)
+
+    def close(fd: int) -> None:
+        try:
+            by_guard(fd)
+        except OSError:
+            if session.active is not None or not isinstance(fd, int) or fd < FIRST_DESCRIPTOR:
+                raise
+
+    functools.update_wrapper(close, original, assigned=("__name__", "__qualname__", "__doc__"), updated=())
+    close.__module__ = original.__module__
+    return close
 
 
 class Either(type):

@@ -8,12 +8,15 @@ from __future__ import annotations
 import _socket
 import _thread
 import fcntl
+import io
 import os
 import select
 import time
+from contextlib import suppress
+from importlib import import_module
 from typing import Any
 
-from simsock.patching.guards import guarded
+from simsock.patching.guards import guarded, guarded_close
 
 _TIME = (
     "sleep time time_ns monotonic monotonic_ns perf_counter perf_counter_ns process_time process_time_ns thread_time thread_time_ns "
@@ -23,13 +26,17 @@ _SOCKET = (
     "getaddrinfo gethostbyname gethostbyname_ex gethostbyaddr gethostname getnameinfo getservbyname getservbyport getdefaulttimeout "
     "setdefaulttimeout socketpair close dup if_nameindex if_nametoindex if_indextoname getprotobyname sethostname"
 ).split()
-_OS = "close dup fstat get_blocking get_inheritable isatty read remove sendfile set_blocking set_inheritable unlink write".split()
+_OS = (
+    "closerange dup dup2 eventfd eventfd_read eventfd_write fchdir fdatasync fsync fstat ftruncate get_blocking get_inheritable get_terminal_size "
+    "isatty lockf lseek mkfifo pipe pipe2 posix_fadvise posix_fallocate pread preadv pwrite pwritev read readv remove sendfile set_blocking "
+    "set_inheritable splice stat ttyname unlink write writev"
+).split()
 
 
 def make_pairs() -> list[tuple[Any, Any]]:
     """(original, replacement) of every function that a world replaces."""
     from simsock.patching import chance, fence, signals, sockets, task_locals, threads
-    from simsock.stdlib import _epoll, _names
+    from simsock.stdlib import _epoll, _names, _rawfile, _semaphores
     from simsock.stdlib import fcntl as sim_fcntl
     from simsock.stdlib import os as sim_os
     from simsock.stdlib import select as sim_select
@@ -39,14 +46,23 @@ def make_pairs() -> list[tuple[Any, Any]]:
     pairs = [(getattr(time, name), getattr(sim_time, name)) for name in _TIME]
     pairs += [(getattr(_socket, name), getattr(_names, name, None) or getattr(sim_socket, name)) for name in _SOCKET]
     pairs += [(select.select, sim_select.select), (select.poll, sim_select.poll), (select.epoll, _epoll.epoll)]
-    pairs += [(getattr(os, name), getattr(sim_os, name)) for name in _OS]
-    pairs += [(os.path.exists, sim_os.exists), (fcntl.fcntl, sim_fcntl.fcntl)]
+    pairs += [(getattr(os, name), getattr(sim_os, name)) for name in _OS if hasattr(os, name)]
+    pairs += [(os.path.exists, sim_os.exists), (fcntl.fcntl, sim_fcntl.fcntl), (fcntl.ioctl, sim_fcntl.ioctl), (io.open, _rawfile.open)]
+    with suppress(ImportError):  # not on this platform
+        multiprocessing: Any = import_module("_multiprocessing")
+        pairs += [(multiprocessing.SemLock, _semaphores.SemLock), (multiprocessing.sem_unlink, _semaphores.sem_unlink)]
     functions, classes = threads.pairs()
     pairs += [*functions, *chance.pairs(), *signals.pairs(), *fence.pairs()]
+    stand_ins = [(original, guarded(original, simulated)) for original, simulated in pairs]
+    for capable in (os.supports_fd, os.supports_dir_fd, os.supports_follow_symlinks, os.supports_effective_ids):
+        # Programs ask whether `os.stat in os.supports_fd`; what stands in can do what the original can.
+        capable.update(stand_in for original, stand_in in stand_ins if original in capable)
     # Each hybrid asks for itself where it is, so these need no guard.
     return [
-        *((original, guarded(original, simulated)) for original, simulated in pairs),
+        *stand_ins,
         *classes,
         (_thread._local, task_locals.local),
+        (io.FileIO, _rawfile.FileIO),
+        (os.close, guarded_close(os.close, sim_os.close)),
         *sockets.pairs(),
     ]

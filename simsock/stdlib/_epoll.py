@@ -15,7 +15,7 @@ from simsock.kernel import session
 from simsock.kernel.files import OpenFile, bad_descriptor, wait_ready
 from simsock.kernel.units import NS
 from simsock.net.sockets import os_error
-from simsock.stdlib._files import descriptor_of
+from simsock.stdlib._files import descriptor_of, registrable
 from simsock.stdlib._waiting import timeout_number
 
 _ONESHOT = getattr(_real, "EPOLLONESHOT", 1 << 30)
@@ -85,9 +85,7 @@ class epoll:
         """Watch a descriptor; EEXIST when it is watched already, EBADF when it is not open."""
         interest = self._file().interest
         number = descriptor_of(fd)
-        file = self._kernel.files.get(number)
-        if file is None:
-            raise bad_descriptor()
+        file = registrable(self._kernel, number)
         known = interest.get(number)
         if known is not None and known[0] is file:
             raise os_error(errno.EEXIST)

@@ -1,11 +1,68 @@
 """From what programs pass as "a file" to an open file of the world.
 
-Owns the look-up shared by ``select``, ``selectors`` and ``socket``.
+Owns the look-up shared by ``select``, ``selectors`` and ``socket``, and what pollers are told of real files: regular files are always ready, as
+on Linux; for a real socket or pipe nothing inside a world can wait, which is an error that says so.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import errno
+import os
+import stat
+from typing import TYPE_CHECKING, Any
+
+from simsock.errors import Unsupported
+from simsock.kernel.files import FIRST_DESCRIPTOR, POLLIN, POLLOUT, OpenFile, bad_descriptor
+from simsock.net.sockets import os_error
+
+if TYPE_CHECKING:
+    from simsock.kernel import Kernel
+
+_fstat = os.fstat
+"""Taken now: a world replaces the name."""
+
+
+class _RealFile(OpenFile):
+    """A regular file, a directory or a device of the real system: never waited for."""
+
+    __slots__ = ()
+
+    kind = "real file"
+
+    def poll(self) -> int:
+        return POLLIN | POLLOUT
+
+
+def pollable(kernel: Kernel, fd: int, who: str) -> OpenFile | None:
+    """The open file behind a descriptor for select(2) and poll(2), None when it is not open. ``Unsupported`` for real sockets and pipes."""
+    file = kernel.files.get(fd)
+    if file is None and fd < FIRST_DESCRIPTOR:
+        kind = _kind_of(fd)
+        if kind is None:
+            return None
+        if not kind:
+            return _RealFile(kernel)
+        raise Unsupported(f"{who}: descriptor {fd} is a real {kind}: nothing inside a world can wait for it; make it inside the world")
+    return file
+
+
+def registrable(kernel: Kernel, fd: int) -> OpenFile:
+    """The same for epoll(7), which takes no regular files (EPERM) and no descriptor that is not open (EBADF)."""
+    file = pollable(kernel, fd, "epoll")
+    if file is None:
+        raise bad_descriptor()
+    if isinstance(file, _RealFile):
+        raise os_error(errno.EPERM)
+    return file
+
+
+def _kind_of(fd: int) -> str | None:
+    """Of a real descriptor: what it is if one may have to wait for it, nothing in words if not, None if it is not open."""
+    try:
+        mode = _fstat(fd).st_mode
+    except OSError:
+        return None
+    return "socket" if stat.S_ISSOCK(mode) else "pipe" if stat.S_ISFIFO(mode) else "" if stat.S_IFMT(mode) else "descriptor of the kernel's"
 
 
 def descriptor_of(fileobj: Any) -> int:

@@ -1,19 +1,24 @@
-"""Stand-in for ``fcntl``: flags of simulated descriptors.
+"""Stand-in for ``fcntl``: flags and requests of simulated descriptors.
 
-Owns F_GETFD, F_SETFD, F_GETFL, F_SETFL and F_DUPFD of descriptors of the world. Everything else is the real module's.
+Owns F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD, the size of pipes, and how ``ioctl`` takes its argument. Everything else is the real module's.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl as _real
 import os
 from typing import Any
 
 from simsock.errors import Unsupported
+from simsock.net.pipes import PAGE_BYTES, PipeEnd, WriteEnd
+from simsock.stdlib import _ioctl
+from simsock.stdlib._descriptors import file_of, world_of
 from simsock.stdlib._files import descriptor_of
-from simsock.stdlib.os import _file_of, _world_of
 
-_fcntl = _real.fcntl
+_fcntl, _request = _real.fcntl, _real.ioctl
+_F_SETPIPE_SZ, _F_GETPIPE_SZ = 1031, 1032
+_ARGUMENT_BYTES_MAX = 1024
 
 
 def __getattr__(name: str) -> Any:
@@ -23,13 +28,14 @@ def __getattr__(name: str) -> Any:
 def fcntl(fd: Any, cmd: int, arg: Any = 0, /) -> Any:
     """fcntl(2)."""
     number = descriptor_of(fd)
-    kernel = _world_of(number)
+    kernel = world_of(number)
     if kernel is None:
         return _fcntl(fd, cmd, arg)
-    file = _file_of(number)
+    file = file_of(number)
     process = kernel.process
     if cmd == _real.F_GETFL:
-        return os.O_RDWR | (os.O_NONBLOCK if file.nonblocking else 0)
+        access = os.O_RDWR if not isinstance(file, PipeEnd) else os.O_WRONLY if isinstance(file, WriteEnd) else os.O_RDONLY
+        return access | (os.O_NONBLOCK if file.nonblocking else 0)
     if cmd == _real.F_SETFL:
         file.nonblocking = bool(arg & os.O_NONBLOCK)
         return 0
@@ -42,4 +48,30 @@ def fcntl(fd: Any, cmd: int, arg: Any = 0, /) -> Any:
         new = process.open(file)
         process.set_inheritable(new, cmd == _real.F_DUPFD)
         return new
+    if isinstance(file, PipeEnd) and cmd == _F_GETPIPE_SZ:
+        return file.pipe.pages_max * PAGE_BYTES
+    if isinstance(file, PipeEnd) and cmd == _F_SETPIPE_SZ:
+        return file.pipe.resize(arg)
     raise Unsupported(f"fcntl: command {cmd} on the simulated descriptor {number} is not simulated")
+
+
+def ioctl(fd: Any, request: int, arg: Any = 0, mutate_flag: bool = True, /) -> Any:
+    """ioctl(2): bytes come back as bytes, a buffer that can be written to is changed in place."""
+    number = descriptor_of(fd)
+    if world_of(number) is None:
+        return _request(fd, request, arg, mutate_flag)
+    file = file_of(number)
+    if isinstance(arg, int):
+        if request & 0xFFFF_FFFF in (_ioctl.FIOCLEX, _ioctl.FIONCLEX):
+            file.kernel.process.set_inheritable(number, request == _ioctl.FIONCLEX)
+            return 0
+        _ioctl.answer(file, number, request, b"")  # an error of its own, if there is one
+        raise OSError(errno.EFAULT, os.strerror(errno.EFAULT))
+    data = arg.encode() if isinstance(arg, str) else bytes(arg)
+    if len(data) > _ARGUMENT_BYTES_MAX and not (mutate_flag and isinstance(arg, (bytearray, memoryview))):
+        raise ValueError("ioctl string arg too long")
+    found = _ioctl.answer(file, number, request, data)
+    if isinstance(arg, (str, bytes)) or memoryview(arg).readonly or not mutate_flag:
+        return found[: len(data)]
+    memoryview(arg).cast("B")[: len(data)] = found[: len(data)]
+    return 0

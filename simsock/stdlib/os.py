@@ -9,26 +9,25 @@ from __future__ import annotations
 
 import errno
 import os as _real
-from contextlib import contextmanager
-from stat import S_IFSOCK, S_ISREG
-from typing import TYPE_CHECKING, Any
+from operator import index
+from stat import S_IFIFO, S_IFSOCK, S_ISREG
+from typing import Any
 
 from simsock.errors import Unsupported
 from simsock.kernel import session
 from simsock.kernel.files import FIRST_DESCRIPTOR, bad_descriptor
+from simsock.net.pipes import EventCounter, Pipe, PipeEnd
 from simsock.net.sockets import Socket, os_error
+from simsock.stdlib import _descriptors, _rawfile
+from simsock.stdlib._buffers import bytes_view, writable_view
 from simsock.stdlib._closing import close_descriptor
-from simsock.stdlib._socketobject import socket
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from simsock.kernel.core import Kernel
+from simsock.stdlib._descriptors import borrowed, file_of, world_of
 
 # A patched world replaces the names in ``os`` by those of this module; these are the system's.
 _close, _dup, _read, _write, _sendfile, _fstat, _isatty = _real.close, _real.dup, _real.read, _real.write, _real.sendfile, _real.fstat, _real.isatty
 _get_blocking, _set_blocking = _real.get_blocking, _real.set_blocking
 _get_inheritable, _set_inheritable = _real.get_inheritable, _real.set_inheritable
+_readv, _writev, _dup2, _closerange, _stat = _real.readv, _real.writev, _real.dup2, _real.closerange, _real.stat
 _unlink, _remove, _exists = _real.unlink, _real.remove, _real.path.exists
 _CHUNK_BYTES = 1 << 18
 
@@ -38,15 +37,16 @@ _PROCESSES = frozenset(
         "spawnl spawnle spawnlp spawnlpe spawnv spawnve spawnvp spawnvpe system wait wait3 wait4 waitid waitpid"
     ).split()
 )
-_OF_DESCRIPTOR = frozenset(
-    (
-        "dup2 fchdir fchmod fchown fdatasync fdopen fpathconf fstatvfs fsync ftruncate get_terminal_size "
-        "lockf lseek posix_fadvise posix_fallocate pread preadv pwrite pwritev readv tcgetpgrp tcsetpgrp ttyname "
-        "writev"
-    ).split()
-)
-"""Functions whose first argument is a descriptor."""
+_OF_DESCRIPTOR = frozenset("fchmod fchown fpathconf lockf tcgetpgrp tcsetpgrp".split())
+"""Functions whose first argument is a descriptor, and that are not simulated."""
 _OF_TWO_DESCRIPTORS = frozenset(("copy_file_range", "splice"))
+_REFUSED_AS_ON_LINUX = {
+    **dict.fromkeys("lseek pread preadv pwrite pwritev posix_fadvise posix_fallocate".split(), errno.ESPIPE),
+    **dict.fromkeys("fdatasync fsync ftruncate".split(), errno.EINVAL),
+    **dict.fromkeys("get_terminal_size ttyname".split(), errno.ENOTTY),
+    "fchdir": errno.ENOTDIR,
+}
+"""Functions that make no sense for sockets and pipes, and what Linux says of them."""
 
 
 def __getattr__(name: str) -> Any:
@@ -57,6 +57,8 @@ def __getattr__(name: str) -> Any:
         return _checking(name, real, 1)
     if name in _OF_TWO_DESCRIPTORS:
         return _checking(name, real, 2)
+    if name in _REFUSED_AS_ON_LINUX:
+        return _failing(name, real, _REFUSED_AS_ON_LINUX[name])
     return real
 
 
@@ -75,7 +77,7 @@ def _refusing(name: str) -> Any:
 def _checking(name: str, real: Any, count: int) -> Any:
     def checked(*args: Any, **kwargs: Any) -> Any:
         for fd in (*args[:count], *kwargs.values()):
-            if _world_of(fd) is not None:
+            if world_of(fd) is not None:
                 raise Unsupported(f"os.{name} of the simulated descriptor {fd}: that is not simulated")
         return real(*args, **kwargs)
 
@@ -83,43 +85,21 @@ def _checking(name: str, real: Any, count: int) -> Any:
     return checked
 
 
-def _world_of(fd: Any) -> Kernel | None:
-    """The world that a descriptor belongs to; None when it is a real one, or no descriptor."""
-    if not isinstance(fd, int) or fd < FIRST_DESCRIPTOR:
-        return None
-    kernel = session.active
-    return kernel if kernel is not None and fd in kernel.files else None
+def _failing(name: str, real: Any, number: int) -> Any:
+    def fail(*args: Any, **kwargs: Any) -> Any:
+        for fd in (*args[:1], *kwargs.values()):
+            if world_of(fd) is not None:
+                file_of(fd)
+                raise os_error(number)
+        return real(*args, **kwargs)
 
-
-def _file_of(fd: int) -> Any:
-    """The open file of a simulated descriptor, at a scheduling point."""
-    kernel = session.kernel()
-    kernel.point()
-    try:
-        return kernel.files[fd]
-    except KeyError:
-        raise bad_descriptor() from None
-
-
-@contextmanager
-def _socket_of(fd: int) -> Iterator[Any]:
-    """A socket object that borrows a simulated descriptor, and blocks as the open file says."""
-    file = _file_of(fd)
-    if not isinstance(file, Socket):
-        raise Unsupported(f"os: descriptor {fd} is of kind {file.kind!r}, which cannot be read or written here")
-    sock = socket.__new__(socket)
-    sock._kernel, sock._fd, sock._io_refs, sock._closed = file.kernel, fd, 0, False
-    sock._sim_family, sock._sim_type, sock._sim_proto = file.family, file.type, file.protocol
-    sock._wait_ns = 0 if file.nonblocking else None
-    try:
-        yield sock
-    finally:
-        sock._fd = -1
+    fail.__name__ = fail.__qualname__ = name
+    return fail
 
 
 def close(fd: int) -> None:
     """Close a descriptor, simulated or real."""
-    kernel = _world_of(fd)
+    kernel = world_of(fd)
     if kernel is None:
         _close(fd)
         return
@@ -129,41 +109,163 @@ def close(fd: int) -> None:
 
 def dup(fd: int, /) -> int:
     """Another descriptor for what a descriptor, simulated or real, refers to."""
-    kernel = _world_of(fd)
+    kernel = world_of(fd)
     if kernel is None:
         return _dup(fd)
     kernel.point()
     return kernel.process.dup(fd)
 
 
+def dup2(fd: int, fd2: int, inheritable: bool = True) -> int:
+    """Have ``fd2`` refer to what ``fd`` does. One of the world does not become a real one's number, nor the reverse."""
+    kernel = session.active
+    if kernel is None or (world_of(fd) is None and fd2 < FIRST_DESCRIPTOR):
+        return _dup2(fd, fd2, inheritable)
+    if world_of(fd) is None:
+        if fd >= FIRST_DESCRIPTOR:
+            raise bad_descriptor()
+        raise Unsupported(f"os.dup2({fd}, {fd2}): a real descriptor cannot take the place of a simulated one")
+    if fd2 < FIRST_DESCRIPTOR:
+        raise Unsupported(f"os.dup2({fd}, {fd2}): what is simulated cannot take the place of a real descriptor, such as standard output")
+    file = file_of(fd)
+    if fd != fd2:
+        if fd2 in kernel.files:
+            close_descriptor(kernel, fd2)
+        kernel.process.dup_to(file, fd2)
+    kernel.process.set_inheritable(fd2, bool(inheritable))
+    return fd2
+
+
+def closerange(fd_low: int, fd_high: int, /) -> None:
+    """Close every descriptor from ``fd_low`` up to, and without, ``fd_high``; those that are not open are passed over."""
+    kernel = session.active
+    if kernel is None:
+        _closerange(fd_low, fd_high)
+        return
+    kernel.point()
+    for fd in [fd for fd in sorted(kernel.files) if fd_low <= fd < fd_high]:
+        close_descriptor(kernel, fd)
+    _closerange(fd_low, min(fd_high, FIRST_DESCRIPTOR))
+
+
 def read(fd: int, length: int, /) -> bytes:
     """Read from a descriptor; from a simulated socket as ``recv``."""
-    if _world_of(fd) is None:
+    if world_of(fd) is None:
         return _read(fd, length)
-    with _socket_of(fd) as sock:
-        return sock.recv(length)  # type: ignore[no-any-return]  # bytes
+    if length < 0:
+        raise os_error(errno.EINVAL)
+    return _descriptors.read(fd, length)
 
 
 def write(fd: int, data: Any, /) -> int:
     """Write to a descriptor; to a simulated socket as ``send``."""
-    if _world_of(fd) is None:
+    if world_of(fd) is None:
         return _write(fd, data)
-    with _socket_of(fd) as sock:
-        return sock.send(data)  # type: ignore[no-any-return]  # a number
+    return _descriptors.write(fd, bytes_view(data))
+
+
+def readv(fd: int, buffers: Any, /) -> int:
+    """Read into one buffer after the other; returns the number of bytes."""
+    if world_of(fd) is None:
+        return _readv(fd, buffers)
+    views = [writable_view(buffer, "readv") for buffer in buffers]
+    data = _descriptors.read(fd, sum(map(len, views)))
+    place = 0
+    for view in views:
+        part = data[place : place + len(view)]
+        view[: len(part)] = part
+        place += len(part)
+    return len(data)
+
+
+def writev(fd: int, buffers: Any, /) -> int:
+    """Write one buffer after the other, as one call; returns the number of bytes."""
+    if world_of(fd) is None:
+        return _writev(fd, buffers)
+    return _descriptors.write(fd, b"".join(bytes(bytes_view(buffer)) for buffer in buffers))
+
+
+def fdopen(fd: int, mode: str = "r", buffering: int = -1, encoding: Any = None, *args: Any, **kwargs: Any) -> Any:
+    """A file object of a descriptor."""
+    if not isinstance(fd, int):
+        raise TypeError(f"invalid fd type ({type(fd)}, expected integer)")
+    return _rawfile.open(fd, mode, buffering, encoding, *args, **kwargs)
+
+
+# -- pipes and event counters ----------------------------------------------------------------------------------------------------------------
+
+
+def pipe() -> tuple[int, int]:
+    """(descriptor to read from, descriptor to write to)."""
+    return pipe2(_real.O_CLOEXEC)
+
+
+def pipe2(flags: int, /) -> tuple[int, int]:
+    """As ``pipe``; with ``O_NONBLOCK`` neither end waits."""
+    kernel = session.kernel()
+    kernel.point()
+    if flags & ~(_real.O_CLOEXEC | _real.O_NONBLOCK):
+        if flags & getattr(_real, "O_DIRECT", 0):
+            raise Unsupported("os.pipe2: O_DIRECT, a pipe of packets, is not simulated; O_CLOEXEC and O_NONBLOCK are")
+        raise os_error(errno.EINVAL)
+    made = Pipe(kernel)
+    made.reader.nonblocking = made.writer.nonblocking = bool(flags & _real.O_NONBLOCK)
+    made.writer.references += 1  # no end may look abandoned between the two
+    reading = kernel.process.open(made.reader)
+    writing = kernel.process.open(made.writer)
+    made.writer.references -= 1
+    made.title = f"pipe {reading}->{writing}"
+    for fd in (reading, writing):
+        kernel.process.set_inheritable(fd, not flags & _real.O_CLOEXEC)
+    return reading, writing
+
+
+def eventfd(initval: int, flags: int = getattr(_real, "EFD_CLOEXEC", 0)) -> int:
+    """A descriptor of a new counter."""
+    kernel = session.kernel()
+    kernel.point()
+    initval = index(initval)
+    if not 0 <= initval <= 0xFFFF_FFFF:
+        raise OverflowError("unsigned int is greater than maximum" if initval > 0 else "can't convert negative value to unsigned int")
+    if flags & ~(_real.EFD_CLOEXEC | _real.EFD_NONBLOCK | _real.EFD_SEMAPHORE):
+        raise os_error(errno.EINVAL)
+    counter = EventCounter(kernel, initval, bool(flags & _real.EFD_SEMAPHORE))
+    counter.nonblocking = bool(flags & _real.EFD_NONBLOCK)
+    fd = kernel.process.open(counter)
+    kernel.process.set_inheritable(fd, not flags & _real.EFD_CLOEXEC)
+    return fd
+
+
+def eventfd_read(fd: int) -> int:
+    """Take a counter's value."""
+    return int.from_bytes(read(fd, 8), "little")
+
+
+def eventfd_write(fd: int, value: int) -> None:
+    """Add to a counter."""
+    if not 0 <= value < 1 << 64:
+        raise OverflowError("int too big to convert" if value > 0 else "can't convert negative int to unsigned")
+    write(fd, value.to_bytes(8, "little"))
+
+
+def mkfifo(path: Any, mode: int = 0o666, *, dir_fd: int | None = None) -> None:
+    """Refused: a named pipe would be a real one, whose readers and writers wait in real time."""
+    session.kernel().point()
+    raise Unsupported(f"os.mkfifo({path!r}): named pipes are not simulated; os.pipe, socket.socketpair and Unix sockets are")
 
 
 def sendfile(out_fd: int, in_fd: int, offset: int | None, count: int, *more: Any, **keywords: Any) -> int:
     """sendfile(2) from a real regular file to a descriptor, simulated or real."""
-    if _world_of(out_fd) is None and _world_of(in_fd) is None:
+    if world_of(out_fd) is None and world_of(in_fd) is None:
         return _sendfile(out_fd, in_fd, offset, count, *more, **keywords)
-    if _world_of(in_fd) is not None:
-        with _socket_of(in_fd):
-            raise os_error(errno.EINVAL)
+    if world_of(in_fd) is not None:
+        file_of(in_fd)
+        raise os_error(errno.EINVAL)
     if not S_ISREG(_fstat(in_fd).st_mode):
         raise os_error(errno.EINVAL)
     place = _real.lseek(in_fd, 0, _real.SEEK_CUR) if offset is None else offset
     sent = 0
-    with _socket_of(out_fd) as sock:
+    with borrowed(file_of(out_fd), out_fd) as sock:
         while sent < count:
             data = _real.pread(in_fd, min(count - sent, _CHUNK_BYTES), place + sent)
             if not data:
@@ -184,39 +286,47 @@ def sendfile(out_fd: int, in_fd: int, offset: int | None, count: int, *more: Any
 
 def fstat(fd: int) -> Any:
     """Status of a descriptor; of a simulated one little more than its kind."""
-    if _world_of(fd) is None:
+    if world_of(fd) is None:
         return _fstat(fd)
-    with _socket_of(fd):
-        return _real.stat_result((S_IFSOCK | 0o777, fd, 0, 1, 0, 0, 0, 0, 0, 0))
+    file = file_of(fd)
+    kind = S_IFSOCK | 0o777 if isinstance(file, Socket) else S_IFIFO | 0o600 if isinstance(file, PipeEnd) else 0o600
+    return _real.stat_result((kind, fd, 0, 1, 0, 0, 0, 0, 0, 0))
+
+
+def stat(path: Any, *, dir_fd: int | None = None, follow_symlinks: bool = True) -> Any:
+    """Status of a path, or of a descriptor."""
+    if isinstance(path, int) and world_of(path) is not None:
+        return fstat(path)
+    return _stat(path, dir_fd=dir_fd, follow_symlinks=follow_symlinks)
 
 
 def isatty(fd: int, /) -> bool:
     """Whether a descriptor is a terminal; no simulated one is."""
-    return _isatty(fd) if _world_of(fd) is None else False
+    return _isatty(fd) if world_of(fd) is None else False
 
 
 def get_blocking(fd: int, /) -> bool:
     """Whether calls on the open file may wait."""
-    return _get_blocking(fd) if _world_of(fd) is None else not _file_of(fd).nonblocking
+    return _get_blocking(fd) if world_of(fd) is None else not file_of(fd).nonblocking
 
 
 def set_blocking(fd: int, blocking: bool, /) -> None:
     """Clear or set O_NONBLOCK, which all descriptors of an open file share."""
-    if _world_of(fd) is None:
+    if world_of(fd) is None:
         _set_blocking(fd, blocking)
     else:
-        _file_of(fd).nonblocking = not blocking
+        file_of(fd).nonblocking = not blocking
 
 
 def get_inheritable(fd: int, /) -> bool:
     """Whether a child process would get the descriptor."""
-    kernel = _world_of(fd)
+    kernel = world_of(fd)
     return _get_inheritable(fd) if kernel is None else fd in kernel.process.inheritable
 
 
 def set_inheritable(fd: int, inheritable: bool, /) -> None:
     """Stored and read back for simulated descriptors: a world has one process."""
-    kernel = _world_of(fd)
+    kernel = world_of(fd)
     if kernel is None:
         _set_inheritable(fd, inheritable)
     else:

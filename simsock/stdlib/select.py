@@ -1,7 +1,7 @@
 """Stand-in for ``select``: ``select``, ``poll`` and ``epoll`` over simulated descriptors.
 
-Owns the conversion between Python's calling conventions and ``kernel.files.wait_ready``. Only descriptors of the world are accepted: a real
-one is an error, because nothing inside a world can wait for it.
+Owns the conversion between Python's calling conventions and ``kernel.files.wait_ready``. Descriptors are the world's, or those of regular
+files, which are always ready; a real socket or pipe is an error, because nothing inside a world can wait for it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from simsock.kernel.files import POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, PO
 from simsock.kernel.units import NS
 from simsock.stdlib._epoll import epoll
 from simsock.stdlib._errors import UnsupportedName
-from simsock.stdlib._files import descriptor_of
+from simsock.stdlib._files import descriptor_of, pollable
 from simsock.stdlib._waiting import timeout_number
 
 error = OSError
@@ -57,9 +57,12 @@ def select(rlist: Any, wlist: Any, xlist: Any, timeout: float | None = None) -> 
         for fd, _ in entries:
             masks[fd] = masks.get(fd, 0) | mask
     files = kernel.files
-    if not all(fd in files for fd in masks):
-        raise bad_descriptor()
-    watched = [(fd, files[fd], mask) for fd, mask in masks.items()]
+    watched = []
+    for fd, mask in masks.items():
+        file = files.get(fd) or pollable(kernel, fd, "select")
+        if file is None:
+            raise bad_descriptor()
+        watched.append((fd, file, mask))
     while True:
         ready = dict(wait_ready(kernel, watched, deadline, "select"))
         found = (
@@ -115,7 +118,7 @@ class poll:
         watched: list[tuple[int, OpenFile, int]] = []
         invalid = []
         for fd, mask in self._masks.items():
-            file = files.get(fd)
+            file = files.get(fd) or pollable(kernel, fd, "poll")
             if file is None:
                 invalid.append((fd, POLLNVAL))
             else:

@@ -207,6 +207,11 @@ class StreamSocket(Socket):
 
     # -- reading -------------------------------------------------------------------------------------------------------------------
 
+    @property
+    def unread(self) -> int:
+        """FIONREAD: bytes that have arrived."""
+        return len(self.rx)
+
     def receive(self, count: int, peek: bool = False) -> Received | None:
         data = self.read(count, peek)
         return None if data is None else (data, None, len(data), None)

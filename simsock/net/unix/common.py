@@ -120,6 +120,9 @@ class UnixNames:
         return found
 
 
+SOCK_DGRAM = 2
+
+
 class Letter:
     """What one call sent: its bytes, who sent it, and what it carries besides."""
 
@@ -224,6 +227,12 @@ class UnixSocket(Socket):
         if name == SO_PEERCRED:
             return struct.pack("3i", *(own_credentials() if self.acquainted else NOBODY))
         return super().get_option(level, name)
+
+    @property
+    def unread(self) -> int:
+        """FIONREAD: all bytes of a stream, those of the next message otherwise."""
+        letters = list(self.rx) if self.type != SOCK_DGRAM else list(self.rx)[:1]
+        return sum(len(letter.data) for letter in letters)
 
     def pair_with(self, other: UnixSocket) -> None:
         """Become each other's peers."""
