@@ -238,8 +238,8 @@ class _Stream(_Line):
         wire = Wire(kernel, host.name, host.name, PERFECT)
         for one, other in ((self.theirs, self.ours), (self.ours, self.theirs)):
             one.join(other, wire)
-            one.cut = None
-        self.theirs.cut = make_cutter(chunks, kernel.tape, "chunks talk")
+            one.cutter = None
+        self.theirs.cutter = make_cutter(chunks, kernel.tape, "chunks talk")
         self.theirs.local, self.theirs.remote = SERVER_ADDRESS, client_address
         self.theirs.child = True
         self.theirs.title = f"talk {client_address[0]}:{client_address[1]}"
@@ -248,8 +248,7 @@ class _Stream(_Line):
 
     def half_close(self) -> None:
         """The client says no more."""
-        self.ours.write_shut = True
-        self.ours.pump()
+        self.ours.shutdown(False, True)
 
     def take(self) -> bytes:
         """What has come since the last time."""
@@ -259,7 +258,7 @@ class _Stream(_Line):
 
     @property
     def closed(self) -> bool:  # type: ignore[override]  # computed here
-        return self.ours.eof or self.ours.state == "closed"
+        return self.ours.eof or not self.ours.connected
 
 
 class _Speech(_Stream):

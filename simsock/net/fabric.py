@@ -283,7 +283,7 @@ class Fabric:
         wire = Wire(self.kernel, host.name, host.name, PERFECT)
         one.join(other, wire)
         other.join(one, wire)
-        one.cut = other.cut = None
+        one.cutter = other.cutter = None
         return one, other
 
     def connect(self, socket: StreamSocket, target: Endpoint) -> None:

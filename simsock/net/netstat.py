@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from simsock.net.addresses import Endpoint, format_endpoint
 from simsock.net.datagrams import DatagramSocket
 from simsock.net.sockets import Socket
-from simsock.net.states import CONNECTED, CONNECTING, LISTENING
-from simsock.net.tcp.sender import Sender
 from simsock.net.tcp.stream import StreamSocket
 from simsock.net.unix.common import UnixSocket
+from simsock.net.unix.states import LISTENING
 
 if TYPE_CHECKING:
     from simsock.kernel import Kernel
@@ -136,11 +135,7 @@ def _sockets(kernel: Kernel, fabric: Fabric) -> Iterator[Socket]:
     for host in fabric.hosts():
         found.extend(host.tcp.bound())
         found.extend(host.udp.bound())
-    for timer in kernel.timers.pending():
-        flight = timer.argument if isinstance(timer.argument, tuple) else ()
-        owner = getattr(flight[0], "__self__", None) if flight else None
-        if isinstance(owner, Sender):  # closed, unacknowledged, and its peer may be gone
-            found.append(owner.stream)
+    found.extend(fabric.orphans)  # closed, unacknowledged, and its peer may be gone
     while found:
         socket = found.pop()
         if not isinstance(socket, Socket) or id(socket) in seen:
@@ -157,7 +152,7 @@ def _entry(socket: Socket, fabric: Fabric, descriptor: int | None) -> SocketEntr
         received, unsent = len(socket.rx), socket.unsent_and_unacknowledged
         queue = socket.accepting
         backlog = (len(queue.ready), queue.backlog) if queue is not None else (0, 0)
-        protocol, state = "tcp", _stream_state(socket)
+        protocol, state = "tcp", socket.state.name
         names = format_endpoint(socket.local), format_endpoint(socket.remote)
     elif isinstance(socket, DatagramSocket):
         received, unsent, backlog = sum(len(data) for data, _ in socket.rx), 0, (0, 0)
@@ -170,22 +165,6 @@ def _entry(socket: Socket, fabric: Fabric, descriptor: int | None) -> SocketEntr
         protocol, state = "unix", _unix_state(socket)
         names = socket.shown_name, socket.peer.shown_name if socket.peer is not None else "-"
     return SocketEntry(protocol, socket.host.name, state, *names, received, unsent, *backlog, descriptor, _waiting(socket), _link(socket, fabric))
-
-
-def _stream_state(socket: StreamSocket) -> str:
-    if socket.accepting is not None:
-        return "LISTEN"
-    if socket.state is CONNECTING:
-        return "SYN-SENT"
-    if socket.state is not CONNECTED:
-        return "CLOSED"
-    if socket.embryo is not None:
-        return "SYN-RECEIVED"
-    if not socket.write_shut:
-        return "CLOSE-WAIT" if socket.eof else "ESTABLISHED"
-    if socket.eof:
-        return "CLOSING" if socket.active else "LAST-ACK"
-    return "FIN-WAIT-2" if socket.fin_acked else "FIN-WAIT-1"
 
 
 def _unix_state(socket: UnixSocket) -> str:

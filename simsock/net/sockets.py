@@ -92,7 +92,6 @@ class Socket(WaitedFile):
         "family",
         "holder",
         "host",
-        "listening",
         "local",
         "options",
         "protocol",
@@ -132,7 +131,6 @@ class Socket(WaitedFile):
         self.remote: Endpoint | None = None
         self.bound_ip = self.asked_ip = ""
         self.error = 0
-        self.listening = False
         self.read_shut = False
         self.write_shut = False
         self.reuse_address = False
@@ -141,6 +139,18 @@ class Socket(WaitedFile):
         self.receive_bytes_max, self.send_bytes_max = buffers
         self.options: dict[tuple[int, int], Any] = {}
         self.holder: Task | None = None
+
+    # -- what it is doing ---------------------------------------------------------------------------------------------------------------
+
+    @property
+    def listening(self) -> bool:
+        """Whether connections come to it."""
+        return False
+
+    @property
+    def connected(self) -> bool:
+        """Whether it is one end of a connection."""
+        return False
 
     # -- data ------------------------------------------------------------------------------------------------------------------------
 

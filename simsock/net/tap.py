@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
 from simsock.net.tcp.segments import ACK, FIN, PSH, RST, SYN, segment_bytes_max
+from simsock.net.tcp.states import SYN_SENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from simsock.net.link.wire import Wire
     from simsock.net.tcp.stream import StreamSocket
 
-CONNECTING = "connecting"
 NOWHERE = ("0.0.0.0", 0)
 WINDOW_SHIFT = 3
 """The window scale of every connection (RFC 7323): enough for the largest receive buffer."""
@@ -139,26 +139,26 @@ class Tap:
     def segment(self, wire: Wire, end: StreamSocket, flags: int, seq: int, data: bytes) -> Frame:
         """A segment of ``end``. What refuses a connection has no socket: it comes in the name of whoever wanted to connect."""
         local, remote = end.local or NOWHERE, end.remote or NOWHERE
-        if flags & RST and end.state == CONNECTING:
+        if flags & RST and end.state is SYN_SENT:
             return Frame("tcp", remote, local, data, flags, seq, 1)
         window = 0 if flags & RST else _room(end)
         expected = _expected(end) if flags & ACK else 0
         self._told[end] = expected + (min(window, 0xFFFF) if flags & SYN else window & -(1 << WINDOW_SHIFT))
-        blocks = end.inbox.blocks if end.inbox is not None and flags == ACK else ()
+        blocks = end.peer_receiver.blocks if end.peer_receiver is not None and flags == ACK else ()
         mss = segment_bytes_max(wire, None) if flags & SYN else 0
         return Frame("tcp", local, remote, data, flags, seq, expected, window, mss, blocks)
 
 
 def _expected(end: StreamSocket) -> int:
     """The sequence number up to which ``end`` has everything."""
-    if end.inbox is not None:
-        return end.inbox.nxt
+    if end.peer_receiver is not None:
+        return end.peer_receiver.nxt
     return end.peer.next_seq if end.peer is not None else 1
 
 
 def _room(end: StreamSocket) -> int:
     """The window that ``end`` tells of."""
-    return end.inbox.window if end.inbox is not None else max(0, end.receive_bytes_max - len(end.rx))
+    return end.peer_receiver.window if end.peer_receiver is not None else max(0, end.receive_bytes_max - len(end.rx))
 
 
 def _nothing(_: Any) -> None:

@@ -14,8 +14,8 @@ from typing import Any
 
 from simsock.net.datagrams import DatagramSocket
 from simsock.net.sockets import os_error
-from simsock.net.states import CLOSED, CONNECTED, CONNECTING, FAILED, NEW
 from simsock.net.tcp import handshake
+from simsock.net.tcp.states import FAILED, NEW, SYN_SENT
 from simsock.net.tcp.stream import StreamSocket
 from simsock.net.unix.common import UnixSocket
 from simsock.net.unix.connections import UnixConnection
@@ -83,26 +83,26 @@ class Connecting(SocketBase):
             return 0
         if file.unreported:
             file.unreported = False
-            return 0 if file.state is CONNECTED else self._take_failure(file)
+            return 0 if file.connected else self._take_failure(file)
         if file.state is FAILED:
             return self._take_failure(file)
-        if file.state is NEW and not file.listening:
+        if file.state is NEW:
             self._log("connect", file, f"{target[0]} {target[1]}")
             fabric().connect(file, target)
             if self._wait_ns == 0:
                 return errno.EINPROGRESS
-        elif file.state is not CONNECTING:
+        elif file.state is not SYN_SENT:
             return errno.EISCONN if file.listening or file.remote is not None else errno.EINVAL
         elif self._wait_ns is not None:
             return errno.EALREADY
-        if file.state is CONNECTING:
+        if file.state is SYN_SENT:
             deadline = self._deadline()
-            while file.state is CONNECTING:
+            while file.state is SYN_SENT:
                 if not file.wait_writable(deadline, "connect"):
                     return -1
         if self._wait_ns is None:
             file.unreported = False
-            return 0 if file.state in (CONNECTED, CLOSED) else self._take_failure(file)
+            return self._take_failure(file) if file.state in (FAILED, NEW) else 0
         # With a timeout CPython polls and reads SO_ERROR: the system still waits for somebody to call connect(2) again.
         return int(file.pop_error())
 
@@ -118,7 +118,6 @@ class Connecting(SocketBase):
 
     @staticmethod
     def _take_failure(file: StreamSocket) -> int:
-        file.state = NEW
         file.start_over()
         return file.pop_error() or errno.ECONNABORTED
 

@@ -18,7 +18,6 @@ from zlib import crc32
 from simsock.errors import Unsupported
 from simsock.net.addresses import AF_UNIX
 from simsock.net.sockets import os_error
-from simsock.net.states import CONNECTED
 from simsock.net.tcp.stream import StreamSocket
 from simsock.stdlib import _ancillary
 from simsock.stdlib._addresses import target as target_of
@@ -91,7 +90,7 @@ class Sending(SocketBase):
         """send(2) on a blocking socket: all of it, or as much as was taken when the connection broke; the next call hears of the error."""
         size = len(view)
         view = memoryview(view)
-        while sent < size and not file.error and not file.write_shut and file.state is CONNECTED:
+        while sent < size and not file.error and not file.write_shut and file.connected:
             count = file.write(view[sent:])
             sent += count
             if not count:
@@ -140,7 +139,7 @@ class Sending(SocketBase):
         if flags & ~MSG_KNOWN_SENDING:
             _check_flags(file, what, flags)
         if target is not None and file.carries_bytes and file.family == AF_UNIX:
-            raise os_error(errno.EISCONN if file.state is CONNECTED else errno.EOPNOTSUPP)
+            raise os_error(errno.EISCONN if file.connected else errno.EOPNOTSUPP)
         return self._send(file, view, flags, target, passed)
 
     def sendmsg(self, buffers: Any, ancdata: Any = (), flags: int = 0, address: Any = None, /) -> int:

@@ -28,7 +28,6 @@ from simsock.net.addresses import AF_UNIX as _AF_UNIX
 from simsock.net.sockets import SO_LINGER as _SO_LINGER
 from simsock.net.sockets import SOL_SOCKET as _SOL_SOCKET
 from simsock.net.sockets import Socket, os_error
-from simsock.net.states import CONNECTED
 from simsock.net.tcp import handshake
 from simsock.net.tcp.stream import StreamSocket
 from simsock.net.unix.connections import UnixConnection, UnixStream
@@ -230,7 +229,7 @@ class socket(Connecting, Receiving, Sending):
 
         def send() -> None:
             file = kernel.files.get(fd)
-            if isinstance(file, (StreamSocket, UnixStream)) and file.state is CONNECTED and not file.write_shut and not file.error:
+            if isinstance(file, (StreamSocket, UnixStream)) and file.connected and not file.write_shut and not file.error:
                 file.write(data)
 
         kernel.finalize(send)

@@ -9,6 +9,7 @@ import pytest
 
 from simsock.errors import Deadlock
 from simsock.net.link.wire import Wire
+from simsock.net.tcp.states import ENDED, ESTABLISHED
 from simsock.world.simulation import Simulation
 
 MS = 1_000_000
@@ -221,7 +222,7 @@ def test_after_an_outage_on_a_perfect_link_the_machine_is_put_away(sim):
     client.sendall(b"two")
     assert server.recv(10) == b"two"
     end = end_of(sim, client)
-    assert end.flow is None and end.plain and end_of(sim, server).inbox is None
+    assert end.sender is None and end.uncounted and end_of(sim, server).peer_receiver is None
     assert len(sim._kernel.timers) == 0
 
 
@@ -458,7 +459,7 @@ def test_a_last_acknowledgement_of_the_end_that_is_lost_is_repeated_and_no_reset
     server.shutdown(sim.network.socket.SHUT_WR)
     end = end_of(sim, server)
     sim.settle()
-    assert end.finished and end.error == 0
+    assert end.state is ENDED and end.error == 0
     assert told(sim, "RST") == []
 
 
@@ -469,7 +470,7 @@ def test_both_ends_close_at_once(sim):
     server.shutdown(sim.network.socket.SHUT_WR)
     assert client.recv(1) == b"" == server.recv(1)
     sim.settle()
-    assert end_of(sim, client).finished and end_of(sim, server).finished
+    assert end_of(sim, client).state is end_of(sim, server).state is ENDED
     assert told(sim, "retransmission timeout") == []
 
 
@@ -514,7 +515,7 @@ def test_a_host_that_crashed_is_silent_and_answers_with_a_reset_when_it_is_up_ag
     end_of(sim, server).vanish()
     client.sendall(b"anybody?")
     sim.sleep(10)
-    assert end_of(sim, client).state == "connected"
+    assert end_of(sim, client).state is ESTABLISHED
     host.down = False
     with pytest.raises(ConnectionResetError):
         client.recv(1)

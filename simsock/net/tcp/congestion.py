@@ -35,7 +35,7 @@ class Congestion:
             self.window += self._segment_bytes
 
     def halve(self, flying: int) -> None:
-        """A segment was lost, and those behind it arrive (RFC 5681, 3.2)."""
+        """A segment was lost, and those behind it arrive (RFC 5681, 3.2). ``flying`` is the RFC's FlightSize: all that is not acknowledged in order."""
         self.threshold = self.window = max(flying // 2, 2 * self._segment_bytes)
         self._counted = 0
 

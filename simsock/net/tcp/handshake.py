@@ -16,9 +16,9 @@ from simsock.kernel.units import NS
 from simsock.net.addresses import Endpoint
 from simsock.net.ports import pick
 from simsock.net.sockets import os_error
-from simsock.net.states import CONNECTED, CONNECTING, FAILED, NEW
 from simsock.net.tcp.options import syn_tries
 from simsock.net.tcp.segments import ACK, RST, SYN, carry
+from simsock.net.tcp.states import NEW, SYN_SENT
 from simsock.net.tcp.stream import StreamSocket
 
 if TYPE_CHECKING:
@@ -59,13 +59,12 @@ class AcceptQueue:
     def close(self) -> None:
         """No more listening: whoever waits in the queue is reset. The address stays, and ``listen`` may be called again."""
         listener = self.listener
-        listener.listening = False
         listener.accepting = None
         listener.start_over()
         listener.unbind_automatic()
         while self.ready:
             connection = self.ready.popleft()
-            connection.orphan = connection.deaf = True
+            connection.orphan = connection.refuses_data = True
             connection.send_reset()
         listener.wake_readers()
 
@@ -81,7 +80,7 @@ def listen(socket: StreamSocket, backlog: int) -> None:
     assert socket.local is not None
     if socket.table.listens_already(socket, *socket.local):
         raise os_error(errno.EADDRINUSE)
-    socket.listening = True
+    socket.turn("listen")
     socket.accepting = AcceptQueue(socket, backlog)
 
 
@@ -114,7 +113,7 @@ class Attempt:
         client = self.client
         client.bind_for(self.target[0])
         client.remote = self.target
-        client.state = CONNECTING
+        client.turn("connect")
         client.attempt = self
         self._send_syn(None)
 
@@ -147,7 +146,7 @@ class Attempt:
             self._syn_arrives((server, kernel.now))
         else:
             carry(wire, client, SYN, 0, b"", self._syn_arrives, (server, kernel.now))
-        if client.attempt is self and client.state is CONNECTING:
+        if client.attempt is self and client.state is SYN_SENT:
             deadline = kernel.now + self._timeout_ns
             if client.user_timeout_ns:
                 deadline = min(deadline, self._began_at + client.user_timeout_ns)
@@ -245,7 +244,7 @@ class Attempt:
         fabric = client.fabric
         out, back = fabric.wire(client.host, child.host), fabric.wire(child.host, client.host)
         client.first_round_trip_ns = child.first_round_trip_ns = client.kernel.now - sent_at
-        child.embryo = self._accepted
+        child.on_handshake_complete = self._accepted
         client.join(child, out)
         child.join(client, back)
         child.bound_ip = self.target[0]
@@ -255,7 +254,7 @@ class Attempt:
         if out.perfect:
             self._seen(out, client, ACK, 1)
             self._accepted()
-        if child.embryo is not None:
+        if child.on_handshake_complete is not None:
             self._timeout_ns = SYN_RTO_NS
             self._tries = 0
             self._acknowledge(None)
@@ -264,20 +263,20 @@ class Attempt:
         """Answer the SYN-ACK, which the server repeats until an answer arrives."""
         client, child = self.client, self._child
         self._answer_timer = None
-        if child is None or child.embryo is None:
+        if child is None or child.on_handshake_complete is None:
             return
         if self._tries >= SYNACK_TRIES:
             child.vanish()  # what comes later meets nobody
             return
         self._tries += 1
         kernel = client.kernel
-        if client.state is CONNECTED:
+        if client.state.connected:
             carry(client.fabric.wire(client.host, child.host), client, ACK, 1, b"", self._acknowledged, None)
         self._answer_timer = kernel.call_at(kernel.now + self._timeout_ns, self._acknowledge, None)
         self._timeout_ns *= 2
 
     def _acknowledged(self, _: object) -> None:
-        if self._child is not None and self._child.embryo is not None:
+        if self._child is not None and self._child.on_handshake_complete is not None:
             self._accepted()
 
     def _accepted(self) -> None:
@@ -289,14 +288,14 @@ class Attempt:
             if listener.vanished:
                 child.vanish()
                 return
-            child.orphan = child.deaf = True
+            child.orphan = child.refuses_data = True
             child.send_reset()
             return
         if listener.accepting.full:
             child.kernel.log.append((child.kernel.now, listener.title, "backlog full"))
             if child.host.refuses_overflow:
                 self._answered(child)
-                child.orphan = child.deaf = True
+                child.orphan = child.refuses_data = True
                 child.send_reset()
             return  # else the acknowledgement goes unheard, and the SYN-ACK is sent again
         self._answered(child)
@@ -305,7 +304,8 @@ class Attempt:
             child.shutdown(False, True)
 
     def _answered(self, child: StreamSocket) -> None:
-        child.embryo = None
+        child.on_handshake_complete = None
+        child.turn("established")
         if self._answer_timer is not None:
             child.kernel.call_off(self._answer_timer)
             self._answer_timer = None
@@ -316,7 +316,7 @@ class Attempt:
             return
         self._cancel_timer()
         client.attempt = None
-        client.state = FAILED
+        client.turn("fail")
         client.error = number
         client.remote = None
         client.unbind_automatic()

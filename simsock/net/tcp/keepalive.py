@@ -12,7 +12,6 @@ import errno
 from typing import TYPE_CHECKING, Any
 
 from simsock.kernel.units import NS
-from simsock.net.states import CONNECTED
 from simsock.net.tcp.probe_timer import Background
 from simsock.net.tcp.segments import ACK, carry
 
@@ -32,7 +31,7 @@ class Keepalive:
         self._stream = stream
         self._unanswered = 0
         self._heard_at = stream.kernel.now
-        self._timer = Background(stream, self._fires, lambda: stream.peer is not None and stream.peer.state == CONNECTED)
+        self._timer = Background(stream, self._fires, lambda: stream.peer is not None and stream.peer.state.connected)
         self.set_again()
 
     def set_again(self) -> None:
@@ -53,7 +52,7 @@ class Keepalive:
 
     def _fires(self) -> None:
         stream = self._stream
-        if stream.state is not CONNECTED:
+        if not stream.state.connected:
             return
         idle_s, interval_s, count = stream.keepalive_times
         now = stream.kernel.now
@@ -87,7 +86,7 @@ class Keepalive:
 
     def _asked(self, peer: Any) -> None:
         """The probe is there."""
-        if peer.state != CONNECTED:
+        if not peer.state.connected:
             if not (peer.vanished and peer.host.down):
                 peer.refuse(self._stream)
             return

@@ -11,13 +11,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from simsock.net.states import CONNECTED
 from simsock.net.tcp.segments import ACK, SEGMENT_BYTES_MAX, Segment, carry
+from simsock.net.tcp.states import ENDED
 
 if TYPE_CHECKING:
     from simsock.net.tcp.sender import Sender
     from simsock.net.tcp.stream import StreamSocket
 
+Answer = tuple[int, int, tuple[tuple[int, int], ...], int]
+"""An acknowledgement: up to where all is here, up to where there is room, what is here behind holes, and when what it answers was sent (-1:
+unknown), as a timestamp tells (RFC 7323)."""
 BLOCKS_MAX = 3
 """Selective acknowledgements that fit into a segment's options beside others (RFC 2018)."""
 
@@ -41,31 +44,34 @@ class Receiver:
 
     def arrives(self, packet: tuple[Segment, int]) -> None:
         """A segment is there, and when it was sent."""
+        answer = self.process(*packet)
+        if answer is not None:
+            self._send(answer)
+
+    def process(self, segment: Segment, sent_at: int) -> Answer | None:
+        """Take in a segment that was sent at a virtual time; returns its acknowledgement. None: there is none, or a reset has set out."""
         stream = self.stream
-        segment, sent_at = packet
-        if stream.state is not CONNECTED:
-            self._meets_dead_end()
-            return
+        if not stream.state.connected:
+            return self._meets_dead_end()
         if stream.keepalive is not None:
             stream.keepalive.hears()
-        if stream.embryo is not None:
-            stream.embryo()  # it acknowledges the handshake as well
-            if stream.state is not CONNECTED or stream.embryo is not None:
-                return
-        if stream.flow is not None and segment.ack > stream.flow.una:
-            stream.flow.answered((segment.ack, 0, (), -1))
-        if segment.data and stream.deaf and segment.end > self.nxt:
+        if stream.on_handshake_complete is not None:
+            stream.on_handshake_complete()  # it acknowledges the handshake as well
+            if not stream.state.connected or stream.on_handshake_complete is not None:
+                return None
+        if stream.sender is not None and segment.ack > stream.sender.una:
+            stream.sender.answered((segment.ack, 0, (), -1))
+        if segment.data and stream.refuses_data and segment.end > self.nxt:
             stream.meets_nobody()
-            return
+            return None
         if segment.seq == self.nxt:
             self._accept(segment)
-            self.acknowledge(sent_at)
-            return
+            return self._answer(sent_at)
         if segment.seq > self.nxt and segment.seq not in self._early:
             self._early[segment.seq] = segment
             self._early_bytes += len(segment.data)
             self._add_block(segment.seq, segment.end)
-        self.acknowledge()
+        return self._answer()
 
     def _accept(self, segment: Segment | None) -> None:
         """In order, with all that waited for it."""
@@ -109,11 +115,13 @@ class Receiver:
         room = stream.receive_bytes_max - len(stream.rx) - self._early_bytes
         return room if room >= min(SEGMENT_BYTES_MAX, stream.receive_bytes_max // 2) else 0
 
-    def acknowledge(self, sent_at: int = -1) -> None:
-        """Tell the sender what is here and how much room there is; of what came in order, when it was sent."""
-        stream = self.stream
+    def _answer(self, sent_at: int = -1) -> Answer:
+        """What is here and how much room there is; of what came in order, when it was sent."""
         self._edge = max(self._edge, self.nxt + self._room())
-        answer = (self.nxt, self._edge, self.blocks if self._blocks else (), sent_at)
+        return self.nxt, self._edge, self.blocks if self._blocks else (), sent_at
+
+    def _send(self, answer: Answer) -> None:
+        stream = self.stream
         wire = stream.wire
         assert wire is not None
         if wire.perfect and stream.last_arrival <= stream.kernel.now:
@@ -129,25 +137,29 @@ class Receiver:
         if known * 2 <= self.stream.receive_bytes_max:
             room = self._room()
             if room and room >= 2 * known:
-                self.acknowledge()
+                self._send(self._answer())
 
     def has_no_news(self, edge: int) -> bool:
         """Whether a sender that knows of room up to ``edge`` would learn nothing."""
-        return self.stream.state is CONNECTED and self.nxt + self._room() <= edge
+        return self.stream.state.connected and self.nxt + self._room() <= edge
 
     def probed(self, _: Any) -> None:
         """The sender asks whether anybody is there."""
         stream = self.stream
-        if stream.state is not CONNECTED:
-            self._meets_dead_end()
+        answer: Answer | None
+        if not stream.state.connected:
+            answer = self._meets_dead_end()
         else:
             if stream.keepalive is not None:
                 stream.keepalive.hears()
-            self.acknowledge()
+            answer = self._answer()
+        if answer is not None:
+            self._send(answer)
 
-    def _meets_dead_end(self) -> None:
+    def _meets_dead_end(self) -> Answer | None:
         stream = self.stream
-        if stream.finished:
-            self.acknowledge()
-        elif not (stream.vanished and stream.host.down):
+        if stream.state is ENDED:
+            return self._answer()
+        if not (stream.vanished and stream.host.down):
             stream.refuse(self.sender.stream)
+        return None

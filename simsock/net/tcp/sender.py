@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from simsock.net.tcp.congestion import Congestion
 from simsock.net.tcp.probe_timer import Background
-from simsock.net.tcp.receiver import Receiver
+from simsock.net.tcp.receiver import Answer, Receiver
 from simsock.net.tcp.round_trip import RTO_CEILING_NS, RoundTrip
 from simsock.net.tcp.segments import ACK, FIN, PSH, Segment, carry, segment_bytes_max
 
@@ -141,9 +141,9 @@ class Sender:
         if tx:
             if not self.segments and not self.probe.armed:
                 self.probe.arm(self.kernel.now + self._probe_wait_ns())
-        elif stream.write_shut and not stream.fin_sent:
+        elif stream.state.closes and not stream.fin_sent:
             stream.fin_sent = True
-            stream.deaf = stream.deaf or stream.read_shut
+            stream.refuses_data = stream.refuses_data or stream.read_shut
             self._send(b"", True)
 
     def _send(self, data: bytes, fin: bool) -> None:
@@ -173,16 +173,15 @@ class Sender:
         segment.sent_at = self.kernel.now
         segment.flying = True
         self._flying += segment.end - segment.seq
-        inbox = stream.inbox
-        segment.ack = inbox.nxt if inbox is not None else 0
+        receiver = stream.peer_receiver
+        segment.ack = receiver.nxt if receiver is not None else 0
         assert stream.wire is not None
         carry(stream.wire, stream, ACK | FIN if segment.fin else ACK | PSH, segment.seq, segment.data, self.receiver.arrives, (segment, segment.sent_at))
 
     # -- acknowledgements ------------------------------------------------------------------------------------------------------------
 
-    def answered(self, answer: tuple[int, int, Blocks, int]) -> None:
-        """An acknowledgement arrived: up to where all is there, up to where there is room, what is there behind holes, and when what it
-        answers was sent (-1: unknown), as a timestamp tells (RFC 7323)."""
+    def answered(self, answer: Answer) -> None:
+        """An acknowledgement arrived."""
         if self.over:
             return
         ack, edge, blocks, sent_at = answer
@@ -201,7 +200,7 @@ class Sender:
             self._advance(ack, sent_at)
         if blocks and self._mark(blocks):
             self._find_losses()
-        if self._lost or stream.tx or stream.write_shut:
+        if self._lost or stream.tx or stream.state.closes:
             self.pump()
         if (stream.writers or stream.pollers) and stream.unsent_and_unacknowledged < stream.send_bytes_max:
             stream.wake_writers()
@@ -256,7 +255,6 @@ class Sender:
     def _find_losses(self) -> None:
         """What has three behind it that arrived is lost."""
         behind = 0
-        flying = self._flying
         found = False
         for segment in reversed(self.segments):
             if segment.sacked:
@@ -269,7 +267,7 @@ class Sender:
         if found and self._recover < 0:
             self._recover = self.nxt
             self._fast = True
-            self.congestion.halve(flying)
+            self.congestion.halve(self.nxt - self.una)
             self.stream.tell_retransmission("fast retransmit", self.segments[0].seq)
             self._repair()  # at once, whatever the window says (RFC 5681, 3.2)
 
@@ -313,7 +311,7 @@ class Sender:
         """Whatever is not acknowledged counts as lost (RFC 5681, 3.1; RFC 6298, 5.4 to 5.6)."""
         first = self.segments[0]
         self.stream.tell_retransmission("retransmission timeout", first.seq)
-        self.congestion.collapse(None if first.again else self._flying)
+        self.congestion.collapse(None if first.again else self.nxt - self.una)
         self.round_trip.back_off()
         for segment in self.segments:
             if not segment.sacked and not segment.lost:

@@ -18,11 +18,11 @@ from zlib import crc32
 from simsock.kernel.files import POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP
 from simsock.net.addresses import format_endpoint
 from simsock.net.sockets import Received, Socket, os_error
-from simsock.net.states import CLOSED, CONNECTED, CONNECTING, FAILED, NEW
 from simsock.net.tcp.keepalive import Keepalive
 from simsock.net.tcp.options import check, keepalive_times, keeps_alive, user_timeout_ns
 from simsock.net.tcp.segments import ACK, FIN, RST, carry
 from simsock.net.tcp.sender import Sender
+from simsock.net.tcp.states import CLOSE_WAIT, ENDED, FAILED, LISTEN, NEW, SYN_SENT, TIME_WAIT, Event, State, after
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,38 +39,33 @@ BUFFERS = (131_072, 131_072)
 """Bytes of receive and send buffer of a new stream (net.ipv4.tcp_rmem's default; the send side without autotuning)."""
 TIME_WAIT_NS = 60_000_000_000
 
-"""CLOSED: both directions are over, or a reset came. FAILED: connect(2) failed in the background and nobody called it again since."""
-
 
 class StreamSocket(Socket):
     """One end of a connection, or a socket that may become one, or a listener (then ``accepting`` is set)."""
 
     __slots__ = (
         "accepting",
-        "active",
         "attempt",
-        "cut",
-        "deaf",
-        "embryo",
+        "cutter",
         "eof",
-        "fin_acked",
         "fin_sent",
-        "finished",
         "first_round_trip_ns",
-        "flow",
-        "inbox",
         "keepalive",
         "last_arrival",
         "linger_ns",
         "linger_reset",
+        "on_handshake_complete",
         "orphan",
         "peer",
-        "plain",
+        "peer_receiver",
+        "refuses_data",
         "rx",
+        "sender",
         "sent",
         "state",
         "trouble",
         "tx",
+        "uncounted",
         "unreported",
         "user_timeout_ns",
         "vanished",
@@ -82,7 +77,7 @@ class StreamSocket(Socket):
 
     def __init__(self, fabric: Fabric, host: Host, family: int, protocol: int, table: PortTable) -> None:
         super().__init__(fabric, host, family, SOCK_STREAM, protocol, table, BUFFERS)
-        self.state = NEW
+        self.state: State = NEW
         self.accepting: AcceptQueue | None = None
         self.attempt: Any = None
         self.unreported = False
@@ -94,50 +89,57 @@ class StreamSocket(Socket):
         self.fin_sent = False
         self.orphan = False
         """No program has this end any more."""
-        self.deaf = False
+        self.refuses_data = False
         """Data that arrives is answered by a reset: an orphan, a dead end, or one that is shut down both ways."""
         self.linger_reset = False
         self.linger_ns = 0
         """How long close(2) waits until everything is acknowledged."""
-        self.active = False
-        """It sent its FIN before it got the peer's: it is the one that keeps its port."""
-        self.fin_acked = False
-        self.finished = False
-        """Over in good order: what comes again is acknowledged again."""
         self.vanished = False
         """Gone with its host's memory."""
         self.sent = 1
         """The next sequence number, while no machine counts them."""
         self.first_round_trip_ns: int | None = 0
         self.user_timeout_ns = 0
-        self.plain = False
+        self.uncounted = False
         """Connected, and nobody counts segments, nor how long this connection has been idle."""
-        self.flow: Sender | None = None
+        self.sender: Sender | None = None
         """The machine that sends, unless all is perfect."""
-        self.inbox: Receiver | None = None
+        self.peer_receiver: Receiver | None = None
         """The peer's machine's other half."""
         self.keepalive: Keepalive | None = None
-        self.embryo: Callable[[], None] | None = None
+        self.on_handshake_complete: Callable[[], None] | None = None
         """Of an accepting end whose handshake is not complete: completes it."""
         self.last_arrival = 0
         """When the latest segment that this end has sent arrives."""
-        self.cut: Any = None
+        self.cutter: Any = None
         self.trouble: Trouble | None = None
         """What the link does to this connection, on the way out."""
+
+    def turn(self, event: Event) -> None:
+        """Something happened: the one place where the state changes."""
+        self.state = after(self.state, event)
+
+    @property
+    def listening(self) -> bool:
+        return self.state is LISTEN
+
+    @property
+    def connected(self) -> bool:
+        return self.state.connected
 
     # -- becoming connected ------------------------------------------------------------------------------------------------------------
 
     def join(self, peer: StreamSocket | None, wire: Wire) -> None:
         """Become one end of a connection; ``wire`` is the way out."""
-        self.state = CONNECTED
+        self.turn("join" if self.on_handshake_complete is None else "syn")
         self.peer = peer
         self.wire = wire
         if self.local is not None:
             self.title = f"{self.host.name}:{self.local[1]}->{format_endpoint(self.remote)}"
-        self.cut = self.fabric.cutter(self)
+        self.cutter = self.fabric.cutter(self)
         if not wire.perfect:
             self._meet_trouble(wire.trouble())
-        self.plain = peer is not None and self.keepalive is None and peer.keepalive is None
+        self.uncounted = peer is not None and self.keepalive is None and peer.keepalive is None
         if self.options:
             self._heed_options()
 
@@ -149,7 +151,7 @@ class StreamSocket(Socket):
     def struck(self, what: str) -> None:
         """The link resets, ends or silences this connection, because of what is on the way out."""
         peer, trouble = self.peer, self.trouble
-        if self.state is not CONNECTED or peer is None or trouble is None:
+        if not self.state.connected or peer is None or trouble is None:
             return
         self.kernel.log.append((self.kernel.now, self.title, what, "by the link"))
         if what == "blackhole":
@@ -172,13 +174,13 @@ class StreamSocket(Socket):
     def _heed_options(self) -> None:
         options = self.options
         self.user_timeout_ns = user_timeout_ns(options)
-        if self.state is not CONNECTED or self.peer is None:
+        if not self.state.connected or self.peer is None:
             return
         on = keeps_alive(options)
         if self.keepalive is None:
             if on:
                 self.keepalive = Keepalive(self)
-                self.plain = self.peer.plain = False
+                self.uncounted = self.peer.uncounted = False
         elif on:
             self.keepalive.set_again()
         else:
@@ -193,17 +195,18 @@ class StreamSocket(Socket):
     @property
     def next_seq(self) -> int:
         """The sequence number of what is sent next."""
-        return self.sent if self.flow is None else self.flow.nxt
+        return self.sent if self.sender is None else self.sender.nxt
 
     def start_over(self) -> None:
         super().start_over()
-        self.eof = self.fin_sent = self.fin_acked = self.active = self.finished = self.deaf = False
+        self.turn("disconnect")
+        self.eof = self.fin_sent = self.refuses_data = False
         self.sent = 1
         self.rx.clear()
 
     @property
     def has_peer(self) -> bool:
-        return self.state is CONNECTED and self.remote is not None
+        return self.state.connected and self.remote is not None
 
     # -- reading -------------------------------------------------------------------------------------------------------------------
 
@@ -221,8 +224,8 @@ class StreamSocket(Socket):
         rx = self.rx
         if rx:
             have = len(rx)
-            if self.cut is not None and count:
-                count = min(count, self.cut(have))
+            if self.cutter is not None and count:
+                count = min(count, self.cutter(have))
             if peek:
                 return bytes(rx[:count])
             if count >= have:
@@ -242,17 +245,18 @@ class StreamSocket(Socket):
             self.take_error()
         if self.read_shut:
             return b""
-        if self.state is not CONNECTED and self.state is not CONNECTING:
-            if self.state is NEW:
+        state = self.state
+        if not state.connected and state is not SYN_SENT:
+            if state is NEW:
                 raise os_error(errno.ENOTCONN)
             return b""
         return None
 
     def _consumed(self) -> None:
         """Room appeared in the receive buffer: the sender hears of it, over the way back."""
-        inbox = self.inbox
-        if inbox is not None:
-            inbox.consumed()
+        receiver = self.peer_receiver
+        if receiver is not None:
+            receiver.consumed()
             return
         peer = self.peer
         if peer is not None and peer.tx:
@@ -261,9 +265,9 @@ class StreamSocket(Socket):
                 peer.pump()
             else:
                 # The way was perfect when the peer ran out of room: it does not know of this.
-                flow = peer.start_flow(0)
-                flow.pump()
-                flow.receiver.consumed()
+                sender = peer.start_sender(0)
+                sender.pump()
+                sender.receiver.consumed()
 
     # -- writing -------------------------------------------------------------------------------------------------------------------
 
@@ -271,9 +275,9 @@ class StreamSocket(Socket):
         """Take as many bytes as fit; 0 when none do (the caller waits). Raises EPIPE, the pending error."""
         tx = self.tx
         count = len(data)
-        if self.plain and not tx and not self.error and not self.write_shut:
+        if self.uncounted and not tx and not self.error and not self.write_shut:
             peer: Any = self.peer
-            if self.wire.perfect and peer.wire.perfect and not peer.deaf:  # type: ignore[union-attr]  # plain: connected
+            if self.wire.perfect and peer.wire.perfect and not peer.refuses_data:  # type: ignore[union-attr]  # plain: connected
                 rx = peer.rx
                 if count <= peer.receive_bytes_max - len(rx):
                     rx += data
@@ -285,8 +289,8 @@ class StreamSocket(Socket):
                     return count
         if self.error:
             self.take_error()
-        if self.write_shut or self.state is not CONNECTED:
-            if self.state is CONNECTING and not self.write_shut:
+        if self.write_shut or not self.state.connected:
+            if self.state is SYN_SENT and not self.write_shut:
                 return 0
             raise os_error(errno.EPIPE)
         room = self.send_bytes_max - self.unsent_and_unacknowledged
@@ -302,8 +306,8 @@ class StreamSocket(Socket):
     @property
     def unsent_and_unacknowledged(self) -> int:
         """Bytes in the send buffer."""
-        flow = self.flow
-        return len(self.tx) if flow is None else len(self.tx) + flow.nxt - flow.una
+        sender = self.sender
+        return len(self.tx) if sender is None else len(self.tx) + sender.nxt - sender.una
 
     def pump(self) -> None:
         """Move what may be sent: as much as the receiver's window has room for."""
@@ -311,11 +315,11 @@ class StreamSocket(Socket):
         if peer is None or wire is None:
             tx.clear()
             return
-        if not (wire.perfect and peer.wire.perfect) or self.flow is not None or peer.vanished:  # type: ignore[union-attr]  # as above
+        if not (wire.perfect and peer.wire.perfect) or self.sender is not None or peer.vanished:  # type: ignore[union-attr]  # as above
             self._pump_segments(peer)
             return
         tap = self.fabric.tap
-        if tx and peer.deaf:
+        if tx and peer.refuses_data:
             if tap is not None:
                 tap.bytes_pass(self, tx)
             tx.clear()
@@ -324,7 +328,7 @@ class StreamSocket(Socket):
         if tx:
             room = peer.receive_bytes_max - len(peer.rx)
             if room > 0:
-                if not self.plain:
+                if not self.uncounted:
                     self._heard(peer)
                 part = bytes(tx[:room])
                 del tx[:room]
@@ -334,12 +338,12 @@ class StreamSocket(Socket):
                 peer.arrive_bytes(part)
                 if len(tx) < self.send_bytes_max and (self.writers or self.pollers):
                     self.wake_writers()
-        if self.write_shut and not tx and not self.fin_sent:
-            self.fin_sent = self.fin_acked = True
+        if self.state.closes and not tx and not self.fin_sent:
+            self.fin_sent = True
             if tap is not None:
                 tap.bytes_pass(self, b"", peer.receive_bytes_max - len(peer.rx), fin=True)
             self.sent += 1
-            self.deaf = self.deaf or self.read_shut
+            self.refuses_data = self.refuses_data or self.read_shut
             peer.fin_arrives()
             self.fin_acknowledged()
 
@@ -351,33 +355,33 @@ class StreamSocket(Socket):
 
     def _pump_segments(self, peer: StreamSocket) -> None:
         """The same over an imperfect way, or while something is on its way yet."""
-        flow = self.flow
-        if not self.tx and (self.fin_sent or not self.write_shut):
+        sender = self.sender
+        if not self.tx and (self.fin_sent or not self.state.closes):
             return
-        if flow is None:
-            flow = self.start_flow(max(0, peer.receive_bytes_max - len(peer.rx)))
-        elif flow.idle and not flow.probe.armed and self.wire.perfect and peer.wire.perfect and not peer.vanished:  # type: ignore[union-attr]
-            self.sent = flow.nxt
-            self._stop_flow()
-            peer.inbox = None
+        if sender is None:
+            sender = self.start_sender(max(0, peer.receive_bytes_max - len(peer.rx)))
+        elif sender.idle and not sender.probe.armed and self.wire.perfect and peer.wire.perfect and not peer.vanished:  # type: ignore[union-attr]
+            self.sent = sender.nxt
+            self._stop_sender()
+            peer.peer_receiver = None
             self.pump()
             return
-        flow.pump()
+        sender.pump()
 
-    def start_flow(self, room: int) -> Sender:
+    def start_sender(self, room: int) -> Sender:
         """From now on segments are counted. The peer has so much room, as far as this end knows."""
         peer = self.peer
-        assert peer is not None and self.flow is None
-        self.flow = Sender(self, peer, room)
-        peer.inbox = self.flow.receiver
-        self.plain = False
-        return self.flow
+        assert peer is not None and self.sender is None
+        self.sender = Sender(self, peer, room)
+        peer.peer_receiver = self.sender.receiver
+        self.uncounted = False
+        return self.sender
 
-    def _stop_flow(self) -> None:
-        if self.flow is not None:
-            self.flow.stop()
-            self.flow = None
-            self.plain = self.keepalive is None and self.peer is not None and self.peer.keepalive is None
+    def _stop_sender(self) -> None:
+        if self.sender is not None:
+            self.sender.stop()
+            self.sender = None
+            self.uncounted = self.keepalive is None and self.peer is not None and self.peer.keepalive is None
 
     def tell_retransmission(self, why: str, seq: int) -> None:
         """Note that something is sent again."""
@@ -400,7 +404,7 @@ class StreamSocket(Socket):
     def meets_nobody(self) -> None:
         """Data reached this end, which takes none any more: a RST goes back."""
         peer = self.peer
-        if self.state is not CONNECTED:
+        if not self.state.connected:
             if peer is not None:
                 self.refuse(peer)
             return
@@ -413,7 +417,7 @@ class StreamSocket(Socket):
     def fin_arrives(self) -> None:
         """The peer sends no more."""
         self.eof = True
-        self.active = self.fin_sent
+        self.turn("fin")
         self.wake_readers()
         if self.pollers:
             self.changed()
@@ -421,17 +425,16 @@ class StreamSocket(Socket):
 
     def fin_acknowledged(self) -> None:
         """The peer has everything."""
-        if not self.fin_acked:
-            self.fin_acked = True
+        if self.state.unacknowledged:
+            self.turn("fin acknowledged")
             self.wake_writers()
-        self._finish_if_over()
+            self._finish_if_over()
 
     def _finish_if_over(self) -> None:
         """Both FINs have arrived: this end is over, also when the program has not closed it yet."""
-        if self.eof and self.fin_acked and self.state is CONNECTED:
-            if self.active and self.local is not None and self.bound_ip:
-                self.table.linger(self.local[1], self.kernel.now + TIME_WAIT_NS, self.reuse_address, (self.local, self.remote))
-            self.finished = True
+        if self.state is TIME_WAIT and self.local is not None and self.bound_ip:
+            self.table.linger(self.local[1], self.kernel.now + TIME_WAIT_NS, self.reuse_address, (self.local, self.remote))
+        if self.state is TIME_WAIT or self.state is ENDED:
             self._end()
 
     # -- ending --------------------------------------------------------------------------------------------------------------------
@@ -442,21 +445,20 @@ class StreamSocket(Socket):
             if read:
                 self.accepting.close()
             return
-        if self.state is CONNECTING and self.attempt is not None:
+        if self.state is SYN_SENT and self.attempt is not None:
             self.attempt.give_up()
-            self.state = NEW
             self.start_over()
             self.unbind_automatic()
             self.error = errno.ECONNRESET
             self.wake_readers()
             self.wake_writers()
             return
-        if self.state is not CONNECTED:
+        if not self.state.connected:
             if self.state is NEW:  # Linux does it and complains
                 self.read_shut |= read
                 self.write_shut |= write
             elif self.state is FAILED:
-                self.state = CLOSED
+                self.turn("end")
             elif self.unreported:  # connected and reset, and nobody has called connect(2) to learn of it: nobody will
                 self.unreported = False
                 self.remote = None
@@ -464,10 +466,11 @@ class StreamSocket(Socket):
         self.unreported = False
         if read and not self.read_shut:
             self.read_shut = True
-            self.deaf = self.deaf or self.fin_sent
+            self.refuses_data = self.refuses_data or self.fin_sent
             self.wake_readers()
-        if write and not self.write_shut:
+        if write and not self.state.closes:  # perhaps for the second time: one that was shut down before it was connected has sent no FIN
             self.write_shut = True
+            self.turn("close")
             self.wake_writers()
             self.pump()
 
@@ -479,33 +482,34 @@ class StreamSocket(Socket):
             return
         if self.attempt is not None:
             self.attempt.give_up()
-        if self.state is not CONNECTED:
+        if not self.state.connected:
             self.unbind()
             return
-        self.orphan = self.deaf = True
+        self.orphan = self.refuses_data = True
         if self.rx or self.linger_reset:
             self.rx.clear()
             self.tx.clear()
             self.send_reset()
             return
         self.fabric.orphans[self] = None
-        if not self.write_shut:
-            self.write_shut = True
+        self.write_shut = True
+        if not self.state.closes:
+            self.turn("close")
             self.pump()
 
     def wait_closed(self) -> None:
         """SO_LINGER with a time: close(2) waits until the peer has everything, or that time has passed."""
         deadline = self.kernel.now + self.linger_ns
-        while self.state is CONNECTED and not self.fin_acked and self.kernel.wait(self.writers, deadline, "close", self):
+        while self.state.unacknowledged and self.kernel.wait(self.writers, deadline, "close", self):
             pass
 
     def send_reset(self) -> None:
         """RST to the peer; this end is gone at once. One that is lost is not sent again unless the peer sends."""
         peer = self.peer
-        under_way = self.flow is not None and not self.flow.idle
-        connected = self.state is CONNECTED
+        under_way = self.sender is not None and not self.sender.idle
+        connected = self.state.connected
         self._die()
-        if peer is None or not connected or peer.state is not CONNECTED:
+        if peer is None or not connected or not peer.state.connected:
             return
         self.kernel.log.append((self.kernel.now, self.title, "RST"))
         self.refuse(peer, under_way)
@@ -525,9 +529,9 @@ class StreamSocket(Socket):
 
     def reset(self, number: int = 0) -> None:
         """A RST arrived (or the connection was given up with errno ``number``)."""
-        if self.state is not CONNECTED:
+        if not self.state.connected:
             return
-        self.error = number or (errno.EPIPE if self.eof else errno.ECONNRESET)
+        self.error = number or (errno.EPIPE if self.state is CLOSE_WAIT else errno.ECONNRESET)
         self._die()
         self.wake_readers()
         self.wake_writers()
@@ -535,11 +539,11 @@ class StreamSocket(Socket):
     def hang_up(self) -> None:
         """The link ends the connection as a proxy does: this end reads the end of the stream, and what it sends meets nobody."""
         peer = self.peer
-        if self.state is CONNECTED and not self.eof:
+        if self.state.connected and not self.eof:
             if self.fabric.tap is not None:
                 self.fabric.tap.conjured(self, FIN | ACK)
             if peer is not None:
-                peer.deaf = True
+                peer.refuses_data = True
             self.fin_arrives()
 
     def vanish(self) -> None:
@@ -548,7 +552,6 @@ class StreamSocket(Socket):
         queue = self.accepting
         if queue is not None:
             self.accepting = None
-            self.listening = False
             while queue.ready:
                 queue.ready.popleft().vanish()
         if self.attempt is not None:
@@ -558,19 +561,19 @@ class StreamSocket(Socket):
         self._die()
 
     def _die(self) -> None:
-        self.deaf = True
+        self.refuses_data = True
         self.tx.clear()
         self._end()
 
     def _end(self) -> None:
-        self.state = CLOSED
+        self.turn("end")
         if self.orphan:
             self.fabric.orphans.pop(self, None)
-        if self.flow is not None:
-            self.sent = self.flow.nxt
-            self._stop_flow()
-        self.plain = False
-        self.embryo = None
+        if self.sender is not None:
+            self.sent = self.sender.nxt
+            self._stop_sender()
+        self.uncounted = False
+        self.on_handshake_complete = None
         if self.keepalive is not None:
             self.keepalive.stop()
             self.keepalive = None
@@ -587,9 +590,9 @@ class StreamSocket(Socket):
     def _part(self) -> None:
         """Two dead ends forget each other: no cycle is left for the garbage collector."""
         peer = self.peer
-        if peer is not None and peer.state is CLOSED and self.state is CLOSED:
+        if peer is not None and not peer.state.connected and not self.state.connected:
             self.peer = peer.peer = None
-            self.inbox = peer.inbox = None
+            self.peer_receiver = peer.peer_receiver = None
 
     # -- readiness -----------------------------------------------------------------------------------------------------------------
 
@@ -599,7 +602,7 @@ class StreamSocket(Socket):
             return POLLIN if self.accepting.ready else 0
         state = self.state
         done = self.eof or self.read_shut
-        if state is CONNECTED:
+        if state.connected:
             bits = 0
             if self.write_shut:
                 bits = POLLOUT | POLLHUP if done else POLLOUT
@@ -607,7 +610,7 @@ class StreamSocket(Socket):
                 used = self.unsent_and_unacknowledged
                 if self.send_bytes_max - used >= used // 2:
                     bits = POLLOUT
-        elif state is CONNECTING:
+        elif state is SYN_SENT:
             bits = 0
         else:
             bits = POLLOUT | POLLHUP

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from simsock.kernel.files import POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP
 from simsock.net.addresses import AF_UNIX
 from simsock.net.sockets import SO_PEERCRED, SO_REUSEPORT, SOL_SOCKET, Socket, os_error
-from simsock.net.states import CLOSED, CONNECTED, LISTENING, NEW
 from simsock.net.unix.ancillary import NOBODY, own_credentials
+from simsock.net.unix.states import CLOSED, CONNECTED, LISTENING, NEW
 
 if TYPE_CHECKING:
     from simsock.net.fabric import Fabric, Host
@@ -211,6 +211,14 @@ class UnixSocket(Socket):
     def unbind(self) -> None:
         if self.name is not None:
             self.host.unix.remove(self, self.name)
+
+    @property
+    def listening(self) -> bool:
+        return self.state is LISTENING
+
+    @property
+    def connected(self) -> bool:
+        return self.state is CONNECTED
 
     # -- options ---------------------------------------------------------------------------------------------------------------------
 

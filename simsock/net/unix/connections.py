@@ -13,10 +13,10 @@ from typing import Any
 
 from simsock.kernel.files import POLLHUP, POLLIN
 from simsock.net.sockets import Received, os_error
-from simsock.net.states import CLOSED, CONNECTED, LISTENING, NEW
 from simsock.net.tcp.handshake import SOMAXCONN
 from simsock.net.unix.ancillary import Passed
 from simsock.net.unix.common import Letter, UnixSocket, cost
+from simsock.net.unix.states import CLOSED, CONNECTED, LISTENING, NEW
 
 SOCK_STREAM, SOCK_SEQPACKET = 1, 5
 HEAD_BYTES_MAX = 4096 - 320
@@ -28,13 +28,13 @@ PACKET_HEAD_BYTES_MAX = 16_384 - 320
 class UnixConnection(UnixSocket):
     """One end of a connection, or a socket that may become one, or a listener."""
 
-    __slots__ = ("backlog", "cut", "ready")
+    __slots__ = ("backlog", "cutter", "ready")
 
     def __init__(self, fabric: Any, host: Any, type: int) -> None:
         super().__init__(fabric, host, type)
         self.backlog = 0
         self.ready: deque[UnixConnection] | None = None
-        self.cut: Any = None
+        self.cutter: Any = None
 
     # -- becoming connected ------------------------------------------------------------------------------------------------------------
 
@@ -43,7 +43,6 @@ class UnixConnection(UnixSocket):
         if self.name is None or self.state not in (NEW, LISTENING):
             raise os_error(errno.EINVAL)
         self.state = LISTENING
-        self.listening = True
         if self.ready is None:
             self.ready = deque()
         self.backlog = min(max(backlog, 0), SOMAXCONN)
@@ -78,7 +77,7 @@ class UnixConnection(UnixSocket):
         child.pass_credentials = other.pass_credentials
         self.pair_with(child)
         self.title, child.title = f"{self.title}->#{child.serial}", f"{child.title}->#{self.serial}"
-        child.cut, self.cut = self.fabric.cutter(child), self.fabric.cutter(self)
+        child.cutter, self.cutter = self.fabric.cutter(child), self.fabric.cutter(self)
         other.ready.append(child)
         other.wake_readers()
         return True
@@ -134,7 +133,7 @@ class UnixStream(UnixConnection):
     def read(self, count: int) -> bytes | None:
         """Up to ``count`` bytes, without what came with them; None when there is nothing yet. Raises as ``receive`` does."""
         rx = self.rx
-        if len(rx) == 1 and self.cut is None and self.state is CONNECTED:
+        if len(rx) == 1 and self.cutter is None and self.state is CONNECTED:
             letter = rx[0]
             if len(letter.data) <= count:
                 rx.popleft()
@@ -156,8 +155,8 @@ class UnixStream(UnixConnection):
             if self.error:
                 self.take_error()
             return (b"", None, 0, None) if self.read_shut else None
-        if self.cut is not None and count:
-            count = min(count, self.cut(sum(len(letter.data) for letter in rx)))
+        if self.cutter is not None and count:
+            count = min(count, self.cutter(sum(len(letter.data) for letter in rx)))
         parts: list[bytes] = []
         source, passed = rx[0].sender.name, None
         for letter in list(rx) if peek else iter(lambda: rx[0] if rx else None, None):
