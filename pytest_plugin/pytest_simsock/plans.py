@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_simsock.configuring import CHOSEN
-from simsock.kernel import Session
+from simsock.kernel import Session, strategies
 from simsock.kernel.scope import make_scope
 from simsock.patching import make_patching
 from simsock.search.exploring import MAX_STEPS, MAX_TIME
@@ -44,6 +44,8 @@ class Shared:
         self._session: Session | None = None
         self._of: tuple[Any, ...] = ()
         self._worlds = 0
+        self.profile = strategies.Profile()
+        """What the first schedules have shown; a search under pytest tries them in order."""
 
     def make_options(self, item: pytest.Item, settings: Settings) -> Options:
         """The options of the next world."""
@@ -117,6 +119,13 @@ class Plan:
         """Repeats the run; the seed does when there is none."""
         self.story: tuple[str, ...] = ()
         """What is said before the deviations."""
+
+    def run(self, seed: int | str) -> strategies.Run:
+        """What a strategy is told of it."""
+        if self.number is None:
+            return strategies.Run(seed)
+        learns = self.shared.options is not None and strategies.learns(self.shared.options.strategy)
+        return strategies.Run(seed, self.number, self.shared.profile if learns else None)
 
 
 PLAN = pytest.StashKey[Plan]()

@@ -169,7 +169,7 @@ class Search:
         except Nondeterminism:
             return self._as_first(_UNREPEATABLE)
         plan = Plan(self.shared, number=number, deviations=shrunk.deviations, teller=Teller())
-        plan.token = make_token(seed, options, shrunk.deviations, self.item.nodeid)
+        plan.token = make_token(seed, options, shrunk.deviations, self.item.nodeid, number)
         plan.story = (said, f"{len(deviations):,} deviations, shrunk to {len(shrunk.deviations):,} in {shrunk.runs:,} runs")
         if shrunk.exhausted:
             plan.story += ("(shrinking was stopped there; a shorter story may exist)",)

@@ -60,8 +60,8 @@ def command(item: pytest.Item, world: World) -> str:
     file, separator, name = item.nodeid.partition("::")  # relative to the root folder, which need not be the current one
     words = ["pytest", shlex.quote(os.path.relpath(config.rootpath / file, config.invocation_params.dir) + separator + name)]
     token = world.plan.token
-    if token is None and world.plan.number is not None:  # a schedule that was not shrunk: repeated from its seed
-        token = make_token(world.seed, world.options, None, item.nodeid)
+    if token is None and world.plan.number is not None:  # a schedule that was not shrunk
+        token = make_token(world.seed, world.options, tuple(world.sim.deviations), item.nodeid, world.plan.number)
     if token is not None:
         words.append(f"--simsock-replay={token}")
     elif not world.pinned:

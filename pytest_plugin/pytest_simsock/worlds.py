@@ -25,12 +25,12 @@ from pytest_simsock.plans import PLAN, Plan
 from pytest_simsock.shelter import exposing
 from pytest_simsock.turns import Turns
 from simsock.errors import Deadlock, ReplayMismatch, SimsockError, Unsupported
-from simsock.kernel import session
+from simsock.kernel import session, strategies
 from simsock.kernel.launcher import _body
 from simsock.kernel.program_lines import is_library, is_simsock, short_path
 from simsock.kernel.task_table import task_table
 from simsock.net.netstat import netstat
-from simsock.search.exploring import nth_seed
+from simsock.search.runner import nth_seed
 from simsock.world.simulation import Simulation
 from simsock.world.testbed import RealTestbed, SimTestbed
 
@@ -61,10 +61,11 @@ class World:
             raise Unsupported(mistake)
         replay = item.config.stash[CHOSEN].replay
         deviations = plan.deviations if replay is None else replay.deviations
+        run = plan.run(self.seed) if replay is None else strategies.run_of(replay)
         self.ended = False
         self._turns: Turns | None = None
         self._session = shared.open(item, options)
-        self.sim = make._prepared(options, self.seed, deviations, self._session, records=RECORDS_KEPT)
+        self.sim = make._prepared(options, self.seed, deviations, self._session, records=RECORDS_KEPT, run=run)
         if prepare is not None:
             prepare(self.sim)
         if plan.teller is not None:

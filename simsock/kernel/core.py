@@ -84,6 +84,7 @@ class Kernel:
         "asks_strategy",
         "atomic",
         "choose",
+        "counts",
         "current",
         "ended",
         "ending",
@@ -103,6 +104,7 @@ class Kernel:
         "runq",
         "state",
         "steps",
+        "strategy_error",
         "switches",
         "tape",
         "tasks",
@@ -120,6 +122,9 @@ class Kernel:
         self.steps = 0
         self.switches = 0
         self.asks_strategy = choose is not None
+        self.counts: dict[str, int] | None = None
+        """How many questions each task that has ended had asked, by its path, if anybody wants to know."""
+        self.strategy_error: BaseException | None = None
         self.alarm = min(CHECK_EVERY, limits.steps)
         self.atomic = 0
         self.log = Log(keep_records)
@@ -205,6 +210,8 @@ class Kernel:
         task.args = ()
         task.kwargs = {}
         task.locals = task.thread = None
+        if self.counts is not None:
+            self.counts[task.path] = task.points
         self.tasks.pop(task.serial, None)  # not there any more when it was given up as one that would not end
         me = task.greenlet
         task.greenlet = None
@@ -547,6 +554,7 @@ class Kernel:
     def strategy_failed(self, error: BaseException, preempting: bool) -> int:
         """The strategy raised: it is not asked again. Returns the pick by which the first task runs next and hears of it."""
         self.asks_strategy = False
+        self.strategy_error = error
         if preempting and self.current is self.first:
             raise error
         self._fail_first(error)

@@ -85,12 +85,12 @@ def repeat(test: Callable[[Simulation], object], token: str, *, scope: Any = Non
             worlds.append(sim)
             teller.listen(sim)
 
-        first = runner.run(carried.seed, carried.deviations, digest=True, prepare=prepare)
+        first = runner.repeat(carried, digest=True, prepare=prepare)
         raised = _raised([error for error in worlds.pop().errors if error is not first.error])
         story = teller.story(first.error, first.deviations) if first.error is not None else None
         known = _told(first)
         for _ in range(times - 1):
-            came = _told(runner.run(carried.seed, carried.deviations, digest=True))
+            came = _told(runner.repeat(carried, digest=True))
             if came == known:
                 same += 1
             elif not other:
@@ -114,7 +114,7 @@ def capture(test: Callable[[Simulation], object], token: str, path: str, again: 
     """Run ``test`` as ``token`` says and write what passes between its hosts to ``path``, as pcapng: whether it is the same run as it was ``again``."""
     carried = Token.decode(token)
     with Runner(_Captured(test, path), Options.from_dict(carried.options, scope=scope)) as runner:
-        came = _told(runner.run(carried.seed, carried.deviations, digest=True))
+        came = _told(runner.repeat(carried, digest=True))
     return again.error is not None and came == (failure(again.error), again.digest)
 
 

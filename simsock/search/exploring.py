@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from simsock.choices import Token, shrink
 from simsock.errors import BadToken, Nondeterminism, ReplayMismatch, UsageError
-from simsock.search.runner import Outcome, Runner
+from simsock.search.runner import Outcome, Runner, nth_seed
 from simsock.search.verdict import FAILS, INCONCLUSIVE, Verdict
 from simsock.world.options import MAX_REAL_TIME, Options
 
@@ -75,7 +75,7 @@ def explore(
     with Runner(test, options) as runner:
         numbers = range(1, schedules + 1) if first is None else (first,)
         for number in numbers:
-            outcome = runner.run(nth_seed(seed, number))
+            outcome = runner.schedule(seed, number)
             if outcome.error is not None:
                 return _tell(runner, number, outcome, seed, shrink, target)
             if progress is not None:
@@ -83,11 +83,6 @@ def explore(
     if first is not None:
         raise Nondeterminism(f"schedule {first} of seed {seed!r} failed in another process and passes in this one")
     return Verdict(INCONCLUSIVE, schedules, seed)
-
-
-def nth_seed(seed: int | str, number: int) -> str:
-    """The seed of schedule ``number`` (from 1) of a search."""
-    return f"{seed}/{number}"
 
 
 def _tell(runner: Runner, number: int, found: Outcome, seed: int | str, shrinking: bool, target: str | None) -> Verdict:
@@ -124,18 +119,19 @@ def _tell(runner: Runner, number: int, found: Outcome, seed: int | str, shrinkin
     verdict.story = teller.story(outcome.error, deviations)
     verdict.deviations = verdict.story.steps
     options = runner.options
-    verdict.token = make_token(own_seed, options, deviations, target)
+    verdict.token = make_token(own_seed, options, deviations, target, number)
     test = runner.test
     verdict._replay = lambda: _replay(test, options, own_seed, deviations)
     return verdict
 
 
-def make_token(seed: int | str, options: Options, deviations: Any, target: str | None) -> str:
-    """The token of a run; one whose deviations are too many for a token is repeated from its seed."""
+def make_token(seed: int | str, options: Options, deviations: Any, target: str | None, number: int | None = None) -> str:
+    """The token of a run; one whose deviations are too many for a token is repeated from its seed, as schedule ``number`` of its search."""
     try:
         return Token(seed, options.as_dict(), deviations, target=target).encode()
     except (BadToken, UsageError):  # more or longer deviations than a token carries
-        return Token(seed, options.as_dict(), None, target=target).encode()
+        schedule = {} if number is None else {"schedule": number}
+        return Token(seed, {**options.as_dict(), **schedule}, None, target=target).encode()
 
 
 def replay(test: Callable[[Simulation], object], token: str, *, scope: Any = None, strict: bool = False) -> None:
@@ -146,12 +142,18 @@ def replay(test: Callable[[Simulation], object], token: str, *, scope: Any = Non
     """
     carried = Token.decode(token)
     options = Options.from_dict(carried.options, scope=scope)
-    _replay(test, options, carried.seed, carried.deviations, strict, carried.differences_here())
+    with Runner(test, options) as runner:
+        outcome = runner.repeat(carried)
+    _raise(outcome, strict, carried.differences_here())
 
 
-def _replay(test: Any, options: Options, seed: Any, deviations: Any, strict: bool = False, differences: Any = ()) -> None:
+def _replay(test: Any, options: Options, seed: Any, deviations: Any) -> None:
     with Runner(test, options) as runner:
         outcome = runner.run(seed, deviations)
+    _raise(outcome)
+
+
+def _raise(outcome: Outcome, strict: bool = False, differences: Any = ()) -> None:
     if outcome.mismatches and (strict or outcome.error is None):
         here = f"\n({'; '.join(differences)})" if differences else ""
         raise ReplayMismatch("the token does not fit this program any more:\n" + "\n".join(outcome.mismatches) + here) from outcome.error

@@ -88,15 +88,16 @@ def _search(pool: Executor, test: Any, options: Options, seed: int | str, schedu
 
 
 def _batch(test: Any, options: Options, seed: int | str, first: int, end: int) -> tuple[int | None, Any]:
-    from simsock.search.exploring import nth_seed
     from simsock.search.runner import Runner
 
     harvest = getattr(test, "harvest", None)
     count = _Process.count
     failed = None
     with Runner(test, options) as runner:
+        if runner.learn(seed, first) and harvest is not None:
+            harvest()  # of runs that other batches count
         for number in range(first, end):
-            failing = runner.run(nth_seed(seed, number)).error is not None
+            failing = runner.schedule(seed, number).error is not None
             if count is not None:
                 with count.get_lock():
                     count.value += 1

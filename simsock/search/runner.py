@@ -11,7 +11,7 @@ import traceback
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simsock.errors import Deadlock, LimitExceeded, ScenarioError, UsageError
-from simsock.kernel import Session, session
+from simsock.kernel import Session, session, strategies
 from simsock.kernel.program_lines import is_library, is_simsock
 from simsock.kernel.scope import make_scope
 from simsock.patching import make_patching
@@ -20,7 +20,7 @@ from simsock.world.simulation import Simulation
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from simsock.choices import Deviation
+    from simsock.choices import Deviation, Token
     from simsock.world.options import Options
 
 Test = "Callable[[Simulation], object]"
@@ -57,6 +57,8 @@ class Runner:
         scope = make_scope(options.scope, source_file(test)) if options.preempt != "calls" else None
         self.session = Session(options.preempt, scope, make_patching(options))
         self._runs = 0
+        self._lessons: tuple[int | str, strategies.Profile] | None = None
+        """What the first schedules of a seed have shown."""
 
     def __enter__(self) -> Runner:
         self.session.__enter__()
@@ -65,15 +67,46 @@ class Runner:
     def __exit__(self, *exc: object) -> None:
         self.session.__exit__(*exc)
 
-    def run(self, seed: int | str, deviations: tuple[Deviation, ...] | None = None, *, digest: bool = False, prepare: Any = None) -> Outcome:
+    def schedule(self, seed: int | str, number: int, **more: Any) -> Outcome:
+        """Schedule ``number`` (from 1) of a search: the same run wherever it is tried, and whatever was tried before."""
+        self.learn(seed, number)
+        return self._try(seed, number, **more)
+
+    def learn(self, seed: int | str, number: int) -> int:
+        """Make the runs that schedule ``number`` learns from, unless this runner has made them. Returns how many it took."""
+        learns = strategies.learns(self.options.strategy)
+        if not learns:
+            return 0
+        if self._lessons is None or self._lessons[0] != seed:
+            self._lessons = (seed, strategies.Profile())
+        missing = range(self._lessons[1].runs + 1, min(learns + 1, number))
+        for earlier in missing:
+            self._try(seed, earlier)
+        return len(missing)
+
+    def _try(self, seed: int | str, number: int, **more: Any) -> Outcome:
+        own_seed = nth_seed(seed, number)
+        profile = self._lessons[1] if self._lessons is not None and self._lessons[0] == seed else None
+        return self.run(own_seed, run=strategies.Run(own_seed, number, profile), **more)
+
+    def repeat(self, token: Token, **more: Any) -> Outcome:
+        """The run that a token stands for."""
+        number = token.options.get("schedule") if token.deviations is None else None
+        if number is None:
+            return self.run(token.seed, token.deviations, **more)
+        return self.schedule(str(token.seed).removesuffix(f"/{number}"), number, **more)
+
+    def run(
+        self, seed: int | str, deviations: tuple[Deviation, ...] | None = None, *, digest: bool = False, prepare: Any = None, run: strategies.Run | None = None
+    ) -> Outcome:
         """One world. Whatever the test raises becomes the outcome, except what ends the whole search.
 
-        That is Ctrl-C, a skip, pytest.exit, and a broken scenario file, whose mistake is no failure of what it tests.
+        That is Ctrl-C, a skip, pytest.exit, a broken scenario file, whose mistake is no failure of what it tests, and a strategy that fails.
         """
         self._runs += 1
         if self._runs % COLLECT_EVERY == 0:
             gc.collect()
-        sim = Simulation._prepared(self.options, seed, deviations, self.session)
+        sim = Simulation._prepared(self.options, seed, deviations, self.session, run=run)
         if prepare is not None:
             prepare(sim)
         error: BaseException | None = None
@@ -87,7 +120,11 @@ class Runner:
                 raise
             error = caught
         kernel = sim._kernel
-        assert kernel is not None, "a world that was entered has a kernel"
+        if kernel is None:  # the strategy could not begin
+            assert error is not None, "a world that was entered has a kernel"
+            raise error
+        if kernel.strategy_error is not None:
+            raise kernel.strategy_error
         try:
             return Outcome(
                 error,
@@ -99,6 +136,11 @@ class Runner:
             )
         finally:
             error = None
+
+
+def nth_seed(seed: int | str, number: int) -> str:
+    """The seed of schedule ``number`` (from 1) of a search."""
+    return f"{seed}/{number}"
 
 
 def source_file(test: Any) -> str:

@@ -13,8 +13,7 @@ from typing import Any
 from simsock.errors import Unsupported, UsageError
 from simsock.kernel import Limits
 from simsock.kernel.preempt import GRANULARITIES
-from simsock.kernel.strategies import NAMES as STRATEGIES
-from simsock.kernel.strategies import make_choose
+from simsock.kernel.strategies import check_strategy
 from simsock.kernel.units import NS, duration_ns
 from simsock.net.chunks import check_chunks
 from simsock.net.link.profiles import HOSTILE, make_link
@@ -58,7 +57,7 @@ class Options:
             raise Unsupported(f"allow={allow!r}: letting real peers through the fence is not there yet")
         if isinstance(max_steps, bool) or not isinstance(max_steps, int) or max_steps < 1:
             raise UsageError(f"max_steps: expected a whole number of steps from 1, got {max_steps!r}")
-        make_choose(strategy, 0)
+        check_strategy(strategy)
         self.strategy = strategy
         self.preempt = preempt
         self.patch = patch
@@ -93,7 +92,7 @@ class Options:
     def as_dict(self) -> dict[str, Any]:
         """The plain form for tokens: what differs from the defaults. The scope is not part of it, nor is the limit of real time."""
         plain: dict[str, Any] = {
-            "strategy": self.strategy if self.strategy in STRATEGIES else "object",
+            "strategy": self.strategy if isinstance(self.strategy, str) else "object",
             "preempt": self.preempt,
             "chunks": list(self.chunks) if isinstance(self.chunks, tuple) else self.chunks,
             "start_ns": self.start_ns,
@@ -111,7 +110,7 @@ class Options:
     @classmethod
     def from_dict(cls, plain: dict[str, Any], *, scope: Any = None, max_real_time: Any = MAX_REAL_TIME) -> Options:
         """The reverse of ``as_dict``; raises ``UsageError`` on what it does not know."""
-        unknown = set(plain) - {"strategy", "preempt", "chunks", "start_ns", "max_steps", "max_time_ns", "patch", "entropy", "link"}
+        unknown = set(plain) - {"strategy", "preempt", "chunks", "start_ns", "max_steps", "max_time_ns", "patch", "entropy", "link", "schedule"}
         if unknown:
             raise UsageError(f"token: it carries options that this simsock does not know: {', '.join(sorted(unknown))}")
         known = {name: plain[name] for name in ("preempt", "chunks", "max_steps", "patch", "entropy") if name in plain}

@@ -19,9 +19,8 @@ from typing import TYPE_CHECKING, Any
 from simsock import network as networks
 from simsock.choices import ReplaySource, SeededSource, Tape
 from simsock.errors import Deadlock, LeakWarning, LimitExceeded, Unsupported, UsageError
-from simsock.kernel import Kernel, Session, Task, session
+from simsock.kernel import Kernel, Session, Task, session, strategies
 from simsock.kernel.scope import make_scope
-from simsock.kernel.strategies import drawing, make_choose, replaying
 from simsock.kernel.task_table import task_table, wait_cycles
 from simsock.kernel.teardown import end
 from simsock.kernel.units import NS, Duration, duration_ns
@@ -69,7 +68,7 @@ class Simulation(Faults, Observing):
             raise UsageError(f"seed: expected an integer or a text, got {seed!r}")
         if isinstance(records, bool) or not isinstance(records, int) or records < 0:
             raise UsageError(f"records: expected how many to keep, from 0, got {records!r}")
-        deviations = None
+        deviations = run = None
         if token is not None:
             from simsock.choices import Token
 
@@ -77,7 +76,7 @@ class Simulation(Faults, Observing):
             unused = set(options) - {"scope", "max_real_time", "patch", "allow"}
             if unused:
                 raise UsageError(f"token: its options are its own; {', '.join(sorted(unused))} cannot be given beside it")
-            seed, deviations = carried.seed, carried.deviations
+            seed, deviations, run = carried.seed, carried.deviations, strategies.run_of(carried)
             checked = Options.from_dict(carried.options, **{name: options[name] for name in ("scope", "max_real_time") if name in options})
             if options.get("patch", checked.patch) != checked.patch:
                 raise UsageError(f"token: it was made with patch={checked.patch}, patch={options['patch']!r} cannot be given beside it")
@@ -88,9 +87,9 @@ class Simulation(Faults, Observing):
                 checked = Options.from_keywords(**options)
             except TypeError as error:
                 raise UsageError(f"Simulation: {error}".replace("Options.__init__() got an unexpected keyword argument", "unknown option")) from None
-        self._set_up(checked, seed, deviations, records)
+        self._set_up(checked, seed, deviations, records, run)
 
-    def _set_up(self, options: Options, seed: int | str, deviations: Any, records: int) -> None:
+    def _set_up(self, options: Options, seed: int | str, deviations: Any, records: int, run: strategies.Run | None) -> None:
         self.options = options
         self.seed = seed
         self.network = _SIMULATED
@@ -107,16 +106,20 @@ class Simulation(Faults, Observing):
         self._use = networks.use(_SIMULATED)
         self._on_deviation: Any = None
         self._on_begin: Any = None
+        self._run = run or strategies.Run(seed)
+        """What the strategy is told of this run."""
         self._drawn: DrawnSource | None = None
         """Where the tape's answers come from, if somebody draws them."""
         self.leaks: list[str] = []
         """After the end: tasks (no daemons) that still ran, which is warned of as well, and descriptors that were still open."""
 
     @classmethod
-    def _prepared(cls, options: Options, seed: int | str, deviations: Any, session: Session, records: int = 200) -> Simulation:
+    def _prepared(
+        cls, options: Options, seed: int | str, deviations: Any, session: Session, records: int = 200, run: strategies.Run | None = None
+    ) -> Simulation:
         """A world with options that were checked before, inside a session that outlives it: what a search makes thousands of."""
         self = cls.__new__(cls)
-        self._set_up(options, seed, deviations, records)
+        self._set_up(options, seed, deviations, records, run)
         self._session = session
         self._own_session = False
         return self
@@ -164,12 +167,17 @@ class Simulation(Faults, Observing):
         drawn = self._drawn
         if planned is None:
             tape = Tape(SeededSource(self.seed) if drawn is None else drawn)
-            choose = make_choose(options.strategy, self.seed) if drawn is None or options.strategy != "random" else drawing(drawn)
+            if drawn is None:
+                choose = strategies.begin(options.strategy, self._run)
+            else:
+                choose = strategies.drawing(drawn) if strategies.asks(options.strategy) else None
         else:
             tape = Tape(ReplaySource(planned))
-            choose = replaying
+            choose = strategies.replaying
         kernel = self._kernel = Kernel(tape, choose, options.limits, self._session.launcher, self._records)
         kernel.on_deviation = self._on_deviation
+        if self._run.profile is not None:
+            kernel.counts = {}
         if self._on_begin is not None:
             self._on_begin(kernel)
         kernel.state["epoch_ns"] = options.start_ns
@@ -193,11 +201,15 @@ class Simulation(Faults, Observing):
                     self._wind_down(kernel)
                 except BaseException as late:
                     error = late
+            if self._run.profile is not None:
+                self._run.profile.gather(kernel, self._run.number)
             problems = self._finish(kernel, sound=error is None)
         finally:
             self._served.clear()
             self._sockets.clear()
         raised = self._unexpected(kernel)
+        if self._planned is None and self._drawn is None:
+            problems.extend(self._end_strategy(kernel, error or next((failed for _, failed in raised), None)))
         raised.extend((None, problem) for problem in problems)
         if kernel.pending_signal is not None and (error is None or isinstance(kernel.pending_signal, KeyboardInterrupt)):
             error, ours = kernel.pending_signal, False  # a signal that came while the world ended
@@ -209,6 +221,19 @@ class Simulation(Faults, Observing):
         raise_errors(raised)
         if tasks := [leak for leak in self.leaks if leak.startswith("task ")]:
             warnings.warn(LeakWarning(f"the world ended while tasks still ran: {', '.join(tasks)}"), stacklevel=2)
+
+    def _end_strategy(self, kernel: Kernel, error: BaseException | None) -> list[BaseException]:
+        """The strategy's life in this run ends, after the last task's; what it raises is one more problem."""
+        run = self._run
+        run.error, run.steps = error, kernel.steps
+        try:
+            strategies.end(self.options.strategy, run)
+        except Exception as late:
+            kernel.strategy_error = kernel.strategy_error or late
+            return [late]
+        finally:
+            run.error = None  # its traceback holds the whole world
+        return []
 
     def _suspend(self) -> bool:
         """For the pytest plugin: stand still while control is pytest's. False if the code that asks is none of the world's first task."""
@@ -473,7 +498,7 @@ class Simulation(Faults, Observing):
 
         plain = self.options.as_dict()
         deviations = self._planned
-        if deviations is None and (plain.get("strategy") == "object" or self._drawn is not None) and self._kernel is not None:
+        if deviations is None and (plain.get("strategy") == "object" or self._run.number or self._drawn is not None) and self._kernel is not None:
             deviations = tuple(self._kernel.tape.deviations)
         return Token(self.seed, plain, deviations, target=target).encode()
 

@@ -208,10 +208,17 @@ class Last:
 
     def __init__(self):
         self.asked = []
+        self.life = []
 
-    def next(self, runnable, current):
-        self.asked.append(([task.path for task in runnable], current.path))
+    def begin(self, run):
+        self.life.append(("begin", run.number, run.seed))
+
+    def pick(self, task, runnable, preempting):
+        self.asked.append(([other.path for other in runnable], task.path, preempting))
         return runnable[-1]
+
+    def end(self, run):
+        self.life.append(("end", run.number, run.seed))
 
 
 def test_a_strategy_is_asked_which_task_goes_on():
@@ -220,9 +227,33 @@ def test_a_strategy_is_asked_which_task_goes_on():
         order = trace_of(sim, points=2)
     assert order != "aabbcc"
     assert sorted(order) == list("aabbcc")
-    for runnable, current in strategy.asked:
+    for runnable, current, preempting in strategy.asked:
         assert len(runnable) > 1
         assert current not in runnable[1:]
+        assert preempting == (current == runnable[0])
+
+
+def test_a_strategy_lives_from_the_beginning_of_its_world_to_the_end():
+    strategy = Last()
+    with pytest.raises(LookupError), simsock.Simulation(strategy=strategy, seed=3):
+        assert [what for what, *_ in strategy.life] == ["begin"]
+        raise LookupError
+    [(_, number, seed), (what, *more)] = strategy.life
+    assert (what, more) == ("end", [number, seed])
+    assert number == 0, "no search made it"
+
+
+@pytest.mark.parametrize("part", ["begin", "end"])
+def test_what_a_strategy_raises_when_it_begins_and_ends_is_raised(part):
+    def fails(run):
+        raise LookupError(part)
+
+    strategy = Last()
+    setattr(strategy, part, fails)
+    with pytest.raises(LookupError, match=part), simsock.Simulation(strategy=strategy):
+        pass
+    with simsock.Simulation():
+        pass
 
 
 def test_what_a_strategy_picked_can_be_repeated_without_it():
@@ -242,7 +273,13 @@ class Wrong:
     def __init__(self, answer, after=0):
         self.answer, self.left = answer, after
 
-    def next(self, runnable, current):
+    def begin(self, run):
+        pass
+
+    def end(self, run):
+        pass
+
+    def pick(self, task, runnable, preempting):
         if self.left:
             self.left -= 1
             return runnable[0]
@@ -255,7 +292,7 @@ class Wrong:
 @pytest.mark.parametrize("answer", [None, 0, "a", object()])
 @pytest.mark.parametrize("preempt", ["calls", "lines"])
 def test_a_pick_that_is_not_runnable_is_an_error_that_shows_it(answer, after, preempt):
-    text = r"Wrong object.*next\(\) returned .* not one of the \d runnable tasks"
+    text = r"Wrong object.*pick\(\) returned .* not one of the \d runnable tasks"
     with pytest.raises(UsageError, match=text), simsock.Simulation(strategy=Wrong(answer, after), preempt=preempt) as sim:
         trace_of(sim)
 
@@ -269,5 +306,23 @@ def test_what_a_strategy_raises_is_raised_in_the_first_task(after):
 
 @pytest.mark.parametrize("strategy", ["fifi", "", 5, None, object()])
 def test_a_strategy_that_is_none_is_an_error(strategy):
-    with pytest.raises(UsageError, match=r"strategy: expected .*next"):
+    with pytest.raises(UsageError, match=r"strategy: expected .*pick"):
         simsock.Simulation(strategy=strategy)
+
+
+class OldForm:
+    def next(self, runnable, current):
+        return runnable[0]
+
+
+def test_an_object_of_the_old_form_is_an_error_that_says_what_to_write():
+    text = r"OldForm object .* has next\(runnable, current\), .* Write begin\(run\), pick\(task, runnable, preempting\) and end\(run\)"
+    with pytest.raises(UsageError, match=text):
+        simsock.Simulation(strategy=OldForm())
+    with pytest.raises(UsageError, match=text):
+        simsock.explore(lambda sim: None, strategy=OldForm())
+
+
+def test_a_class_in_place_of_a_strategy_is_an_error():
+    with pytest.raises(UsageError, match=r"expected an object, got the class .*; write Last\(\)"):
+        simsock.Simulation(strategy=Last)

@@ -19,9 +19,15 @@ class Asked:
     def __init__(self):
         self.who = []
 
-    def next(self, runnable, current):
-        self.who.append(current.path if current in runnable else "-")
-        return current if current in runnable else runnable[0]
+    def begin(self, run):
+        self.who.clear()
+
+    def pick(self, task, runnable, preempting):
+        self.who.append(task.path if preempting else "-")
+        return runnable[0]
+
+    def end(self, run):
+        pass
 
 
 def asked(body):

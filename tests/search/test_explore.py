@@ -9,8 +9,7 @@ import pytest
 import simsock
 from simsock import Deadlock, Nondeterminism, StepLimit, UsageError
 from simsock.choices import Token
-from simsock.search.exploring import nth_seed
-from simsock.search.runner import innermost_line
+from simsock.search.runner import innermost_line, nth_seed
 from tests.search import programs
 
 
@@ -236,10 +235,13 @@ class TestReplay:
         assert simsock.replay(programs.clean, sim.token) is None
 
     def test_a_token_of_a_seed_only_is_replayed(self):
-        number = next(n for n in range(1, 100) if simsock.explore(programs.lost_update, 1, seed=n).failed)
-        token = Token(nth_seed(number, 1), {"strategy": "random", "preempt": "lines"}).encode()
+        number = simsock.explore(programs.lost_update).failing_schedule
+        assert number > 1, "the first is the plain order"
+        token = Token(nth_seed(0, number), {"strategy": "random", "preempt": "lines", "schedule": number}).encode()
         with pytest.raises(AssertionError):
             simsock.replay(programs.lost_update, token)
+        with pytest.raises(AssertionError), simsock.Simulation(token=token) as sim:
+            programs.lost_update(sim)
 
     def test_a_damaged_token_is_an_error(self, lost):
         with pytest.raises(simsock.BadToken):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import threading
 import time
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -12,6 +13,8 @@ import pytest
 import simsock
 from simsock import UsageError
 from simsock.search.jobs import first_failure
+from simsock.search.runner import Runner
+from simsock.world.options import Options
 from tests.search import programs
 
 
@@ -86,8 +89,14 @@ def test_a_test_that_other_processes_cannot_import_is_an_error_that_names_it():
 
 def test_options_that_other_processes_cannot_have_are_an_error():
     class Local:
-        def next(self, runnable, current):
+        def begin(self, run):
+            pass
+
+        def pick(self, task, runnable, preempting):
             return runnable[0]
+
+        def end(self, run):
+            pass
 
     with pytest.raises(UsageError, match=r"jobs=2: .* must be importable in another process"):
         simsock.explore(programs.clean, strategy=Local(), jobs=2)
@@ -141,3 +150,80 @@ def test_no_batch_is_under_way_when_the_answer_is_there():
     with Lagging() as pool:
         assert first_failure(programs.clean, None, 0, 400, 2, pool, None) == 1
         assert pool.ended == [201]
+
+
+class Coin:
+    """A strategy of one's own: everything that it draws from is made when a run begins."""
+
+    def begin(self, run):
+        self.draw = random.Random(run.seed)
+        self.tasks = len(run.counts)
+
+    def pick(self, task, runnable, preempting):
+        assert self.tasks == 3, "the tasks of the plain order: main and two more"
+        return self.draw.choice(runnable)
+
+    def end(self, run):
+        del self.draw
+
+
+def orders(sim) -> None:
+    """Writes down in which order two tasks had their turns."""
+    turns = []
+
+    def turn(letter) -> None:
+        for _ in range(6):
+            sim.sleep(0)
+            turns.append(letter)
+
+    for task in [sim.spawn(turn, "a"), sim.spawn(turn, "b")]:
+        task.result()
+    with open(os.environ["SIMSOCK_ORDERS"], "a") as file:
+        file.write("".join(turns) + "\n")
+
+
+@pytest.mark.parametrize("strategy", [Coin(), "random"])
+def test_the_runs_of_a_search_are_the_same_whatever_the_number_of_jobs(strategy, monkeypatch, tmp_path):
+    monkeypatch.setattr("simsock.search.jobs.BATCH", 40)
+    found = {}
+    for jobs in (1, 2):
+        path = tmp_path / f"orders{jobs}"
+        monkeypatch.setenv("SIMSOCK_ORDERS", str(path))
+        simsock.explore(orders, 120, preempt="calls", strategy=strategy, jobs=jobs)
+        found[jobs] = path.read_text().split()
+    assert set(found[1]) == set(found[2])
+    assert len(set(found[1])) > 60
+    assert found[1][0] in ("abababababab", "bababababa"), "the first is the plain order"
+
+
+def test_a_schedule_is_the_same_run_in_whatever_order_schedules_are_tried(monkeypatch, tmp_path):
+    options = Options(strategy=Coin(), preempt="calls")
+    found = []
+    for numbers in ([1, 2, 3, 7], [7, 3, 2, 1], [7]):
+        with Runner(orders, options) as runner:
+            monkeypatch.setenv("SIMSOCK_ORDERS", str(tmp_path / "any"))
+            found.append({number: runner.schedule("s", number).deviations for number in numbers})
+    assert found[0] == found[1]
+    assert found[2][7] == found[0][7]
+    assert found[0][1] == ()
+
+
+class Fails:
+    """A strategy that cannot go on in schedule 3."""
+
+    def begin(self, run):
+        self.number = run.number
+
+    def pick(self, task, runnable, preempting):
+        if self.number == 3:
+            raise LookupError("at a loss")
+        return runnable[0]
+
+    def end(self, run):
+        pass
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_strategy_that_fails_ends_the_search_and_is_no_failure_of_the_test(jobs):
+    with pytest.raises(LookupError, match="at a loss"):
+        simsock.explore(programs.clean, 10, strategy=Fails(), jobs=jobs)

@@ -14,7 +14,7 @@ import pytest
 from simsock.choices import DefaultSource, SeededSource, Tape
 from simsock.kernel import Kernel, Limits, Session
 from simsock.kernel.scope import Scope
-from simsock.kernel.strategies import make_choose
+from simsock.kernel.strategies import Run, begin
 from simsock.kernel.teardown import end
 
 
@@ -26,7 +26,7 @@ def open_world(seed: int | None = None, lines_of: str | None = None, **limits: A
     """
     session = Session() if lines_of is None else Session("lines", Scope([lines_of], []))
     with session:
-        choose = None if seed is None else make_choose("random", seed)
+        choose = None if seed is None else begin("random", Run(seed))
         kernel = Kernel(Tape(DefaultSource() if seed is None else SeededSource(seed)), choose, Limits(**{"steps": 200_000, **limits}), session.launcher)
         session.enter_world(kernel, None)
         try:

@@ -268,7 +268,7 @@ def test_a_fault_that_breaks_a_program_is_found_and_shrunk():
     ("make", "said"),
     [
         (lambda: links(max_loss=2), "links: max_loss"),
-        (lambda: schedules("dfs?"), "schedules: expected some of 'fifo', 'random'"),
+        (lambda: schedules("dfs?"), "strategy: expected one of 'fifo', 'random'"),
         (lambda: faults(["a"]), "faults: hosts: expected the names of at least two hosts, got ['a']"),
         (lambda: faults(kinds=["flood"]), "faults: kinds: expected some of 'partition', 'hold', 'link', 'crash', 'pause', got ['flood']"),
         (lambda: faults(["a"], kinds=["crash", "link"]), "faults: hosts: expected the names of at least two hosts, got ['a']"),

@@ -432,3 +432,27 @@ def test_the_lines_that_only_failures_run_are_the_program_s():
     explained = notes.partition("Explanation:")[2]
     assert "test_worlds.py:" in explained
     assert "simsock/kernel" not in explained and "simsock/choices" not in explained
+
+
+class NeverAsked:
+    def begin(self, run):
+        raise AssertionError("Hypothesis picks")
+
+    pick = end = begin
+
+
+@pytest.mark.parametrize("strategy", ["random", NeverAsked()])
+def test_every_strategy_that_asks_is_drawn_whatever_it_is_called(strategy):
+    orders = set()
+
+    @settings(max_examples=200, database=None, phases=[Phase.generate], deadline=None)
+    @given(sim=simulations(strategy=strategy))
+    def test(sim):
+        order = []
+        with sim:
+            for task in [sim.spawn(lambda letter=letter: [sim.sleep(0), order.append(letter)]) for letter in "abc"]:
+                task.result()
+        orders.add("".join(order))
+
+    test()
+    assert len(orders) == 6

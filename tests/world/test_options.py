@@ -11,8 +11,14 @@ from simsock import BadToken, Link, Simulation, Unsupported, UsageError
 
 
 class Strategy:
-    def next(self, runnable, current):
+    def begin(self, run):
+        pass
+
+    def pick(self, task, runnable, preempting):
         return runnable[-1]
+
+    def end(self, run):
+        pass
 
 
 @pytest.mark.parametrize(
@@ -25,7 +31,7 @@ class Strategy:
         ("records", "many", "from 0"),
         ("records", True, "from 0"),
         ("strategy", "fiffo", "'fifo', 'random'"),
-        ("strategy", 5, "next(runnable, current)"),
+        ("strategy", 5, "begin(run), pick(task, runnable, preempting) and end(run)"),
         ("preempt", "line", "'calls', 'lines', 'instructions'"),
         ("preempt", None, "'calls', 'lines', 'instructions'"),
         ("entropy", "some", "'tape' or 'real'"),

@@ -1,0 +1,54 @@
+"""What strategies draw from: a seeded stream, cheap to begin, because a search begins one for every schedule.
+
+PYTEST_DONT_REWRITE
+
+Owns the stream. Does not know what is drawn for. Laws: hashing and integer arithmetic only, so the same numbers on every Python and machine;
+never the tape, which records what was picked.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from hashlib import blake2b
+
+
+class Draws:
+    """Numbers by chance, from a seed of 64 bits."""
+
+    __slots__ = ("byte",)
+
+    def __init__(self, seed: int) -> None:
+        self.byte = _bytes(seed).__next__
+
+    def below(self, count: int) -> int:
+        """A whole number from 0 to ``count`` - 1, each as probable."""
+        if count <= 256:
+            if count <= 1:
+                return 0
+            byte = self.byte
+            mask = MASKS[count]
+            value = byte() & mask
+            while value >= count:
+                value = byte() & mask
+            return value
+        bits = (count - 1).bit_length()
+        value = count
+        while value >= count:
+            value = self.bits(bits)
+        return value
+
+    def bits(self, size: int) -> int:
+        """A whole number of so many bits."""
+        byte = self.byte
+        return int.from_bytes(bytes(byte() for _ in range((size + 7) // 8)), "little") & ((1 << size) - 1)
+
+
+MASKS = [(1 << max(count - 1, 0).bit_length()) - 1 for count in range(257)]
+"""The smallest mask that covers 0 to count - 1, for a draw with rejection."""
+
+
+def _bytes(seed: int) -> Iterator[int]:
+    key = seed.to_bytes(8, "little")
+    for block in itertools.count():
+        yield from blake2b(block.to_bytes(8, "little"), key=key).digest()

@@ -1,0 +1,39 @@
+"""Answers that no strategy gives: the plain order, a record's, and what somebody else draws.
+
+PYTEST_DONT_REWRITE
+
+Owns these three functions. Laws: where a record says nothing the answer is the dull one; nothing is drawn here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from simsock.choices import DrawnSource
+    from simsock.kernel.core import Choose, Kernel
+    from simsock.kernel.task import Task
+
+
+def plain(kernel: Kernel, task: Task, index: int, count: int, preempting: bool) -> int:
+    """The dull answer, always: questions are asked and counted, and the order is that of fifo."""
+    return 0
+
+
+def replaying(kernel: Kernel, task: Task, index: int, count: int, preempting: bool) -> int:
+    """Pick what the record says, and the dull answer elsewhere. A pick that no longer exists stays unused and is reported as such."""
+    plan = task.plan
+    if plan:
+        pick = plan.get(index, 0)
+        if pick < count:
+            return pick
+    return 0
+
+
+def drawing(source: DrawnSource) -> Choose:
+    """Picks that are drawn with all other answers of a run: sparsely, a task at a time."""
+
+    def choose(kernel: Kernel, task: Task, index: int, count: int, preempting: bool) -> int:
+        return source.pick(task.label, count)
+
+    return choose
