@@ -1,6 +1,6 @@
-"""``datetime.datetime.now`` and ``utcnow`` inside a world.
+"""``datetime.datetime.now`` and ``utcnow`` inside a world, and from 3.15 on ``datetime.date.today``.
 
-Owns these two methods while the patched state lasts; ``datetime.today`` and ``date.today`` ask ``time.time`` themselves. They are exchanged in
+Owns these methods while the patched state lasts; ``datetime.today``, and ``date.today`` before 3.15, ask ``time.time`` themselves. They are exchanged in
 the class itself, which Python does not offer for a class of C and CPython's own type cache has to be told: so ``datetime`` stays the one class
 that everybody captured, compares with ``is``, subclasses and pickles. Law: outside the world's thread they are what they were.
 """
@@ -12,15 +12,16 @@ import gc
 import sys
 import warnings
 from _thread import get_ident
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from simsock.errors import Unsupported
 from simsock.kernel import session
 from simsock.stdlib import time as clock
 
-_methods: dict[str, Any] = gc.get_referents(datetime.__dict__)[0]
-_originals = {name: datetime.__dict__[name] for name in ("now", "utcnow")}
+_originals: dict[type, dict[str, Any]] = {datetime: {name: datetime.__dict__[name] for name in ("now", "utcnow")}}
+if sys.version_info >= (3, 15):
+    _originals[date] = {"today": date.__dict__["today"]}
 _EPOCH = datetime(1970, 1, 1)
 
 
@@ -32,7 +33,7 @@ def _inside() -> bool:
 def _now(cls: Any, tz: Any = None) -> Any:
     """Virtual date and time, of the zone ``tz`` or of this machine."""
     if not _inside():
-        return _originals["now"].__get__(None, cls)(tz)
+        return _originals[datetime]["now"].__get__(None, cls)(tz)
     seconds, rest = divmod(clock.time_ns(), 1_000_000_000)
     return _of_class(cls, datetime.fromtimestamp(seconds, tz).replace(microsecond=rest // 1000))
 
@@ -40,7 +41,7 @@ def _now(cls: Any, tz: Any = None) -> Any:
 def _utcnow(cls: Any) -> Any:
     """Virtual date and time in UTC, without a zone."""
     if not _inside():
-        return _originals["utcnow"].__get__(None, cls)()
+        return _originals[datetime]["utcnow"].__get__(None, cls)()
     if sys.version_info >= (3, 12):
         text = (
             "datetime.datetime.utcnow() is deprecated and scheduled for removal in a future version. "
@@ -57,20 +58,30 @@ def _of_class(cls: Any, plain: datetime) -> Any:
     return cls(plain.year, plain.month, plain.day, plain.hour, plain.minute, plain.second, plain.microsecond, plain.tzinfo, **fold)
 
 
-_now.__name__ = _now.__qualname__ = "now"
-_utcnow.__name__ = _utcnow.__qualname__ = "utcnow"
-_ours = {"now": classmethod(_now), "utcnow": classmethod(_utcnow)}
+def _today(cls: Any) -> Any:
+    """The virtual date of this machine's zone."""
+    if not _inside():
+        return _originals[date]["today"].__get__(None, cls)()
+    return cls.fromtimestamp(clock.time())
 
 
-def _put(methods: dict[str, Any]) -> None:
-    _methods.update(methods)
-    ctypes.pythonapi.PyType_Modified(ctypes.py_object(datetime))
+_ours: dict[type, dict[str, Any]] = {datetime: {"now": _now, "utcnow": _utcnow}, date: {"today": _today}}
+for _methods in _ours.values():
+    for _name, _function in _methods.items():
+        _function.__name__ = _function.__qualname__ = _name
+        _methods[_name] = classmethod(_function)
+
+
+def _put(methods: dict[type, dict[str, Any]]) -> None:
+    for cls in _originals:
+        gc.get_referents(cls.__dict__)[0].update(methods[cls])
+        ctypes.pythonapi.PyType_Modified(ctypes.py_object(cls))
 
 
 def apply() -> None:
     """The patched state begins."""
     _put(_ours)
-    if getattr(datetime.now, "__func__", None) is not _now:
+    if any(getattr(getattr(cls, name), "__func__", None) is not _ours[cls][name].__func__ for cls in _originals for name in _originals[cls]):
         _put(_originals)
         raise Unsupported(f"datetime.now cannot be simulated on this Python ({sys.version.split()[0]}): its class cannot be changed")
 
