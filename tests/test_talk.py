@@ -128,7 +128,7 @@ def test_the_standard_librarys_handlers_work():
         said = talk(Web, b"GET / HTTP/1.0\r\nHost: here\r\n\r\n", chunks=chunks, half_close=False)
         assert said.reply.startswith(b"HTTP/1.0 200 OK\r\n") and said.reply.endswith(b"\r\n\r\nhello")
         assert (said.closed, said.error) == (True, None)
-    assert talk(Web, b"nonsense\r\n\r\n").reply.startswith(b"<!DOCTYPE HTML>")
+    assert b"<!DOCTYPE HTML>" in talk(Web, b"nonsense\r\n\r\n").reply  # behind a status line, from 3.14 on
 
 
 def test_a_handler_sees_its_client_and_its_server():

@@ -2,9 +2,9 @@
 
 PYTEST_DONT_REWRITE
 
-Owns asyncio's running loop and the contents of ``threading.local`` objects: when the kernel switches tasks, what the one had is put aside
-and what the other had comes back. Does not know the scheduler. Laws: a task starts with nothing; locals of the harness are shared by all
-tasks; contextvars, decimal contexts and exceptions in flight are each greenlet's own already.
+Owns asyncio's running loop, from 3.14 on its current task too, and the contents of ``threading.local`` objects: when the kernel switches
+tasks, what the one had is put aside and what the other had comes back. Does not know the scheduler. Laws: a task starts with nothing; locals
+of the harness are shared by all tasks; contextvars, decimal contexts and exceptions in flight are each greenlet's own already.
 """
 
 from __future__ import annotations
@@ -69,13 +69,15 @@ def register(found: Any) -> None:
 class Carrier:
     """``kernel.thread_state``: called around every switch."""
 
-    __slots__ = ("_aside", "_knows", "_makers", "_refs", "_run", "_running", "_spaces", "kernel")
+    __slots__ = ("_aside", "_knows", "_makers", "_refs", "_run", "_running", "_spaces", "_swap", "kernel")
 
     def __init__(self) -> None:
         self.kernel: Kernel | None = None
         self._running: Any = None
         self._run: Any = None
-        """asyncio's functions that get and set the running loop, once it is loaded."""
+        self._swap: Any = None
+        """asyncio's functions that get and set the running loop, once it is loaded; and that which exchanges the running loop's current task, where
+        that is the OS thread's (3.14) and not the loop's own."""
         self._spaces: dict[int, dict[str, Any]] = {}
         """This OS thread's attributes of every local: one dict object each, whose contents come and go."""
         self._makers: dict[int, Any] = {}
@@ -165,6 +167,8 @@ class Carrier:
         loops = _modules.get(_ASYNCIO)
         self._run = getattr(loops, "_set_running_loop", None)  # half-made while it is imported
         self._running = getattr(loops, "_get_running_loop", None) if self._run is not None else None
+        if sys.version_info >= (3, 14) and self._running is not None:
+            self._swap = getattr(_modules.get("_asyncio"), "_swap_current_task", None)
         return self._running
 
     def switch(self, task: Any) -> None:
@@ -185,12 +189,12 @@ class Carrier:
 
     def save(self) -> Any:
         """Put the current task's state aside, leaving nothing behind; returns it."""
-        loop = None
+        loop = current = None
         running = self._running or self._look_for_loops()
         if running is not None:
             loop = running()
             if loop is not None:
-                self._run(None)
+                current = self._put(None)
         kept = None
         for space in self._spaces.values():
             if space:
@@ -198,14 +202,27 @@ class Carrier:
                     kept = []
                 kept.append((space, dict(space)))
                 space.clear()
-        return (loop, kept) if loop is not None or kept is not None else None
+        return (loop, kept, current) if loop is not None or kept is not None else None
+
+    def _put(self, loop: Any, current: Any = None) -> Any:
+        """Exchange the running loop; returns the current task of the one before."""
+        swap = self._swap
+        before = None
+        if swap is not None:
+            was = self._running()
+            if was is not None:
+                before = swap(was, None)
+        self._run(loop)
+        if current is not None:
+            swap(loop, current)
+        return before
 
     def restore(self, state: Any) -> None:
         """Bring back what ``save`` put aside; the task that ran in between has left nothing, or something to be thrown away."""
         running = self._running
         loop = None if state is None else state[0]
         if running is not None and running() is not loop:
-            self._run(loop)
+            self._put(loop, None if state is None else state[2])
         for space in self._spaces.values():
             if space:
                 space.clear()

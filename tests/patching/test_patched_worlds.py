@@ -105,6 +105,30 @@ def test_each_task_has_its_own_locals_and_its_own_event_loop():
     assert seen == [1, 2, 3]
 
 
+def test_a_coroutine_that_blocks_its_loop_lets_other_tasks_run_theirs():
+    """CPython keeps the coroutine that runs, from 3.14 on, once for an OS thread."""
+    seen = []
+
+    async def block(name, seconds):
+        me = asyncio.current_task()
+        time.sleep(seconds)  # noqa: ASYNC251  # another task's loop runs meanwhile, in the middle of this one's step
+        seen.append((name, asyncio.current_task() is me))
+        await asyncio.sleep(seconds)
+        seen.append((name, asyncio.current_task() is me))
+
+    with Simulation(patch=True) as sim:
+        threads = [threading.Thread(target=lambda *args: asyncio.run(block(*args)), args=args) for args in (("a", 3), ("b", 1))]
+        for thread in threads:
+            thread.start()
+        asyncio.run(block("c", 2))
+        for thread in threads:
+            thread.join()
+        assert sim.now == 6
+    assert seen == [("b", True), ("c", True), ("b", True), ("a", True), ("c", True), ("a", True)]
+    with pytest.raises(RuntimeError, match="no running event loop"):
+        asyncio.current_task()
+
+
 def test_a_real_socket_from_inside_is_an_error_that_names_the_call():
     import _socket
 
