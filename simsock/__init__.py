@@ -16,6 +16,7 @@ _WHERE = {
     ),
     "simsock.fuzzing": "fuzz",
     "simsock.kernel": "Task",
+    "simsock.kernel.watchers": "Watcher",
     "simsock.net": "Deliver Drop GilbertElliott Link Packet Pass",
     "simsock.net.netstat": "Netstat SocketEntry",
     "simsock.network": "Network RealNetwork use",
@@ -61,6 +62,7 @@ __all__ = [
     "Unsupported",
     "UsageError",
     "Verdict",
+    "Watcher",
     "WorldEnded",
     "__version__",
     "check_determinism",
@@ -97,6 +99,7 @@ if TYPE_CHECKING:
     )
     from simsock.fuzzing import fuzz
     from simsock.kernel import Task
+    from simsock.kernel.watchers import Watcher
     from simsock.net import Deliver, Drop, GilbertElliott, Link, Packet, Pass
     from simsock.net.netstat import Netstat, SocketEntry
     from simsock.network import Network, RealNetwork, use

@@ -4,5 +4,7 @@ import sys
 
 from simsock.cli import main
 
+SIMSOCK_ROOM = "outside"
+
 if __name__ == "__main__":  # a search with several jobs imports this module again in each process
     sys.exit(main())

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from simsock.scenario import Plan, Result
     from simsock.scenario.repeating import Again
 
+SIMSOCK_ROOM = "outside"
+
 OK, FAILED, BROKEN, INTERRUPTED = 0, 1, 2, 130
 TIMES_MAX = 1_000_000
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import Any
 
+SIMSOCK_ROOM = "inside"
+
 
 class SimsockError(Exception):
     """Base class of every error that simsock itself raises.

@@ -19,6 +19,8 @@ from faker.providers import BaseProvider
 from simsock.clients.dice import dice, world
 from simsock.network import in_force
 
+SIMSOCK_ROOM = "outside"
+
 _METHODS = ("GET", "GET", "GET", "GET", "HEAD", "POST", "POST", "PUT", "DELETE")
 _WITH_BODY = ("POST", "PUT", "PATCH")
 _FACILITIES = range(24)

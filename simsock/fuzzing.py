@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from simsock.world.simulation import Simulation
 
+SIMSOCK_ROOM = "outside"
+
 STEPS_MAX = 200_000
 """Simulated calls in one world: a handler that has made so many for one request turns in circles."""
 

@@ -9,6 +9,8 @@ import sys
 import time
 from typing import Any
 
+SIMSOCK_ROOM = "outside"
+
 _NOTICEABLE_S = 0.005
 _WORDS = "simsock looks where things are held"
 

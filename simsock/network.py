@@ -18,6 +18,8 @@ from simsock.errors import UsageError
 if TYPE_CHECKING:
     from types import TracebackType
 
+SIMSOCK_ROOM = "face"
+
 NAMES = ("socket", "selectors", "threading", "time", "os")
 """The modules that make a network."""
 

@@ -2,4 +2,6 @@
 
 from simsock.world.simulation import Simulation
 
+SIMSOCK_ROOM = "outside"
+
 __all__ = ["Simulation"]

@@ -16,6 +16,7 @@ from simsock.kernel import session
 from simsock.kernel.files import POLLIN
 from simsock.kernel.program_lines import place_of
 from simsock.kernel.units import Duration, duration_ns
+from simsock.kernel.watchers import Watcher, unwatch, watch
 from simsock.net.addresses import AF_INET
 from simsock.net.chunks import check_chunks, make_cutter
 from simsock.net.datagrams import PAYLOAD_BYTES_MAX, DatagramSocket
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from simsock.net import Fabric
     from simsock.net.addresses import Endpoint
     from simsock.net.unix.ancillary import Passed
+
+SIMSOCK_ROOM = "outside"
 
 SERVER_ADDRESS = ("10.0.0.1", 80)
 REAL_SECONDS_MAX = 10.0
@@ -226,15 +229,13 @@ class _Line:
 class _Stream(_Line):
     """A connection. The client's bytes are all on their way at once, however many there are: no buffer is to stop a client that never reads."""
 
-    ends: type[StreamSocket] = StreamSocket
-
     def __init__(self, kernel: Kernel, client_address: Any, chunks: Any) -> None:
         from simsock.stdlib.socket import socket
 
         super().__init__(kernel)
         fabric: Fabric = kernel.state["net"]
         host = fabric.localhost
-        self.theirs, self.ours = self.ends(fabric, host, AF_INET, 0, host.tcp), fabric.stream(host, AF_INET)
+        self.theirs, self.ours = fabric.stream(host, AF_INET), fabric.stream(host, AF_INET)
         wire = Wire(kernel, host.name, host.name, PERFECT)
         for one, other in ((self.theirs, self.ours), (self.ours, self.theirs)):
             one.join(other, wire)
@@ -275,48 +276,41 @@ class _Speech(_Stream):
         return (data,) if data else ()
 
 
-class _Watched(StreamSocket):
-    """A handler's end that tells when somebody looks for input in vain."""
+class _Ear(Watcher):
+    """Hears when somebody looks for input at the handler's end in vain. A watcher that is a part of the run: it wakes the client."""
 
-    __slots__ = ("awaited", "looked", "talker", "waiting")
-
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
+    def __init__(self, end: StreamSocket) -> None:
+        self.end = end
         self.awaited = self.looked = False
-        self.talker: Task | None = None
         self.waiting: deque[Task] = deque()
 
-    def read(self, count: int, peek: bool = False) -> bytes | None:
-        data = super().read(count, peek)
-        if data is None:
+    def waits(self, task: Task) -> None:
+        if task.queue is self.end.readers:
             self.awaited = True
             self.tell()
-        return data
-
-    def poll(self) -> int:
-        bits = super().poll()
-        if not bits & POLLIN and self.kernel.current is not self.talker:
-            self.looked = True  # perhaps: it is if a select waits for input when the client has its turn
+        elif any(queue is task.queue and mask & POLLIN for queue, mask in self.end.pollers or ()):
+            self.looked = True  # perhaps: it is if that select still waits when the client has its turn
             self.tell()
-        return bits
+
+    def fails(self, task: Task, call: str, number: int | None, on: Any) -> None:
+        if on is self.end and number == errno.EAGAIN and not self.end.rx:
+            self.awaited = True
+            self.tell()
 
     def tell(self) -> None:
         """Give the client a look."""
         if self.waiting:
-            self.kernel.wake_all(self.waiting)
+            self.end.kernel.wake_all(self.waiting)
 
     def is_turn(self) -> bool:
         """Whether input was looked for in vain since the last turn."""
-        awaited = self.awaited or (self.looked and any(mask & POLLIN for _, mask in self.pollers or ()))
+        awaited = self.awaited or (self.looked and any(mask & POLLIN for _, mask in self.end.pollers or ()))
         self.awaited = self.looked = False
         return awaited
 
 
 class _Dialogue(_Stream):
     """A client that listens before it speaks. It runs in the task that called ``talk``, between its turns that task waits."""
-
-    ends = _Watched
-    theirs: _Watched
 
     def __init__(self, kernel: Kernel, client: Callable[[], Any], client_address: Any, chunks: Any, half_close: bool) -> None:
         script = client()
@@ -327,26 +321,28 @@ class _Dialogue(_Stream):
         self.heard: list[bytes] = []
         self.hangs_up = half_close
         self.over = False
-        self.theirs.talker = kernel.current
+        self.ear = _Ear(self.theirs)
 
     def close(self) -> None:
         super().close()
         self.over = True
-        self.theirs.tell()
+        self.ear.tell()
 
     def attend(self, task: Task, deadline: int) -> bool:
-        kernel, theirs = self.kernel, self.theirs
+        kernel, ear = self.kernel, self.ear
+        watch(kernel, ear)
         try:
             self.say(None)
             while not self.over:
-                if self.script is not None and theirs.is_turn():
+                if self.script is not None and ear.is_turn():
                     self.say(self.listen())
-                elif not kernel.wait(theirs.waiting, deadline, "talk", theirs) and not self.over:
+                elif not kernel.wait(ear.waiting, deadline, "talk", self.theirs) and not self.over:
                     return False
             if self.script is not None:
                 self.say(self.listen())
             return kernel.join(task, deadline)
         finally:
+            unwatch(kernel, ear)
             if self.script is not None:
                 self.script.close()
 

@@ -27,6 +27,8 @@ from simsock.world.simulation import Simulation
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+SIMSOCK_ROOM = "outside"
+
 REPLAY = "SIMSOCK_REPLAY"
 """The environment variable that a token is given in; the test that the token names is then that run."""
 

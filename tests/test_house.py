@@ -100,6 +100,9 @@ CLOCKS_TAKEN_OVER = ("simsock/patching/chance.py", "simsock/patching/clocks.py",
 HEAVY = ("pytest", "_pytest", "hypothesis", "trio", "faker", "rich", "jinja2", "pydantic", "asyncio", "dataclasses", "inspect", "unittest")
 """What ``import simsock`` must not load."""
 
+ROOM_MARKS = ("inside", "face", "outside", "bottom")
+"""What a room may say of itself: may it be interrupted anywhere, are its functions simulated calls, does a world end below it?"""
+
 FILE_LINES_MAX = 700
 FUNCTION_LINES_MAX = 70
 
@@ -308,6 +311,24 @@ def undescribed_modules(modules: list[Module]) -> Iterator[str]:
             yield f"{module.path}: has no docstring to say what it owns"
 
 
+def rooms_that_say_nothing(modules: list[Module]) -> Iterator[str]:
+    """Rooms whose package does not say what ``simsock.kernel.program_lines`` asks of it."""
+    for room in FLOORS:
+        if room == FACADE:
+            continue
+        for module in modules:
+            if module.name == room and room_mark(module) not in ROOM_MARKS:
+                yield f"{module.path}: says {room_mark(module)!r} as SIMSOCK_ROOM, one of {', '.join(ROOM_MARKS)} is wanted"
+
+
+def room_mark(module: Module) -> object:
+    """What a module says of its room."""
+    for node in module.tree.body:
+        if isinstance(node, ast.Assign) and last_name(node.targets[0]) == "SIMSOCK_ROOM" and isinstance(node.value, ast.Constant):
+            return node.value.value
+    return None
+
+
 def oversized(root: Path) -> Iterator[str]:
     """Files and functions that are too long, tests and scenarios included."""
     for top in ("simsock", "pytest_plugin", "tests", "scenarios"):
@@ -353,6 +374,10 @@ def test_below_the_doors_nothing_reads_a_real_clock_or_draws_from_anything_but_t
 
 def test_every_module_says_what_it_owns(modules):
     assert told(undescribed_modules(modules)) == ""
+
+
+def test_every_room_says_whether_it_may_be_interrupted(modules):
+    assert told(rooms_that_say_nothing(modules)) == ""
 
 
 def test_files_and_functions_stay_short():
@@ -539,3 +564,10 @@ def test_what_is_too_long_is_caught_and_what_just_fits_is_not(tmp_path):
 def test_a_module_without_a_docstring_is_caught(tmp_path):
     modules = house(tmp_path, {"simsock/net/a.py": '"""Owns a."""', "simsock/net/b.py": "# Owns b."})
     assert told(undescribed_modules(modules)) == "simsock/net/b.py: has no docstring to say what it owns"
+
+
+def test_a_room_that_says_nothing_of_itself_is_caught(tmp_path):
+    said = '"""Owns."""\nSIMSOCK_ROOM = "inside"'
+    modules = house(tmp_path, {"simsock/net/__init__.py": said, "simsock/faker.py": "", "simsock/world/__init__.py": 'SIMSOCK_ROOM = "attic"'})
+    found = told(rooms_that_say_nothing(modules))
+    assert re.findall(r"^(\S+): says (\S+) as", found, re.MULTILINE) == [("simsock/world/__init__.py", "'attic'"), ("simsock/faker.py", "None")]

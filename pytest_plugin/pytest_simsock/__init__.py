@@ -30,6 +30,8 @@ from pytest_simsock.hooks import (
 )
 from pytest_simsock.scenarios import pytest_collect_file
 
+SIMSOCK_ROOM = "outside"
+
 __all__ = [
     "pytest_addoption",
     "pytest_collect_file",

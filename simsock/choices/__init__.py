@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from simsock.choices.shrinking import Shrunk, shrink
     from simsock.choices.tokens import Token
 
+SIMSOCK_ROOM = "inside"
+
 __all__ = [
     "DefaultSource",
     "Deviation",

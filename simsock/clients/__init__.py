@@ -21,6 +21,8 @@ from simsock.clients.kinds import (
 )
 from simsock.clients.outcome import RESULTS, Outcome
 
+SIMSOCK_ROOM = "outside"
+
 __all__ = [
     "KINDS",
     "REQUEST",

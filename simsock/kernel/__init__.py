@@ -5,4 +5,6 @@ from simsock.kernel.files import OpenFile, Process
 from simsock.kernel.session import Session
 from simsock.kernel.task import Task
 
+SIMSOCK_ROOM = "inside"
+
 __all__ = ["Kernel", "Limits", "OpenFile", "Process", "Session", "Task"]

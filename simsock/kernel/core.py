@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from greenlet import greenlet
 
     from simsock.choices import Tape
+    from simsock.kernel.watchers import Watchers
 
     Choose = Callable[["Kernel", Task, int, int, bool], int]
     """A strategy: (kernel, current task, index of the question in its stream, number of candidates, whether going on is one) to a pick."""
@@ -96,8 +97,6 @@ class Kernel:
         "limits",
         "log",
         "now",
-        "on_deviation",
-        "on_line",
         "pending_signal",
         "preemption",
         "process",
@@ -112,6 +111,7 @@ class Kernel:
         "thread_state",
         "timers",
         "wakes",
+        "watchers",
     )
 
     def __init__(self, tape: Tape, choose: Choose | None, limits: Limits, launcher: greenlet, keep_records: int = 2000) -> None:
@@ -138,9 +138,8 @@ class Kernel:
         self.files = self.process.files
         self.state: dict[str, Any] = {}
         """What higher floors keep for this world, by name."""
-        self.on_deviation: Callable[[Task, int, Task | None], object] | None = None
-        self.on_line: Callable[[Task, Any, int], object] | None = None
-        """With ``on_deviation``: told of every line (or instruction) that a task is about to run."""
+        self.watchers: Watchers | None = None
+        """Who is told of what happens; None as long as that is nobody."""
         self.thread_state: Any = None
         """What Python keeps for an OS thread and belongs to a task: ``save()`` before a switch, ``restore(saved)`` after it, ``begin()`` in a new
         task; None when there is nothing of that kind."""
@@ -201,6 +200,8 @@ class Kernel:
         task.greenlet = self._launcher
         self.log.append((self.now, self.current.path, "spawn", task.path))
         self.runq.append(task)
+        if self.watchers is not None:
+            self.watchers.task_starts(task)
         return task
 
     def _end_task(self, task: Task) -> Task | None:
@@ -215,6 +216,8 @@ class Kernel:
         self.tasks.pop(task.serial, None)  # not there any more when it was given up as one that would not end
         me = task.greenlet
         task.greenlet = None
+        if self.watchers is not None:
+            self.watchers.task_ends(task)
         if self.ending:
             return None
         self.log.append((self.now, task.path, "end"))
@@ -276,10 +279,10 @@ class Kernel:
         if steps >= self.alarm:
             self._alarm()
         if self.asks_strategy:
-            if self.runq:
-                self.consider()
-            else:
+            if not self.runq:
                 self.current.points += 1
+            elif (chosen := self.ask(self.current, True)) is not None:
+                self.switch_to(chosen)
 
     def step(self) -> None:
         """Something is about to happen that counts, but before which no other task goes on."""
@@ -287,33 +290,36 @@ class Kernel:
         if steps >= self.alarm:
             self._alarm()
 
-    def consider(self) -> None:
-        """Ask whether another task goes on instead of the current one."""
-        task = self.current
+    def ask(self, task: Task, goes_on: bool) -> Task | None:
+        """The one question of the scheduler: who runs now? Called where there is a choice; where there is none, the point is only counted.
+
+        ``task`` could go on itself (``goes_on``), or has parked, given way or ended. None is the dull answer: it goes on, or the longest runnable
+        does. Any other is a deviation: it is recorded, and the task that was chosen is out of the run queue.
+        """
         runq = self.runq
         index = task.points
         task.points = index + 1
-        pick = self.choose(self, task, index, len(runq) + 1, True)  # type: ignore[misc]  # only called when eager, that is when choose is set
-        if pick:
-            self.switch_to(index, pick)
-
-    def switch_to(self, index: int, pick: int) -> None:
-        """Go on with the task at place ``pick`` (from 1) of the run queue; the current one stays runnable. A deviation."""
-        task = self.current
-        runq = self.runq
-        nxt = runq[pick - 1]
+        pick = self.choose(self, task, index, len(runq) + goes_on, goes_on)  # type: ignore[misc]  # whoever asks has a strategy
+        if not pick:
+            return None
+        chosen = runq[pick - goes_on]
         self.tape.record(task.label, index, pick)
-        self.log.append((self.now, task.path, "yield", nxt.path))
-        if self.on_deviation is not None:
-            self.on_deviation(task, index, nxt)
-        del runq[pick - 1]
-        runq.append(task)
+        self.log.append((self.now, task.path, "yield" if goes_on else "next", chosen.path))
+        if self.watchers is not None:
+            self.watchers.deviates(task, index, chosen)
+        del runq[pick - goes_on]
+        return chosen
+
+    def switch_to(self, chosen: Task) -> None:
+        """Go on with a task that was chosen instead of the current one, which stays runnable."""
+        task = self.current
+        self.runq.append(task)
         self.switches += 1
-        self.current = nxt
+        self.current = chosen
         if self.thread_state is None:
-            nxt.greenlet.switch(nxt)
+            chosen.greenlet.switch(chosen)
         else:
-            self.thread_state.switch(nxt)
+            self.thread_state.switch(chosen)
         if task.pending is not None:
             self._raise_pending(task)
 
@@ -363,6 +369,8 @@ class Kernel:
         task.on = on
         task.queue = queue
         queue.append(task)
+        if self.watchers is not None:
+            self.watchers.waits(task)
         self._park()
         return task.woken
 
@@ -421,6 +429,8 @@ class Kernel:
         task.timer = self.timers.add(deadline, self._expired, task)
         task.why = why
         task.queue = queue
+        if self.watchers is not None:
+            self.watchers.waits(task)
         self._park()
 
     def settle(self) -> None:
@@ -476,17 +486,10 @@ class Kernel:
             if not self._stir():
                 self._fail_first(self._deadlock())
         if self.asks_strategy:
-            index = task.points
-            task.points = index + 1
-            count = len(runq)
-            if count > 1 and (pick := self.choose(self, task, index, count, False)):  # type: ignore[misc]  # as in consider
-                nxt = runq[pick]
-                self.tape.record(task.label, index, pick)
-                self.log.append((self.now, task.path, "next", nxt.path))
-                if self.on_deviation is not None:
-                    self.on_deviation(task, index, nxt)
-                del runq[pick]
-                return nxt
+            if len(runq) == 1:
+                task.points += 1
+            elif (chosen := self.ask(task, False)) is not None:
+                return chosen
         return runq.popleft()
 
     def _stir(self) -> bool:

@@ -9,14 +9,13 @@ there are. Laws:
 
 from __future__ import annotations
 
-import errno
-import os
 from collections import deque
 from collections.abc import Iterable
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Any
 
 from simsock.errors import LimitExceeded
+from simsock.kernel.failures import bad_descriptor as bad_descriptor
 
 if TYPE_CHECKING:
     from simsock.kernel.core import Kernel
@@ -172,11 +171,6 @@ class Process:
         heapify(self._free)
         file.references += 1
         self.files[fd] = file
-
-
-def bad_descriptor() -> OSError:
-    """The error of every call on a descriptor that is not open."""
-    return OSError(errno.EBADF, os.strerror(errno.EBADF))
 
 
 def wait_ready(kernel: Kernel, entries: Iterable[tuple[int, OpenFile, int]], deadline: int | None, why: str) -> list[tuple[int, int]]:

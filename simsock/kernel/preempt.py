@@ -77,23 +77,16 @@ class Preemption:
         if kernel is None or get_ident() != self.thread or kernel.atomic:
             return
         task = kernel.current
-        if kernel.on_deviation is not None:  # only while a story is told: where it came from, where it is going
-            task.where = (task.where[1] if task.where else None, (code, place))
-            if kernel.on_line is not None:
-                kernel.on_line(task, code, place)
+        if kernel.watchers is not None:
+            kernel.watchers.line(task, code, place)
         kernel.steps = steps = kernel.steps + 1
         if steps >= kernel.alarm:
             self._outside(kernel._alarm)
         if kernel.asks_strategy:
-            index = task.points
-            runq = kernel.runq
-            if runq:
-                pick = kernel.choose(kernel, task, index, len(runq) + 1, True)  # type: ignore[misc]  # set when eager
-                task.points = index + 1
-                if pick:
-                    self._outside(kernel.switch_to, index, pick)
-            else:
-                task.points = index + 1
+            if not kernel.runq:
+                task.points += 1
+            elif (chosen := kernel.ask(task, True)) is not None:
+                self._outside(kernel.switch_to, chosen)
 
     def _outside(self, call: Any, *args: Any) -> None:
         """Call something that may switch greenlets, with the thread's tracing as it is outside callbacks."""

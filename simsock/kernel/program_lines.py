@@ -1,7 +1,8 @@
 """Where in the program something stands.
 
 Owns the choice of the one frame worth showing: the innermost that belongs neither to simsock nor to the standard library, else the
-innermost outside simsock. Knows nothing of tasks.
+innermost outside simsock; and what the rooms of simsock say of themselves. Knows nothing of tasks. Law: a room is known by what its package (or
+a module in it) says in ``SIMSOCK_ROOM``, never by where its files lie.
 """
 
 from __future__ import annotations
@@ -26,6 +27,47 @@ def is_simsock(filename: str) -> bool:
 def is_library(filename: str) -> bool:
     """Whether a file is the standard library's or an installed package's."""
     return filename.startswith("<") or filename.startswith(_STDLIB) or any(part in filename for part in _INSTALLED)
+
+
+INSIDE, FACE, OUTSIDE, BOTTOM = "inside", "face", "outside", "bottom"
+"""What ``SIMSOCK_ROOM`` may say: of code in which nothing may be raised out of the blue, since tables would be half written, or a lock taken that
+nobody knows of; of code that may be interrupted and whose functions are simulated calls to whoever reads a story; of code that is neither; of
+code that runs a test in a world: nothing below it is the world's."""
+_rooms: dict[str, str] = {}
+
+
+def room_of(frame: FrameType) -> str:
+    """What the room that a frame's code belongs to says of itself; empty for code that is not simsock's."""
+    name = frame.f_globals.get("__name__") or ""
+    room = _rooms.get(name)
+    if room is None:
+        room = ""
+        if is_simsock(frame.f_code.co_filename):
+            part = name
+            while part and not (room := vars(sys.modules[part]).get("SIMSOCK_ROOM", "") if part in sys.modules else ""):
+                part = part.rpartition(".")[0]
+            room = room or OUTSIDE
+        _rooms[name] = room
+    return room
+
+
+def program_call(frame: FrameType | None) -> tuple[FrameType | None, str]:
+    """The innermost frame of the program in this world, or None; and the simulated call that was made by it, or by a library on its behalf."""
+    call = ""
+    made_here = True
+    while frame is not None:
+        room = room_of(frame)
+        if room == BOTTOM:
+            break
+        if room in (INSIDE, FACE):
+            if made_here:
+                call = frame.f_code.co_qualname
+        else:
+            made_here = False
+            if not room and not is_library(frame.f_code.co_filename):
+                return frame, call
+        frame = frame.f_back
+    return None, call
 
 
 def program_frame(frame: FrameType | None) -> FrameType | None:

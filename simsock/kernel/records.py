@@ -11,7 +11,10 @@ from __future__ import annotations
 
 from collections import deque
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Record = tuple[Any, ...]
 
@@ -25,10 +28,20 @@ class Log:
 
     def __init__(self, keep: int) -> None:
         self._buffer: list[Record] = []
-        self.append = self._buffer.append
+        self.append: Callable[[Record], object] = self._buffer.append
         self._kept: deque[Record] = deque(maxlen=keep)
         self._hash: Any = None
         self.count_flushed = 0
+
+    def tell(self, hear: Callable[[Record], object] | None) -> None:
+        """Have every record told from now on, after it was kept; None: nobody listens, and nobody pays for it."""
+        keep = self._buffer.append
+
+        def keep_and_tell(record: Record) -> None:
+            keep(record)
+            hear(record)  # type: ignore[misc]  # not None where this function is used
+
+        self.append = keep if hear is None else keep_and_tell
 
     def flush(self) -> None:
         """Bound the memory: fold what is buffered into the digest and keep only the newest. Called at counted steps."""

@@ -64,7 +64,6 @@ class Task:
         "thread",
         "timer",
         "value",
-        "where",
         "why",
         "woken",
     )
@@ -100,7 +99,6 @@ class Task:
         # choices
         self.points = 0
         self.plan: dict[int, int] | None = None
-        self.where: Any = None
         # the end
         self.started = False
         self.dead = False

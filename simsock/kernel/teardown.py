@@ -57,6 +57,10 @@ def end(kernel: Kernel, *, collect: bool = False) -> list[TaskWillNotEnd]:
     kernel.ended = True
     first.greenlet = None
     kernel.tasks.clear()
+    if kernel.watchers is not None:
+        kernel.watchers.world_ends(kernel)
+        kernel.watchers = None
+        kernel.log.tell(None)
     return problems
 
 
@@ -70,6 +74,8 @@ def _kill(kernel: Kernel, task: Task) -> TaskWillNotEnd | None:
         task.args = ()
         task.kwargs = {}
         del kernel.tasks[task.serial]
+        if kernel.watchers is not None:
+            kernel.watchers.task_ends(task)
         return None
     body = task.greenlet
     body.parent = getcurrent()

@@ -23,7 +23,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from simsock.errors import RealTimeLimit, TaskKilled
-from simsock.kernel.program_lines import PACKAGE, is_library, is_simsock, place_text, program_frame
+from simsock.kernel.program_lines import INSIDE, is_library, place_text, program_frame, room_of
 
 if TYPE_CHECKING:
     from simsock.kernel.core import Kernel
@@ -31,11 +31,6 @@ if TYPE_CHECKING:
 SIGNAL = signal.SIGUSR2
 _LOOK_EVERY_S = 0.1
 _IDLE_AFTER_S = 2.0
-_INNER_ROOMS = (
-    *(PACKAGE + room + os.sep for room in ("kernel", "net", "stdlib")),
-    *(os.path.join(PACKAGE + "patching", name) for name in ("locks.py", "queues.py")),
-)
-"""Where nothing may be raised out of the blue: tables would be half written, or a lock taken that nobody knows of."""
 
 # Taken now: a world may replace them later.
 _monotonic = time.monotonic
@@ -153,7 +148,7 @@ class Watchdog:
             _kill(kernel.thread, SIGNAL)
             return
         frame = sys._current_frames().get(kernel.thread)
-        inside = _is_inside(frame)
+        inside = _is_inside(kernel, frame)
         if kernel.ending:
             if not inside:
                 _raise_in(kernel.thread, TaskKilled)
@@ -183,18 +178,20 @@ class Watchdog:
 
     def _interrupt(self, kernel: Any, error: BaseException, frame: FrameType | None) -> None:
         trace = sys.gettrace()
-        kernel.interrupted(error, _is_inside(frame))
+        kernel.interrupted(error, _is_inside(kernel, frame))
         if trace is not None and sys.gettrace() is None:
             sys.settrace(trace)
 
 
-def _is_inside(frame: FrameType | None) -> bool:
-    """Whether a frame belongs to the kernel, the net or a stand-in, or to a library function that one of these called."""
+def _is_inside(kernel: Kernel, frame: FrameType | None) -> bool:
+    """Whether a frame belongs to the kernel, the net or a stand-in, or to what one of these called: a library function, a strategy, a watcher."""
+    if kernel.atomic:
+        return True
     while frame is not None:
-        filename = frame.f_code.co_filename
-        if is_simsock(filename):
-            return filename.startswith(_INNER_ROOMS) and frame.f_code.co_name != "_body"  # where tasks begin: nothing of the kernel is open there
-        if not is_library(filename):
+        room = room_of(frame)
+        if room:
+            return room == INSIDE and frame.f_code.co_name != "_body"  # where tasks begin: nothing of the kernel is open there
+        if not is_library(frame.f_code.co_filename):
             return False
         frame = frame.f_back
     return False

@@ -1,17 +1,16 @@
 """What streams and datagrams have in common: an address, options, waiting.
 
-Owns binding, the options that are stored and read back, and the making of Linux's errors. Does not know
-Python's socket objects: calls that would block return None here.
+Owns binding and the options that are stored and read back. Does not know Python's socket objects: calls that would block return None here.
 """
 
 from __future__ import annotations
 
 import errno
-import os
 import struct
 from typing import TYPE_CHECKING, Any
 
 from simsock.errors import Unsupported
+from simsock.kernel.failures import os_error as os_error
 from simsock.kernel.files import WaitedFile
 from simsock.net.addresses import AF_INET6, ANY_V4, ANY_V6, Endpoint, is_any, is_group
 from simsock.net.unix.ancillary import NOBODY, Passed
@@ -72,11 +71,6 @@ Received = tuple[bytes, Any, int, "Passed | None"]
 BUFFER_BYTES_MIN = 2304
 BUFFER_BYTES_MAX = 425_984
 """What SO_RCVBUF and SO_SNDBUF are held to (twice net.core.rmem_max, as Linux doubles what is asked for)."""
-
-
-def os_error(number: int) -> OSError:
-    """Linux's error with its text; Python picks the subclass (``ConnectionRefusedError`` …) by the number."""
-    return OSError(number, os.strerror(number))
 
 
 class Socket(WaitedFile):

@@ -22,6 +22,8 @@ from simsock.patching.module_names import Names
 from simsock.patching.task_locals import Carrier
 from simsock.patching.threads import Registry
 
+SIMSOCK_ROOM = "face"
+
 _known: tuple[Names, Holds] | None = None
 _in_force = False
 

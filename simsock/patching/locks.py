@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from simsock.kernel import Kernel, Task
 
+SIMSOCK_ROOM = "inside"
+
 real_allocate: Any = _thread.allocate_lock
 real_lock: Any = type(real_allocate())
 real_rlock: Any = _thread.RLock
@@ -220,8 +222,11 @@ class Lock(_Hybrid, metaclass=Kind):
             kernel.point()
         if self._take(False):
             self.holder = kernel.current
-            return True
-        return self._acquire_taken(kernel, ns)
+        elif not self._acquire_taken(kernel, ns):
+            return False
+        if kernel.watchers is not None:
+            kernel.watchers.takes(kernel.current, self)
+        return True
 
     __enter__ = acquire
 
@@ -276,6 +281,8 @@ class Lock(_Hybrid, metaclass=Kind):
         self._let_go(kernel)
 
     def _let_go(self, kernel: Kernel) -> None:
+        if kernel.watchers is not None and self._real.locked():
+            kernel.watchers.gives(kernel.current, self)
         if self._line is None:
             self.holder = None
             self._free()
@@ -338,8 +345,14 @@ class RLock(_Hybrid, metaclass=Kind):
             if self.holder is None and not self._real._is_owned() and self._take(False):
                 self.holder = kernel.current
                 self._count = 1
+                if kernel.watchers is not None:
+                    kernel.watchers.takes(kernel.current, self)
                 return True
-        return self._acquire(kernel, ns)
+        if not self._acquire(kernel, ns):
+            return False
+        if kernel.watchers is not None:
+            kernel.watchers.takes(kernel.current, self)
+        return True
 
     __enter__ = acquire
 
@@ -383,7 +396,10 @@ class RLock(_Hybrid, metaclass=Kind):
             kernel.point()
         if self.holder is not kernel.current:
             self._release_outer(kernel)
-        elif self._count > 1:
+            return
+        if kernel.watchers is not None:
+            kernel.watchers.gives(kernel.current, self)
+        if self._count > 1:
             self._count -= 1
             self._free()
         else:
@@ -437,6 +453,8 @@ class RLock(_Hybrid, metaclass=Kind):
                 self._let_in()
             return saved
         if self.holder is kernel.current:
+            if kernel.watchers is not None:
+                kernel.watchers.gives(kernel.current, self)
             count = self._count
             for _ in range(count - 1):
                 self._free()
@@ -459,6 +477,8 @@ class RLock(_Hybrid, metaclass=Kind):
                 self._take()
             # What the code outside had taken is its own again.
             self.holder, self._count = (None, 0) if isinstance(state, tuple) else (kernel.current, count)
+            if kernel.watchers is not None:
+                kernel.watchers.takes(kernel.current, self)
 
     def _at_fork_reinit(self) -> None:
         self._real._at_fork_reinit()

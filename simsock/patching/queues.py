@@ -21,6 +21,8 @@ from simsock.stdlib.queue import _patience
 if TYPE_CHECKING:
     from simsock.kernel import Kernel
 
+SIMSOCK_ROOM = "inside"
+
 real_queue: Any = _queue.SimpleQueue
 _Empty = _queue.Empty
 
@@ -63,6 +65,8 @@ class SimpleQueue(metaclass=Kind):
         kernel = self._world()
         self._real.put(item)
         if kernel is not None:
+            if kernel.watchers is not None:
+                kernel.watchers.gives(kernel.current, self)
             self._offer(kernel)
         else:
             kernel = self._kernel
@@ -83,9 +87,13 @@ class SimpleQueue(metaclass=Kind):
         while True:
             if self._real.qsize() > self._promised:
                 try:
-                    return self._real.get(False)
+                    item = self._real.get(False)
                 except _Empty:  # another OS thread was quicker
                     pass
+                else:
+                    if kernel.watchers is not None:
+                        kernel.watchers.takes(kernel.current, self)
+                    return item
             if ns == 0:
                 in_vain(kernel)
                 raise _Empty

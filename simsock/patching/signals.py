@@ -6,12 +6,12 @@ entered there; a descriptor to wake up is one of the world's and never reaches t
 
 from __future__ import annotations
 
-import errno
 from importlib import import_module
 from typing import Any
 
 from simsock.errors import Unsupported
 from simsock.kernel import session
+from simsock.kernel.failures import bad_descriptor
 
 _signal: Any = import_module("_signal")
 _WAITS = "pause sigwait sigwaitinfo sigtimedwait".split()
@@ -32,7 +32,7 @@ def _set_handler(signalnum: int, handler: Any, /) -> Any:
 def _set_wakeup_fd(fd: int, /, *, warn_on_full_buffer: bool = True) -> int:
     kernel = _in_first_task("set_wakeup_fd only works in main thread of the main interpreter")
     if fd != -1 and fd not in kernel.files:
-        raise OSError(errno.EBADF, "Bad file descriptor")
+        raise bad_descriptor()
     before = kernel.state.get("wakeup_fd", -1)
     kernel.state["wakeup_fd"] = fd
     return int(before)

@@ -1,1 +1,3 @@
 """What people read: stories of failing runs, tables, columns."""
+
+SIMSOCK_ROOM = "face"

@@ -11,15 +11,15 @@ Owns the taking of notes. Does not word them (``story``) nor lay them out (``col
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from simsock.kernel.program_lines import PACKAGE, is_library, is_simsock
+from simsock.kernel.program_lines import is_library, is_simsock, program_call
+from simsock.kernel.watchers import Watcher
 from simsock.report.silent_causes import Deeds
 
 if TYPE_CHECKING:
-    from types import CodeType, FrameType
+    from types import CodeType
 
     from simsock.choices import Deviation
     from simsock.kernel import Kernel, Task
@@ -65,7 +65,7 @@ class Pick(NamedTuple):
     held: tuple[str, ...]
 
 
-class Listener:
+class Listener(Watcher):
     """Notes of one world, from its beginning to its failure."""
 
     def __init__(self, granularity: str) -> None:
@@ -91,18 +91,8 @@ class Listener:
         self.failed = "main"
         """The task in which the error was raised."""
 
-    def begin(self, kernel: Kernel) -> None:
-        """A world begins."""
+    def world_begins(self, kernel: Kernel) -> None:
         self._kernel = kernel
-        kernel.on_deviation = self.deviates
-        kernel.on_line = self.line
-        append = kernel.log.append
-
-        def noted(record: tuple[Any, ...]) -> None:
-            append(record)
-            self.record(record)
-
-        kernel.log.append = noted
 
     def finish(self, error: BaseException | None) -> None:
         """The run is over: keep the notes, let go of the world."""
@@ -124,7 +114,6 @@ class Listener:
     # -- what the kernel tells -------------------------------------------------------------------------------------------------------
 
     def line(self, task: Task, code: CodeType, at: int) -> None:
-        """``task`` is about to run a line."""
         kernel = task.kernel
         line = self._line_at(code, at) if self._by_offset else at
         place = (code.co_filename, line)
@@ -137,8 +126,7 @@ class Listener:
         self._last[task.path] = (last[1] if last is not None else None, place)
         self._add(Event(LINE, task.path, place, "", kernel.now), task)
 
-    def record(self, record: tuple[Any, ...]) -> None:
-        """Something was recorded."""
+    def recorded(self, record: tuple[Any, ...]) -> None:
         kernel = self._kernel
         if kernel is None or kernel.ending:
             return
@@ -151,8 +139,7 @@ class Listener:
         else:
             self._catch_up()
 
-    def deviates(self, task: Task, index: int, chosen: Task | None) -> None:
-        """The scheduler takes another task than the dull one."""
+    def deviates(self, task: Task, index: int, chosen: Task) -> None:
         kernel = task.kernel
         runq = kernel.runq
         before: Place | None = None
@@ -177,7 +164,7 @@ class Listener:
         if how == "line" and self.events and self.events[-1][:3] == (LINE, task.path, place):
             self._stopped.append((task, task.points, self.events.pop()))
         self._catch_up()
-        self.picks.append(Pick(task.label, index, self.count, how, task.path, before, place, what, chosen.path if chosen else "?", passed, held))
+        self.picks.append(Pick(task.label, index, self.count, how, task.path, before, place, what, chosen.path, passed, held))
 
     # -- keeping ---------------------------------------------------------------------------------------------------------------------
 
@@ -229,28 +216,10 @@ def _holding(task: Task) -> str:
     return f"{{{task.path}}} waits for {describe() if describe is not None else type(task.on).__name__}, held by {{{holder.path}}}"
 
 
-_OURS = tuple(PACKAGE + part for part in ("kernel" + os.sep, "net" + os.sep, "stdlib" + os.sep, "report" + os.sep, "world" + os.sep))
-_WORLD_BOTTOM = PACKAGE + os.path.join("search", "runner.py")
-
-
 def _stand() -> tuple[Place | None, str]:
     """Where the program stands, and which simulated call it has made there."""
-    frame: FrameType | None = sys._getframe(1)
-    call = ""
-    inside = True
-    while frame is not None:
-        filename = frame.f_code.co_filename
-        if filename == _WORLD_BOTTOM:
-            break
-        if filename.startswith(_OURS):
-            if inside:
-                call = frame.f_code.co_qualname
-        else:
-            inside = False
-            if not is_simsock(filename) and not is_library(filename):
-                return (filename, frame.f_lineno), call
-        frame = frame.f_back
-    return None, call
+    frame, call = program_call(sys._getframe(1))
+    return (frame.f_code.co_filename, frame.f_lineno) if frame is not None else None, call
 
 
 def _raised_at(error: BaseException) -> Place | None:

@@ -107,8 +107,7 @@ class Teller:
         """Take notes of this world. Costs time and changes nothing."""
         listener = self._listener = Listener(sim.options.preempt)
         self._sim = sim
-        sim._on_begin = listener.begin
-        sim._on_deviation = listener.deviates
+        sim.add_watcher(listener)
 
     def story(self, error: BaseException | None, deviations: Any = ()) -> Story:
         """The story of the run: of ``deviations`` if given (those that the run did not use are told as such), and of how it ended."""

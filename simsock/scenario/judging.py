@@ -10,6 +10,7 @@ import builtins
 from typing import TYPE_CHECKING, Any
 
 from simsock.kernel.units import NS, duration_ns
+from simsock.kernel.watchers import Watcher
 from simsock.report.story import one_line
 from simsock.search.verdict import FAILS, HOLDS, INCONCLUSIVE
 from simsock.world.expecting import Expectation
@@ -52,27 +53,21 @@ class Tolerated(Expectation):
         """Nothing has to have come."""
 
 
-class _Counted(dict[int, Any]):
-    """The kernel's table of tasks, which also knows how many there were at most on a host. Watching changes nothing."""
+class _Threads(Watcher):
+    """How many tasks there were at most at once of those that tasks of one host have started there."""
 
-    def __init__(self, tasks: dict[int, Task], host: Any) -> None:
-        super().__init__(tasks)
+    def __init__(self, host: Any) -> None:
         self._host = host
-        self._here = 0
+        self._here: set[int] = set()
         self.peak = 0
 
-    def __setitem__(self, serial: int, task: Task) -> None:
-        super().__setitem__(serial, task)
-        if task.host is self._host:
-            self._here += 1
-            self.peak = max(self.peak, self._here)
+    def task_starts(self, task: Task) -> None:
+        if task.host is self._host and task.parent is not None and task.parent.host is self._host:
+            self._here.add(task.serial)
+            self.peak = max(self.peak, len(self._here))
 
-    def pop(self, serial: int, *default: Any) -> Any:
-        """As that of a dict."""
-        task = super().pop(serial, *default)
-        if task is not None and task.host is self._host:
-            self._here -= 1
-        return task
+    def task_ends(self, task: Task) -> None:
+        self._here.discard(task.serial)
 
 
 class Judge:
@@ -89,9 +84,10 @@ class Judge:
             sim.settle()  # what the server opens for itself when it begins to serve is none
         self._files = set(self._kernel.files)
         self._tasks = set(self._kernel.tasks)
-        self._counted: _Counted | None = None
+        self._threads: _Threads | None = None
         if self._expected.get("threads_max") is not None:
-            self._kernel.tasks = self._counted = _Counted(self._kernel.tasks, served.host._host)
+            self._threads = _Threads(served.host._host)
+            sim.add_watcher(self._threads)
         self._began = sim.now_ns
 
     def clients_gone(self) -> None:
@@ -112,8 +108,8 @@ class Judge:
         for name in self._expected.get("same_replies") or ():
             first = report.outcomes[name][0]
             self._all(f"same_replies {name}", report.outcomes[name], [one for one in report.outcomes[name] if one.reply != first.reply])
-        if self._counted is not None and self._counted.peak > self._expected["threads_max"]:
-            raise AssertionError(f"expectations.threads_max = {self._expected['threads_max']}: the server had {self._counted.peak} threads at once")
+        if self._threads is not None and self._threads.peak > self._expected["threads_max"]:
+            raise AssertionError(f"expectations.threads_max = {self._expected['threads_max']}: the server had {self._threads.peak} threads at once")
         if self._expected.get("no_leaks"):
             self._leaks()
 

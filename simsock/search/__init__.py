@@ -3,4 +3,6 @@
 from simsock.search.exploring import check_determinism, explore, replay
 from simsock.search.verdict import Verdict
 
+SIMSOCK_ROOM = "outside"
+
 __all__ = ["Verdict", "check_determinism", "explore", "replay"]

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from simsock.choices import Deviation, Token
     from simsock.world.options import Options
 
+SIMSOCK_ROOM = "bottom"
+
 Test = "Callable[[Simulation], object]"
 
 COLLECT_EVERY = 100

@@ -38,6 +38,8 @@ from simsock.socketserver.selecting import SelectorMixIn
 from simsock.socketserver.servers import TCPServer, UDPServer
 from simsock.socketserver.waits import SelectorRequestHandler
 
+SIMSOCK_ROOM = "outside"
+
 __all__ = [
     "BaseRequestHandler",
     "BaseServer",

@@ -2,3 +2,5 @@
 
 Owns Python's side of a world: argument checks, error types and texts, CPython's names verbatim. Knows neither pytest nor Hypothesis.
 """
+
+SIMSOCK_ROOM = "inside"

@@ -12,6 +12,8 @@ import errno
 import socket as _real
 from typing import Any
 
+from simsock.kernel import failures
+from simsock.kernel.failures import timed_out
 from simsock.net.datagrams import DatagramSocket
 from simsock.net.sockets import os_error
 from simsock.net.tcp import handshake
@@ -21,7 +23,6 @@ from simsock.net.unix.common import UnixSocket
 from simsock.net.unix.connections import UnixConnection
 from simsock.stdlib._addresses import endpoint, own_address, peer_address, unix_name
 from simsock.stdlib._buffers import c_int
-from simsock.stdlib._errors import timed_out
 from simsock.stdlib._names import fabric
 from simsock.stdlib._socketbase import SocketBase
 
@@ -70,6 +71,8 @@ class Connecting(SocketBase):
             if error.errno is None:
                 raise
             return error.errno
+        if number:
+            failures.tell(number if number != -1 else errno.EAGAIN)
         return number if number != -1 else errno.EAGAIN
 
     def _connect(self, address: Any, what: str = "connect") -> int:

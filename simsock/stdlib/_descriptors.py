@@ -12,10 +12,10 @@ from zlib import crc32
 
 from simsock.errors import Unsupported
 from simsock.kernel import session
+from simsock.kernel.failures import would_block
 from simsock.kernel.files import FIRST_DESCRIPTOR, bad_descriptor
 from simsock.net.pipes import EventCounter, PipeEnd
 from simsock.net.sockets import Socket
-from simsock.stdlib._errors import would_block
 from simsock.stdlib._socketobject import socket
 
 if TYPE_CHECKING:

@@ -59,8 +59,11 @@ class Lock:
         kernel.point()
         if self.holder is None:
             self.holder = kernel.current
-            return True
-        return self._acquire_contended(kernel, ns)
+        elif not self._acquire_contended(kernel, ns):
+            return False
+        if kernel.watchers is not None:
+            kernel.watchers.takes(kernel.current, self)
+        return True
 
     __enter__ = acquire
 
@@ -73,6 +76,8 @@ class Lock:
         kernel.point()
         if self.holder is None:
             raise RuntimeError("release unlocked lock")
+        if kernel.watchers is not None:
+            kernel.watchers.gives(kernel.current, self)
         if self._line is None:
             self.holder = None
         else:
@@ -156,10 +161,16 @@ class Lock:
         return self.holder is not None
 
     def _release_save(self) -> Any:
-        self._free(self._kernel or session.active)
+        kernel = self._kernel or session.active
+        if kernel is not None and kernel.watchers is not None:
+            kernel.watchers.gives(kernel.current, self)
+        self._free(kernel)
 
     def _acquire_restore(self, state: Any) -> None:
-        self._take(self._kernel or session.active)
+        kernel = self._kernel or session.active
+        self._take(kernel)
+        if kernel is not None and kernel.watchers is not None:
+            kernel.watchers.takes(kernel.current, self)
 
     def _at_fork_reinit(self) -> None:
         self.holder = self._line = None
@@ -200,11 +211,13 @@ class RLock:
         if holder is None:
             self.holder = me
             self._count = 1
-            return True
-        if holder is me:
+        elif holder is me:
             self._count += 1
-            return True
-        return self._acquire_contended(kernel, ns)
+        elif not self._acquire_contended(kernel, ns):
+            return False
+        if kernel.watchers is not None:
+            kernel.watchers.takes(me, self)
+        return True
 
     __enter__ = acquire
 
@@ -217,6 +230,8 @@ class RLock:
         kernel.point()
         if self.holder is not kernel.current and not self._holds(kernel):
             raise RuntimeError("cannot release un-acquired lock")
+        if kernel.watchers is not None:
+            kernel.watchers.gives(kernel.current, self)
         if self._count > 1:
             self._count -= 1
         else:
@@ -314,6 +329,8 @@ class RLock:
         if kernel is None or kernel.ending:
             self._count, self.holder = 0, None
         else:
+            if kernel.watchers is not None:
+                kernel.watchers.gives(kernel.current, self)
             self._free(kernel)
         return saved
 
@@ -327,6 +344,8 @@ class RLock:
             self._acquire_contended(kernel, -1)
         if self._is_owned():
             self._count = state
+            if kernel is not None and kernel.watchers is not None:
+                kernel.watchers.takes(kernel.current, self)
 
     def _at_fork_reinit(self) -> None:
         self._count = 0
@@ -362,6 +381,8 @@ class Semaphore:
         kernel = begin(self._kernel)
         if self._value > 0:
             self._value -= 1
+            if kernel is not None and kernel.watchers is not None:
+                kernel.watchers.takes(kernel.current, self)
             return True
         if kernel is not None and kernel.ending:
             return True
@@ -374,7 +395,11 @@ class Semaphore:
         if self._line is None:
             self._line = Line()
         deadline = None if ns < 0 else kernel.now + ns
-        return self._line.wait(kernel, deadline, "acquire", self, self._take_one, self._pass_on)
+        if not self._line.wait(kernel, deadline, "acquire", self, self._take_one, self._pass_on):
+            return False
+        if kernel.watchers is not None:
+            kernel.watchers.takes(kernel.current, self)
+        return True
 
     __enter__ = acquire
 
@@ -382,8 +407,7 @@ class Semaphore:
         """Give ``n`` back."""
         if n < 1:
             raise ValueError("n must be one or more")
-        kernel = begin(self._kernel)
-        self._give(kernel, n)
+        self._release(begin(self._kernel), n)
 
     def __exit__(self, *exc: object) -> None:
         self.release()
@@ -393,6 +417,12 @@ class Semaphore:
             self._value -= 1
             return True
         return False
+
+    def _release(self, kernel: Kernel | None, n: int) -> None:
+        if kernel is not None and kernel.watchers is not None:
+            for _ in range(n):
+                kernel.watchers.gives(kernel.current, self)
+        self._give(kernel, n)
 
     def _give(self, kernel: Kernel | None, n: int) -> None:
         line = self._line
@@ -428,7 +458,7 @@ class BoundedSemaphore(Semaphore):
         kernel = begin(self._kernel)
         if self._value + n > self._initial_value and not (kernel is not None and kernel.ending):
             raise ValueError("Semaphore released too many times")
-        self._give(kernel, n)
+        self._release(kernel, n)
 
     def __repr__(self) -> str:
         return f"{super().__repr__()[:-1]}/{self._initial_value}>"

@@ -12,7 +12,7 @@ from functools import lru_cache
 from operator import index
 from typing import Any
 
-from simsock.kernel import session
+from simsock.kernel import failures, session
 from simsock.net.addresses import AF_INET, AF_INET6, ANY_V4, ANY_V6, LOOPBACK_V4, LOOPBACK_V6, canonical, is_v6, mapped, unmapped
 from simsock.net.fabric import LOCALHOST, Fabric, Host
 from simsock.net.resolver import UNKNOWN
@@ -40,7 +40,7 @@ def current_host() -> Host:
 
 def no_such_name(name: str) -> OSError:
     """EAI_NONAME."""
-    return gaierror(_real.EAI_NONAME, "Name or service not known")
+    return _refuse(_real.EAI_NONAME, "Name or service not known")
 
 
 _LABEL_MAX = 63
@@ -68,7 +68,7 @@ def _ask(name: str) -> list[str]:
         if order.fail and (order.chance >= 1 or kernel.tape.stream(f"resolver {name.lower()} {order.fail}").chance(order.chance)):
             if order.fail == UNKNOWN:
                 raise no_such_name(name)
-            raise gaierror(_real.EAI_AGAIN, "Temporary failure in name resolution")
+            raise _refuse(_real.EAI_AGAIN, "Temporary failure in name resolution")
         if order.addresses:
             return list(order.addresses)
     host = net.known(name)
@@ -93,11 +93,12 @@ def resolve(name: Any, families: tuple[int, ...] = (AF_INET, AF_INET6)) -> list[
         found = _ask(name)
     answer = [ip for ip in found if (AF_INET6 if is_v6(ip) else AF_INET) in families]
     if not answer:
-        raise gaierror(_real.EAI_ADDRFAMILY, "Address family for hostname not supported")
+        raise _refuse(_real.EAI_ADDRFAMILY, "Address family for hostname not supported")
     return answer
 
 
 def _refuse(number: int, text: str) -> OSError:
+    failures.tell(number)
     return gaierror(number, text)
 
 

@@ -12,12 +12,12 @@ from typing import Any
 from zlib import crc32
 
 from simsock.errors import Unsupported
+from simsock.kernel.failures import timed_out
 from simsock.net.addresses import AF_UNIX
 from simsock.net.sockets import Received, os_error
 from simsock.stdlib import _ancillary
 from simsock.stdlib._addresses import reported
 from simsock.stdlib._buffers import writable_view
-from simsock.stdlib._errors import timed_out
 from simsock.stdlib._socketbase import (
     MSG_CMSG_CLOEXEC,
     MSG_CTRUNC,

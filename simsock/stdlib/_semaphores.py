@@ -7,12 +7,12 @@ registers it with a tracker of resources, which would be a process.
 from __future__ import annotations
 
 import errno
-import os
 from collections import deque
 from operator import index
 from typing import TYPE_CHECKING
 
 from simsock.kernel import session
+from simsock.kernel.failures import os_error
 from simsock.kernel.units import NS
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class SemLock:
         if kind not in (RECURSIVE_MUTEX, SEMAPHORE):
             raise ValueError("unrecognized kind")
         if not 0 <= index(value) <= VALUE_MAX:
-            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+            raise os_error(errno.EINVAL)
         self._kernel = session.kernel()
         self.kind = kind
         self.maxvalue = maxvalue
@@ -60,6 +60,8 @@ class SemLock:
         self._value -= 1
         self._taken += 1
         self.holder = task
+        if kernel.watchers is not None:
+            kernel.watchers.takes(task, self)
         return True
 
     def _wait(self, deadline: int | None) -> bool:
@@ -84,6 +86,8 @@ class SemLock:
                 return
         elif self._value >= self.maxvalue:
             raise ValueError("semaphore or lock released too many times")
+        if kernel.watchers is not None:
+            kernel.watchers.gives(kernel.current, self)
         self._value += 1
         self._taken -= 1
         self.holder = None

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from simsock.errors import Unsupported
+from simsock.kernel.failures import timed_out
 from simsock.net.addresses import AF_UNIX
 from simsock.net.sockets import os_error
 from simsock.net.tcp.stream import StreamSocket
 from simsock.stdlib import _ancillary
 from simsock.stdlib._addresses import target as target_of
 from simsock.stdlib._buffers import bytes_view, c_int
-from simsock.stdlib._errors import timed_out
 from simsock.stdlib._socketbase import MSG_DONTWAIT, MSG_KNOWN_SENDING, MSG_MORE, MSG_OOB, SocketBase
 
 if TYPE_CHECKING:

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from simsock.errors import WorldEnded
 from simsock.kernel import session
-from simsock.kernel.files import bad_descriptor
+from simsock.kernel.failures import bad_descriptor, would_block
 from simsock.kernel.units import NS
-from simsock.stdlib._errors import would_block
 from simsock.stdlib._waiting import TIMEOUT_MAX, real_number
 
 if TYPE_CHECKING:
@@ -121,15 +120,19 @@ class SocketBase(_real.socket):
         """When a call that has to wait gives up; raises EAGAIN if it must not wait at all."""
         wait = self._wait_ns
         if wait == 0 or flags & MSG_DONTWAIT:
-            self._kernel.fruitless()
-            raise would_block()
+            raise self._in_vain()
         if wait is None:
             file = self._kernel.files.get(self._fd)
             if file is not None and file.nonblocking:  # another descriptor for it was made so
-                self._kernel.fruitless()
-                raise would_block()
+                raise self._in_vain()
             return None
         return self._kernel.now + wait
+
+    def _in_vain(self) -> OSError:
+        kernel = self._kernel
+        error = would_block(kernel.files.get(self._fd))
+        kernel.fruitless()
+        return error
 
     def _check_open(self) -> None:
         """After a wait with a timeout: CPython polls, then calls again with a descriptor that may have been closed meanwhile."""

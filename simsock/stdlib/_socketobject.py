@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from simsock.errors import Unsupported
 from simsock.kernel import session
+from simsock.kernel.failures import timed_out
 from simsock.kernel.files import FIRST_DESCRIPTOR, bad_descriptor
 from simsock.kernel.units import NS
 from simsock.net.addresses import AF_INET as _AF_INET
@@ -36,7 +37,6 @@ from simsock.stdlib._addresses import own_address, peer_address
 from simsock.stdlib._buffers import bytes_view, c_int
 from simsock.stdlib._closing import close_descriptor
 from simsock.stdlib._connecting import Connecting
-from simsock.stdlib._errors import timed_out
 from simsock.stdlib._names import current_host, fabric
 from simsock.stdlib._receiving import Receiving
 from simsock.stdlib._sending import Sending

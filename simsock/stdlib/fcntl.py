@@ -11,6 +11,7 @@ import os
 from typing import Any
 
 from simsock.errors import Unsupported
+from simsock.kernel.failures import os_error
 from simsock.net.pipes import PAGE_BYTES, PipeEnd, WriteEnd
 from simsock.stdlib import _ioctl
 from simsock.stdlib._descriptors import file_of, world_of
@@ -66,7 +67,7 @@ def ioctl(fd: Any, request: int, arg: Any = 0, mutate_flag: bool = True, /) -> A
             file.kernel.process.set_inheritable(number, request == _ioctl.FIONCLEX)
             return 0
         _ioctl.answer(file, number, request, b"")  # an error of its own, if there is one
-        raise OSError(errno.EFAULT, os.strerror(errno.EFAULT))
+        raise os_error(errno.EFAULT)
     data = arg.encode() if isinstance(arg, str) else bytes(arg)
     if len(data) > _ARGUMENT_BYTES_MAX and not (mutate_flag and isinstance(arg, (bytearray, memoryview))):
         raise ValueError("ioctl string arg too long")

@@ -122,6 +122,8 @@ class Queue:
             self._put(item)
             self.unfinished_tasks += 1
             if kernel is not None:
+                if kernel.watchers is not None:
+                    kernel.watchers.gives(kernel.current, self)
                 self._items.offer(kernel)
                 if self._news is not None:
                     self._tell(kernel, "not_empty", 1)
@@ -139,6 +141,8 @@ class Queue:
                 if not self._qsize():
                     raise _ShutDown
             item = self._get()
+            if kernel is not None and kernel.watchers is not None:
+                kernel.watchers.takes(kernel.current, self)
             if kernel is not None and self.maxsize > 0:
                 self._places.offer(kernel)
                 if self._news is not None:
@@ -412,22 +416,25 @@ class SimpleQueue:
         kernel = begin(self._kernel)
         self._queue.append(item)
         if kernel is not None:
+            if kernel.watchers is not None:
+                kernel.watchers.gives(kernel.current, self)
             self._items.offer(kernel)
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
         """Take an item. Without one: wait, at most ``timeout`` virtual seconds, then ``Empty``; with ``block=False`` at once."""
         kernel = begin(self._kernel)
         ns = -1 if block and timeout is None else _patience(block, timeout)
-        if len(self._queue) > self._items.promised:
-            return self._queue.popleft()
-        if ns == 0:
-            in_vain(kernel)
-            raise Empty
-        kernel = kernel or session.kernel()
-        deadline = None if ns < 0 else kernel.now + ns
-        if not self._items.line.wait(kernel, deadline, "get from", self, self._claim, self._pass_on):
-            raise Empty
-        self._items.promised -= 1
+        if len(self._queue) <= self._items.promised:
+            if ns == 0:
+                in_vain(kernel)
+                raise Empty
+            kernel = kernel or session.kernel()
+            deadline = None if ns < 0 else kernel.now + ns
+            if not self._items.line.wait(kernel, deadline, "get from", self, self._claim, self._pass_on):
+                raise Empty
+            self._items.promised -= 1
+        if kernel is not None and kernel.watchers is not None:
+            kernel.watchers.takes(kernel.current, self)
         return self._queue.popleft()
 
     def put_nowait(self, item: Any) -> None:

@@ -6,12 +6,14 @@ files, which are always ready; a real socket or pipe is an error, because nothin
 
 from __future__ import annotations
 
+import errno
 import select as _real
 from math import ceil
 from typing import Any
 
 from simsock.kernel import session
-from simsock.kernel.files import POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, POLLPRI, OpenFile, bad_descriptor, wait_ready
+from simsock.kernel.failures import bad_descriptor, os_error
+from simsock.kernel.files import POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, POLLPRI, OpenFile, wait_ready
 from simsock.kernel.units import NS
 from simsock.stdlib._epoll import epoll
 from simsock.stdlib._errors import UnsupportedName
@@ -101,7 +103,7 @@ class poll:
         """Change a mask; ``OSError`` ENOENT when the descriptor is not registered."""
         number = descriptor_of(fd)
         if number not in self._masks:
-            raise FileNotFoundError(2, "No such file or directory")
+            raise os_error(errno.ENOENT)
         self._masks[number] = _checked(eventmask)
 
     def unregister(self, fd: Any, /) -> None:

@@ -16,6 +16,8 @@ from simsock.strategies.stateful import NetworkStateMachine
 from simsock.strategies.web import http_requests
 from simsock.strategies.worlds import simulations
 
+SIMSOCK_ROOM = "outside"
+
 __all__ = [
     "ClientScript",
     "Fault",

@@ -21,6 +21,7 @@ from simsock.choices import DrawnSource
 from simsock.errors import UsageError
 from simsock.kernel import session
 from simsock.patching import look_around
+from simsock.report.listening import Listener
 from simsock.report.story import Teller
 from simsock.strategies.explaining import explain_the_program_only, stop_explaining
 from simsock.world.simulation import Simulation
@@ -66,7 +67,7 @@ class DrawnSimulation(Simulation):
 
     def __enter__(self) -> Simulation:
         (explain_the_program_only if self.options.preempt == "calls" else stop_explaining)()
-        if is_told() and self._on_begin is None:
+        if is_told() and not any(isinstance(watcher, Listener) for watcher in self._watchers):
             self._teller = Teller()
             self._teller.listen(self)
         super().__enter__()

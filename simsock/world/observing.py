@@ -1,4 +1,4 @@
-"""What a test sees of a world from outside: the table of its sockets, and files of what passes between its hosts.
+"""What a test sees of a world from outside: the table of its sockets, files of what passes between its hosts, watchers of what happens.
 
 Owns the methods of ``Simulation`` that look. Does not know how anything is stored. Law: who looks changes nothing: no step, no draw, no
 record, the same digest.
@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from simsock.errors import UsageError
+from simsock.kernel.watchers import Watcher, unwatch, watch, watching
 from simsock.net.netstat import Netstat, netstat
 from simsock.world.capturing import Capture
 from simsock.world.hosts import Host
@@ -27,8 +28,29 @@ class Observing:
     __slots__ = ()
 
     if TYPE_CHECKING:
+        _kernel: Kernel | None
+        _watchers: list[Watcher]
 
         def _running(self) -> Kernel: ...
+
+    def add_watcher(self, watcher: Watcher) -> None:
+        """Have a ``Watcher`` told what happens: from the beginning if the world has not been entered yet, else from now on."""
+        if not isinstance(watcher, Watcher):
+            raise UsageError(f"add_watcher: expected an object of a subclass of simsock.Watcher, got {watcher!r}")
+        if self._kernel is None:
+            self._watchers.append(watcher)
+        else:
+            watch(self._running(), watcher)
+
+    def remove_watcher(self, watcher: Watcher) -> None:
+        """Tell it no more. ``UsageError`` if it is none of this world's."""
+        all_of_them = self._watchers if self._kernel is None else watching(self._running())
+        if not any(other is watcher for other in all_of_them):
+            raise UsageError(f"remove_watcher: {watcher!r} does not watch this world")
+        if self._kernel is None:
+            self._watchers.remove(watcher)
+        else:
+            unwatch(self._running(), watcher)
 
     def netstat(self) -> Netstat:
         """All sockets of all hosts as they are now: a tuple of ``SocketEntry``; ``str()`` of it is a table as ss(8) prints it."""

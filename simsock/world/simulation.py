@@ -24,6 +24,7 @@ from simsock.kernel.scope import make_scope
 from simsock.kernel.task_table import task_table, wait_cycles
 from simsock.kernel.teardown import end
 from simsock.kernel.units import NS, Duration, duration_ns
+from simsock.kernel.watchers import Watcher, watch
 from simsock.net import Fabric
 from simsock.net.addresses import AF_INET6
 from simsock.net.link.profiles import changed
@@ -104,10 +105,10 @@ class Simulation(Faults, Observing):
         self._hosts: dict[str, Host] = {}
         self._expectations: list[Expectation] = []
         self._use = networks.use(_SIMULATED)
-        self._on_deviation: Any = None
-        self._on_begin: Any = None
         self._run = run or strategies.Run(seed)
         """What the strategy is told of this run."""
+        self._watchers: list[Watcher] = []
+        """Those that were added before it began."""
         self._drawn: DrawnSource | None = None
         """Where the tape's answers come from, if somebody draws them."""
         self.leaks: list[str] = []
@@ -175,11 +176,10 @@ class Simulation(Faults, Observing):
             tape = Tape(ReplaySource(planned))
             choose = strategies.replaying
         kernel = self._kernel = Kernel(tape, choose, options.limits, self._session.launcher, self._records)
-        kernel.on_deviation = self._on_deviation
         if self._run.profile is not None:
             kernel.counts = {}
-        if self._on_begin is not None:
-            self._on_begin(kernel)
+        for watcher in self._watchers:
+            watch(kernel, watcher)
         kernel.state["epoch_ns"] = options.start_ns
         kernel.state["seed"] = self.seed
         fabric = kernel.state["net"] = Fabric(kernel, options.link, options.chunks)
