@@ -19,10 +19,11 @@ import traceback
 from functools import partial
 from glob import escape, glob
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from simsock import __version__
 from simsock.errors import Nondeterminism, ScenarioError, SimsockError, UsageError
+from simsock.escaping import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,6 +46,9 @@ Run the one run again that a token stands for, and print its traceback and its s
 A token that was printed by `simsock run` names its scenario file, relative to the working directory; it is used if it is a .toml file inside
 that directory. A token may come from a stranger, so code that it names as module:function is never run: give it yourself as TARGET."""
 
+_CONSENT_HELP = "let the token switch off what keeps the program in its world: patch=False or entropy=real"
+_CONSENTS: dict[str, tuple[str, object]] = {"patch=False": ("patch", False), "entropy=real": ("entropy", "real")}
+
 _DOCTOR_ABOUT = """\
 Import modules, and look for what a world cannot reach in the process: real functions kept where they cannot be swapped, locks made before any
 world, and modules with C code that talks to the network on its own."""
@@ -63,7 +67,7 @@ class Progress:
 
     def __init__(self, what: str, schedules: int) -> None:
         self.tried = 0
-        self._what = what
+        self._what = printable(what)
         self._schedules = schedules
         self._shown = False
         self._next = 0.0
@@ -93,8 +97,9 @@ class Progress:
 
 
 def say(text: str = "", stream: TextIO | None = None) -> None:
-    """Print a result at once. What the terminal's encoding has no character for is printed as an escape."""
+    """Print a result at once. What is no printable character, or none that the terminal's encoding has, is printed as an escape."""
     stream = stream or sys.stdout
+    text = printable(text, lines=True)
     try:
         print(text, file=stream, flush=True)
     except UnicodeEncodeError:
@@ -135,9 +140,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 # -- arguments -------------------------------------------------------------------------------------------------------------------------------
 
 
+class _Parser(argparse.ArgumentParser):
+    """Complains in printable words: what was typed may have been pasted from a stranger."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(message))
+
+
 def make_parser() -> argparse.ArgumentParser:
     """The arguments of every command."""
-    parser = argparse.ArgumentParser(prog="simsock", description="Deterministic simulation testing for blocking sockets and threads.", epilog=_EXIT_CODES)
+    parser = _Parser(prog="simsock", description="Deterministic simulation testing for blocking sockets and threads.", epilog=_EXIT_CODES)
     parser.add_argument("--version", action="version", version=f"simsock {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
@@ -159,6 +171,7 @@ def make_parser() -> argparse.ArgumentParser:
     replay.add_argument("target", nargs="?", metavar="TARGET", help="a scenario file or module:function, if the token does not name a scenario")
     replay.add_argument("--times", type=_number(1, TIMES_MAX), default=1, metavar="N", help="repeat it N times and say how many were the same")
     replay.add_argument("--server", metavar="MODULE:CLASS", help="as it was given to `simsock run`")
+    replay.add_argument("--consent", action="append", default=[], metavar="OPTION", help=_CONSENT_HELP)
     replay.set_defaults(run=replay_command)
 
     explore = commands.add_parser(
@@ -326,6 +339,7 @@ def replay_command(arguments: argparse.Namespace) -> int:
 
     text = sys.stdin.read() if arguments.token == "-" else arguments.token
     carried = Token.decode(text)
+    consent = _consent(arguments.consent)
     named, server = without_server(carried.target)
     target = arguments.target if arguments.target is not None else target_from(named)
     _find_modules_here()
@@ -341,12 +355,19 @@ def replay_command(arguments: argparse.Namespace) -> int:
         plan = read(target)
         with importable(plan, arguments.server):
             test = ScenarioTest(plan, arguments.server)
-            return _replay(test, text, test.scope(), arguments.times, _other_server(arguments.server, server))
+            return _replay(test, text, test.scope(), arguments.times, _other_server(arguments.server, server), consent)
     from simsock.scenario.loading import load_function
 
     if arguments.server is not None:
         raise UsageError(f"--server {arguments.server}: only a scenario has a server to replace, and {target} is none")
-    return _replay(load_function(target), text, None, arguments.times)
+    return _replay(load_function(target), text, None, arguments.times, "", consent)
+
+
+def _consent(given: list[str]) -> dict[str, Any]:
+    for one in given:
+        if one not in _CONSENTS:
+            raise UsageError(f"--consent: expected {' or '.join(_CONSENTS)}, got {one!r}")
+    return dict(_CONSENTS[one] for one in given)
 
 
 def _other_server(used: str | None, made_with: str | None) -> str:
@@ -379,12 +400,15 @@ def target_from(named: str | None) -> str:
     return named
 
 
-def _replay(test: Any, token: str, scope: Any, times: int, other_server: str = "") -> int:
+def _replay(test: Any, token: str, scope: Any, times: int, other_server: str, consent: dict[str, Any]) -> int:
+    from simsock.choices import Token
     from simsock.report.story import one_line
     from simsock.scenario.repeating import failure_place, repeat
+    from simsock.world.options import asked_for
 
+    say(f"the token asks for: {asked_for(Token.decode(token).options)}")
     try:
-        again = repeat(test, token, scope=scope, times=times)
+        again = repeat(test, token, scope=scope, times=times, **consent)
     except KeyboardInterrupt:
         raise Interrupted("interrupted while a run was repeated") from None
     error = again.error

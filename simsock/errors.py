@@ -1,8 +1,8 @@
 """Every public exception of simsock, each saying whose fault it is.
 
-Owns the exception classes and nothing else: no other module of the package is imported here. Laws of the file:
+Owns the exception classes and nothing else. Laws of the file:
 
-* an exception's message is built once, by whoever raises it, and survives pickling word for word;
+* an exception's message is built once, by whoever raises it, is printable from then on, and survives pickling word for word;
 * ``fault`` names who can mend it: ``"test"`` (the way simsock is used), ``"program"`` (the code under test), ``"replay"``
   (a token that does not fit what is run) or ``"simsock"`` (a defect of this package).
 """
@@ -10,6 +10,8 @@ Owns the exception classes and nothing else: no other module of the package is i
 from __future__ import annotations
 
 from typing import Any
+
+from simsock.escaping import printable
 
 SIMSOCK_ROOM = "inside"
 
@@ -23,7 +25,7 @@ class SimsockError(Exception):
     fault = "test"
 
     def __init__(self, message: str, **facts: Any) -> None:
-        super().__init__(message)
+        super().__init__(printable(message, lines=True))
         self.facts = facts
         """Further plain values about the error, such as ``limit`` or ``report``; what they are depends on the class."""
 

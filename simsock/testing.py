@@ -22,6 +22,7 @@ from simsock.patching import make_patching
 from simsock.search.exploring import make_token
 from simsock.search.runner import source_file
 from simsock.world.expecting import note
+from simsock.world.options import NEED_CONSENT
 from simsock.world.simulation import Simulation
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ OPTIONS = (
 )  # fmt: skip
 """What may be a class attribute, with ``sim_`` in front."""
 
-_CARRIED_BY_NO_TOKEN = ("scope", "max_real_time")
+_BESIDE_A_TOKEN = ("scope", "max_real_time", *NEED_CONSENT)
+"""What a token does not carry, and what it may not decide alone."""
 
 
 class SimulationTestCase(unittest.TestCase):
@@ -109,7 +111,7 @@ class SimulationTestCase(unittest.TestCase):
         test = getattr(self, self._testMethodName)
         token = os.environ.get(REPLAY)
         if token is not None and Token.decode(token).target in (None, self.id()):
-            given = {name: value for name, value in given.items() if name in _CARRIED_BY_NO_TOKEN}
+            given = {name: value for name, value in given.items() if name in _BESIDE_A_TOKEN}
             sim = Simulation(token=token, **given)
         else:
             sim = Simulation(**given)

@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 FLOORS = {
     "simsock.errors": 0,
+    "simsock.escaping": 0,
     "simsock.hypothesis_time": 0,
     "simsock.choices": 1,
     "simsock.kernel": 2,
@@ -58,6 +59,7 @@ FLOOR_OF_NEIGHBOURS = 7
 """The one floor whose rooms may import each other, as long as no circle comes of it."""
 
 SIDEWAYS = {
+    ("simsock.errors", "simsock.escaping"): "the text of an error is printable from its birth",
     ("simsock.socketserver", "simsock.network"): "a server asks which network is in force",
     ("simsock.world", "simsock.patching"): "a world puts the stand-ins in and takes them out",
     ("simsock.__main__", "simsock.cli"): "python -m simsock is the command",

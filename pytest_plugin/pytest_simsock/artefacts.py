@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from pytest_simsock.configuring import CHOSEN
 from simsock.errors import UsageError
+from simsock.escaping import printable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +53,8 @@ def write(folder: Path, nodeid: str, sections: list[tuple[str, str]], captured: 
     """Write what is told, and keep the capture of that run if there is one. Returns the paths."""
     folder.mkdir(parents=True, exist_ok=True)
     told, capture = (folder / f"{_stem(nodeid)}.{kind}" for kind in ("txt", "pcapng"))
-    told.write_text("\n\n".join(f"== {title}\n{content}" for title, content in sections) + "\n", encoding="utf-8")
+    text = "\n\n".join(f"== {title}\n{content}" for title, content in sections)
+    told.write_text(printable(text, lines=True) + "\n", encoding="utf-8")
     if captured is None or not captured.exists():
         capture.unlink(missing_ok=True)
         return [told]
@@ -62,4 +64,4 @@ def write(folder: Path, nodeid: str, sections: list[tuple[str, str]], captured: 
 
 def _stem(nodeid: str) -> str:
     name = re.sub(r"[^\w.-]+", "-", nodeid)[:_NAME_MAX].strip("-")
-    return f"{name}-{blake2b(nodeid.encode(), digest_size=3).hexdigest()}"
+    return f"{name}-{blake2b(nodeid.encode('utf-8', 'surrogatepass'), digest_size=3).hexdigest()}"

@@ -86,7 +86,13 @@ def pytest_configure_node(node: Any) -> None:
 def pytest_report_header(config: pytest.Config) -> str:
     chosen = config.stash[CHOSEN]
     version = next((dist.version for plugin, dist in config.pluginmanager.list_plugin_distinfo() if dist.project_name == "simsock"), "")
-    return f"{f'simsock {version}'.strip()}, seed {chosen.seed}, network {_word(chosen.networks)}"
+    header = f"{f'simsock {version}'.strip()}, seed {chosen.seed}, network {_word(chosen.networks)}"
+    if chosen.replay is None:
+        return header
+    from simsock.escaping import printable
+    from simsock.world.options import asked_for
+
+    return printable(f"{header}; a token, which asks for: {asked_for(chosen.replay.options)}")
 
 
 def _locks(config: pytest.Config) -> None:

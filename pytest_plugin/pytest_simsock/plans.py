@@ -18,7 +18,7 @@ from simsock.kernel.scope import make_scope
 from simsock.patching import make_patching
 from simsock.search.exploring import MAX_STEPS, MAX_TIME
 from simsock.search.runner import COLLECT_EVERY, source_file
-from simsock.world.options import Options
+from simsock.world.options import NEED_CONSENT, Options
 
 if TYPE_CHECKING:
     from pytest_simsock.marking import Settings
@@ -57,7 +57,7 @@ class Shared:
             defaults["max_real_time"] = _DEBUGGING_S
         given = {**defaults, **settings.options}
         if replay is not None:  # the token's options are its own, but for those that it does not carry
-            self.options = Options.from_dict(replay.options, **{name: given[name] for name in ("scope", "max_real_time") if name in given})
+            self.options = Options.from_dict(replay.options, **{name: given[name] for name in ("scope", "max_real_time", *NEED_CONSENT) if name in given})
         else:
             self.options = Options(**given)
         self._made_of = settings.options

@@ -14,6 +14,8 @@ import pytest
 
 from pytest_simsock import artefacts
 from pytest_simsock.configuring import CHOSEN
+from pytest_simsock.escaped import make_printable
+from simsock.escaping import printable
 from simsock.kernel.units import format_ns
 from simsock.report.story import STEPS_TOLD_MAX, Teller
 from simsock.search.exploring import make_token
@@ -28,6 +30,7 @@ def tell(item: pytest.Item, report: pytest.TestReport, world: World, error: Base
     """Add the sections of a failure, and write them to a file if that was asked for."""
     if world.plan.quiet:
         return
+    make_printable(report.longrepr)
     sections = [("simsock: repeat", command(item, world)), ("simsock: deviations", _deviations(world, error))]
     if world.tasks:
         sections.append(("simsock: tasks", world.tasks))
@@ -48,6 +51,7 @@ def add_sections(item: pytest.Item, report: pytest.TestReport, sections: list[tu
     add = getattr(report.longrepr, "addsection", None)
     hidden = item.config.getoption("showcapture", "all") != "all"
     for title, content in sections:
+        content = printable(content, lines=True)
         if hidden and add is not None:
             add(title, content)
         else:
@@ -89,7 +93,7 @@ def _deviations(world: World, error: BaseException) -> str:
 def records_text(records: list[tuple[Any, ...]]) -> str:
     """The last records as lines: when, who, what."""
     last = records[-RECORDS_TOLD_MAX:]
-    rows = [(format_ns(record[0]), str(record[1]), " ".join(str(part) for part in record[2:])) for record in last]
+    rows = [(format_ns(record[0]), printable(str(record[1])), printable(" ".join(str(part) for part in record[2:]))) for record in last]
     widths = [max(len(row[column]) for row in rows) for column in range(2)]
     lines = [f"{when.rjust(widths[0])}  {who.ljust(widths[1])}  {what}".rstrip() for when, who, what in rows]
     if len(records) > len(last):

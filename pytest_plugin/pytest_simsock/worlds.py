@@ -25,6 +25,7 @@ from pytest_simsock.plans import PLAN, Plan
 from pytest_simsock.shelter import exposing
 from pytest_simsock.turns import Turns
 from simsock.errors import Deadlock, ReplayMismatch, SimsockError, Unsupported
+from simsock.escaping import printable
 from simsock.kernel import session, strategies
 from simsock.kernel.launcher import _body
 from simsock.kernel.program_lines import is_library, is_simsock, short_path
@@ -174,7 +175,7 @@ class Stage:
             worst = raised[0] if len(raised) == 1 else BaseExceptionGroup("errors at the end of the test", raised)
             raise worst.with_traceback(_trimmed(worst.__traceback__))
         for other in raised:
-            error.add_note("also raised at the end of the test: " + "".join(traceback.format_exception(other)).rstrip())
+            error.add_note("also raised at the end of the test: " + printable("".join(traceback.format_exception(other)).rstrip(), lines=True))
 
 
 def enter_world(request: pytest.FixtureRequest, config: Any) -> World:

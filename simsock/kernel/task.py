@@ -3,7 +3,7 @@
 Owns what the kernel keeps about a task and how it is named. Does not know how tasks are scheduled. Laws:
 
 * a task's path is made of its parent's path and its number among the parent's children of that name: it depends on what the program
-  does, never on when;
+  does, never on when; whatever a program calls its tasks, it is printable and one line;
 * a task is created, becomes runnable, and from then on is exactly one of: current, in the run queue, parked in one queue, or dead.
 """
 
@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from collections import deque
 from typing import TYPE_CHECKING, Any
+
+from simsock.escaping import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,12 +114,12 @@ class Task:
     def _pick_name(parent: Task | None, name: str | None, base: str) -> str:
         """A name that no other child of ``parent`` has: two tasks with one path would share one stream of the tape."""
         if parent is None:
-            return name or base
+            return printable(name or base)
         children = parent._children
         if children is None:
             # the paths of the first task's children begin with their own names, so none of them may be called like it
             children = parent._children = {} if parent.parent is not None else {parent.name: 1}
-        stem = name or base
+        stem = printable(name or base)
         if "/" in stem:
             stem = stem.replace("/", ":")
         count = children.get(stem, 0) + 1

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from simsock.escaping import printable
 from simsock.kernel.program_lines import place_of, place_of_current
 from simsock.kernel.units import format_ns
 
@@ -22,9 +23,9 @@ def task_table(kernel: Kernel, here: str | None = None) -> str:
 
     ``here`` is told as the place of the task that runs: whoever reports after an exception has left the program stands elsewhere.
     """
-    rows = [("task", "waits for", "where", "held by")]
+    rows: list[tuple[str, ...]] = [("task", "waits for", "where", "held by")]
     tasks = sorted(kernel.tasks.values(), key=lambda task: task.serial)
-    rows.extend(_row(kernel, task, here) for task in tasks[:ROWS_MAX])
+    rows.extend(tuple(map(printable, _row(kernel, task, here))) for task in tasks[:ROWS_MAX])
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     if len(tasks) > ROWS_MAX:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from simsock.errors import UsageError
+from simsock.escaping import printable
 from simsock.net.addresses import AF_INET, AF_INET6, LOOPBACK_V4, LOOPBACK_V6, Endpoint, canonical, is_any, is_loopback, is_v6, nth_address, unmapped
 from simsock.net.chunks import make_cutter
 from simsock.net.datagrams import DatagramSocket
@@ -56,7 +57,7 @@ class Host:
         self.unix = UnixNames()
 
     def __repr__(self) -> str:
-        return f"<Host {self.name} {' '.join(self.addresses)}>"
+        return f"<Host {printable(self.name)} {' '.join(self.addresses)}>"
 
     def owns(self, ip: str) -> bool:
         """Whether an address is this host's."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from simsock.escaping import printable
 from simsock.net.addresses import Endpoint, format_endpoint
 from simsock.net.datagrams import DatagramSocket
 from simsock.net.sockets import Socket
@@ -91,7 +92,8 @@ def _cells(entry: SocketEntry) -> tuple[str, ...]:
     queues = (entry.backlog_used, entry.backlog_limit) if listens else (entry.receive_queue_bytes, entry.send_queue_bytes)
     descriptor = "-" if entry.descriptor is None else str(entry.descriptor)
     waiting = ", ".join(entry.waiting) or "-"
-    return (entry.host, entry.protocol, entry.state, *map(str, queues), entry.local, entry.remote, descriptor, waiting, entry.link)
+    texts = (entry.host, entry.protocol, entry.state, *map(str, queues), entry.local, entry.remote, descriptor, waiting, entry.link)
+    return tuple(map(printable, texts))
 
 
 def _aligned(cell: str, column: int, width: int) -> str:

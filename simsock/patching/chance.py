@@ -75,8 +75,8 @@ except ImportError:  # a Python built without libuuid
 
 
 def pairs() -> list[tuple[Any, Any]]:
-    """``os.urandom`` under all its names, and its neighbours."""
-    found = [(os.urandom, urandom), (_real_getrandom, _getrandom), (_real_time_safe, _generate_time_safe)]
+    """``os.urandom`` under all its names, its neighbours, and ``random.seed``, which was bound to its generator before any world."""
+    found = [(os.urandom, urandom), (_real_getrandom, _getrandom), (_real_time_safe, _generate_time_safe), (_seed_global, seed)]
     return [pair for pair in found if pair[0] is not None]
 
 
@@ -86,6 +86,14 @@ def _seeded(self: random.Random, a: Any = None, version: int = 2) -> None:
     if a is None and kernel is not None and kernel.thread == get_ident() and kernel.state.get("entropy") is not None:
         a = int.from_bytes(urandom(16), "little")
     _seed(self, a, version)
+
+
+def seed(a: Any = None, version: int = 2) -> None:
+    """``random.seed``."""
+    _seeded(_generator, a, version)
+
+
+_seed_global: Any = random.seed
 
 
 class Chance:

@@ -10,6 +10,7 @@ import linecache
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from simsock.escaping import printable
 from simsock.report.listening import FAULT, LINE, Event, Listener, Pick
 
 if TYPE_CHECKING:
@@ -191,7 +192,7 @@ def _line(mark: str, cells: list[tuple[int, str, int]]) -> str:
 
 
 def _cut(text: str, width: int) -> str:
-    text = "".join(character if character.isprintable() else " " for character in text)
+    text = printable(text)
     return text if len(text) <= width else text[: max(0, width - 1)] + "…"
 
 

@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from simsock.errors import UsageError
+from simsock.escaping import printable, printable_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,8 +40,8 @@ class Reports:
             count += 1
             stem = f"{base}-{count}"
         self._taken.add(stem)
-        as_json = json.dumps(facts, indent=2, ensure_ascii=False, default=str) + "\n"
-        paths = [self._put(f"{stem}.txt", text + "\n"), self._put(f"{stem}.json", as_json)]
+        as_json = printable_json(json.dumps(facts, indent=2, ensure_ascii=False, default=str)) + "\n"
+        paths = [self._put(f"{stem}.txt", printable(text, lines=True) + "\n"), self._put(f"{stem}.json", as_json)]
         if capture is not None:
             paths += self._take(f"{stem}.pcapng", capture)
         return paths
@@ -63,7 +64,7 @@ class Reports:
         path = os.path.join(self.folder, name)
         unfinished = f"{path}.part"
         try:
-            with open(unfinished, "w", encoding="utf-8", errors="backslashreplace") as file:
+            with open(unfinished, "w", encoding="utf-8") as file:
                 file.write(content)
             os.replace(unfinished, path)
         except OSError as error:

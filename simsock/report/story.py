@@ -10,6 +10,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from simsock.escaping import printable, told
 from simsock.kernel.program_lines import short_path
 from simsock.kernel.units import NS
 from simsock.net.link.distributions import offset_ns
@@ -51,7 +52,7 @@ class Step(NamedTuple):
     text: str
 
     def __str__(self) -> str:
-        return self.text
+        return printable(self.text)
 
 
 class Story:
@@ -85,7 +86,7 @@ class Story:
             lines.extend(f"  - {deed}" for deed in self.deeds)
         if self.columns:
             lines.extend(["", *self.columns])
-        return "\n".join(lines)
+        return "\n".join(printable(line) for line in lines)
 
     __str__ = text
 
@@ -295,9 +296,8 @@ def _duration(ns: int) -> str:
 
 def one_line(error: BaseException) -> str:
     """``"AssertionError: 2 != 3"``: an error's class and the first line of its text."""
-    text = str(error).strip()
-    first = text.splitlines()[0] if text else ""
-    return f"{type(error).__name__}: {first}" if first else type(error).__name__
+    first = told(error).strip().partition("\n")[0]
+    return f"{printable(type(error).__name__)}: {first}" if first else printable(type(error).__name__)
 
 
 __all__ = ["Step", "Story", "Teller", "one_line"]

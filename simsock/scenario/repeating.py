@@ -71,10 +71,13 @@ class Again(NamedTuple):
         return ["raised by handlers and tasks in that run:", *shown, *([f"  and {more:,} more"] if more > 0 else [])]
 
 
-def repeat(test: Callable[[Simulation], object], token: str, *, scope: Any = None, times: int = 1) -> Again:
-    """Run ``test`` as ``token`` says, ``times`` times. Raises ``BadToken``; what the test raises is in what is returned."""
+def repeat(test: Callable[[Simulation], object], token: str, *, scope: Any = None, times: int = 1, **consent: Any) -> Again:
+    """Run ``test`` as ``token`` says, ``times`` times. Raises ``BadToken``; what the test raises is in what is returned.
+
+    ``consent``: the options by which the token may let the test reach out of its world (``patch=False``, ``entropy="real"``).
+    """
     carried = Token.decode(token)
-    options = Options.from_dict(carried.options, scope=scope)
+    options = Options.from_dict(carried.options, scope=scope, **consent)
     other = ""
     same = 1
     with Runner(test, options) as runner:

@@ -32,6 +32,8 @@ from simsock.scenario.naming import check_names, title_of
 from simsock.search.verdict import FAILS, INCONCLUSIVE
 
 FILE_BYTES_MAX = 1_000_000
+NUMBER_BITS_MAX = 256
+"""Of a whole number anywhere in a file: a seed may have as many."""
 SCHEDULES_MAX = 10_000_000
 PORT_MAX = 65_535
 THREADS_MAX = 1_000_000
@@ -201,6 +203,8 @@ def read(path: str) -> Plan:
             data = file.read(FILE_BYTES_MAX + 1)
     except OSError as error:
         raise ScenarioError(f"{path}: cannot be read: {error.strerror or error}", path=path) from None
+    except ValueError:  # a zero in it, or half a character
+        raise ScenarioError(f"{path}: cannot be read: no file can have such a name", path=path) from None
     if len(data) > FILE_BYTES_MAX:
         raise ScenarioError(f"{path}: too long for a scenario: more than {FILE_BYTES_MAX:,} bytes", path=path)
     try:
@@ -212,7 +216,19 @@ def read(path: str) -> Plan:
         raise ScenarioError(f"{path}: not TOML: {error}", path=path) from None
     except RecursionError:
         raise ScenarioError(f"{path}: not a scenario: nested too deeply", path=path) from None
+    except ValueError:  # Python reads no decimal number that is longer
+        raise ScenarioError(f"{path}: not a scenario: it has a whole number of thousands of digits", path=path) from None
+    _check_numbers(path, "", document)
     return plan(path, document)
+
+
+def _check_numbers(path: str, where: str, value: Any) -> None:
+    """Whole numbers that nobody means: they could not even be named in a complaint."""
+    if isinstance(value, int) and value.bit_length() > NUMBER_BITS_MAX:
+        raise ScenarioError(f"{path}: {where}: a whole number of more than {NUMBER_BITS_MAX} bits is more than a scenario can mean", path=path, key=where)
+    for key, part in value.items() if isinstance(value, dict) else enumerate(value, 1) if isinstance(value, list) else ():
+        named = f"{where}[{key}]" if isinstance(key, int) else f"{where}.{key}".lstrip(".")
+        _check_numbers(path, named, part)
 
 
 def plan(path: str, document: dict[str, Any]) -> Plan:

@@ -134,14 +134,19 @@ def make_token(seed: int | str, options: Options, deviations: Any, target: str |
         return Token(seed, {**options.as_dict(), **schedule}, None, target=target).encode()
 
 
-def replay(test: Callable[[Simulation], object], token: str, *, scope: Any = None, strict: bool = False) -> None:
+def replay(
+    test: Callable[[Simulation], object], token: str, *, scope: Any = None, strict: bool = False, patch: bool | None = None, entropy: str | None = None
+) -> None:
     """Run the one run that ``token`` stands for again, and raise what it raises.
+
+    A token may come from a stranger. One that asks for ``patch=False`` or ``entropy="real"``, by which the test reaches out of its world, is
+    refused (``UsageError``) unless the same is said here.
 
     A token that no longer fits (the program has changed) is a ``ReplayMismatch`` that says where: with ``strict`` always, otherwise only
     when the run passes. ``BadToken`` for a damaged one.
     """
     carried = Token.decode(token)
-    options = Options.from_dict(carried.options, scope=scope)
+    options = Options.from_dict(carried.options, scope=scope, patch=patch, entropy=entropy)
     with Runner(test, options) as runner:
         outcome = runner.repeat(carried)
     _raise(outcome, strict, carried.differences_here())

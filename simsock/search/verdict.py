@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from simsock.errors import SearchFailure, UsageError
+from simsock.escaping import printable, told
 
 if TYPE_CHECKING:
     from simsock.report.story import Story
@@ -62,13 +63,17 @@ class Verdict:
         if not self.failed:
             tried = f"{self.schedules:,} schedule" + ("" if self.schedules == 1 else "s")
             return f"{self.status}, {tried} tried (seed {self.seed!r})" if self.status == INCONCLUSIVE else f"{self.status}: all {tried} passed"
-        lines = [f"fails: schedule {self.failing_schedule} of seed {self.seed!r} raised {type(self.error).__name__}: {self.error}"]
+        lines = [f"fails: schedule {self.failing_schedule} of seed {self.seed!r} raised {_named(self.error)}"]
         if self.story is not None:
             lines.append(self.story.text())
         lines.extend(self.notes)
         if self.token is not None:
             lines.append(f"token: {self.token}")
-        return "\n".join(lines)
+        return printable("\n".join(lines), lines=True)
 
     def __repr__(self) -> str:
         return f"<Verdict {self.status}, {self.schedules} schedules>"
+
+
+def _named(error: BaseException | None) -> str:
+    return f"{type(error).__name__}: {told(error) if error is not None else None}"

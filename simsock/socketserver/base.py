@@ -17,6 +17,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from simsock.errors import UsageError
+from simsock.escaping import printable
 from simsock.network import Network, checked, in_force
 
 if TYPE_CHECKING:
@@ -272,7 +273,7 @@ class BaseServer:
 
         line = "-" * 40
         told = f"{line}\nException occurred during processing of request from {client_address}\n{traceback.format_exc()}{line}"
-        print(told, file=sys.stderr)
+        print(printable(told, lines=True), file=sys.stderr)
 
     def __enter__(self) -> Self:
         return self

@@ -11,6 +11,7 @@ import traceback
 from typing import Any
 
 from simsock.errors import UsageError
+from simsock.escaping import printable
 
 
 class Expectation:
@@ -44,7 +45,7 @@ class Expectation:
         unexpected = self._world.errors  # asking also hands out what came since
         if not self.errors:
             wanted = " or ".join(kind.__name__ for kind in self._types) + (f" matching {self._match!r}" if self._match else "")
-            came = f"; what came: {unexpected!r}" if unexpected else ""
+            came = printable(f"; what came: {unexpected!r}") if unexpected else ""
             raise AssertionError(f"expected an error of a task or handler: {wanted}; none came{came}")
 
     def __enter__(self) -> Expectation:
@@ -78,4 +79,4 @@ def note(error: BaseException, raised: list[tuple[Any, BaseException]]) -> None:
     for task, other in raised[:5]:
         if other is not error:
             where = f" in task {task.path}" if task is not None else ""
-            error.add_note(f"also raised{where}: " + "".join(traceback.format_exception(other)).rstrip())
+            error.add_note(f"also raised{where}: " + printable("".join(traceback.format_exception(other)).rstrip(), lines=True))

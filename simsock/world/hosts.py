@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from simsock.errors import TaskKilled, UsageError
+from simsock.escaping import printable
 from simsock.kernel import Kernel, Task
 from simsock.kernel.core import Frozen
 from simsock.kernel.units import NS, duration_ns
@@ -158,7 +159,7 @@ class Host:
                 return
 
     def __repr__(self) -> str:
-        return f"<simsock.Host {self.name} {' '.join(self.addresses)}>"
+        return f"<simsock.Host {printable(self.name)} {' '.join(self.addresses)}>"
 
 
 def _signed_ns(value: Any, what: str) -> int:

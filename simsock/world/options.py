@@ -108,22 +108,29 @@ class Options:
         return plain
 
     @classmethod
-    def from_dict(cls, plain: dict[str, Any], *, scope: Any = None, max_real_time: Any = MAX_REAL_TIME) -> Options:
-        """The reverse of ``as_dict``; raises ``UsageError`` on what it does not know."""
+    def from_dict(
+        cls, plain: dict[str, Any], *, scope: Any = None, max_real_time: Any = MAX_REAL_TIME, patch: bool | None = None, entropy: str | None = None
+    ) -> Options:
+        """The reverse of ``as_dict``; raises ``UsageError`` on what it does not know.
+
+        A token may come from a stranger: what lets a run reach out of its world (``NEED_CONSENT``) is refused unless the caller says the same
+        of its own accord.
+        """
         unknown = set(plain) - {"strategy", "preempt", "chunks", "start_ns", "max_steps", "max_time_ns", "patch", "entropy", "link", "schedule"}
         if unknown:
-            raise UsageError(f"token: it carries options that this simsock does not know: {', '.join(sorted(unknown))}")
+            raise UsageError(f"token: it carries options that this simsock does not know: {', '.join(_short(name) for name in sorted(unknown)[:5])}")
+        _check_consent(plain, {"patch": patch, "entropy": entropy})
         known = {name: plain[name] for name in ("preempt", "chunks", "max_steps", "patch", "entropy") if name in plain}
         strategy = plain.get("strategy", "fifo")
         link = plain.get("link", [])
         if not isinstance(link, list) or not all(isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str) for pair in link):
-            raise UsageError(f"token: cannot read its link {link!r}")
+            raise UsageError(f"token: cannot read its link {_short(link)}")
         options = cls(strategy="fifo" if strategy == "object" else strategy, scope=scope, max_real_time=max_real_time, **known)
         options.link = HOSTILE if dict(link) == HOSTILE.as_dict() else Link.from_dict(dict(link))
         for name, value in plain.items():
             if name in ("start_ns", "max_time_ns"):
                 if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
-                    raise UsageError(f"token: cannot read {name}={value!r}")
+                    raise UsageError(f"token: cannot read {name}={_short(value)}")
                 if name == "start_ns":
                     options.start_ns = value
                 else:
@@ -138,6 +145,38 @@ _made: dict[tuple[tuple[str, type, Any], ...], Options] = {}
 _START_MAX = 253402300800
 """The year 10000: no calendar of Python's goes on."""
 _DEFAULTS = {"strategy": "fifo", "preempt": "calls", "chunks": "whole", "patch": True, "entropy": "tape"}
+
+
+NEED_CONSENT = ("patch", "entropy")
+"""Options by which a program in a world reaches what is real: with ``patch=False`` sockets and processes, with ``entropy="real"`` chance."""
+_SHOWN_MAX = 60
+
+
+def asked_for(plain: dict[str, Any]) -> str:
+    """What the options of a token ask for, in one line: ``"preempt='lines', patch=False"``; ``"nothing but the defaults"``."""
+    return ", ".join(f"{name if name.isidentifier() else _short(name)}={_short(value)}" for name, value in plain.items()) or "nothing but the defaults"
+
+
+def _check_consent(plain: dict[str, Any], given: dict[str, Any]) -> None:
+    """Whether the caller wants what a token asks for, as far as that is dangerous. Raises ``UsageError`` for what it has not asked for itself."""
+    unsaid = {}
+    for name in NEED_CONSENT:
+        asked, said = plain.get(name, _DEFAULTS[name]), given[name]
+        if said is not None and said != asked:
+            raise UsageError(f"token: it was made with {name}={_short(asked)}, {name}={_short(said)} cannot be given beside it")
+        if said is None and asked != _DEFAULTS[name]:
+            unsaid[name] = asked
+    if unsaid:
+        words = asked_for(unsaid)
+        raise UsageError(
+            f"token: it asks for {words}, which lets the program reach out of its world, and a token may come from a stranger; if you trust it, "
+            f"say {words} yourself beside it (all that it asks for: {asked_for(plain)})"
+        )
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN_MAX else text[: _SHOWN_MAX - 3] + "..."
 
 
 def _start_ns(start_time: Any) -> int:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from simsock import network as networks
 from simsock.choices import ReplaySource, SeededSource, Tape
 from simsock.errors import Deadlock, LeakWarning, LimitExceeded, Unsupported, UsageError
+from simsock.escaping import printable
 from simsock.kernel import Kernel, Session, Task, session, strategies
 from simsock.kernel.scope import make_scope
 from simsock.kernel.task_table import task_table, wait_cycles
@@ -34,7 +35,7 @@ from simsock.world.expecting import Expectation, note, raise_errors
 from simsock.world.faults import Faults
 from simsock.world.hosts import Host, base_name
 from simsock.world.observing import Observing, note_sockets
-from simsock.world.options import Options
+from simsock.world.options import NEED_CONSENT, Options
 from simsock.world.servers import Served, make_server
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ class Simulation(Faults, Observing):
     ...     sim.now
     3600.0
 
-    ``seed`` is an integer or text; ``token`` repeats a run that a token was printed for (its options then come from the token). The other
+    ``seed`` is an integer or text; ``token`` repeats a run that a token was printed for (its options then come from the token, but for those by
+    which a program reaches out of its world, ``patch=False`` and ``entropy="real"``: these it needs to be given as well). The other
     options, their units and their defaults are those of ``simsock.world.options.Options``: ``strategy``, ``preempt``, ``scope``, ``link``,
     ``chunks``, ``entropy``, ``start_time``, ``max_steps``, ``max_time`` (virtual), ``max_real_time``, ``patch``, ``allow``.
     Raises ``UsageError`` for values that make no sense, also for a world inside a world.
@@ -74,13 +76,11 @@ class Simulation(Faults, Observing):
             from simsock.choices import Token
 
             carried = Token.decode(token)
-            unused = set(options) - {"scope", "max_real_time", "patch", "allow"}
+            unused = set(options) - {"scope", "max_real_time", "allow", *NEED_CONSENT}
             if unused:
                 raise UsageError(f"token: its options are its own; {', '.join(sorted(unused))} cannot be given beside it")
             seed, deviations, run = carried.seed, carried.deviations, strategies.run_of(carried)
-            checked = Options.from_dict(carried.options, **{name: options[name] for name in ("scope", "max_real_time") if name in options})
-            if options.get("patch", checked.patch) != checked.patch:
-                raise UsageError(f"token: it was made with patch={checked.patch}, patch={options['patch']!r} cannot be given beside it")
+            checked = Options.from_dict(carried.options, **{name: options[name] for name in ("scope", "max_real_time", *NEED_CONSENT) if name in options})
             if options.get("allow"):
                 raise Unsupported(f"allow={options['allow']!r}: letting real peers through the fence is not there yet")
         else:
@@ -220,7 +220,7 @@ class Simulation(Faults, Observing):
             raise error
         raise_errors(raised)
         if tasks := [leak for leak in self.leaks if leak.startswith("task ")]:
-            warnings.warn(LeakWarning(f"the world ended while tasks still ran: {', '.join(tasks)}"), stacklevel=2)
+            warnings.warn(LeakWarning(f"the world ended while tasks still ran: {', '.join(map(printable, tasks))}"), stacklevel=2)
 
     def _end_strategy(self, kernel: Kernel, error: BaseException | None) -> list[BaseException]:
         """The strategy's life in this run ends, after the last task's; what it raises is one more problem."""

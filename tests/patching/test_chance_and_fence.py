@@ -34,6 +34,37 @@ def draws():
     )
 
 
+own_generator = random.Random()
+seed_by_name = random.seed
+
+
+@pytest.mark.parametrize(
+    ("reseed", "draw"),
+    [
+        (lambda: random.seed(), random.random),
+        (lambda: random.seed(None, version=1), random.random),
+        (lambda: seed_by_name(), random.random),
+        (lambda: random._inst.seed(), random.random),
+        (lambda: own_generator.seed(), own_generator.random),
+    ],
+    ids=["by the module", "old version", "by its own name", "of the instance", "a module's own generator"],
+)
+def test_a_seed_without_a_number_is_the_world_s(world, reseed, draw):
+    def run(seed):
+        with world(seed=seed):
+            reseed()
+            return draw()
+
+    assert run(1) == run(1) != run(2)
+
+
+def test_a_seed_with_a_number_is_that_number(world):
+    with world(seed=1):
+        random.seed(5)
+        first = random.random()
+    assert first == random.Random(5).random()
+
+
 def test_chance_is_the_seed_s(world):
     def run(seed):
         with world(seed=seed):

@@ -88,3 +88,13 @@ def test_a_replay_runs_every_selected_test_once_when_the_token_names_none_of_the
     result = project.run("-s", f"--simsock-replay={token}")
     result.assert_outcomes(passed=1)
     assert [line for line in result.outlines if line.startswith("run")] == ["run with 5"]
+
+
+def test_a_replay_does_not_let_the_test_out_of_its_world_unless_its_marker_does(project):
+    token = simsock.Simulation(patch=False).token
+    project.write_plain("import pytest\ndef test_it(sim): pass\n")
+    result = project.run(f"--simsock-replay={token}")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*; a token, which asks for: patch=False", "*lets the program reach out of its world*"])
+    project.write_plain("import pytest\n@pytest.mark.simsock(patch=False)\ndef test_it(sim): assert not sim.options.patch\n")
+    project.run(f"--simsock-replay={token}").assert_outcomes(passed=1)

@@ -328,3 +328,30 @@ def test_any_other_error_shows_every_frame(project):
         """
     )
     assert "simsock/stdlib/" in project.failure().longreprtext
+
+
+EVIL = "bad \\x1b[31m\\x1b]0;title\\x07 \\u202e\\ud800\\x7f end"
+
+
+def test_nothing_that_a_failed_test_with_a_world_prints_or_writes_is_a_control_character(project):
+    project.write_plain(
+        f"""
+        import threading
+        EVIL = "{EVIL}"
+        def check(text):
+            local = text
+            raise ValueError(text)
+        def test_it(sim):
+            sim.spawn(threading.Event().wait, name=EVIL)
+            sim.sleep(1)
+            check(EVIL)
+        """
+    )
+    for more in ((), ("-l", "--tb=long"), ("--tb=native",), ("--tb=line", "-rA"), ("--simsock-report=out",)):
+        result = project.run("--color=no", *more)
+        text = result.stdout.str() + result.stderr.str()
+        assert "bad \\x1b[31m" in text
+        assert not [character for character in text if not character.isprintable() and character != "\n"]
+    (told,) = (project.pytester.path / "out").glob("*.txt")
+    assert "bad \\x1b[31m" in told.read_text()
+    assert told.read_text().replace("\n", "").isprintable()

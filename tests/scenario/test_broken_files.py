@@ -227,3 +227,24 @@ def test_a_link_may_be_the_name_of_a_profile_everywhere(scenario):
     assert times[:2] == times[2:]
     document = tomllib.loads(HEAD.format(expect="fails") + POLITE)
     assert plan("x.toml", {"link": "3g", **document}).table("link") == plan("x.toml", {"link": {"profile": "3g"}, **document}).table("link")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("seed = " + "9" * 5_000, "it has a whole number of thousands of digits"),
+        ("seed = 0x" + "f" * 5_000, "search.seed: a whole number of more than 256 bits"),
+        ("schedules = -" + "9" * 4_000, "search.schedules: a whole number of more than 256 bits"),
+        ("chunks = [1, [0b" + "1" * 400 + "]]", "search.chunks[2][1]: a whole number of more than 256 bits"),
+        ("max_time = " + "9" * 5_000 + ".5", "search.max_time = inf"),
+    ],
+    ids=["decimal", "hexadecimal", "readable", "in lists", "fraction"],
+)
+def test_numbers_of_thousands_of_digits_are_a_sentence(scenario, capsys, line, said):
+    head = HEAD.partition("[search]")[0].format(expect="fails").partition("[server]")
+    path = scenario(f"{head[1]}{head[2]}[search]\n{line}\n{POLITE}")
+    assert cli.main(["run", path]) == 2
+    told = capsys.readouterr().err
+    assert said in told
+    assert told.count("\n") == 1
+    assert len(told) < 300

@@ -8,6 +8,8 @@ from __future__ import annotations
 from struct import pack
 from typing import IO
 
+from simsock.escaping import printable
+
 SECTION, INTERFACE, PACKET = 0x0A0D0D0A, 1, 6
 RAW_IP = 101
 """LINKTYPE_RAW: packets begin with their IP header."""
@@ -26,14 +28,14 @@ class Writer:
 
     def interface(self, name: str, description: str) -> int:
         """A new interface; returns its number."""
-        options = _option(_NAME, name.encode()) + _option(_DESCRIPTION, description.encode()) + _option(_RESOLUTION, _NANOSECONDS)
+        options = _option(_NAME, _text(name)) + _option(_DESCRIPTION, _text(description)) + _option(_RESOLUTION, _NANOSECONDS)
         self._block(INTERFACE, pack("<HHI", RAW_IP, 0, 0) + options + _END)
         self._interfaces += 1
         return self._interfaces - 1
 
     def packet(self, interface: int, ns: int, data: bytes, outgoing: bool, comment: str = "") -> None:
         """A packet that an interface saw, ``ns`` after 1970."""
-        options = _option(_COMMENT, comment.encode()) if comment else b""
+        options = _option(_COMMENT, _text(comment)) if comment else b""
         options += _option(_FLAGS, pack("<I", _OUTBOUND if outgoing else _INBOUND))
         head = pack("<IIIII", interface, ns >> 32 & 0xFFFFFFFF, ns & 0xFFFFFFFF, len(data), len(data))
         self._block(PACKET, head + _padded(data) + options + _END)
@@ -41,6 +43,10 @@ class Writer:
     def _block(self, kind: int, body: bytes) -> None:
         length = pack("<I", 12 + len(body))
         self._file.write(pack("<I", kind) + length + body + length)
+
+
+def _text(text: str) -> bytes:
+    return printable(text).encode()
 
 
 _END = pack("<HH", 0, 0)

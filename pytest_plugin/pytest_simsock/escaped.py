@@ -1,0 +1,40 @@
+"""What pytest itself prints of a failed test that had a world: made printable.
+
+Owns what is known of the parts of pytest's reports (``_pytest._code.code``), the place to look at after an upgrade of pytest. Law: only texts
+change, and only by escaping; a part that is not as expected stays as it is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simsock.escaping import printable
+
+
+def make_printable(longrepr: Any) -> None:
+    """Escape what does not print in a representation of an exception: its text, its notes, the source lines, arguments and locals."""
+    chain = getattr(longrepr, "chain", None) or [(getattr(longrepr, "reprtraceback", None), getattr(longrepr, "reprcrash", None), None)]
+    for traceback, crash, _ in chain:
+        _escape_text(crash, "message")
+        for entry in getattr(traceback, "reprentries", None) or ():
+            _escape_lines(entry)
+            _escape_lines(getattr(entry, "reprlocals", None))
+            _escape_text(getattr(entry, "reprfileloc", None), "message")
+            arguments = getattr(entry, "reprfuncargs", None)
+            if arguments is not None and isinstance(arguments.args, list):
+                arguments.args[:] = [(name, printable(value, lines=True) if isinstance(value, str) else value) for name, value in arguments.args]
+
+
+def _escape_text(part: Any, name: str) -> None:
+    text = getattr(part, name, None)
+    if isinstance(text, str):
+        setattr(part, name, printable(text, lines=True))
+
+
+def _escape_lines(part: Any) -> None:
+    lines = getattr(part, "lines", None)
+    if isinstance(lines, list):
+        lines[:] = [printable(line, lines=True) if isinstance(line, str) else line for line in lines]
+
+
+__all__ = ["make_printable"]
