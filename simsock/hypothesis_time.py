@@ -1,12 +1,13 @@
 """Whose time it is that simsock needs for itself: not the test's.
 
-Owns how Hypothesis is told, whose deadline for an example would count it. Law: where Hypothesis's insides have changed, nothing happens.
+Owns how Hypothesis is told, whose deadline for an example would count it. Laws: where Hypothesis's insides have changed, nothing
+happens; the clock is the real one also inside a world, where asking the simulated one would be a point of the program.
 """
 
 from __future__ import annotations
 
 import sys
-import time
+from time import perf_counter as real_clock
 from typing import Any
 
 SIMSOCK_ROOM = "outside"
@@ -21,10 +22,10 @@ class not_counted:  # reads as a statement
     __slots__ = ("_began",)
 
     def __enter__(self) -> None:
-        self._began = time.perf_counter()
+        self._began = real_clock()
 
     def __exit__(self, *exc: object) -> None:
-        if (seconds := time.perf_counter() - self._began) > _NOTICEABLE_S:
+        if (seconds := real_clock() - self._began) > _NOTICEABLE_S:
             _excuse(seconds)
 
 

@@ -27,6 +27,7 @@ from pytest_simsock.worlds import World
 from simsock.choices import shrink
 from simsock.errors import Nondeterminism, RealTimeLimit
 from simsock.report.story import Teller, one_line
+from simsock.search.evidence import Evidence
 from simsock.search.exploring import SHRINK_RUNS_MAX, make_token
 from simsock.search.runner import signature
 from simsock.search.verdict import INCONCLUSIVE, Verdict
@@ -84,6 +85,7 @@ class Search:
         self.shared = Shared(searched=True)
         self.properties = list(item.user_properties)
         self.seconds = 0.0
+        self.evidence = Evidence()
         self.first: list[pytest.TestReport] = []
         """The reports of the run that failed first, if one did."""
 
@@ -111,6 +113,8 @@ class Search:
                 return last if run.failed is None else not run.searchable
 
             run = self._run(Plan(self.shared, number=number), is_final)
+            if run.world is not None and (kernel := run.world.sim._kernel) is not None:
+                self.evidence.note(number, kernel.tape.deviations, kernel.alive_max)
             if run.timed_out:
                 self._tear_down()
                 return run.reports
@@ -126,7 +130,7 @@ class Search:
         if run.failed is None and run.world is not None:
             for phase in run.phases:
                 if phase.report.when == "call":
-                    phase.report.sections.append(("simsock: search", str(Verdict(INCONCLUSIVE, number, run.world.base_seed))))
+                    phase.report.sections.append(("simsock: search", str(Verdict(INCONCLUSIVE, number, run.world.base_seed, self.evidence))))
         return run.reports
 
     def _no_world(self, run: Run) -> list[pytest.TestReport]:

@@ -82,6 +82,7 @@ class Kernel:
         "_serial",
         "abandoned",
         "alarm",
+        "alive_max",
         "asks_strategy",
         "atomic",
         "choose",
@@ -122,6 +123,8 @@ class Kernel:
         self.steps = 0
         self.switches = 0
         self.asks_strategy = choose is not None
+        self.alive_max = 1
+        """Most tasks alive at once."""
         self.counts: dict[str, int] | None = None
         """How many questions each task that has ended had asked, by its path, if anybody wants to know."""
         self.strategy_error: BaseException | None = None
@@ -175,6 +178,8 @@ class Kernel:
         if self.choose is not None:
             task.plan = self.tape.plan(task.label)
         self.tasks[serial] = task
+        if len(self.tasks) > self.alive_max:
+            self.alive_max = len(self.tasks)
         return task
 
     def spawn(

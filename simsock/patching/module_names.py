@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 HARNESS = frozenset(
-    "simsock pytest_simsock _pytest pytest py pluggy hypothesis coverage execnet xdist greenlet faulthandler iniconfig __mp_main__ "
+    "simsock pytest_simsock _pytest pytest py pluggy hypothesis coverage execnet xdist greenlet faulthandler iniconfig "
     "_hypothesis_globals _hypothesis_pytestplugin _hypothesis_ftz_detector".split()
 )
 """Top-level packages that run worlds and do not live in them; every ``pytest_*`` package is one as well."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from simsock.choices import Token, shrink
 from simsock.errors import BadToken, Nondeterminism, ReplayMismatch, UsageError
+from simsock.search.evidence import Evidence
 from simsock.search.runner import Outcome, Runner, nth_seed
 from simsock.search.verdict import FAILS, INCONCLUSIVE, Verdict
 from simsock.world.options import MAX_REAL_TIME, Options
@@ -65,31 +66,33 @@ def explore(
         max_time=max_time,
         max_real_time=max_real_time,
     )
+    evidence = Evidence()
     first: int | None = None
     if jobs > 1 or executor is not None:
         from simsock.search.jobs import first_failure
 
-        first = first_failure(test, options, seed, schedules, jobs, executor, progress)
+        first = first_failure(test, options, seed, schedules, jobs, executor, progress, evidence)
         if first is None:
-            return Verdict(INCONCLUSIVE, schedules, seed)
+            return Verdict(INCONCLUSIVE, schedules, seed, evidence)
     with Runner(test, options) as runner:
         numbers = range(1, schedules + 1) if first is None else (first,)
         for number in numbers:
             outcome = runner.schedule(seed, number)
+            evidence.note(number, outcome.deviations, outcome.alive)
             if outcome.error is not None:
-                return _tell(runner, number, outcome, seed, shrink, target)
+                return _tell(runner, number, outcome, seed, shrink, target, evidence)
             if progress is not None:
                 progress(number)
     if first is not None:
         raise Nondeterminism(f"schedule {first} of seed {seed!r} failed in another process and passes in this one")
-    return Verdict(INCONCLUSIVE, schedules, seed)
+    return Verdict(INCONCLUSIVE, schedules, seed, evidence)
 
 
-def _tell(runner: Runner, number: int, found: Outcome, seed: int | str, shrinking: bool, target: str | None) -> Verdict:
+def _tell(runner: Runner, number: int, found: Outcome, seed: int | str, shrinking: bool, target: str | None, evidence: Evidence) -> Verdict:
     """From a failing run to a verdict: repeat it from its deviations, shrink them, and run the shortest once more to tell its story."""
     from simsock.report.story import Teller
 
-    verdict = Verdict(FAILS, number, seed)
+    verdict = Verdict(FAILS, number, seed, evidence)
     verdict.failing_schedule = number
     own_seed = nth_seed(seed, number)
     deviations = found.deviations

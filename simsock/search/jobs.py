@@ -1,6 +1,11 @@
 """A search in several processes.
 
-Owns the division of schedules among processes. Law: the answer is the lowest failing schedule number, whatever the number of jobs.
+Owns the division of schedules among processes, and what is done when one of them dies. Does not know what a schedule is. Laws:
+
+* the answer is the lowest failing schedule number, whatever the number of jobs;
+* a process that dies loses its batch only, which is tried again, alone; one that kills its process again is an error that names it;
+* batches in threads of one process wait for each other: there is one world at a time.
+
 A test that gathers something while it runs has methods ``harvest`` (called in the process that ran it: takes what was gathered, picklable) and
 ``reap`` (called in this one, with that).
 """
@@ -9,43 +14,64 @@ from __future__ import annotations
 
 import pickle
 import signal
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from _thread import allocate_lock
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from multiprocessing import get_context
-from typing import Any
+from typing import Any, NamedTuple
 
-from simsock.errors import UsageError
+from simsock.errors import SearchFailure, UsageError
+from simsock.search.evidence import Evidence
 from simsock.world.options import Options
 
 BATCH = 200
 """Schedules that one process tries before it reports."""
+_one_at_a_time = allocate_lock()
 
 
-def first_failure(test: Any, options: Options, seed: int | str, schedules: int, jobs: int, executor: Executor | None, progress: Any) -> int | None:
+class Tried(NamedTuple):
+    """What a batch says: its first failing schedule, what the test gathered, and what was seen."""
+
+    failed: int | None
+    gathered: Any = None
+    evidence: Evidence | None = None
+
+
+def first_failure(
+    test: Any, options: Options, seed: int | str, schedules: int, jobs: int, executor: Executor | None, progress: Any, evidence: Evidence | None = None
+) -> int | None:
     """The number of the first failing schedule, or None."""
     try:
         pickle.dumps((test, options))
     except Exception as error:
         raise UsageError(f"jobs={jobs}: {test!r} and its options must be importable in another process: {error}") from error
+    division = Division((test, options, seed), schedules, jobs, progress, evidence)
     if executor is not None:
-        return _search(executor, test, options, seed, schedules, jobs, progress)
+        try:
+            division.run(executor)
+        except BrokenExecutor as error:
+            raise SearchFailure(f"the executor {executor!r} is broken: {error}") from error
+        return division.found
     # spawn: a fork would copy whatever threads and locks this process has
     context = get_context("spawn")
     count = context.Value("q", 0)
-    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin_process, initargs=(count,))
-    try:
-        found = _search(pool, test, options, seed, schedules, jobs, progress)
-    except BaseException as error:
-        # What was tried in batches that are under way counts as well. Asked before the kill: a process may die with the counter's lock.
-        tried = count.value
-        # An orderly shutdown would wait for the batches under way; a second Ctrl-C in that wait leaves the pool hanging for ever.
-        for process in list((pool._processes or {}).values()):
-            process.kill()
-        pool.shutdown(wait=False, cancel_futures=True)
-        if progress is not None and isinstance(error, KeyboardInterrupt):
-            progress(tried)
-        raise
-    pool.shutdown(cancel_futures=True)
-    return found
+    while not division.is_done:
+        pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin_process, initargs=(count,))
+        try:
+            division.run(pool)
+        except BrokenExecutor:
+            division.process_died()
+        except BaseException as error:
+            # What was tried in batches that are under way counts as well. Asked before the kill: a process may die with the counter's lock.
+            tried = count.value
+            # An orderly shutdown would wait for the batches under way; a second Ctrl-C in that wait leaves the pool hanging for ever.
+            for process in list((pool._processes or {}).values()):
+                process.kill()
+            pool.shutdown(wait=False, cancel_futures=True)
+            if progress is not None and isinstance(error, KeyboardInterrupt):
+                progress(tried)
+            raise
+        pool.shutdown(cancel_futures=True)
+    return division.found
 
 
 class _Process:
@@ -60,48 +86,97 @@ def _begin_process(count: Any) -> None:
     _Process.count = count
 
 
-def _search(pool: Executor, test: Any, options: Options, seed: int | str, schedules: int, jobs: int, progress: Any) -> int | None:
-    starts = iter(range(1, schedules + 1, BATCH))
-    running: dict[Future[tuple[int | None, Any]], int] = {}
-    found: int | None = None
-    tried = 0
-    while True:
-        while len(running) < jobs * 2 and (found is None) and (start := next(starts, None)) is not None:
-            running[pool.submit(_batch, test, options, seed, start, min(start + BATCH, schedules + 1))] = start
-        if not running:
-            return found
-        done, _ = wait(running, return_when=FIRST_COMPLETED)
-        for future in done:
-            start = running.pop(future)
-            failed, gathered = future.result()
-            if gathered is not None:
-                test.reap(gathered)
-            tried += BATCH
-            if failed is not None and (found is None or failed < found):
-                found = failed
-            if progress is not None:
-                progress(min(tried, schedules))
-        if found is not None:
-            # A batch under way is waited for: in an executor of threads its worlds live in this process, where there is room for one.
-            for future in [later for later, start in running.items() if start > found and later.cancel()]:
-                del running[future]
+class Division:
+    """The batches of one search: which are to be tried, which are under way. It outlives a pool whose process died."""
+
+    def __init__(self, what: tuple[Any, Options, int | str], schedules: int, jobs: int, progress: Any = None, evidence: Evidence | None = None) -> None:
+        self.what = what
+        self.schedules = schedules
+        self.jobs = jobs
+        self.progress = progress
+        self.evidence = evidence
+        self.found: int | None = None
+        self.tried = 0
+        self.is_done = False
+        self._starts = iter(range(1, schedules + 1, BATCH))
+        self._suspects: list[int] = []
+        """Batches that were under way when a process died: each is tried again alone, so that the next death names one."""
+        self._alone: int | None = None
+        self._running: dict[Future[Tried], int] = {}
+
+    def _next(self) -> int | None:
+        """The first schedule of the batch to be tried next, if one more may be under way."""
+        if self._suspects:
+            if self._running:
+                return None
+            self._alone = self._suspects.pop(0)
+            return self._alone
+        if self._alone is not None or len(self._running) >= self.jobs * 2 or self.found is not None:
+            return None
+        return next(self._starts, None)
+
+    def run(self, pool: Executor) -> None:
+        """Try all batches, or all before the first failure."""
+        running = self._running
+        while True:
+            while (start := self._next()) is not None:
+                try:
+                    running[pool.submit(_batch, *self.what, start, min(start + BATCH, self.schedules + 1))] = start
+                except BrokenExecutor:
+                    self._suspects.insert(0, start)
+                    raise
+            if not running:
+                self.is_done = True
+                return
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                answer = future.result()  # before it is forgotten: the batch of a dead process is tried again
+                self._told(running.pop(future), answer)
+            if self.found is not None:
+                # A batch under way is waited for: in an executor of threads its worlds live in this process, where there is room for one.
+                for future in [later for later, start in running.items() if start > self.found and later.cancel()]:
+                    del running[future]
+
+    def _told(self, start: int, answer: Tried) -> None:
+        self._alone = None
+        failed, gathered, evidence = answer
+        if gathered is not None:
+            self.what[0].reap(gathered)
+        if evidence is not None and self.evidence is not None:
+            self.evidence.merge(evidence)
+        self.tried += BATCH
+        if failed is not None and (self.found is None or failed < self.found):
+            self.found = failed
+        if self.progress is not None:
+            self.progress(min(self.tried, self.schedules))
+
+    def process_died(self) -> None:
+        """The pool is of no use any more: its batches are tried again in another one."""
+        if self._alone is not None:
+            end = min(self._alone + BATCH - 1, self.schedules)
+            raise SearchFailure(f"a process died while it tried schedules {self._alone} to {end} of seed {self.what[2]!r}, and again when it tried them alone")
+        self._suspects += sorted(start for start in self._running.values() if self.found is None or start < self.found)
+        self._running.clear()
 
 
-def _batch(test: Any, options: Options, seed: int | str, first: int, end: int) -> tuple[int | None, Any]:
+def _batch(test: Any, options: Options, seed: int | str, first: int, end: int) -> Tried:
     from simsock.search.runner import Runner
 
     harvest = getattr(test, "harvest", None)
     count = _Process.count
     failed = None
-    with Runner(test, options) as runner:
+    evidence = Evidence()
+    with _one_at_a_time, Runner(test, options) as runner:
         if runner.learn(seed, first) and harvest is not None:
             harvest()  # of runs that other batches count
         for number in range(first, end):
-            failing = runner.schedule(seed, number).error is not None
+            outcome = runner.schedule(seed, number)
+            evidence.note(number, outcome.deviations, outcome.alive)
             if count is not None:
                 with count.get_lock():
                     count.value += 1
-            if failing:
+            if outcome.error is not None:
                 failed = number
                 break
-    return failed, harvest() if harvest is not None else None
+            del outcome
+    return Tried(failed, harvest() if harvest is not None else None, evidence)

@@ -44,6 +44,8 @@ class Outcome(NamedTuple):
     digest: str | None
     steps: int
     mismatches: tuple[str, ...]
+    alive: int
+    """Most tasks alive at once."""
 
 
 class Runner:
@@ -135,6 +137,7 @@ class Runner:
                 sim.digest if digest else None,
                 kernel.steps,
                 tuple(kernel.tape.mismatches()) if deviations is not None else (),
+                kernel.alive_max,
             )
         finally:
             error = None

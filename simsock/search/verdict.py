@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from simsock.errors import SearchFailure, UsageError
 from simsock.escaping import printable, told
+from simsock.search.evidence import Evidence
 
 if TYPE_CHECKING:
     from simsock.report.story import Story
@@ -20,13 +21,15 @@ class Verdict:
     """``status`` is ``"fails"``, ``"holds"`` (every schedule was tried) or ``"inconclusive"``; ``schedules`` says how many were tried.
 
     A failing one has ``error`` (what the shortest failing run raised), ``deviations`` (its story, step by step), ``token``, ``story``
-    (the whole report as text), ``failing_schedule`` (which one failed first, from 1) and ``shrink_runs``.
+    (the whole report as text), ``failing_schedule`` (which one failed first, from 1) and ``shrink_runs``. Each has ``orders``,
+    ``new_at_the_end`` and ``alive``: what was seen.
     """
 
-    def __init__(self, status: str, schedules: int, seed: int | str) -> None:
+    def __init__(self, status: str, schedules: int, seed: int | str, evidence: Evidence | None = None) -> None:
         self.status = status
         self.schedules = schedules
         self.seed = seed
+        self.evidence = evidence if evidence is not None else Evidence()
         self.error: BaseException | None = None
         self.deviations: list[Any] = []
         self.token: str | None = None
@@ -40,6 +43,21 @@ class Verdict:
     def failed(self) -> bool:
         """Whether a failing schedule was found."""
         return self.status == FAILS
+
+    @property
+    def orders(self) -> int:
+        """How many different orders of tasks were seen."""
+        return self.evidence.orders
+
+    @property
+    def new_at_the_end(self) -> float:
+        """The share of the last tenth of the schedules whose order was new: near 0, more schedules will hardly show more."""
+        return self.evidence.new_at_the_end(self.schedules)
+
+    @property
+    def alive(self) -> int:
+        """Most tasks alive at once in any schedule, the first task included."""
+        return self.evidence.alive
 
     def replay(self) -> None:
         """Run the failing run again: raises what it raises. ``UsageError`` when nothing failed."""
@@ -62,7 +80,8 @@ class Verdict:
     def __str__(self) -> str:
         if not self.failed:
             tried = f"{self.schedules:,} schedule" + ("" if self.schedules == 1 else "s")
-            return f"{self.status}, {tried} tried (seed {self.seed!r})" if self.status == INCONCLUSIVE else f"{self.status}: all {tried} passed"
+            said = f"{self.status}, {tried} tried (seed {self.seed!r})" if self.status == INCONCLUSIVE else f"{self.status}: all {tried} passed"
+            return said + (f"\n{self.evidence.text(self.schedules)}" if self.schedules > 1 and self.orders else "")
         lines = [f"fails: schedule {self.failing_schedule} of seed {self.seed!r} raised {_named(self.error)}"]
         if self.story is not None:
             lines.append(self.story.text())

@@ -12,7 +12,7 @@ import pytest
 
 import simsock
 from simsock import UsageError
-from simsock.search.jobs import first_failure
+from simsock.search.jobs import Tried, first_failure
 from simsock.search.runner import Runner
 from simsock.world.options import Options
 from tests.search import programs
@@ -52,7 +52,8 @@ def test_the_verdict_does_not_depend_on_the_number_of_jobs(monkeypatch):
 def test_a_healthy_test_is_inconclusive_with_jobs_too():
     told = []
     verdict = simsock.explore(programs.kept_update, 450, jobs=2, progress=told.append)
-    assert str(verdict) == "inconclusive, 450 schedules tried (seed 0)"
+    assert str(verdict).splitlines()[0] == "inconclusive, 450 schedules tried (seed 0)"
+    assert str(verdict) == str(simsock.explore(programs.kept_update, 450))
     assert told[-1] == 450
 
 
@@ -110,7 +111,7 @@ class AllAtOnce(Executor):
 
     def submit(self, batch, test, options, seed, first, end):
         future = Future()
-        future.set_result((self.failing.get(first), None))
+        future.set_result(Tried(self.failing.get(first)))
         return future
 
 
@@ -139,11 +140,11 @@ class Lagging(ThreadPoolExecutor):
     def run(self, first):
         if first == 1:
             assert self.under_way.wait(10)
-            return 1, None
+            return Tried(1)
         self.under_way.set()
         time.sleep(0.2)
         self.ended.append(first)
-        return None, None
+        return Tried(None)
 
 
 def test_no_batch_is_under_way_when_the_answer_is_there():

@@ -1,0 +1,73 @@
+"""What a search has seen, beyond whether anything failed.
+
+Owns ``Evidence``: how many different orders there were, how many of them were new towards the end, how many tasks were alive at once. Does not
+know what a run is. Laws: what is told depends on the schedules that were tried, not on who tried them nor when; memory is bounded.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+ORDERS_MAX = 1_000_000
+"""Different orders that are remembered; of more it is said that there were at least so many."""
+_SUFFIX = " schedule"
+
+
+def order_of(deviations: Iterable[tuple[str, int, int]]) -> int:
+    """A number of 64 bits for the order in which a run's tasks had their turns: the same on every machine."""
+    text = "\n".join([f"{label}\t{index}\t{value}" for label, index, value in deviations if label.endswith(_SUFFIX)])
+    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little") if text else 0
+
+
+class Evidence:
+    """Gathered while schedules are tried, in any order and by any number of processes; read when all are there."""
+
+    __slots__ = ("alive", "seen")
+
+    def __init__(self) -> None:
+        self.seen: dict[int, int] = {}
+        """Of each order: the number of the first schedule that showed it."""
+        self.alive = 0
+        """Most tasks alive at once, the first one included."""
+
+    def note(self, number: int, deviations: Iterable[tuple[str, int, int]], alive: int) -> None:
+        """Schedule ``number`` has been tried."""
+        order = order_of(deviations)
+        self._add(order, number)
+        if alive > self.alive:
+            self.alive = alive
+
+    def _add(self, order: int, number: int) -> None:
+        known = self.seen.get(order)
+        if (known is None and len(self.seen) < ORDERS_MAX) or (known is not None and number < known):
+            self.seen[order] = number
+
+    def merge(self, other: Evidence) -> None:
+        """What another process has gathered."""
+        for order, number in other.seen.items():
+            self._add(order, number)
+        self.alive = max(self.alive, other.alive)
+
+    @property
+    def orders(self) -> int:
+        """How many different orders there were."""
+        return len(self.seen)
+
+    def new_at_the_end(self, schedules: int) -> float:
+        """The share of the last tenth of the schedules that showed an order for the first time."""
+        last = max(1, schedules // 10)
+        return sum(number > schedules - last for number in self.seen.values()) / last
+
+    def text(self, schedules: int) -> str:
+        """In one line."""
+        count = f"{self.orders:,}" if self.orders < ORDERS_MAX else f"at least {self.orders:,}"
+        orders = f"{count} different order" + ("" if self.orders == 1 else "s")
+        tasks = f"at most {self.alive} task" + ("" if self.alive == 1 else "s") + " alive at once"
+        return f"{orders}, {self.new_at_the_end(schedules):.0%} of the last tenth new; {tasks}"
+
+
+__all__ = ["ORDERS_MAX", "Evidence", "order_of"]
