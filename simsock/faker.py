@@ -17,6 +17,7 @@ from faker import Faker
 from faker.providers import BaseProvider
 
 from simsock.clients.dice import dice, world
+from simsock.net.fabric import fabric_of
 from simsock.network import in_force
 
 SIMSOCK_ROOM = "outside"
@@ -134,7 +135,7 @@ def _hosts() -> list[Any]:
     kernel = world()
     if kernel is None:
         return []
-    net = kernel.state["net"]
+    net = fabric_of(kernel)
     return [host for host in net.hosts() if host is not net.localhost]
 
 

@@ -20,6 +20,7 @@ from simsock.kernel.watchers import Watcher, unwatch, watch
 from simsock.net.addresses import AF_INET
 from simsock.net.chunks import check_chunks, make_cutter
 from simsock.net.datagrams import PAYLOAD_BYTES_MAX, DatagramSocket
+from simsock.net.fabric import fabric_of
 from simsock.net.link.settings import PERFECT
 from simsock.net.link.wire import Wire
 from simsock.net.sockets import os_error
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from simsock.kernel import Kernel, Task
-    from simsock.net import Fabric
     from simsock.net.addresses import Endpoint
     from simsock.net.unix.ancillary import Passed
 
@@ -233,7 +233,7 @@ class _Stream(_Line):
         from simsock.stdlib.socket import socket
 
         super().__init__(kernel)
-        fabric: Fabric = kernel.state["net"]
+        fabric = fabric_of(kernel)
         host = fabric.localhost
         self.theirs, self.ours = fabric.stream(host, AF_INET), fabric.stream(host, AF_INET)
         wire = Wire(kernel, host.name, host.name, PERFECT)
@@ -404,7 +404,7 @@ class _Message(_Line):
         from simsock.stdlib.socket import socket
 
         super().__init__(kernel)
-        fabric: Fabric = kernel.state["net"]
+        fabric = fabric_of(kernel)
         host = fabric.localhost
         self.end = _OneClient(fabric, host, AF_INET, 0, host.udp)
         self.end.local = SERVER_ADDRESS

@@ -20,6 +20,7 @@ from simsock.clients.dice import dice, world
 from simsock.clients.kinds import KINDS
 from simsock.clients.outcome import REFUSED, RESULTS, SERVED, TIMED_OUT, Outcome, seconds
 from simsock.errors import UsageError
+from simsock.net.fabric import fabric_of
 from simsock.network import in_force
 
 if TYPE_CHECKING:
@@ -182,7 +183,7 @@ def _thread(address: Any, group: Group, delay: float, slots: list[Outcome | None
         try:
             kernel = world()
             if kernel is not None:
-                kernel.current.host = kernel.state["net"].host(name)
+                kernel.current.host = fabric_of(kernel).host(name)
             if delay:
                 network.time.sleep(delay)
             slots[number - 1] = check_outcome(client(address, **group.options), f"{_named(client)} ({group.title})")

@@ -19,12 +19,19 @@ def world() -> Any:
     return session.kernel() if isinstance(in_force(), SimulatedNetwork) else None
 
 
+class _Cast:
+    """How many generators one world has given out, by name."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = {}
+
+
 def dice(what: str, seed: int | str | None = None) -> Random:
     """A generator for ``what``: from ``seed`` if there is one, from the world if there is one, else always the same."""
     kernel = world()
     if seed is None and kernel is not None:
         name = f"{what} of {kernel.current.path}"
-        counts = kernel.state.setdefault("dice", {})
+        counts = kernel.room(_Cast).counts
         counts[name] = counts.get(name, 0) + 1
-        return Random(derive_seed(kernel.state["seed"], f"{name} {counts[name]}"))
+        return Random(derive_seed(kernel.seed, f"{name} {counts[name]}"))
     return Random(derive_seed(0 if seed is None else seed, what))

@@ -19,6 +19,7 @@ from simsock.errors import Unsupported, UsageError
 from simsock.kernel import session
 from simsock.kernel.units import Duration
 from simsock.net import Link
+from simsock.net.fabric import fabric_of
 from simsock.network import SimulatedNetwork
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: server\r\nConnection: close\r\n\r\n"
@@ -153,7 +154,7 @@ def half_open(address: Any, request: bytes = REQUEST, *, after: int | None = Non
             raise UsageError(f"half_open cuts off its whole host, and {host.name} is not its own: sim.spawn(half_open, server, host='ghost')")
         line.send(request if after is None else request[:after])
         line.pause(stay)
-        kernel.state["net"].set_link(host.name, None, Link(loss=1), True)
+        fabric_of(kernel).set_link(host.name, None, Link(loss=1), True)
         return LEFT
 
     return attempt("half-open", Line(address, timeout), act)

@@ -15,18 +15,19 @@ from __future__ import annotations
 import gc
 from _thread import get_ident
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from greenlet import getcurrent
 
 from simsock.errors import Deadlock, LimitExceeded, RealTimeLimit, StepLimit, TaskCancelled, TaskKilled, TimeLimit, WorldEnded
 from simsock.kernel.files import Process
+from simsock.kernel.limits import Frozen, Limits
 from simsock.kernel.program_lines import place_of_current
 from simsock.kernel.records import Log
 from simsock.kernel.task import Task
 from simsock.kernel.teardown import refuse, refuse_loop
 from simsock.kernel.timers import Timers
-from simsock.kernel.units import NS, duration_ns, format_ns
+from simsock.kernel.units import EPOCH_NS, duration_ns, format_ns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     Choose = Callable[["Kernel", Task, int, int, bool], int]
     """A strategy: (kernel, current task, index of the question in its stream, number of candidates, whether going on is one) to a pick."""
 
+R = TypeVar("R")
+
 CHECK_EVERY = 1_000
 """Steps between two looks at the slow things: fairness, memory of the log."""
 COLLECT_EVERY = 20_000
@@ -47,25 +50,6 @@ TASKS_MAX = 100_000
 FREE_POLLS = 64
 """Fruitless polls of one task in a row that cost no time."""
 POLL_COST_NS_MAX = 1_000_000
-
-
-class Frozen(BaseException):
-    """As the pending error of a task: it stands still in ``queue`` when its turn comes, until it is woken there. Never raised."""
-
-    def __init__(self, queue: deque[Task]) -> None:
-        super().__init__("paused")
-        self.queue = queue
-
-
-class Limits:
-    """What a run may use: steps, virtual nanoseconds, real seconds."""
-
-    __slots__ = ("real_seconds", "steps", "time_ns")
-
-    def __init__(self, steps: int = 5_000_000, time_ns: int = 7 * 86400 * NS, real_seconds: float = 120.0) -> None:
-        self.steps = steps
-        self.time_ns = time_ns
-        self.real_seconds = real_seconds
 
 
 class Kernel:
@@ -79,6 +63,7 @@ class Kernel:
         "_idlers",
         "_launcher",
         "_limit_at",
+        "_rooms",
         "_serial",
         "abandoned",
         "alarm",
@@ -90,6 +75,7 @@ class Kernel:
         "current",
         "ended",
         "ending",
+        "epoch_ns",
         "errors",
         "files",
         "finalized",
@@ -102,7 +88,7 @@ class Kernel:
         "preemption",
         "process",
         "runq",
-        "state",
+        "seed",
         "steps",
         "strategy_error",
         "switches",
@@ -139,8 +125,10 @@ class Kernel:
         self.in_flight = 0
         self.process = Process("program")
         self.files = self.process.files
-        self.state: dict[str, Any] = {}
-        """What higher floors keep for this world, by name."""
+        self.seed: int | str = 0
+        self.epoch_ns = EPOCH_NS
+        """What the clocks of this world show when it begins, in nanoseconds since 1970."""
+        self._rooms: dict[type, Any] = {}
         self.watchers: Watchers | None = None
         """Who is told of what happens; None as long as that is nobody."""
         self.thread_state: Any = None
@@ -166,6 +154,13 @@ class Kernel:
         self.first.greenlet = getcurrent()
         self.first.started = True
         self.current = self.first
+
+    def room(self, kind: type[R]) -> R:
+        """What a higher floor keeps for this world: an object of a class of its own, made when it is first asked for."""
+        room: R | None = self._rooms.get(kind)
+        if room is None:
+            room = self._rooms[kind] = kind()
+        return room
 
     # -- tasks ---------------------------------------------------------------------------------------------------------------------
 

@@ -77,6 +77,23 @@ class Host:
         raise os_error(errno.ENETUNREACH)
 
 
+class NetRoom:
+    """What the net keeps for one world: ``kernel.room(NetRoom)``."""
+
+    __slots__ = ("fabric",)
+
+    def __init__(self) -> None:
+        self.fabric: Fabric | None = None
+        """None until the world has one."""
+
+
+def fabric_of(kernel: Kernel) -> Fabric:
+    """The net of a world."""
+    fabric = kernel.room(NetRoom).fabric
+    assert fabric is not None, "a world has a net from its beginning on"
+    return fabric
+
+
 class Fabric:
     """All hosts and wires of a world."""
 

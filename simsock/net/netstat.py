@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from simsock.escaping import printable
 from simsock.net.addresses import Endpoint, format_endpoint
 from simsock.net.datagrams import DatagramSocket
+from simsock.net.fabric import fabric_of
 from simsock.net.sockets import Socket
 from simsock.net.tcp.stream import StreamSocket
 from simsock.net.unix.common import UnixSocket
@@ -102,7 +103,7 @@ def _aligned(cell: str, column: int, width: int) -> str:
 
 def netstat(kernel: Kernel) -> Netstat:
     """Look at all sockets of a world."""
-    fabric: Fabric = kernel.state["net"]
+    fabric = fabric_of(kernel)
     descriptors: dict[int, int] = {}
     for fd in sorted(kernel.files, reverse=True):
         descriptors[id(kernel.files[fd])] = fd  # identity only tells which is which

@@ -107,7 +107,7 @@ class Patching:
         """A world begins."""
         sockets.enter(kernel)
         self._registry.enter()
-        self._chance.enter(kernel, kernel.state["seed"])
+        self._chance.enter(kernel, kernel.seed)
         foreign.enter(kernel)
         self._carrier.enter(kernel)
         fence.put_up(kernel)

@@ -16,6 +16,7 @@ from typing import Any
 
 from simsock.choices import derive_seed
 from simsock.kernel import Kernel, session
+from simsock.patching.room import Room
 from simsock.stdlib import time as clock
 
 _seed: Any = random.Random.seed
@@ -29,15 +30,15 @@ _NODE = 0x02_53_49_4D_00_01
 def urandom(size: int, /) -> bytes:
     """Bytes that depend on the world's seed and on how many were asked for before."""
     kernel = session.kernel()
-    seed = kernel.state.get("entropy")
-    if seed is None:
+    room = kernel.room(Room)
+    if not room.draws_from_world:
         return _urandom(size)
-    if isinstance(seed, tuple):
-        seed = kernel.state["entropy"] = derive_seed(seed[0], "entropy").to_bytes(8, "little")
+    if not room.entropy_key:
+        room.entropy_key = derive_seed(kernel.seed, "entropy").to_bytes(8, "little")
     if size < 0:
         raise ValueError("negative argument not allowed")
-    count = kernel.state["entropy_count"] = kernel.state.get("entropy_count", 0) + 1
-    blocks = (blake2b(b"%d/%d" % (count, block), key=seed).digest() for block in range(-(-size // 64)))
+    count = room.urandom_calls = room.urandom_calls + 1
+    blocks = (blake2b(b"%d/%d" % (count, block), key=room.entropy_key).digest() for block in range(-(-size // 64)))
     return b"".join(blocks)[:size]
 
 
@@ -45,7 +46,7 @@ _urandom = os.urandom
 
 
 def _getrandom(size: int, flags: int = 0) -> bytes:
-    return urandom(size) if session.kernel().state.get("entropy") is not None else _real_getrandom(size, flags)
+    return urandom(size) if session.kernel().room(Room).draws_from_world else _real_getrandom(size, flags)
 
 
 _real_getrandom: Any = getattr(os, "getrandom", None)
@@ -54,13 +55,14 @@ _real_getrandom: Any = getattr(os, "getrandom", None)
 def _generate_time_safe() -> Any:
     """What ``uuid.uuid1`` asks the system for: a UUID of the virtual time."""
     kernel = session.kernel()
-    if kernel.state.get("entropy") is None:
+    room = kernel.room(Room)
+    if not room.draws_from_world:
         return _real_time_safe()
-    count = kernel.state["uuids"] = kernel.state.get("uuids", 0) + 1  # two of one instant differ
+    count = room.uuids = room.uuids + 1  # two of one instant differ
     ticks = clock.time_ns() // 100 + _UUID_EPOCH + count
-    sequence = kernel.state.get("uuid_sequence")
+    sequence = room.uuid_sequence
     if sequence is None:
-        sequence = kernel.state["uuid_sequence"] = int.from_bytes(urandom(2), "big") & 0x3FFF
+        sequence = room.uuid_sequence = int.from_bytes(urandom(2), "big") & 0x3FFF
     low, mid, high = ticks & 0xFFFFFFFF, ticks >> 32 & 0xFFFF, ticks >> 48 & 0x0FFF | 0x1000
     number = low << 96 | mid << 80 | high << 64 | (sequence | 0x8000) << 48 | _NODE
     return number.to_bytes(16, "big"), None
@@ -83,7 +85,7 @@ def pairs() -> list[tuple[Any, Any]]:
 def _seeded(self: random.Random, a: Any = None, version: int = 2) -> None:
     """``Random.seed``: without an argument, from the world."""
     kernel = session.active
-    if a is None and kernel is not None and kernel.thread == get_ident() and kernel.state.get("entropy") is not None:
+    if a is None and kernel is not None and kernel.thread == get_ident() and kernel.room(Room).draws_from_world:
         a = int.from_bytes(urandom(16), "little")
     _seed(self, a, version)
 
@@ -126,7 +128,7 @@ class Chance:
         """A world begins."""
         if self._takes_over:
             self._entered = True
-            kernel.state["entropy"] = (seed,)
+            kernel.room(Room).draws_from_world = True
             _seed(_generator, derive_seed(seed, "random"))
             tempfile: Any = sys.modules.get("tempfile")
             if tempfile is not None:  # its names come from a generator that it makes at the first use

@@ -13,6 +13,7 @@ from typing import Any
 
 from simsock.choices import derive_seed
 from simsock.kernel import Kernel
+from simsock.patching.room import Room
 
 _NAMES: tuple[tuple[str, str, Callable[[Any, Kernel], Any]], ...] = (
     # trio names OS threads through ctypes, with pthread_setname_np(ident): a task's ident is no address of a thread, and libc would read there.
@@ -31,7 +32,7 @@ _before: list[tuple[dict[str, Any], str, Any]] = []
 
 def _generator(before: Any, kernel: Kernel) -> Any:
     """One of the world's own; not drawn from what its program draws from, which must not depend on what else is loaded."""
-    return before if kernel.state.get("entropy") is None else random.Random(derive_seed(kernel.state["seed"], "trio"))
+    return random.Random(derive_seed(kernel.seed, "trio")) if kernel.room(Room).draws_from_world else before
 
 
 def enter(kernel: Kernel) -> None:

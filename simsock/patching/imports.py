@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from simsock.kernel import session
 from simsock.patching import fence
 from simsock.patching.module_names import is_harness
+from simsock.patching.room import Room
 
 if TYPE_CHECKING:
     from simsock.patching.module_names import Names
@@ -32,7 +33,7 @@ def _find_and_load(name: str, import_: Any) -> Any:
     kernel = session.active
     if kernel is None or kernel.thread != get_ident():
         return _original(name, import_)
-    drawn = random.getstate() if kernel.state.get("entropy") is not None else None
+    drawn = random.getstate() if kernel.room(Room).draws_from_world else None
     session.active = None
     kernel.atomic += 1
     fence.importing += 1

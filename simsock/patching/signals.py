@@ -12,6 +12,7 @@ from typing import Any
 from simsock.errors import Unsupported
 from simsock.kernel import session
 from simsock.kernel.failures import bad_descriptor
+from simsock.patching.room import Room
 
 _signal: Any = import_module("_signal")
 _WAITS = "pause sigwait sigwaitinfo sigtimedwait".split()
@@ -33,8 +34,8 @@ def _set_wakeup_fd(fd: int, /, *, warn_on_full_buffer: bool = True) -> int:
     kernel = _in_first_task("set_wakeup_fd only works in main thread of the main interpreter")
     if fd != -1 and fd not in kernel.files:
         raise bad_descriptor()
-    before = kernel.state.get("wakeup_fd", -1)
-    kernel.state["wakeup_fd"] = fd
+    room = kernel.room(Room)
+    before, room.wakeup_fd = room.wakeup_fd, fd
     return int(before)
 
 

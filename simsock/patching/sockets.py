@@ -17,6 +17,7 @@ from typing import Any
 
 from simsock.errors import Unsupported
 from simsock.kernel import Kernel, session
+from simsock.stdlib._room import Room
 from simsock.stdlib._socketobject import socket as simulated
 
 _class = real.socket
@@ -126,4 +127,4 @@ def remove() -> None:
 
 def enter(kernel: Kernel) -> None:
     """A world begins: this is the class of the sockets that are made for the program."""
-    kernel.state["socket_class"] = standing
+    kernel.room(Room).socket_class = standing

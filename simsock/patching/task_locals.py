@@ -17,6 +17,7 @@ from weakref import WeakKeyDictionary, ref
 
 from simsock.kernel import Kernel, session
 from simsock.patching.module_names import is_harness
+from simsock.patching.room import Room
 
 _modules = sys.modules
 _ASYNCIO = "asyncio.events"
@@ -100,7 +101,7 @@ class Carrier:
             self._knows = (kernel.thread, _born)
         for space in self._spaces.values():
             if space:  # what the code outside had set is the first task's in each world, and what that changes ends with it
-                kernel.state.setdefault("locals_before", []).append((space, dict(space)))
+                kernel.room(Room).locals_before.append((space, dict(space)))
 
     def leave(self) -> None:
         """The world is over."""
@@ -111,8 +112,10 @@ class Carrier:
         _carrier = kernel.thread_state = self.kernel = None
         for space in self._spaces.values():
             space.clear()
-        for space, content in kernel.state.pop("locals_before", ()):
+        before = kernel.room(Room)
+        for space, content in before.locals_before:
             space.update(content)
+        before.locals_before = []
 
     def suspend(self) -> None:
         """Put the first task's state aside, and bring back what the code outside the world had."""
@@ -122,7 +125,7 @@ class Carrier:
             return
         self._aside = [self.save()]
         kernel.thread_state = _carrier = None
-        for space, content in kernel.state.get("locals_before", ()):
+        for space, content in kernel.room(Room).locals_before:
             space.update(content)
 
     def resume(self) -> None:
@@ -131,7 +134,7 @@ class Carrier:
         kernel, aside = self.kernel, self._aside
         if kernel is None or aside is None:
             return
-        kernel.state["locals_before"] = [(space, dict(space)) for space in self._spaces.values() if space]
+        kernel.room(Room).locals_before = [(space, dict(space)) for space in self._spaces.values() if space]
         self.restore(aside[0])
         self._aside = None
         _carrier = kernel.thread_state = self

@@ -13,6 +13,7 @@ from typing import Any
 from weakref import WeakSet
 
 from simsock.kernel import session
+from simsock.patching.room import Room
 
 _HASH = "_simsock_hash"
 
@@ -36,7 +37,8 @@ class Dangling(WeakSet[Any]):
             self._before.add(item)
             return
         if _HASH not in item.__dict__:
-            number = kernel.state["threads_born"] = kernel.state.get("threads_born", 0) + 1
+            room = kernel.room(Room)
+            number = room.threads_born = room.threads_born + 1
             item.__dict__[_HASH] = number
         super().add(item)
 

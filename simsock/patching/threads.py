@@ -18,6 +18,7 @@ from simsock.kernel.task import is_task_ident
 from simsock.patching import locks, queues, thread_hashes
 from simsock.patching.guards import guarded
 from simsock.patching.module_names import is_harness
+from simsock.patching.room import Room
 
 _NATIVE_FIRST = 10_000
 _thread_get_ident = _thread.get_ident
@@ -85,7 +86,7 @@ def _run(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     try:
         function(*args, **kwargs)
     finally:
-        sentinel = kernel.state.get("sentinels", {}).pop(task.serial, None)
+        sentinel = kernel.room(Room).sentinels.pop(task.serial, None)
         if sentinel is not None:
             (sentinel.release if kernel.ending else partial(sentinel._let_go, kernel))()  # no point: the task's end is next
 
@@ -103,7 +104,7 @@ def _set_sentinel() -> Any:
     """A lock that is released when the current task ends (3.11, 3.12)."""
     kernel = _world()
     lock = locks.fresh("of a thread's end")
-    kernel.state.setdefault("sentinels", {})[kernel.current.serial] = lock
+    kernel.room(Room).sentinels[kernel.current.serial] = lock
     return lock
 
 

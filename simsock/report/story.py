@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from simsock.escaping import printable, told
 from simsock.kernel.program_lines import short_path
 from simsock.kernel.units import NS
+from simsock.net.fabric import NetRoom
 from simsock.net.link.distributions import offset_ns
 from simsock.net.link.profiles import hostile_words
 from simsock.net.link.settings import PERFECT
@@ -146,7 +147,7 @@ class Teller:
         return not any(link.as_dict() for link in self._links.values()) and not any(event.kind is FAULT for event in listener.events)
 
     def _look_at_links(self, kernel: Kernel) -> None:
-        fabric = kernel.state.get("net")
+        fabric = kernel.room(NetRoom).fabric
         for wire in fabric._wires.values() if fabric is not None else ():
             link = wire.link
             self._links[wire.name] = link

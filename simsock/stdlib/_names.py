@@ -14,7 +14,7 @@ from typing import Any
 
 from simsock.kernel import failures, session
 from simsock.net.addresses import AF_INET, AF_INET6, ANY_V4, ANY_V6, LOOPBACK_V4, LOOPBACK_V6, canonical, is_v6, mapped, unmapped
-from simsock.net.fabric import LOCALHOST, Fabric, Host
+from simsock.net.fabric import LOCALHOST, Fabric, Host, fabric_of
 from simsock.net.resolver import UNKNOWN
 from simsock.stdlib._services import INTERFACES, SERVICES, service_at
 
@@ -27,8 +27,7 @@ gaierror = _real.gaierror
 
 def fabric() -> Fabric:
     """The net of the active world."""
-    net: Fabric = session.kernel().state["net"]
-    return net
+    return fabric_of(session.kernel())
 
 
 def current_host() -> Host:

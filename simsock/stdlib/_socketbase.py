@@ -15,6 +15,7 @@ from simsock.errors import WorldEnded
 from simsock.kernel import session
 from simsock.kernel.failures import bad_descriptor, would_block
 from simsock.kernel.units import NS
+from simsock.stdlib._room import Room
 from simsock.stdlib._waiting import TIMEOUT_MAX, real_number
 
 if TYPE_CHECKING:
@@ -43,13 +44,13 @@ def _timeout_ns(value: Any) -> int | None:
 
 def getdefaulttimeout() -> float | None:
     """The timeout of new sockets in seconds, or None."""
-    wait_ns = session.kernel().state.get("default_timeout_ns")
+    wait_ns = session.kernel().room(Room).default_timeout_ns
     return None if wait_ns is None else wait_ns / NS
 
 
 def setdefaulttimeout(timeout: float | None) -> None:
     """Set the timeout of new sockets in seconds, or None for none."""
-    session.kernel().state["default_timeout_ns"] = _timeout_ns(timeout)
+    session.kernel().room(Room).default_timeout_ns = _timeout_ns(timeout)
 
 
 class SocketBase(_real.socket):

@@ -39,6 +39,7 @@ from simsock.stdlib._closing import close_descriptor
 from simsock.stdlib._connecting import Connecting
 from simsock.stdlib._names import current_host, fabric
 from simsock.stdlib._receiving import Receiving
+from simsock.stdlib._room import Room
 from simsock.stdlib._sending import Sending
 from simsock.stdlib._socketbase import getdefaulttimeout, setdefaulttimeout
 
@@ -77,7 +78,7 @@ class socket(Connecting, Receiving, Sending):
             file = _make(family, kind, proto)
             self._fd = kernel.process.open(file)
         nonblocking = type != -1 and type & _real.SOCK_NONBLOCK
-        self._wait_ns: int | None = 0 if nonblocking else kernel.state.get("default_timeout_ns")
+        self._wait_ns: int | None = 0 if nonblocking else kernel.room(Room).default_timeout_ns
         if self._wait_ns is not None:
             file.nonblocking = True
 
@@ -90,7 +91,7 @@ class socket(Connecting, Receiving, Sending):
         self._kernel = file.kernel
         self._fd = file.kernel.process.open(file)
         self._sim_family, self._sim_type, self._sim_proto = file.family, file.type, _protocol(file)
-        self._wait_ns = file.kernel.state.get("default_timeout_ns")
+        self._wait_ns = file.kernel.room(Room).default_timeout_ns
         if self._wait_ns is not None:
             file.nonblocking = True
         return self
@@ -109,7 +110,7 @@ class socket(Connecting, Receiving, Sending):
                 self._check_open()
                 connection = _accept(file)
         self._log("accept", connection)
-        made: builtins.type[socket] = self._kernel.state["socket_class"] if self._of_world else socket
+        made: builtins.type[socket] = self._kernel.room(Room).socket_class if self._of_world else socket
         accepted = made._wrap(connection)
         accepted._sim_proto = self._sim_proto
         return accepted, peer_address(connection)

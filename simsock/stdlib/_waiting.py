@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from simsock.kernel import session
 from simsock.kernel.units import NS
+from simsock.stdlib._room import Room
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,11 +51,11 @@ def granted(kernel: Kernel) -> None:
     """An operation that needs no waiting, while its world ends or after that."""
     if kernel.ended:
         return
-    count = kernel.state.get("granted")
-    if count is None or count[0] is not kernel.current:
-        count = kernel.state["granted"] = [kernel.current, 0]
-    count[1] += 1
-    if count[1] > GRANTS_MAX:
+    room = kernel.room(Room)
+    if room.granted_to is not kernel.current:
+        room.granted_to, room.grants = kernel.current, 0
+    room.grants += 1
+    if room.grants > GRANTS_MAX:
         kernel.refuse_call()
 
 
@@ -68,26 +69,22 @@ def looked(kernel: Kernel | None) -> None:
     """The operation looked at something that programs are known to spin on, such as the clock. Most do not spin: many looks are free."""
     if kernel is None or kernel.ending:
         return
-    looks = kernel.state.get("looks")
-    if looks is None:
-        looks = kernel.state["looks"] = [-1, 0]
-    if looks[0] != kernel.now:
-        looks[0] = kernel.now
-        looks[1] = 1
+    room = kernel.room(Room)
+    if room.looked_at != kernel.now:
+        room.looked_at = kernel.now
+        room.looks = 1
         return
-    looks[1] += 1
-    if looks[1] > FREE_LOOKS:
+    room.looks += 1
+    if room.looks > FREE_LOOKS:
         kernel.fruitless()
-        looks[0] = kernel.now  # time that passed by nothing but looking does not make the next look a first one
+        room.looked_at = kernel.now  # time that passed by nothing but looking does not make the next look a first one
 
 
 def number(kernel: Kernel | None, kind: str) -> int:
     """How many of a kind this world has made, this one included; 0 outside every world. Reports tell objects apart by it."""
     if kernel is None:
         return 0
-    counts: dict[str, int] | None = kernel.state.get("made")
-    if counts is None:
-        counts = kernel.state["made"] = {}
+    counts = kernel.room(Room).made
     counts[kind] = count = counts.get(kind, 0) + 1
     return count
 

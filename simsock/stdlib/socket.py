@@ -33,6 +33,7 @@ from simsock.stdlib._names import (
     gethostname,
     getnameinfo,
 )
+from simsock.stdlib._room import Room
 from simsock.stdlib._services import getprotobyname, getservbyname, getservbyport, if_indextoname, if_nameindex, if_nametoindex
 from simsock.stdlib._socketobject import getdefaulttimeout, setdefaulttimeout, socket
 
@@ -88,7 +89,7 @@ SocketType = socket
 
 def world_class() -> type[socket]:
     """The class of sockets that are made for the program: in a patched world what ``socket.socket`` is there, which programs may ask for."""
-    return session.kernel().state.get("socket_class", socket)  # type: ignore[no-any-return]  # kept by simsock.patching.sockets
+    return session.kernel().room(Room).socket_class or socket
 
 
 def socketpair(family: int | None = None, type: int = _real.SOCK_STREAM, proto: int = 0) -> tuple[socket, socket]:

@@ -23,6 +23,7 @@ from simsock.kernel import session
 from simsock.stdlib._conditions import Barrier, Condition, Event
 from simsock.stdlib._local import local
 from simsock.stdlib._locks import BoundedSemaphore, Lock, RLock, Semaphore
+from simsock.stdlib._room import Room
 from simsock.stdlib._waiting import TIMEOUT_MAX, begin, in_vain, looked, timeout_ns
 
 if TYPE_CHECKING:
@@ -105,7 +106,8 @@ class Thread:
         if self._kernel is None:
             serial = next(_outside_names)
         else:
-            serial = self._kernel.state["threads"] = self._kernel.state.get("threads", 0) + 1
+            room = self._kernel.room(Room)
+            serial = room.threads = room.threads + 1
         target = getattr(self._target, "__name__", None)
         return f"Thread-{serial}" if target is None else f"Thread-{serial} ({target})"
 

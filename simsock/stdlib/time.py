@@ -30,8 +30,6 @@ _FUNCTIONS = (
 ).split()
 __all__ = [*_FUNCTIONS, *(name for name in _PURE if name != "asctime")]  # noqa: PLE0604  # a table, not a literal
 
-EPOCH_NS = 946_684_800 * NS
-"""2000-01-01T00:00Z."""
 MONOTONIC_START_NS = 1_000 * NS
 
 
@@ -64,8 +62,7 @@ def time_ns() -> int:
     """Nanoseconds since 1970, as the clock of the task's host shows them."""
     elapsed = _elapsed()
     kernel = session.kernel()
-    start: int = kernel.state.get("epoch_ns", EPOCH_NS)
-    return start + elapsed + (kernel.current.host.skew_ns if kernel.current.host is not None else 0)
+    return kernel.epoch_ns + elapsed + (kernel.current.host.skew_ns if kernel.current.host is not None else 0)
 
 
 def time() -> float:

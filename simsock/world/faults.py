@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from simsock.errors import UsageError
+from simsock.net.fabric import fabric_of
 from simsock.net.link.partitions import ways
 from simsock.net.resolver import make_order
 from simsock.world.hosts import Host
@@ -87,7 +88,7 @@ class Faults:
         kernel = self._running()
         if not isinstance(one_way, bool):
             raise UsageError(f"{what}: one_way: expected True or False, got {one_way!r}")
-        fabric: Fabric = kernel.state["net"]
+        fabric = fabric_of(kernel)
         switch = fabric.interference.partitions if what in ("partition", "heal") else fabric.interference.holds
         ones = self._names(what, a) if a is not None else None
         others = self._names(what, b) if b is not None else None
@@ -112,7 +113,7 @@ class Faults:
         if not isinstance(name, str) or not name:
             raise UsageError(f'resolver: expected a name, or "*", got {name!r}')
         order = make_order(fail, chance, delay, addresses)
-        fabric: Fabric = kernel.state["net"]
+        fabric = fabric_of(kernel)
         fabric.resolver.set(name, order)
         fabric.silence(order.addresses)
         kernel.log.append((kernel.now, kernel.current.path, "resolver", f"{name}: {order}"))
@@ -134,4 +135,4 @@ class Faults:
             raise UsageError(f"rule: expected a function that takes a packet, got {rule!r}")
         kernel = self._running()
         kernel.log.append((kernel.now, kernel.current.path, "rule", getattr(rule, "__qualname__", type(rule).__name__)))
-        return Rule(kernel.state["net"], rule)
+        return Rule(fabric_of(kernel), rule)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from simsock.errors import TaskKilled, UsageError
 from simsock.escaping import printable
 from simsock.kernel import Kernel, Task
-from simsock.kernel.core import Frozen
+from simsock.kernel.limits import Frozen
 from simsock.kernel.units import NS, duration_ns
 from simsock.net.crashes import crash, restart
 

@@ -28,6 +28,7 @@ from simsock.kernel.units import NS, Duration, duration_ns
 from simsock.kernel.watchers import Watcher, watch
 from simsock.net import Fabric
 from simsock.net.addresses import AF_INET6
+from simsock.net.fabric import NetRoom, fabric_of
 from simsock.net.link.profiles import changed
 from simsock.patching import make_patching
 from simsock.world.capturing import end_captures
@@ -180,9 +181,9 @@ class Simulation(Faults, Observing):
             kernel.counts = {}
         for watcher in self._watchers:
             watch(kernel, watcher)
-        kernel.state["epoch_ns"] = options.start_ns
-        kernel.state["seed"] = self.seed
-        fabric = kernel.state["net"] = Fabric(kernel, options.link, options.chunks)
+        kernel.epoch_ns = options.start_ns
+        kernel.seed = self.seed
+        fabric = kernel.room(NetRoom).fabric = Fabric(kernel, options.link, options.chunks)
         kernel.first.host = fabric.localhost
         self._session.enter_world(kernel, frame)
         networks.push(self._use)
@@ -371,7 +372,7 @@ class Simulation(Faults, Observing):
         ``refuse_overflow``: whether who comes when a backlog is full is refused (a RST); by default the SYN goes unanswered, as on Linux.
         """
         kernel = self._running()
-        net = kernel.state["net"].host(name, addresses)
+        net = fabric_of(kernel).host(name, addresses)
         host = self._hosts.get(name)
         if host is None:
             host = self._hosts[name] = Host(kernel, net)
@@ -397,7 +398,7 @@ class Simulation(Faults, Observing):
         condition = changed(condition, impairments)
         names = [self._host_of(host).name for host in ((a,) if b is None else (a, b))]
         kernel.log.append((kernel.now, kernel.current.path, "link", *names, repr(condition)))
-        kernel.state["net"].set_link(names[0], names[1] if b is not None else None, condition, both_ways)
+        fabric_of(kernel).set_link(names[0], names[1] if b is not None else None, condition, both_ways)
 
     # -- servers and clients -------------------------------------------------------------------------------------------------------
 

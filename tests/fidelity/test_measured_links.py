@@ -11,6 +11,7 @@ from statistics import NormalDist
 import pytest
 
 import simsock
+from simsock.net.fabric import fabric_of
 from simsock.net.link.distributions import DISTRIBUTIONS, offset_ns, possibilities, table
 from simsock.net.link.settings import GilbertElliott
 
@@ -21,7 +22,7 @@ SEEDS = [1, 2, 3]
 def wire(sim, **impairments):
     """The way from a to b, to ask about packets one by one."""
     sim.link("a", "b", both_ways=False, **impairments)
-    net = sim._kernel.state["net"]
+    net = fabric_of(sim._kernel)
     return net.wire(net.host("a"), net.host("b"))
 
 

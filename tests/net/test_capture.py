@@ -10,6 +10,8 @@ from pcapng import FileScanner
 from pcapng.blocks import EnhancedPacket
 
 from simsock import Drop, Link, Pass, Simulation, UsageError
+from simsock.net.fabric import fabric_of
+from simsock.world.capturing.recorder import Captures
 
 pytestmark = pytest.mark.filterwarnings("ignore:Field type should not be:DeprecationWarning")  # python-pcapng's, of its own tables
 
@@ -263,7 +265,7 @@ def test_what_the_link_itself_sends_leaves_no_host_and_reaches_both(tmp_path, fa
 
 def read_so_far(sim, tmp_path):
     """What a capture has so far; it ends with this."""
-    for capture in list(sim._kernel.state["captures"]):
+    for capture in list(sim._kernel.room(Captures).open):
         capture.close()
     return read(tmp_path / "all.pcapng")
 
@@ -351,7 +353,7 @@ def test_a_with_block_ends_the_capture_and_its_file_is_whole(tmp_path):
         with sim.capture(tmp_path / "some.pcapng") as capture:
             sender.sendto(b"during", receiver.getsockname())
         sender.sendto(b"after", receiver.getsockname())
-        assert sim._kernel.state["net"].tap is None
+        assert fabric_of(sim._kernel).tap is None
         assert [bytes(one.l4.data) for one in read(capture.path)] == [b"during", b"during"]
         assert capture.packets == 2
         capture.close()  # once more does nothing
@@ -404,7 +406,7 @@ def test_a_path_that_cannot_be_written_is_an_error_at_once(tmp_path):
             sim.capture(7.5)
         with pytest.raises(UsageError, match=r"capture: expected hosts by name or as themselves, got \[\]"):
             sim.capture(tmp_path / "x", hosts=[])
-        assert sim._kernel.state["net"].tap is None
+        assert fabric_of(sim._kernel).tap is None
         sim.capture(tmp_path / "twice")
         with pytest.raises(UsageError, match="twice is being written already"):
             sim.capture(tmp_path / "." / "twice")

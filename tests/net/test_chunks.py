@@ -12,6 +12,7 @@ from simsock.choices import ReplaySource, Tape
 from simsock.errors import UsageError
 from simsock.net import Link
 from simsock.net.chunks import check_chunks, make_cutter
+from simsock.net.fabric import fabric_of
 from simsock.world.simulation import Simulation
 
 TEXT = b"".join(b"line %d\n" % number for number in range(40))
@@ -111,7 +112,7 @@ def test_each_connection_and_direction_has_chunks_of_its_own():
             server.sendall(TEXT)
             for sock in (client, server):
                 sock.recv(100, sim.network.socket.MSG_WAITALL)
-                sim._kernel.state["net"]
+                fabric_of(sim._kernel)
                 sock.close()
         labels = {label for label, _, _ in sim.deviations}
     assert labels == {f"chunks {way} #{number}" for way in ("server<-client", "client<-server") for number in (1, 2)}
@@ -178,7 +179,7 @@ def conversation(seed, link, chunks, plans, ends, buffers, change):
         for sock in socks.values():
             sock.close()
         sim.settle()
-        tables = [host.tcp._bound for host in sim._kernel.state["net"].hosts()], [host.tcp._held for host in sim._kernel.state["net"].hosts()]
+        tables = [host.tcp._bound for host in fabric_of(sim._kernel).hosts()], [host.tcp._held for host in fabric_of(sim._kernel).hosts()]
         return outcomes, tables
 
 

@@ -8,6 +8,7 @@ import pytest
 
 import simsock
 from simsock.errors import UsageError
+from simsock.net.fabric import fabric_of
 
 
 @pytest.fixture
@@ -363,7 +364,7 @@ def test_the_story_of_a_failing_run_tells_the_faults_beside_what_the_tasks_did()
 
 
 def test_a_perfect_link_is_perfect_again_when_all_faults_are_over(sim):
-    net = sim._kernel.state["net"]
+    net = fabric_of(sim._kernel)
     wire = net.wire(net.host("client"), net.host("server"))
     for begin, end in ((sim.partition, sim.heal), (sim.hold, sim.release)):
         assert wire.perfect

@@ -8,6 +8,7 @@ import pytest
 
 from simsock import errors
 from simsock.net import Link
+from simsock.net.fabric import fabric_of
 from simsock.world.simulation import Simulation
 
 MS = 1_000_000
@@ -164,7 +165,7 @@ def test_a_socket_closed_while_it_connects_is_forgotten(world):
     listener.setblocking(False)
     with pytest.raises(BlockingIOError):
         listener.accept()
-    assert sim._kernel.state["net"].host("client").tcp._bound == {}
+    assert fabric_of(sim._kernel).host("client").tcp._bound == {}
 
 
 def test_a_full_backlog_leaves_the_syn_unanswered_until_there_is_room(world):
@@ -516,7 +517,7 @@ def test_a_perfect_link_makes_no_timer(world):
 
 
 def latency(sim, a, b):
-    net = sim._kernel.state["net"]
+    net = fabric_of(sim._kernel)
     return net.wire(net.host(a), net.host(b)).latency_ns // MS
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from simsock import Deadlock, Link, Simulation, UsageError
+from simsock.net.fabric import fabric_of
 from simsock.net.netstat import netstat
 
 SLOW = Link(latency="10ms")
@@ -248,9 +249,9 @@ def test_looking_makes_no_wire_and_draws_no_hostile_link():
     with Simulation(link="hostile") as sim:
         udp = sim.datagram(host="a")
         udp.connect((sim.host("b").addresses[0], 9))
-        before = dict(sim._kernel.state["net"]._wires)
+        before = dict(fabric_of(sim._kernel)._wires)
         assert netstat(sim._kernel).where(host="a")[0].link == ""
-        assert sim._kernel.state["net"]._wires == before
+        assert fabric_of(sim._kernel)._wires == before
 
 
 def test_a_deadlock_tells_the_sockets_beside_the_tasks():

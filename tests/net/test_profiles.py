@@ -7,6 +7,7 @@ import pytest
 import simsock
 from simsock.cli import main
 from simsock.errors import UsageError
+from simsock.net.fabric import fabric_of
 from simsock.net.link.profiles import PROFILES
 from simsock.net.link.settings import PERFECT, GilbertElliott, Link
 from simsock.report.story import Teller
@@ -74,7 +75,7 @@ def hostile_links(seeds):
     links = {}
     for seed in seeds:
         with simsock.Simulation(link="hostile", seed=seed) as sim:
-            net = sim._kernel.state["net"]
+            net = fabric_of(sim._kernel)
             links[seed] = net.wire(net.host("a"), net.host("b")).link
             assert net.wire(net.host("b"), net.host("c")).link is links[seed]
     return links
@@ -98,7 +99,7 @@ def test_hostile_without_deviations_is_perfect():
     dull = simsock.choices.Token(token.seed, token.options, ()).encode()
     with simsock.Simulation(token=dull) as again:
         assert ping(again) == 0
-        net = again._kernel.state["net"]
+        net = fabric_of(again._kernel)
         assert not net.wire(net.host("client"), net.host("server")).link.as_dict()
 
 
@@ -127,7 +128,7 @@ def test_the_words_of_a_drawn_fault_name_it():
     teller.listen(sim)
     with sim:
         ping(sim)
-        net = sim._kernel.state["net"]
+        net = fabric_of(sim._kernel)
         drawn = net.wire(net.host("client"), net.host("server")).link
     text = str(teller.story(None))
     if drawn.mtu:

@@ -8,6 +8,7 @@ import struct
 import pytest
 
 from simsock.errors import Deadlock
+from simsock.net.fabric import fabric_of
 from simsock.net.link.wire import Wire
 from simsock.net.tcp.states import ENDED, ESTABLISHED
 from simsock.world.simulation import Simulation
@@ -447,7 +448,7 @@ def test_a_fin_is_sent_again_until_it_is_acknowledged(sim):
     assert len(told(sim, "retransmission timeout")) == 3
     server.close()
     sim.settle()
-    assert sim._kernel.state["net"].host("client").tcp._bound == {} == sim._kernel.state["net"].host("server").tcp._held
+    assert fabric_of(sim._kernel).host("client").tcp._bound == {} == fabric_of(sim._kernel).host("server").tcp._held
 
 
 def test_a_last_acknowledgement_of_the_end_that_is_lost_is_repeated_and_no_reset(sim, lose):
@@ -479,7 +480,7 @@ def test_what_nobody_has_any_more_is_given_up_earlier(sim):
     silence(sim)
     client.sendall(b"x")
     client.close()
-    bound = sim._kernel.state["net"].host("client").tcp._bound
+    bound = fabric_of(sim._kernel).host("client").tcp._bound
     sim.sleep(102)
     assert bound
     sim.sleep(0.3)  # 102.2 s: tcp_orphan_retries of 8 (ip-sysctl.rst)
@@ -510,7 +511,7 @@ def test_who_closes_first_keeps_its_port_over_a_long_way_too(sim):
 def test_a_host_that_crashed_is_silent_and_answers_with_a_reset_when_it_is_up_again(sim, latency):
     sim.link("client", "server", latency=latency)
     client, server = connected(sim)
-    host = sim._kernel.state["net"].host("server")
+    host = fabric_of(sim._kernel).host("server")
     host.down = True
     end_of(sim, server).vanish()
     client.sendall(b"anybody?")
@@ -538,7 +539,7 @@ def test_a_host_that_is_down_answers_no_syn_and_its_queue_is_gone(sim):
     listener = listening(sim)
     client = fresh(sim)
     client.connect(("server", 80))
-    host = sim._kernel.state["net"].host("server")
+    host = fabric_of(sim._kernel).host("server")
     host.down = True
     end_of(sim, listener).vanish()
     other = fresh(sim)

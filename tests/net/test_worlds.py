@@ -8,6 +8,7 @@ import weakref
 import pytest
 
 from simsock.errors import Unsupported, UsageError, WorldEnded
+from simsock.net.fabric import fabric_of
 from simsock.stdlib import select, selectors, socket
 from simsock.world.simulation import Simulation
 
@@ -88,7 +89,7 @@ def test_a_socket_that_nobody_holds_is_closed(sim):
 
 def test_closed_connections_are_forgotten(sim):
     listener = socket.create_server(("127.0.0.1", 80))
-    net = sim._kernel.state["net"]
+    net = fabric_of(sim._kernel)
     files = []
     for how in range(60):
         client = socket.create_connection(("127.0.0.1", 80))

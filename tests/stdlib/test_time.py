@@ -80,7 +80,7 @@ def test_the_clocks_start_where_they_are_said_to_and_go_together(world):
 
 def test_the_worlds_start_time_is_the_wall_clocks(world):
     with world() as kernel:
-        kernel.state["epoch_ns"] = 1_700_000_000 * SECOND
+        kernel.epoch_ns = 1_700_000_000 * SECOND
         time.sleep(1)
         assert time.time() == 1_700_000_001.0 and time.monotonic() == 1001.0
 

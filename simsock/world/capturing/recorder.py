@@ -10,6 +10,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from simsock.errors import SimsockError, UsageError
+from simsock.net.fabric import fabric_of
 from simsock.net.tap import Frame, Tap
 from simsock.world.capturing.headers import packet
 from simsock.world.capturing.pcapng import Writer
@@ -19,9 +20,13 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from simsock.kernel import Kernel
-    from simsock.net.fabric import Fabric
 
-_CAPTURES = "captures"
+
+class Captures:
+    """Those of one world that are being written."""
+
+    def __init__(self) -> None:
+        self.open: list[Capture] = []
 
 
 class Capture:
@@ -32,14 +37,14 @@ class Capture:
             self.path = os.fspath(path)
         except TypeError:
             raise UsageError(f"capture: expected the path of a file, got {path!r}") from None
-        open_captures: list[Capture] = kernel.state.setdefault(_CAPTURES, [])
+        open_captures: list[Capture] = kernel.room(Captures).open
         where = os.path.abspath(self.path)
         if any(os.path.abspath(other.path) == where for other in open_captures):
             raise UsageError(f"capture: {self.path} is being written already")
         self._kernel = kernel
-        self._fabric: Fabric = kernel.state["net"]
+        self._fabric = fabric_of(kernel)
         self._hosts = None if hosts is None else frozenset(hosts)
-        self._epoch_ns: int = kernel.state["epoch_ns"]
+        self._epoch_ns = kernel.epoch_ns
         self._numbers: dict[str, int] = {}
         self._failure: OSError | None = None
         self.packets = 0
@@ -71,7 +76,7 @@ class Capture:
 
     def close(self) -> None:
         """End it; the file is whole. Raises ``UsageError`` if it could not be written."""
-        captures = self._kernel.state[_CAPTURES]
+        captures = self._kernel.room(Captures).open
         if self not in captures:
             return
         captures.remove(self)
@@ -100,7 +105,7 @@ class Capture:
 def end_captures(kernel: Kernel) -> list[SimsockError]:
     """End all captures of a world; returns what went wrong."""
     problems: list[SimsockError] = []
-    for capture in list(kernel.state.get(_CAPTURES, ())):
+    for capture in list(kernel.room(Captures).open):
         try:
             capture.close()
         except UsageError as error:

@@ -1,0 +1,35 @@
+"""What the stand-ins keep for one world.
+
+PYTEST_DONT_REWRITE
+
+Owns the fields of ``Room`` and what they are in a fresh world; each is used by the module that is named beside it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from simsock.kernel.task import Task
+
+
+class Room:
+    """``kernel.room(Room)``."""
+
+    __slots__ = ("default_timeout_ns", "granted_to", "grants", "looked_at", "looks", "made", "socket_class", "threads")
+
+    def __init__(self) -> None:
+        self.default_timeout_ns: int | None = None
+        """``socket.setdefaulttimeout`` (``_socketbase``)."""
+        self.socket_class: Any = None
+        """The class of the sockets that are made for the program, if it is none of ours (``simsock.patching.sockets``)."""
+        self.threads = 0
+        """How many threads have got a name of their own accord (``threading``)."""
+        self.granted_to: Task | None = None
+        self.grants = 0
+        """How many operations in a row were granted to that task while the world ends (``_waiting``)."""
+        self.looked_at = -1
+        self.looks = 0
+        """How often somebody looked at the clock and the like in that instant (``_waiting``)."""
+        self.made: dict[str, int] = {}
+        """How many locks, queues and so on there are, by kind (``_waiting``)."""
