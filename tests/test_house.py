@@ -27,6 +27,7 @@ FLOORS = {
     "simsock.errors": 0,
     "simsock.escaping": 0,
     "simsock.hypothesis_time": 0,
+    "simsock.harness": 0,
     "simsock.choices": 1,
     "simsock.kernel": 2,
     "simsock.net": 3,

@@ -16,10 +16,12 @@ from pytest_simsock.configuring import (
 )
 from pytest_simsock.fixtures import sim, simsock_config, simsock_seed, testbed
 from pytest_simsock.hooks import (
+    pytest_collection_finish,
     pytest_collection_modifyitems,
     pytest_enter_pdb,
     pytest_fixture_setup,
     pytest_generate_tests,
+    pytest_itemcollected,
     pytest_leave_pdb,
     pytest_pycollect_makeitem,
     pytest_pyfunc_call,
@@ -35,12 +37,14 @@ SIMSOCK_ROOM = "outside"
 __all__ = [
     "pytest_addoption",
     "pytest_collect_file",
+    "pytest_collection_finish",
     "pytest_collection_modifyitems",
     "pytest_configure",
     "pytest_configure_node",
     "pytest_enter_pdb",
     "pytest_fixture_setup",
     "pytest_generate_tests",
+    "pytest_itemcollected",
     "pytest_leave_pdb",
     "pytest_pycollect_makeitem",
     "pytest_pyfunc_call",

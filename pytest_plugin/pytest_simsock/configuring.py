@@ -57,6 +57,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("simsock_seed", "default of --simsock-seed", default="")
     parser.addini("simsock_schedules", "default of --simsock-schedules", default="")
     parser.addini("simsock_network", "default of --simsock-network", default="")
+    parser.addini("simsock_program", "packages that are the program under test although their names begin with pytest_ (or are a plugin's)", type="args")
+    parser.addini("simsock_harness", "more packages that run tests and do not live in worlds: they keep real sockets, threads and clocks", type="args")
     parser.addini(
         "simsock_locks", "what programs get from threading and queue: hybrid locks, which exclude a world's tasks too, or (off) real ones", default=""
     )
@@ -74,7 +76,30 @@ def pytest_configure(config: pytest.Config) -> None:
         None if replay is None else _token(replay),
         None if report is None else config.invocation_params.dir / report,
     )
+    for option in ("simsock_harness", "simsock_program"):
+        _packages(config, option)
     _locks(config)
+
+
+def declare_harness(config: pytest.Config) -> None:
+    """Tell simsock, once it is there, who belongs to the harness: plugins whose packages are called ``pytest_something``, and whom the ini file names.
+
+    Other modules so called are the program's.
+    """
+    from simsock import harness
+
+    loaded = [getattr(plugin, "__name__", None) or type(plugin).__module__ for plugin in config.pluginmanager.get_plugins()]
+    harness.extra |= {top for name in loaded if (top := name.partition(".")[0]).startswith("pytest_")}
+    harness.extra.update(_packages(config, "simsock_harness"))
+    harness.program.update(_packages(config, "simsock_program"))
+
+
+def _packages(config: pytest.Config, option: str) -> list[str]:
+    names: list[str] = config.getini(option)
+    for name in names:
+        if not name.isidentifier():
+            raise pytest.UsageError(f"{option}: expected names of top-level packages, such as pytest_mini, got {name!r}")
+    return names
 
 
 @pytest.hookimpl(optionalhook=True)

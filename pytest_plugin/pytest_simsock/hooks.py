@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from pytest_simsock import given, shelter, turns
-from pytest_simsock.configuring import CHOSEN
+from pytest_simsock.configuring import CHOSEN, declare_harness
 from pytest_simsock.marking import mistake_in_marker, schedules_of
 
+_DECLARED = pytest.StashKey[bool]()
 STAGE = pytest.StashKey[Any]()
 """What one run of a test has entered (a ``worlds.Stage``); there from the first fixture that enters something to the end of the teardown."""
 
@@ -46,6 +47,37 @@ def pytest_pycollect_makeitem(collector: Any, obj: object) -> None:
     """Before pytest looks what a test asks for."""
     if getattr(obj, "is_hypothesis_test", False) is True:
         given.hide_sim(collector, obj)
+
+
+def _asks_for_sim(item: Any) -> bool:
+    """Whether a test's ``sim`` is ours: a project may have a fixture by that name."""
+    return "sim" in getattr(item, "fixturenames", ()) and _is_ours(item._fixtureinfo.name2fixturedefs.get("sim", ()))
+
+
+def pytest_itemcollected(item: Any) -> None:
+    """``setup_method`` and ``setup_function`` of a test that asks for ``sim`` run in its world: the world comes first."""
+    if not _asks_for_sim(item):
+        return
+    names = item.fixturenames
+    first = next((place for place, name in enumerate(names) if name.startswith(turns.XUNIT)), None)
+    if first is not None and names.index("sim") > first:
+        names.remove("sim")
+        names.insert(first, "sim")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Some test has a world: from now on, remember where real servers are made, for the words about a connection that is refused."""
+    if any(_asks_for_sim(item) for item in session.items):
+        from simsock.stdlib._refusals import watch_binds
+
+        watch_binds()
+    _declare(session.config)
+
+
+def _declare(config: pytest.Config) -> None:
+    if "simsock" in sys.modules and not config.stash.get(_DECLARED, False):
+        declare_harness(config)
+        config.stash[_DECLARED] = True
 
 
 @pytest.hookimpl(trylast=True)
@@ -135,6 +167,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]
 @pytest.hookimpl(wrapper=True, trylast=True)  # the innermost wrapper: what the world's end prints is captured, its time counts
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
     __tracebackhide__ = True
+    _declare(item.config)
     if (mistake := mistake_in_marker(item)) is not None:
         pytest.fail(f"{item.nodeid}: {mistake}", pytrace=False)
     try:

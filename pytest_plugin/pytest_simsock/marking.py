@@ -15,6 +15,7 @@ from pytest_simsock.configuring import CHOSEN
 from pytest_simsock.given import takes_sim
 
 WORLD_OPTIONS = ("strategy", "preempt", "scope", "link", "chunks", "max_steps", "max_time", "max_real_time", "entropy", "start_time", "patch", "allow")
+_WORLDS = frozenset(("sim", "testbed", "simsock_seed"))
 MARKER_OPTIONS = ("seed", "schedules", *WORLD_OPTIONS)
 
 
@@ -48,6 +49,13 @@ def mistake_in_marker(item: pytest.Item) -> ValueError | None:
         marked(item)
     except ValueError as error:
         return error
+    names = getattr(item, "fixturenames", None)
+    own = any(marker.name == "simsock" for marker in item.own_markers)
+    if own and names is not None and _WORLDS.isdisjoint(names) and not takes_sim(item):
+        return ValueError(
+            "@pytest.mark.simsock has the options of a world, and this test has none: let it ask for `sim` (or `testbed`), "
+            'as an argument or by @pytest.mark.usefixtures("sim")'
+        )
     return None
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from simsock.world.simulation import Simulation
 
+XUNIT = ("_xunit_setup_method_fixture_", "_xunit_setup_function_fixture_")
+"""How pytest calls the fixtures that stand for ``setup_method`` and ``setup_function``: their bodies are the test suite's."""
 current: Turns | None = None
 """Of the patched world of the test that is being run."""
 
@@ -73,4 +75,6 @@ def finish(before: Turns | None) -> None:
 
 def is_own(fixturedef: pytest.FixtureDef[Any]) -> bool:
     """Whether a fixture's body belongs into the world: wider ones outlive it, and pytest's own have no business there."""
-    return fixturedef.scope == "function" and not str(getattr(fixturedef.func, "__module__", "")).startswith(("_pytest.", "pytest_simsock."))
+    if fixturedef.scope != "function":
+        return False
+    return fixturedef.argname.startswith(XUNIT) or not str(getattr(fixturedef.func, "__module__", "")).startswith(("_pytest.", "pytest_simsock."))

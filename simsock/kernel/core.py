@@ -233,6 +233,8 @@ class Kernel:
         """A task or handler raised: remembered for the world's end."""
         if self.ending and (self.ended or isinstance(error, WorldEnded)):
             return  # no fault of the program: it was told so while it ended
+        if any(known is error for _, known in self.errors):
+            return
         self.log.append((self.now, task.path, "error", type(error).__name__))
         self.errors.append((task, error))
 

@@ -113,6 +113,7 @@ class Fabric:
         "kernel",
         "localhost",
         "orphans",
+        "real_ports",
         "resolver",
         "tap",
         "verbose",
@@ -134,6 +135,8 @@ class Fabric:
         self._silent: set[str] = set()
         self._chunks = chunks
         self._hosts: dict[str, Host] = {}
+        self.real_ports: dict[int, bool] = {}
+        """Ports at which a connection was refused, and whether a real socket of this process listens there: for words only."""
         self._by_address: dict[str, Host] = {}
         self._wires: dict[tuple[str, str], Wire] = {}
         self._configured: dict[tuple[str | None, str | None], tuple[int, Link]] = {}

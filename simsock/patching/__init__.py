@@ -14,7 +14,7 @@ from typing import Any
 from simsock.errors import UsageError
 from simsock.hypothesis_time import not_counted
 from simsock.kernel import Kernel
-from simsock.patching import clocks, fence, foreign, imports, pairs, sockets
+from simsock.patching import clocks, fence, foreign, handlers, imports, pairs, sockets
 from simsock.patching.captured import Holds
 from simsock.patching.chance import Chance
 from simsock.patching.locks import Kind
@@ -83,6 +83,7 @@ class Patching:
         holds.swap()
         sockets.apply()
         clocks.apply()
+        handlers.apply()
         imports.apply(names)
         self._chance.apply()
 
@@ -92,6 +93,7 @@ class Patching:
         names, holds = known()
         self._chance.remove()
         imports.remove()
+        handlers.remove()
         clocks.remove()
         sockets.remove()
         holds.restore()

@@ -15,8 +15,9 @@ from types import BuiltinFunctionType, CellType, FunctionType, ModuleType
 from typing import Any
 from weakref import WeakSet
 
+from simsock.harness import is_harness
 from simsock.patching import heap, locks, queues, task_locals
-from simsock.patching.module_names import is_harness, space_of
+from simsock.patching.module_names import space_of
 
 LOCKS = frozenset((locks.real_lock, locks.real_rlock, queues.real_queue))
 _ALONE_S = 10.0

@@ -45,7 +45,10 @@ def refuse(event: str, args: tuple[Any, ...]) -> None:
     shown = ", ".join(f"{arg!r:.60}" for arg in (args[1:3] if event.startswith("socket.") else args[:2]))
     hint = _HINTS.get(event) or _HINTS["os.fork" if not event.startswith("socket.") else "socket.__new__"]
     path = _live.current.path if _live is not None else "?"
-    raise Fenced(f"a real {event}({shown}) from inside a world, in task {path}: it would not be simulated and could not be repeated; {hint}", call=event)
+    error = Fenced(f"a real {event}({shown}) from inside a world, in task {path}: it would not be simulated and could not be repeated; {hint}", call=event)
+    if _live is not None and _live.current is not _live.first:
+        _live.task_failed(_live.current, error)  # told at the end, also if the program swallows it; what the first task raises is seen there
+    raise error
 
 
 def refusing(name: str) -> Any:

@@ -14,7 +14,7 @@ from types import CellType, FrameType, FunctionType, MemberDescriptorType, Modul
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import ref
 
-from simsock.patching.module_names import is_harness
+from simsock.harness import is_harness
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -16,9 +16,9 @@ from _thread import get_ident
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from simsock.harness import is_harness
 from simsock.kernel import session
 from simsock.patching import fence
-from simsock.patching.module_names import is_harness
 from simsock.patching.room import Room
 
 if TYPE_CHECKING:

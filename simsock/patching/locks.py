@@ -19,9 +19,9 @@ from _thread import get_ident
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from simsock.errors import Deadlock
+from simsock.harness import is_harness
 from simsock.kernel import session
 from simsock.patching.bookkeeping import is_bookkeeping
-from simsock.patching.module_names import is_harness
 from simsock.stdlib._locks import _limit
 from simsock.stdlib._waiting import Line, granted, in_vain, looked, number
 

@@ -13,23 +13,12 @@ import time
 from types import ModuleType
 from typing import Any
 
-HARNESS = frozenset(
-    "simsock pytest_simsock _pytest pytest py pluggy hypothesis coverage execnet xdist greenlet faulthandler iniconfig "
-    "_hypothesis_globals _hypothesis_pytestplugin _hypothesis_ftz_detector".split()
-)
-"""Top-level packages that run worlds and do not live in them; every ``pytest_*`` package is one as well."""
+from simsock.harness import is_harness
+
 _REAL_CLOCK = ModuleType("time")
 """The module ``time`` as it is outside worlds; a part of the harness by its name."""
 vars(_REAL_CLOCK).update(vars(time), __name__="simsock.time")
-extra_harness: set[str] = set()
-"""More of them, by a test suite's wish."""
 space_of: Any = ModuleType.__dict__["__dict__"].__get__  # type: ignore[index]  # not the attribute of an instance, which a lazy module may compute
-
-
-def is_harness(name: str) -> bool:
-    """Whether a module belongs to the harness."""
-    top = name.partition(".")[0]
-    return top in HARNESS or top.startswith("pytest_") or top in extra_harness
 
 
 Place = tuple[dict[str, Any], str, Any, Any]

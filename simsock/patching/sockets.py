@@ -57,7 +57,9 @@ class _Standing(type):
 standing = _Standing("socket", (simulated,), {"__slots__": (), "_of_world": True, **_names_of(_class)})
 """What ``socket.socket`` is in a world."""
 _usual = dict(vars(_class))
+_inherited = dict(vars(_socket.socket))
 _lent: dict[str, Any] = {}
+_stand_ins: dict[str, Any] = {}
 
 
 def _hidden_class(cls: type) -> type:
@@ -101,20 +103,33 @@ def _either(name: str, method: Any) -> Any:
         return (simulated_method if isinstance(self, simulated) else method)(self, *args, **kwargs)
 
     functools.update_wrapper(call, method, assigned=("__name__", "__qualname__", "__doc__"), updated=())
+    _stand_ins[name] = call
     return call
 
 
 def apply() -> None:
     """The patched state begins."""
+    _tidy()
     for name, value in vars(_class).items():
-        if _usual.get(name) is not value:  # a mock's, from before the world
+        if _usual.get(name) is not value and value is not _inherited.get(name):  # a mock's, from before the world; not one that was put back
             _lent[name] = vars(standing).get(name)
             setattr(standing, name, value)
     _class.__new__ = _new  # type: ignore[method-assign]  # undone in remove
 
 
+def _tidy() -> None:
+    """Somebody may have put a method "back" into the real class that he took when a stand-in was there: the real one comes in its place."""
+    for name, stand_in in _stand_ins.items():
+        if vars(_class).get(name) is stand_in:
+            if name in _usual:
+                setattr(_class, name, _usual[name])
+            else:
+                delattr(_class, name)
+
+
 def remove() -> None:
     """The patched state ends."""
+    _tidy()
     if vars(_class).get("__new__") is not None:
         del _class.__new__
     while _lent:

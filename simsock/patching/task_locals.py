@@ -15,8 +15,8 @@ import sys
 from typing import Any
 from weakref import WeakKeyDictionary, ref
 
+from simsock.harness import is_harness
 from simsock.kernel import Kernel, session
-from simsock.patching.module_names import is_harness
 from simsock.patching.room import Room
 
 _modules = sys.modules

@@ -13,11 +13,11 @@ from functools import partial
 from typing import Any
 
 from simsock.errors import RealTimeLimit, TaskKilled
+from simsock.harness import is_harness
 from simsock.kernel import Kernel, Task, session
 from simsock.kernel.task import is_task_ident
 from simsock.patching import locks, queues, thread_hashes
 from simsock.patching.guards import guarded
-from simsock.patching.module_names import is_harness
 from simsock.patching.room import Room
 
 _NATIVE_FIRST = 10_000

@@ -24,6 +24,7 @@ from simsock.net.unix.connections import UnixConnection
 from simsock.stdlib._addresses import endpoint, own_address, peer_address, unix_name
 from simsock.stdlib._buffers import c_int
 from simsock.stdlib._names import fabric
+from simsock.stdlib._refusals import explained
 from simsock.stdlib._socketbase import SocketBase
 
 _SHUT = {0: (True, False), 1: (False, True), 2: (True, True)}
@@ -58,8 +59,18 @@ class Connecting(SocketBase):
     def connect(self, address: Any, /) -> None:
         """Connect; waits up to the timeout."""
         number = self._connect(address)
+        if number == errno.ECONNREFUSED:
+            raise self._refused(address)
         if number:
             raise os_error(number) if number != -1 else timed_out()
+
+    def _refused(self, address: Any) -> OSError:
+        """Linux's error, with a note for people."""
+        error = os_error(errno.ECONNREFUSED)
+        file = self._file()
+        if isinstance(file, StreamSocket):
+            error.add_note(explained(file.fabric, file.host, str(address[0]), address[1]))
+        return error
 
     def connect_ex(self, address: Any, /) -> int:
         """Connect and return the error's number, 0 for success."""

@@ -113,6 +113,9 @@ def main():
 
     if job["world"]:
         from simsock import Simulation
+        from simsock.patching import handlers
+
+        handlers._note = lambda error: None  # some of these tests are about what handlers raise, and say themselves what is to come of it
 
         def world():
             return Simulation(patch=True)

@@ -37,8 +37,9 @@ def test_accept_returns_a_plain_socket_and_the_peers_address(net):
 
 def test_nobody_listens(net):
     address = net.nobody()
-    with pytest.raises(ConnectionRefusedError, match=r"^\[Errno 111\] Connection refused$"):
+    with pytest.raises(ConnectionRefusedError) as caught:
         net.tcp().connect(address)
+    assert str(caught.value) == "[Errno 111] Connection refused"
     assert net.tcp().connect_ex(address) == errno.ECONNREFUSED
     sock = net.tcp()
     sock.settimeout(5)

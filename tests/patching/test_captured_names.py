@@ -17,8 +17,8 @@ from types import FunctionType, ModuleType
 
 import pytest
 
+from simsock.harness import is_harness
 from simsock.patching import doctor, heap, known
-from simsock.patching.module_names import is_harness
 
 from . import before_world as program
 

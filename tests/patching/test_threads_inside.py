@@ -244,7 +244,7 @@ def test_an_interpreter_that_ran_worlds_ends_without_a_word(in_process):
 @pytest.mark.skipif(threading.current_thread() is not threading.main_thread(), reason="signals come in the main thread")
 def test_ctrl_c_in_the_middle_of_taking_a_lock_leaves_it_free(world):
     # The real lock below the hybrid, and Ctrl-C after it was taken, in what counts as the hybrid's own code.
-    space = {"raise_signal": signal.raise_signal, "SIGINT": signal.SIGINT}
+    space = {"raise_signal": signal.raise_signal, "SIGINT": signal.SIGINT, "__name__": locks.__name__}
     source = "def take(*how):\n    taken = real(*how)\n    raise_signal(SIGINT)\n    return taken\n"
     exec(compile(source, locks.__file__, "exec"), space)
     with world():

@@ -115,6 +115,7 @@ def test_an_answer_that_takes_too_long_is_a_timeout_after_virtual_time(run):
 
     def program(sim):
         seen = []
+        sim.expect_errors(BrokenPipeError)  # the handlers' whose clients have left when they answer
         with pages(sim) as port, sim.host("client"):
             url = f"http://server:{port}/slow"
             for get in (get_with_urllib, get_with_http_client, get_with_requests):

@@ -1,0 +1,113 @@
+"""Why a connection is refused: words for people, beside an error that is Linux's.
+
+Owns the look at where a listener of that port is instead: on another host of the world, or outside it, in this very process. Does not know
+sockets' calls. Laws: nothing that is found here decides anything; each address is looked up once a world, and only when it was refused.
+"""
+
+from __future__ import annotations
+
+import _socket
+import os
+import sys
+import weakref
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from simsock.kernel.program_lines import is_library, is_simsock, short_path
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from simsock.net.fabric import Fabric, Host
+
+_open, _listdir, _readlink, _getsockname = open, os.listdir, os.readlink, _socket.socket.getsockname
+"""Taken now: a world replaces some of the names."""
+_LISTENING = "0A"
+_BINDS_MAX = 1_000
+_binds: list[tuple[Any, str]] = []
+"""Real sockets that were bound (weakly), and where; filled once somebody watches."""
+_watching = False
+
+
+def watch_binds() -> None:
+    """From now on remember where real sockets are bound: an error that meets one can say who made it. An audit hook, which stays."""
+    global _watching
+    if not _watching:
+        _watching = True
+        sys.addaudithook(_hook)
+
+
+def _hook(event: str, args: tuple[Any, ...]) -> None:
+    if event == "socket.bind" and isinstance(args[1], tuple):
+        if len(_binds) >= _BINDS_MAX:
+            _binds[:] = [entry for entry in _binds if entry[0]() is not None][-_BINDS_MAX // 2 :]
+        _binds.append((weakref.ref(args[0]), _makers(sys._getframe(1))))
+
+
+def _bound_by(port: int) -> str:
+    """Who made the real socket with this port, if it was seen."""
+    for reference, makers in reversed(_binds):
+        sock = reference()
+        with suppress(OSError):
+            if sock is not None and _getsockname(sock)[1] == port:
+                return f", bound by {makers}"
+    return ""
+
+
+def _makers(frame: FrameType | None) -> str:
+    """The innermost function of the program that asks for a call, and the outermost below the next library: often a fixture, or ``setup_method``."""
+    places: list[str] = []
+    while frame is not None:
+        code = frame.f_code
+        if not (is_library(code.co_filename) or is_simsock(code.co_filename)):
+            places.append(f"{code.co_qualname} ({short_path(code.co_filename)}:{frame.f_lineno})")
+        elif places:
+            break
+        frame = frame.f_back
+    return " for ".join(dict.fromkeys((places[0], places[-1]))) if places else "a library"
+
+
+def explained(fabric: Fabric, host: Host, ip: str, port: int) -> str:
+    """What to tell about a refused connection from ``host`` to an address."""
+    elsewhere = [f"{other.name} ({', '.join(other.addresses)})" for other in fabric.hosts() if _listens(other, port)]
+    if elsewhere:
+        if ip in ("127.0.0.1", "::1"):
+            return f"nobody listens on port {port} of host {host.name}, whose own {ip} is; a server on host {' and '.join(elsewhere)} does: connect to it there"
+        return f"nobody listens at {ip} port {port}; a server on host {' and '.join(elsewhere)} has that port: an address of its own, or 127.0.0.1 only?"
+    if port not in fabric.real_ports:
+        fabric.real_ports[port] = _listens_for_real(port)
+    if fabric.real_ports[port]:
+        return (
+            f"nobody in this world listens on port {port}, but a real socket of this process does{_bound_by(port)}: it was made outside the world. "
+            "Make the server inside it: in a fixture that asks for `sim`, or in the test"
+        )
+    return f"nobody listens on port {port} of {ip}, in this world or (in this process) outside it"
+
+
+def _listens(host: Host, port: int) -> bool:
+    return any(socket.listening and socket.local is not None and socket.local[1] == port for socket in host.tcp.bound())
+
+
+def _listens_for_real(port: int) -> bool:
+    """Whether a listening TCP socket of this process has the port, by what Linux tells of both."""
+    inodes = set()
+    for table in ("tcp", "tcp6"):
+        with suppress(OSError), _open(f"/proc/self/net/{table}", encoding="ascii") as lines:
+            for line in list(lines)[1:]:
+                fields = line.split()
+                if fields[3] == _LISTENING and int(fields[1].rpartition(":")[2], 16) == port:
+                    inodes.add(f"socket:[{fields[9]}]")
+    if not inodes:
+        return False
+    for fd in _descriptors():
+        with suppress(OSError):
+            if _readlink(f"/proc/self/fd/{fd}") in inodes:
+                return True
+    return False
+
+
+def _descriptors() -> list[str]:
+    try:
+        return _listdir("/proc/self/fd")
+    except OSError:
+        return []

@@ -1,0 +1,55 @@
+"""What a refused connection tells beside Linux's error."""
+
+from __future__ import annotations
+
+import socket as real_socket
+
+import pytest
+
+from simsock.world.simulation import Simulation
+
+
+def refusal(sim, address, family=real_socket.AF_INET):
+    sock = sim.network.socket.socket(family)
+    with sock, pytest.raises(ConnectionRefusedError) as caught:
+        sock.connect(address)
+    assert str(caught.value) == "[Errno 111] Connection refused"
+    (note,) = caught.value.__notes__
+    return note
+
+
+def test_nobody_has_the_port(sim):
+    assert refusal(sim, ("127.0.0.1", 81)) == "nobody listens on port 81 of 127.0.0.1, in this world or (in this process) outside it"
+
+
+def test_a_server_on_another_host_has_it(sim):
+    with sim.host("shop"):
+        listener = sim.network.socket.create_server(("", 80))
+    address = sim.host("shop").addresses[0]
+    note = refusal(sim, ("127.0.0.1", 80))
+    assert note.startswith("nobody listens on port 80 of host localhost, whose own 127.0.0.1 is; a server on host shop (") and address in note
+    listener.close()
+    with sim.host("shop"):
+        listener = sim.network.socket.create_server(("127.0.0.1", 80))
+    assert "an address of its own, or 127.0.0.1 only?" in refusal(sim, (address, 80))
+    listener.close()
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(("family", "ip"), [(real_socket.AF_INET, "127.0.0.1"), (real_socket.AF_INET6, "::1")])
+def test_a_real_socket_of_this_process_has_it(family, ip):
+    with real_socket.create_server((ip, 0), family=family) as listener, Simulation() as sim:
+        port = listener.getsockname()[1]
+        note = refusal(sim, (ip, port), family)
+        assert note.startswith(f"nobody in this world listens on port {port}, but a real socket of this process does")
+        assert refusal(sim, (ip, port), family) == note
+
+
+def test_the_words_change_nothing_of_the_run(monkeypatch):
+    digests = set()
+    for listens in (True, False):
+        monkeypatch.setattr("simsock.stdlib._refusals._listens_for_real", lambda port, listens=listens: listens)
+        with Simulation() as sim:
+            refusal(sim, ("127.0.0.1", 81))
+        digests.add(sim.digest)
+    assert len(digests) == 1

@@ -1,0 +1,171 @@
+"""Where a test's world begins: servers made outside it, ``setup_method``, markers without a world, and modules called ``pytest_something``."""
+
+from __future__ import annotations
+
+import pytest
+
+SERVE = """
+    import socket, threading
+    import pytest
+
+    def serve(asked=True):
+        listener = socket.create_server(("127.0.0.1", 0))
+        def run():
+            client, _ = listener.accept()
+            client.sendall(b"hello")
+            client.close()
+        if asked:
+            threading.Thread(target=run, daemon=True).start()
+        return listener
+
+    def ask(listener):
+        with socket.create_connection(listener.getsockname(), 5) as client:
+            assert client.recv(5) == b"hello"
+"""
+
+
+@pytest.mark.parametrize("asks", ["by_argument", "by_usefixtures"])
+def test_setup_method_of_a_test_that_asks_for_sim_runs_in_its_world(project, asks):
+    project.write_plain(
+        SERVE,
+        f"""
+        {'@pytest.mark.usefixtures("sim")' if asks == "by_usefixtures" else ""}
+        class TestIt:
+            def setup_method(self):
+                self.listener = serve()
+            def teardown_method(self):
+                self.listener.close()
+            def test_it(self{", sim" if asks == "by_argument" else ""}):
+                ask(self.listener)
+                assert self.listener.fileno() >= 10_000
+        """,
+    )
+    project.run("-q").assert_outcomes(passed=1)
+
+
+def test_setup_function_runs_in_the_world_and_setup_show_agrees(project):
+    project.write_plain(
+        SERVE,
+        """
+        def setup_function(function):
+            function.listener = serve()
+        def teardown_function(function):
+            function.listener.close()
+        def test_it(sim):
+            ask(test_it.listener)
+            assert test_it.listener.fileno() >= 10_000
+        """,
+    )
+    result = project.run("-q", "--setup-show")
+    result.assert_outcomes(passed=1)
+    shown = [line.strip() for line in result.outlines if "SETUP" in line or "TEARDOWN" in line]
+    assert [line.split()[2] for line in shown if "sim " in line or "xunit" in line or line.endswith("sim")][:1] == ["sim"], shown
+
+
+def test_setup_method_of_a_test_without_a_world_stays_real(project):
+    project.write_plain(
+        SERVE,
+        """
+        class TestIt:
+            def setup_method(self):
+                self.listener = serve()
+            def teardown_method(self):
+                self.listener.close()
+            def test_it(self):
+                ask(self.listener)
+                assert self.listener.fileno() < 10_000
+        """,
+    )
+    project.run("-q").assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(("name", "scope", "order"), [("server", "function", "server, sim"), ("shared", "module", "sim, shared")])
+def test_a_connection_refused_because_the_server_is_outside_says_so_and_who_made_it(project, name, scope, order):
+    project.write_plain(
+        SERVE,
+        f"""
+        ADDRESS = []
+
+        @pytest.fixture(scope="{scope}")
+        def {name}():
+            with serve(False) as listener:
+                ADDRESS.append(listener.getsockname())
+                yield listener
+
+        def test_it({order}):
+            socket.create_connection(ADDRESS[0], 5)
+        """,
+    )
+    told = str(project.failure().longrepr)
+    assert "ConnectionRefusedError: [Errno 111] Connection refused" in told
+    assert "but a real socket of this process does, bound by serve (test_it.py:" in told and f" for {name} (test_it.py:" in told
+    assert "Make the server inside it: in a fixture that asks for `sim`, or in the test" in told
+
+
+def test_a_marker_on_a_test_without_a_world_is_an_error_that_says_what_to_write(project):
+    project.write_plain(
+        """
+        import pytest
+        @pytest.mark.simsock(seed=3)
+        def test_it():
+            pass
+        @pytest.mark.simsock(seed=3)
+        class TestMany:
+            def test_of_a_marked_class_may_do_without(self):
+                pass
+        """
+    )
+    result = project.run("-q")
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*test_it.py::test_it: @pytest.mark.simsock has the options of a world, and this test has none: let it ask for `sim`*"])
+
+
+def test_a_module_whose_name_begins_with_pytest_is_the_programs_unless_it_is_a_plugin(project):
+    project.write_plain(
+        """
+        import threading
+        def start():
+            seen = []
+            thread = threading.Thread(target=seen.append, args=(1,))
+            thread.start()
+            thread.join()
+            return seen
+        """,
+        name="pytest_mini",
+    )
+    project.write_plain("import pytest_mini\ndef test_it(sim):\n    assert pytest_mini.start() == [1]\n")
+    project.run_apart("-q", "-o", "timeout=30").assert_outcomes(passed=1)
+
+
+def test_the_ini_file_says_whose_a_package_is(project):
+    project.write_plain("from time import monotonic\ndef moment():\n    return monotonic()\n", name="mine")
+    project.write_plain("import mine, time\ndef test_it(sim):\n    assert (mine.moment() == time.monotonic()) is EXPECTED\n".replace("EXPECTED", "False"))
+    project.run_apart("-q", "-o", "simsock_harness=mine").assert_outcomes(passed=1)
+    result = project.run_apart("-q", "-o", "simsock_program=not-a-name")
+    result.stderr.fnmatch_lines(["*simsock_program: expected names of top-level packages, such as pytest_mini, got 'not-a-name'*"])
+
+
+def test_methods_that_a_plugin_puts_back_after_each_test_do_no_harm(project):
+    project.pytester.makeconftest(
+        """
+        import socket
+        taken = socket.socket.connect
+        def pytest_runtest_teardown():
+            socket.socket.connect = taken
+        """
+    )
+    project.write_plain(
+        """
+        import socket
+        def once():
+            with socket.create_server(("127.0.0.1", 0)) as listener:
+                socket.create_connection(listener.getsockname()).close()
+        def test_one(sim):
+            once()
+        def test_two(sim):
+            once()
+        def test_three():
+            once()
+        """
+    )
+    project.run_apart("-q").assert_outcomes(passed=3)
