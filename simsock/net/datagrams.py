@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from simsock.errors import Unsupported
 from simsock.kernel.files import POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP
 from simsock.net.addresses import Endpoint, is_group, is_v6
+from simsock.net.options import IP_MTU_DISCOVER, IPPROTO_IP, IPPROTO_IPV6, IPV6_DONTFRAG, IPV6_MTU_DISCOVER
 from simsock.net.ports import pick
-from simsock.net.sockets import IPPROTO_IP, IPPROTO_IPV6, Received, Socket, os_error
+from simsock.net.sockets import Received, Socket, os_error
 from simsock.net.tap import Frame
 
 if TYPE_CHECKING:
@@ -33,8 +34,7 @@ HEADERS_BYTES, HEADERS_BYTES_V6 = 28, 48
 """IP and UDP headers: what a link with a rate carries beside the payload."""
 IP_HEADERS_BYTES = 20
 """Of each fragment over IPv4; over IPv6 a fragment header comes to the 40 bytes (RFC 8200, 4.5)."""
-_DISCOVER, _DISCOVER_V6, _DONT_FRAGMENT_V6 = (IPPROTO_IP, 10), (IPPROTO_IPV6, 23), (IPPROTO_IPV6, 62)
-"""IP_MTU_DISCOVER, IPV6_MTU_DISCOVER, IPV6_DONTFRAG."""
+_DISCOVER, _DISCOVER_V6, _DONT_FRAGMENT_V6 = (IPPROTO_IP, IP_MTU_DISCOVER), (IPPROTO_IPV6, IPV6_MTU_DISCOVER), (IPPROTO_IPV6, IPV6_DONTFRAG)
 _DISCOVERS = (2, 3, 4)
 """IP_PMTUDISC_DO, PROBE and INTERFACE."""
 OVERHEAD_BYTES = 512
@@ -61,6 +61,10 @@ class DatagramSocket(Socket):
         self.fabric.route(self, target[0])
         self.bind_for(target[0])
         self.remote = target
+
+    @property
+    def has_peer(self) -> bool:
+        return self.remote is not None and bool(self.remote[1])
 
     def disconnect(self) -> None:
         """Forget the peer (connect to AF_UNSPEC)."""
@@ -94,9 +98,9 @@ class DatagramSocket(Socket):
             target = self.remote
             if target is None:
                 raise os_error(errno.EDESTADDRREQ)
-        ip, port = target
-        if not port:
+        elif not target[1]:
             raise os_error(errno.EINVAL)
+        ip, _ = target
         if is_group(ip):
             raise Unsupported(f"sendto: broadcast and multicast are not simulated, got address {ip!r}")
         fabric, host = self.fabric, self.host

@@ -1,6 +1,6 @@
 """What streams and datagrams have in common: an address, options, waiting.
 
-Owns binding and the options that are stored and read back. Does not know Python's socket objects: calls that would block return None here.
+Owns binding and what the options of all sockets do. Does not know Python's socket objects: calls that would block return None here.
 """
 
 from __future__ import annotations
@@ -12,7 +12,36 @@ from typing import TYPE_CHECKING, Any
 from simsock.errors import Unsupported
 from simsock.kernel.failures import os_error as os_error
 from simsock.kernel.files import WaitedFile
-from simsock.net.addresses import AF_INET6, ANY_V4, ANY_V6, Endpoint, is_any, is_group
+from simsock.kernel.units import NS
+from simsock.net.addresses import AF_INET6, AF_UNIX, ANY_V4, ANY_V6, Endpoint, is_any, is_group
+from simsock.net.options import (
+    IP_MTU,
+    IP_MULTICAST_ALL,
+    IP_TOS,
+    IPPROTO_IP,
+    IPPROTO_IPV6,
+    IPPROTO_TCP,
+    IPPROTO_UDP,
+    IPV6_MTU,
+    IPV6_V6ONLY,
+    OPTIONS,
+    SO_ACCEPTCONN,
+    SO_DOMAIN,
+    SO_ERROR,
+    SO_PEERCRED,
+    SO_PROTOCOL,
+    SO_RCVBUF,
+    SO_RCVTIMEO,
+    SO_REUSEADDR,
+    SO_REUSEPORT,
+    SO_SNDBUF,
+    SO_SNDTIMEO,
+    SO_TYPE,
+    SOL_SOCKET,
+    Option,
+    known_level,
+    known_to_linux,
+)
 from simsock.net.unix.ancillary import NOBODY, Passed
 
 if TYPE_CHECKING:
@@ -20,50 +49,9 @@ if TYPE_CHECKING:
     from simsock.net.fabric import Fabric, Host
     from simsock.net.ports import PortTable
 
-SOL_SOCKET, IPPROTO_IPV6 = 1, 41
-SO_REUSEADDR, SO_TYPE, SO_ERROR, SO_SNDBUF, SO_RCVBUF, SO_LINGER, SO_REUSEPORT, SO_ACCEPTCONN, SO_PROTOCOL, SO_DOMAIN = 2, 3, 4, 7, 8, 13, 15, 30, 38, 39
-SO_PEERCRED = 17
-IPV6_V6ONLY = 26
-"""asm-generic/socket.h's and in6.h's numbers."""
-
-IPPROTO_IP, IPPROTO_TCP, IPPROTO_UDP = 0, 6, 17
-
-_OPTIONS = {
-    SOL_SOCKET: range(1, 84),
-    IPPROTO_IP: range(1, 53),
-    IPPROTO_TCP: range(1, 46),
-    IPPROTO_UDP: (1, 100, 101, 102, 103, 104),
-    IPPROTO_IPV6: range(1, 84),
-}
-"""The levels and the names in them that Linux knows; others are ENOPROTOOPT."""
 _OTHER_PROTOCOL = {1: IPPROTO_UDP, 2: IPPROTO_TCP}
-_SWITCHES = {(SOL_SOCKET, name) for name in (1, 2, 5, 6, 9, 10, 15, 29)} | {(IPPROTO_TCP, name) for name in (1, 3)} | {(IPPROTO_IPV6, IPV6_V6ONLY)}
-"""Options that are read back as 0 or 1 whatever they were set to."""
-_STRUCTURES = {(SOL_SOCKET, SO_LINGER): 8, (SOL_SOCKET, 20): 16, (SOL_SOCKET, 21): 16}
-"""Options whose value is not an integer: bytes of at least such a length."""
-_NOT_SIMULATED = {
-    (SOL_SOCKET, 18): "SO_RCVLOWAT",
-    (SOL_SOCKET, 20): "SO_RCVTIMEO",
-    (SOL_SOCKET, 21): "SO_SNDTIMEO",
-    (SOL_SOCKET, 25): "SO_BINDTODEVICE",
-    (IPPROTO_IP, 35): "IP_ADD_MEMBERSHIP",
-    (IPPROTO_IPV6, 20): "IPV6_JOIN_GROUP",
-}
-"""Options that programs set because they change what calls do; storing them without effect would hide that they do not."""
-_DEFAULTS = {
-    (SOL_SOCKET, 18): 1,
-    (IPPROTO_IP, 2): 64,
-    (IPPROTO_TCP, 2): 536,
-    (IPPROTO_TCP, 4): 7200,
-    (IPPROTO_TCP, 5): 75,
-    (IPPROTO_TCP, 6): 9,
-    (IPPROTO_TCP, 7): 6,
-    (IPPROTO_TCP, 12): 1,
-    (IPPROTO_IPV6, 16): 64,
-    (IPPROTO_IPV6, 18): 1,
-    (IPPROTO_IPV6, 19): 1,
-}
-"""Linux's values of options that nobody set, where they are not 0."""
+MTU = 1500
+"""Of a link that says nothing else: Ethernet's."""
 
 Received = tuple[bytes, Any, int, "Passed | None"]
 """(data, who sent it or None, the message's whole length, what came besides)."""
@@ -71,6 +59,17 @@ Received = tuple[bytes, Any, int, "Passed | None"]
 BUFFER_BYTES_MIN = 2304
 BUFFER_BYTES_MAX = 425_984
 """What SO_RCVBUF and SO_SNDBUF are held to (twice net.core.rmem_max, as Linux doubles what is asked for)."""
+
+
+def _time_ns(value: int | bytes) -> int | None:
+    """A ``struct timeval`` in nanoseconds, None for none. Raises EDOM."""
+    assert isinstance(value, bytes)
+    seconds, micros = struct.unpack_from("qq", value)
+    if not 0 <= micros < 1_000_000:
+        raise os_error(errno.EDOM)
+    if seconds < 0:
+        return 0
+    return seconds * NS + micros * 1000 or None
 
 
 class Socket(WaitedFile):
@@ -91,10 +90,12 @@ class Socket(WaitedFile):
         "protocol",
         "read_shut",
         "receive_bytes_max",
+        "receive_timeout_ns",
         "remote",
         "reuse_address",
         "reuse_port",
         "send_bytes_max",
+        "send_timeout_ns",
         "table",
         "title",
         "type",
@@ -131,7 +132,10 @@ class Socket(WaitedFile):
         self.reuse_port = False
         self.v6_only = False
         self.receive_bytes_max, self.send_bytes_max = buffers
-        self.options: dict[tuple[int, int], Any] = {}
+        self.options: dict[tuple[int, int], int | bytes] = {}
+        self.receive_timeout_ns: int | None = None
+        self.send_timeout_ns: int | None = None
+        """SO_RCVTIMEO and SO_SNDTIMEO: how long a call of a blocking socket waits."""
         self.holder: Task | None = None
 
     # -- what it is doing ---------------------------------------------------------------------------------------------------------------
@@ -232,52 +236,92 @@ class Socket(WaitedFile):
 
     # -- options -------------------------------------------------------------------------------------------------------------------
 
-    def set_option(self, level: int, name: int, value: Any) -> None:
-        """Store an option; those that the simulation heeds take effect."""
-        self._check_option(level, name, value)
-        if isinstance(value, bytes) and (level, name) not in _STRUCTURES:
-            value = int.from_bytes(value[:4], "little", signed=True)
-        if (level, name) in _SWITCHES:
-            value = int(bool(value))
-        if level == SOL_SOCKET and isinstance(value, int):
-            if name == SO_REUSEADDR:
+    def set_option(self, level: int, number: int, value: int | bytes) -> None:
+        """setsockopt(2). Raises ENOPROTOOPT, EINVAL, EOPNOTSUPP, and ``Unsupported`` for what is not simulated."""
+        option = self._option(level, number, "setsockopt")
+        if option is None or option.effect == "read":
+            raise os_error(errno.ENOPROTOOPT)
+        value = self._checked(option, value)
+        if option.effect == "refused" and (option.order or value != option.unset):
+            raise Unsupported(f"setsockopt: {option.name} (option {number} of level {level}) is not simulated, got {value!r}")
+        value = self.heed(option, value)
+        if not option.order:
+            self.options[level, number] = value
+
+    def heed(self, option: Option, value: int | bytes) -> int | bytes:
+        """Have an option take effect, if it has one; returns what is read back."""
+        number = option.number
+        if option.level == SOL_SOCKET:
+            if number == SO_REUSEADDR:
                 self._set_reuse_address(bool(value))
-            elif name == SO_REUSEPORT:
+            elif number == SO_REUSEPORT:
                 self.reuse_port = bool(value)
-            elif name == SO_RCVBUF:
-                self.receive_bytes_max = min(max(2 * value, BUFFER_BYTES_MIN), BUFFER_BYTES_MAX)
-            elif name == SO_SNDBUF:
-                self.send_bytes_max = min(max(2 * value, 2 * BUFFER_BYTES_MIN), BUFFER_BYTES_MAX)
-            elif name in (SO_TYPE, SO_ERROR, SO_ACCEPTCONN, SO_PROTOCOL, SO_DOMAIN, SO_PEERCRED):
-                raise os_error(errno.ENOPROTOOPT)
-        elif level == IPPROTO_IPV6 and name == IPV6_V6ONLY:
+            elif number == SO_RCVBUF:
+                value = self.receive_bytes_max = min(max(2 * (int(value) & 0xFFFF_FFFF), BUFFER_BYTES_MIN), BUFFER_BYTES_MAX)
+            elif number == SO_SNDBUF:
+                value = self.send_bytes_max = min(max(2 * (int(value) & 0xFFFF_FFFF), 2 * BUFFER_BYTES_MIN), BUFFER_BYTES_MAX)
+            elif number == SO_RCVTIMEO:
+                self.receive_timeout_ns = _time_ns(value)
+            elif number == SO_SNDTIMEO:
+                self.send_timeout_ns = _time_ns(value)
+        elif option.level == IPPROTO_IPV6 and number == IPV6_V6ONLY:
             if self.local is not None:
                 raise os_error(errno.EINVAL)
             self.v6_only = bool(value)
-        self.options[level, name] = value
+        elif option.level == IPPROTO_IP and number == IP_TOS:
+            return int(value) & 0xFF
+        return value
 
-    def _knows_level(self, level: int) -> bool:
-        return level in _OPTIONS and level != _OTHER_PROTOCOL.get(self.type) and (level != IPPROTO_IPV6 or self.family == AF_INET6)
-
-    def _check_option(self, level: int, name: int, value: Any) -> None:
-        if not self._knows_level(level) or name not in _OPTIONS[level]:
-            raise os_error(errno.ENOPROTOOPT)
-        if (level, name) in _NOT_SIMULATED and value:
-            raise Unsupported(f"setsockopt: option {name} of level {level} ({_NOT_SIMULATED[level, name]}) is not simulated, got {value!r}")
-        size = len(value) if isinstance(value, bytes) else 4
-        if size < _STRUCTURES.get((level, name), 4):
-            raise os_error(errno.EINVAL)
-
-    def get_option(self, level: int, name: int) -> Any:
-        """Read an option back: an integer, or the bytes that were stored; Linux's default, or 0, for one never set."""
-        if not self._knows_level(level):
+    def _option(self, level: int, number: int, what: str) -> Option | None:
+        """The row of the table, or None when Linux does not know it, either."""
+        if not self.knows_level(level):
+            return None
+        option = OPTIONS.get((level, number))
+        if option is None:
+            if known_to_linux(level, number):
+                raise Unsupported(f"{what}: option {number} of level {level} is not simulated")
+            return None
+        if option.only and (self.family == AF_UNIX) != (option.only == "unix"):
             raise os_error(errno.EOPNOTSUPP)
-        if name not in _OPTIONS[level]:
+        return option
+
+    def knows_level(self, level: int) -> bool:
+        """Whether the socket has options of a level."""
+        return known_level(level) and level != _OTHER_PROTOCOL.get(self.type) and (level != IPPROTO_IPV6 or self.family == AF_INET6)
+
+    @staticmethod
+    def _checked(option: Option, value: int | bytes) -> int | bytes:
+        """A value as the option's kind has it. Raises EINVAL."""
+        size = len(value) if isinstance(value, bytes) else 4
+        if size < option.size:
+            raise os_error(errno.EINVAL)
+        if option.kind == "bytes":
+            return value if isinstance(value, bytes) else value.to_bytes(4, "little", signed=True)
+        number = int.from_bytes(value[:4], "little", signed=True) if isinstance(value, bytes) else value
+        if option.kind == "switch":
+            return int(bool(number))
+        if option.resets and number == -1:
+            return option.default
+        if not option.low <= number <= option.high:
+            raise os_error(errno.EINVAL)
+        return number
+
+    def get_option(self, level: int, number: int) -> int | bytes:
+        """getsockopt(2): an integer, or bytes; Linux's default for an option that was never set."""
+        if not self.knows_level(level):
+            raise os_error(errno.ENOPROTOOPT if self.family == AF_INET6 else errno.EOPNOTSUPP)
+        option = self._option(level, number, "getsockopt")
+        if option is None or option.order:
             raise os_error(errno.ENOPROTOOPT)
-        if level == SOL_SOCKET:
-            if name == SO_ERROR:
+        return self.option_value(option)
+
+    def option_value(self, option: Option) -> int | bytes:
+        """The value of an option: what is known of it, or what was stored."""
+        number = option.number
+        if option.level == SOL_SOCKET:
+            if number == SO_ERROR:
                 return self.pop_error()
-            heeded = {
+            told = {
                 SO_REUSEADDR: self.reuse_address,
                 SO_REUSEPORT: self.reuse_port,
                 SO_RCVBUF: self.receive_bytes_max,
@@ -287,16 +331,23 @@ class Socket(WaitedFile):
                 SO_PROTOCOL: self.protocol,
                 SO_DOMAIN: self.family,
             }
-            if name in heeded:
-                return int(heeded[name])
-            if name == SO_PEERCRED:
+            if number in told:
+                return int(told[number])
+            if number == SO_PEERCRED:
                 return struct.pack("3i", *NOBODY)
-        elif level == IPPROTO_IPV6 and name == IPV6_V6ONLY:
-            return int(self.v6_only)
-        value = self.options.get((level, name))
-        if value is None:
-            value = bytes(_STRUCTURES[level, name]) if (level, name) in _STRUCTURES else _DEFAULTS.get((level, name), 0)
-        return value
+        elif (option.level, number) in ((IPPROTO_IP, IP_MTU), (IPPROTO_IPV6, IPV6_MTU)):
+            return self._mtu()
+        elif (option.level, number) == (IPPROTO_IP, IP_MULTICAST_ALL) and self.family == AF_INET6:
+            return self.options.get((option.level, number), 0)
+        return self.options.get((option.level, number), option.unset)
+
+    def _mtu(self) -> int:
+        """What fits on the way to the peer. Raises ENOTCONN without one."""
+        if self.remote is None:
+            raise os_error(errno.ENOTCONN)
+        there = self.fabric.host_at(self.host, self.remote[0])
+        wire = self.fabric.known_wire(self.host, there) if there is not None else None
+        return wire.link.mtu or MTU if wire is not None else MTU
 
     # -- errors -------------------------------------------------------------------------------------------------------------------------
 

@@ -101,7 +101,7 @@ class Tap:
         much room left, as often as RFC 9293 (3.8.6.3) asks for."""
         wire, peer = end.wire, end.peer
         assert wire is not None and peer is not None and peer.wire is not None
-        size = segment_bytes_max(wire, peer.wire)
+        size = end.segment_bytes
         seq, end_seq = end.sent, end.sent + len(data)
         unanswered = 0
         for start in range(0, len(data), size):
@@ -145,7 +145,7 @@ class Tap:
         expected = _expected(end) if flags & ACK else 0
         self._told[end] = expected + (min(window, 0xFFFF) if flags & SYN else window & -(1 << WINDOW_SHIFT))
         blocks = end.peer_receiver.blocks if end.peer_receiver is not None and flags == ACK else ()
-        mss = segment_bytes_max(wire, None) if flags & SYN else 0
+        mss = segment_bytes_max(wire, None, end.segment_limit) if flags & SYN else 0
         return Frame("tcp", local, remote, data, flags, seq, expected, window, mss, blocks)
 
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from simsock.errors import Unsupported
 from simsock.net.addresses import AF_UNIX
-from simsock.net.sockets import SOL_SOCKET, os_error
+from simsock.net.options import SOL_SOCKET
+from simsock.net.sockets import os_error
 from simsock.net.unix.ancillary import DESCRIPTORS_MAX, Passed, own_credentials
 from simsock.stdlib._buffers import bytes_view
 
@@ -25,15 +26,20 @@ _HEADER, _ALIGNMENT = 16, 8
 _CREDENTIALS = struct.Struct("3i")
 
 
-def pack(file: Socket, process: Process, ancdata: Any) -> Passed | None:
-    """What a message carries, from the ``ancdata`` argument of ``sendmsg``. Raises as CPython and Linux do."""
+def checked(ancdata: Any) -> list[tuple[int, int, bytes]]:
+    """The ``ancdata`` argument of ``sendmsg``. Raises as CPython does."""
     try:
         items = list(ancdata)
     except TypeError:
         raise TypeError("sendmsg() argument 2 must be an iterable") from None
+    return [_item(item) for item in items]
+
+
+def pack(file: Socket, process: Process, messages: list[tuple[int, int, bytes]]) -> Passed | None:
+    """What a message carries. Raises as Linux does."""
     fds: list[int] = []
     credentials = None
-    for level, kind, data in [_item(item) for item in items]:
+    for level, kind, data in messages:
         if level != SOL_SOCKET:
             if file.family != AF_UNIX and level in (0, 41):
                 raise Unsupported(f"sendmsg: ancillary data of level {level} (type {kind}) is not simulated; SCM_RIGHTS on Unix sockets is")

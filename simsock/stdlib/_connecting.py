@@ -21,7 +21,8 @@ from simsock.net.tcp.states import FAILED, NEW, SYN_SENT
 from simsock.net.tcp.stream import StreamSocket
 from simsock.net.unix.common import UnixSocket
 from simsock.net.unix.connections import UnixConnection
-from simsock.stdlib._addresses import endpoint, own_address, peer_address, unix_name
+from simsock.stdlib._addresses import own_address, peer_address
+from simsock.stdlib._addresses import target as target_of
 from simsock.stdlib._buffers import c_int
 from simsock.stdlib._names import fabric
 from simsock.stdlib._refusals import explained
@@ -37,11 +38,12 @@ class Connecting(SocketBase):
 
     def bind(self, address: Any, /) -> None:
         """Take a local address."""
+        target = target_of(self._sim_family, address, "bind")
         file = self._file()
         if isinstance(file, UnixSocket):
-            file.bind_name(unix_name(address))
+            file.bind_name(target)
         else:
-            file.bind(*endpoint(self._sim_family, address, "bind"))
+            file.bind(*target)
         self._log("bind", file)
 
     def listen(self, backlog: int = 128, /) -> None:
@@ -88,10 +90,10 @@ class Connecting(SocketBase):
 
     def _connect(self, address: Any, what: str = "connect") -> int:
         """0, an errno, or -1 for "timed out". The states are those of __inet_stream_connect() in Linux's af_inet.c."""
+        target = target_of(self._sim_family, address, what)
         file = self._file()
         if isinstance(file, UnixSocket):
-            return self._connect_name(file, unix_name(address))
-        target = endpoint(self._sim_family, address, what)
+            return self._connect_name(file, target)
         if isinstance(file, DatagramSocket):
             file.connect(target)
             return 0
@@ -110,10 +112,10 @@ class Connecting(SocketBase):
         elif self._wait_ns is not None:
             return errno.EALREADY
         if file.state is SYN_SENT:
-            deadline = self._deadline()
+            deadline = self._deadline(sending=True)
             while file.state is SYN_SENT:
                 if not file.wait_writable(deadline, "connect"):
-                    return -1
+                    return -1 if self._wait_ns is not None else errno.EINPROGRESS
         if self._wait_ns is None:
             file.unreported = False
             return self._take_failure(file) if file.state in (FAILED, NEW) else 0

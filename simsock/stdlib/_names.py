@@ -84,7 +84,7 @@ def resolve(name: Any, families: tuple[int, ...] = (AF_INET, AF_INET6)) -> list[
         name = name.encode("idna").decode("ascii")
     ip = literal(name)
     if ip is not None:
-        found = [ip]
+        found = [ip if AF_INET6 in families else unmapped(ip)]
     elif name.lower() == LOCALHOST or name.lower().endswith("." + LOCALHOST):
         found = [LOOPBACK_V4, LOOPBACK_V6]
     else:

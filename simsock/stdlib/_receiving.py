@@ -8,13 +8,14 @@ Owns buffers, flags and waiting on the receiving side. Does not know how bytes t
 from __future__ import annotations
 
 import errno
+from operator import index
 from typing import Any
 from zlib import crc32
 
 from simsock.errors import Unsupported
-from simsock.kernel.failures import timed_out
 from simsock.net.addresses import AF_UNIX
 from simsock.net.sockets import Received, os_error
+from simsock.net.tcp.stream import StreamSocket
 from simsock.stdlib import _ancillary
 from simsock.stdlib._addresses import reported
 from simsock.stdlib._buffers import writable_view
@@ -42,6 +43,8 @@ class Receiving(SocketBase):
 
     def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
         """1 to ``bufsize`` bytes of a stream (``b""`` at its end), or one datagram cut to ``bufsize``."""
+        if type(bufsize) is not int:
+            bufsize = index(bufsize)
         if bufsize <= 0:
             if bufsize:
                 raise ValueError("negative buffersize in recv")
@@ -56,7 +59,7 @@ class Receiving(SocketBase):
             deadline = self._deadline()
             while data is None:
                 if not file.wait_readable(deadline, "recv"):
-                    raise timed_out()
+                    raise self._too_late(file)
                 if self._fd < 0:
                     self._check_open()
                 data = file.read(bufsize)
@@ -83,12 +86,14 @@ class Receiving(SocketBase):
                 if self._wait_ns is None and file.read_shut:
                     return b"", None, 0, None
                 if not file.wait_readable(deadline, "recv"):
-                    raise timed_out()
+                    raise self._too_late(file)
                 self._check_open()
                 found = file.receive(count, peek)
         if flags & MSG_WAITALL and self._wait_ns is None and not flags & MSG_DONTWAIT and not peek and file.carries_bytes:
             found = self._receive_rest(file, count, found)
         self._log("recv", file, found[2], crc32(found[0]))
+        if flags & MSG_TRUNC and isinstance(file, StreamSocket):
+            return b"", None, found[2], None  # tcp(7): thrown away, and counted
         return found
 
     @staticmethod
@@ -167,11 +172,16 @@ class Receiving(SocketBase):
             raise os_error(errno.EMSGSIZE)
         data, *rest = self._receive_message(sum(map(len, views)), ancbufsize, flags)
         place = 0
-        for view in views:
+        for view in views if not (flags & MSG_TRUNC and self._discards) else ():
             part = data[place : place + len(view)]
             view[: len(part)] = part
             place += len(part)
         return len(data), *rest
+
+    @property
+    def _discards(self) -> bool:
+        """Whether MSG_TRUNC throws away what it receives: no buffer is touched."""
+        return isinstance(self._kernel.files.get(self._fd), StreamSocket)
 
     def _receive_message(self, count: int, room: int, flags: int) -> tuple[bytes, list[tuple[int, int, bytes]], int, Any]:
         if not 0 <= room <= _ROOM_MAX:
@@ -181,7 +191,9 @@ class Receiving(SocketBase):
         credentials = file.family == AF_UNIX and file.pass_credentials
         messages, short = _ancillary.unpack(passed, self._kernel.process, room, credentials)
         told = int(flags) & MSG_CMSG_CLOEXEC
-        if size > len(data):
+        if isinstance(file, StreamSocket):
+            data = _padded(data, size, flags)
+        elif size > len(data):
             told |= MSG_TRUNC
         if short:
             told |= MSG_CTRUNC
@@ -195,7 +207,7 @@ def _refuse(file: Any, flags: int) -> None:
 
 
 def _padded(data: bytes, size: int, flags: int) -> bytes:
-    """With MSG_TRUNC CPython returns as many bytes as the datagram had; those that were cut off have no defined value there."""
+    """With MSG_TRUNC CPython returns as many bytes as the message had; those that were cut off, or thrown away, have no defined value there."""
     return data.ljust(size, b"\0") if flags & MSG_TRUNC else data
 
 

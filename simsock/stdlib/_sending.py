@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from simsock.errors import Unsupported
-from simsock.kernel.failures import timed_out
 from simsock.net.addresses import AF_UNIX
 from simsock.net.sockets import os_error
 from simsock.net.tcp.stream import StreamSocket
@@ -42,10 +41,11 @@ class Sending(SocketBase):
 
     def send(self, data: Any, flags: int = 0, /) -> int:
         """Send, and return how many bytes were taken: all of them when the socket blocks, else what fits."""
+        view = bytes_view(data)
         file = self._file()
         if flags & ~MSG_KNOWN_SENDING:
             _check_flags(file, "send", flags)
-        return self._send(file, bytes_view(data), flags)
+        return self._send(file, view, flags)
 
     def _send(self, file: Any, view: Any, flags: int, target: Any = None, passed: Passed | None = None) -> int:
         """The general send."""
@@ -66,21 +66,21 @@ class Sending(SocketBase):
         """A whole datagram, as soon as there is room for it."""
         count: int | None = file.send(data, target, passed)
         if count is None:
-            deadline = self._deadline(flags)
+            deadline = self._deadline(flags, True)
             while count is None:
                 if not file.wait_writable(deadline, "send"):
-                    raise timed_out()
+                    raise self._too_late(file)
                 self._check_open()
                 count = file.send(data, target, passed)
         return count
 
     def _send_some(self, file: Any, view: Any, flags: int, passed: Passed | None) -> int:
         """Wait for room, and use it."""
-        deadline = self._deadline(flags)
+        deadline = self._deadline(flags, True)
         count = 0
         while not count:
             if not file.wait_writable(deadline, "send"):
-                raise timed_out()
+                raise self._too_late(file)
             self._check_open()
             count = file.write(view) if passed is None else file.write(view, passed)
         return count
@@ -99,8 +99,8 @@ class Sending(SocketBase):
 
     def sendall(self, data: Any, flags: int = 0, /) -> None:
         """Send everything; waits while the buffers are full. The timeout is for the whole call."""
-        file = self._file()
         view = bytes_view(data)
+        file = self._file()
         size = len(view)
         if flags & ~MSG_KNOWN_SENDING:
             _check_flags(file, "sendall", flags)
@@ -114,14 +114,14 @@ class Sending(SocketBase):
         kernel.log.append((kernel.now, kernel.current.path, "send", file.title, size, crc32(view)))
 
     def _send_rest(self, file: Any, view: Any, sent: int, flags: int) -> None:
-        deadline = self._deadline(flags)
+        deadline = self._deadline(flags, True)
         view = memoryview(view)  # slices of bytes would be copies
         while sent < len(view):
             count = file.write(view[sent:])
             sent += count
             if not count:
                 if not file.wait_writable(deadline, "sendall"):
-                    raise timed_out()
+                    raise self._too_late(file)
                 self._check_open()
 
     def sendto(self, data: Any, *args: Any) -> int:
@@ -130,9 +130,9 @@ class Sending(SocketBase):
             raise TypeError(f"sendto() takes 2 or 3 arguments ({len(args) + 1} given)")
         flags, address = args if len(args) == 2 else (0, args[0])
         flags = c_int(flags)
-        file = self._file()
         view = bytes_view(data)
         target = target_of(self._sim_family, address, "sendto")
+        file = self._file()
         return self._send_to(file, view, flags, target, None, "sendto")
 
     def _send_to(self, file: Any, view: Any, flags: int, target: Any, passed: Passed | None, what: str) -> int:
@@ -149,11 +149,12 @@ class Sending(SocketBase):
         except TypeError:
             raise TypeError("sendmsg() argument 1 must be an iterable") from None
         data = b"".join([bytes(bytes_view(item)) for item in items])
+        messages = _ancillary.checked(ancdata)
         target = target_of(self._sim_family, address, "sendmsg") if address is not None else None
         file = self._file()
         if len(items) > _BUFFERS_MAX:
             raise os_error(errno.EMSGSIZE)
-        passed = _ancillary.pack(file, self._kernel.process, ancdata)
+        passed = _ancillary.pack(file, self._kernel.process, messages)
         try:
             return self._send_to(file, data, flags, target, passed, "sendmsg")
         except BaseException:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from simsock.errors import WorldEnded
 from simsock.kernel import session
-from simsock.kernel.failures import bad_descriptor, would_block
+from simsock.kernel.failures import bad_descriptor, timed_out, would_block
 from simsock.kernel.units import NS
 from simsock.stdlib._room import Room
 from simsock.stdlib._waiting import TIMEOUT_MAX, real_number
@@ -91,9 +91,9 @@ class SocketBase(_real.socket):
     def settimeout(self, value: float | None) -> None:
         """Set the timeout in seconds; None blocks for ever, 0 never."""
         wait = _timeout_ns(value)
+        self._wait_ns = wait
         if self._fd < 0:
             raise bad_descriptor()
-        self._wait_ns = wait
         self._mark(wait is not None)
 
     def _mark(self, nonblocking: bool) -> None:
@@ -108,25 +108,29 @@ class SocketBase(_real.socket):
 
     def setblocking(self, flag: bool) -> None:
         """True is ``settimeout(None)``, False is ``settimeout(0)``."""
+        self._wait_ns = None if flag else 0
         if self._fd < 0:
             raise bad_descriptor()
-        self._wait_ns = None if flag else 0
         self._mark(not flag)
 
     def getblocking(self) -> bool:
         """Whether calls may wait."""
         return self._wait_ns != 0
 
-    def _deadline(self, flags: int = 0) -> int | None:
-        """When a call that has to wait gives up; raises EAGAIN if it must not wait at all."""
+    def _deadline(self, flags: int = 0, sending: bool = False) -> int | None:
+        """When a call that has to wait gives up; raises EAGAIN if it must not wait at all.
+
+        A socket with a timeout is waited for by CPython itself, before it makes the call: then MSG_DONTWAIT comes too late to matter.
+        """
         wait = self._wait_ns
-        if wait == 0 or flags & MSG_DONTWAIT:
+        if wait == 0:
             raise self._in_vain()
         if wait is None:
             file = self._kernel.files.get(self._fd)
-            if file is not None and file.nonblocking:  # another descriptor for it was made so
+            if flags & MSG_DONTWAIT or (file is not None and file.nonblocking):  # another descriptor for it was made so
                 raise self._in_vain()
-            return None
+            limit = None if file is None else getattr(file, "send_timeout_ns" if sending else "receive_timeout_ns", None)
+            return None if limit is None else self._kernel.now + limit
         return self._kernel.now + wait
 
     def _in_vain(self) -> OSError:
@@ -134,6 +138,10 @@ class SocketBase(_real.socket):
         error = would_block(kernel.files.get(self._fd))
         kernel.fruitless()
         return error
+
+    def _too_late(self, file: Any) -> OSError:
+        """What a wait that came to its end raises: the socket object's own timeout, or SO_RCVTIMEO and SO_SNDTIMEO, which the system heeds."""
+        return timed_out(file) if self._wait_ns is not None else would_block(file)
 
     def _check_open(self) -> None:
         """After a wait with a timeout: CPython polls, then calls again with a descriptor that may have been closed meanwhile."""

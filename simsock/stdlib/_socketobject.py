@@ -20,14 +20,11 @@ from typing import TYPE_CHECKING, Any
 
 from simsock.errors import Unsupported
 from simsock.kernel import session
-from simsock.kernel.failures import timed_out
 from simsock.kernel.files import FIRST_DESCRIPTOR, bad_descriptor
 from simsock.kernel.units import NS
 from simsock.net.addresses import AF_INET as _AF_INET
 from simsock.net.addresses import AF_INET6 as _AF_INET6
 from simsock.net.addresses import AF_UNIX as _AF_UNIX
-from simsock.net.sockets import SO_LINGER as _SO_LINGER
-from simsock.net.sockets import SOL_SOCKET as _SOL_SOCKET
 from simsock.net.sockets import Socket, os_error
 from simsock.net.tcp import handshake
 from simsock.net.tcp.stream import StreamSocket
@@ -106,7 +103,7 @@ class socket(Connecting, Receiving, Sending):
                 if self._wait_ns is None and file.read_shut:
                     raise os_error(errno.EINVAL)  # a Unix listener that was shut down
                 if not file.wait_readable(deadline, "accept"):
-                    raise timed_out()
+                    raise self._too_late(file)
                 self._check_open()
                 connection = _accept(file)
         self._log("accept", connection)
@@ -175,32 +172,27 @@ class socket(Connecting, Receiving, Sending):
 
     # -- options ---------------------------------------------------------------------------------------------------------------------
 
-    def setsockopt(self, level: int, optname: int, value: Any, optlen: Any = None, /) -> None:
-        """Set an option; those that have no effect here are stored and read back, those whose effect would be missed are refused."""
-        file = self._file()
-        if optlen is not None:
-            if value is not None:
-                raise TypeError("setsockopt() takes exactly 3 arguments (4 given)")
-            value = bytes(index(optlen))
+    def setsockopt(self, level: int, optname: int, *values: Any) -> None:
+        """Set an option. ``simsock/net/options.py`` has a table of what each of them does."""
+        if len(values) not in (1, 2) or (len(values) == 2 and values[0] is not None):
+            raise TypeError(f"setsockopt() takes exactly 3 arguments ({len(values) + 2} given)")
+        value = values[0]
+        if len(values) == 2:
+            value = bytes(index(values[1]))
         elif isinstance(value, int):
             value = c_int(value)
         else:
             value = bytes(bytes_view(value))
-        if level == _SOL_SOCKET and optname == _SO_LINGER and isinstance(value, bytes) and isinstance(file, StreamSocket):
-            on, seconds = int.from_bytes(value[:4], "little"), int.from_bytes(value[4:8], "little")
-            file.linger_reset = bool(on) and not seconds
-            file.linger_ns = seconds * NS if on else 0
-        file.set_option(int(level), int(optname), value)
+        self._file().set_option(int(level), int(optname), value)
 
     def getsockopt(self, level: int, optname: int, buflen: int = 0, /) -> Any:
         """An option as an integer, or as bytes when ``buflen`` is given."""
-        file = self._file()
-        value = file.get_option(int(level), int(optname))
+        if not 0 <= buflen <= 1024:
+            raise OSError("getsockopt buflen out of range")
+        value = self._file().get_option(int(level), int(optname))
         if buflen:
-            if not 0 <= buflen <= 1024:
-                raise OSError("getsockopt buflen out of range")
-            return (value if isinstance(value, bytes) else int(value).to_bytes(4, "little"))[:buflen]
-        return int.from_bytes(value[:4], "little") if isinstance(value, bytes) else int(value)
+            return (value if isinstance(value, bytes) else int(value).to_bytes(4, "little", signed=True))[:buflen]
+        return int.from_bytes(value[:4], "little", signed=True) if isinstance(value, bytes) else int(value)
 
     # -- lifetime --------------------------------------------------------------------------------------------------------------------
 

@@ -16,6 +16,8 @@ from typing import NamedTuple
 
 from hypothesis import strategies as st
 
+from simsock.net.options import OPTIONS as TABLE
+
 TCP, TCP6, UDP = (names.AF_INET, names.SOCK_STREAM), (names.AF_INET6, names.SOCK_STREAM), (names.AF_INET, names.SOCK_DGRAM)
 UNIX, UNIX_DATAGRAMS, UNIX_PACKETS = ((names.AF_UNIX, kind) for kind in (names.SOCK_STREAM, names.SOCK_DGRAM, names.SOCK_SEQPACKET))
 INTERNET = (TCP, TCP6, UDP)
@@ -23,6 +25,15 @@ UNIXES = (UNIX, UNIX_DATAGRAMS, UNIX_PACKETS)
 SOCKETS_MAX = 8
 PATHS = ("one", "two", b"\0simsock one")
 INTERNET_SIZES, UNIX_SIZES = (0, 1, 10, 700), (0, 1, 10, 700, 5_000, 40_000)
+OPTIONS = (
+    *((names.SOL_SOCKET, number) for number in (2, 3, 5, 6, 9, 10, 13, 15, 18, 19, 30, 38, 39)),
+    *((names.IPPROTO_IP, number) for number in (1, 2, 8, 10, 12, 13, 33, 34, 9999)),
+    *((names.IPPROTO_TCP, number) for number in (1, 3, 4, 5, 6, 7, 8, 18, 9999)),
+    *((names.IPPROTO_IPV6, number) for number in (16, 18, 19, 23, 26, 49, 62, 66, 67, 9999)),
+    *((names.IPPROTO_UDP, number) for number in (101, 104, 9999)),
+    (255, 1),
+)
+"""Levels and numbers whose values do not depend on the kernel."""
 TIMEOUT = 0.002
 """Seconds that a call with a timeout waits for nothing."""
 
@@ -40,6 +51,7 @@ CALLS = (
     *("new connect accept send recv".split() * 3),
     *("bind listen shutdown close poll sendto recvfrom pair".split() * 2),
     *"dup peek reset reuse error name peer wait select listen_and_connect limit recvmsg".split(),
+    *"option option now patient_now count_only to_nowhere mapped wrong_type wait_in_the_system".split(),
 )
 NUMBERS = st.integers(0, SOCKETS_MAX - 1)
 STEPS = st.builds(Step, st.sampled_from(CALLS), NUMBERS, NUMBERS, st.integers(0, 11))
@@ -221,6 +233,77 @@ class Machine:
 
     def reuse(self, step):
         self.sock(step).setsockopt(names.SOL_SOCKET, names.SO_REUSEADDR, step.choice % 2)
+
+    def option(self, step):
+        """Read an option, set it (those that a world refuses to what they are), read it again."""
+        sock, (level, number) = self.sock(step), OPTIONS[(step.other * 12 + step.choice) % len(OPTIONS)]
+        before = sock.getsockopt(level, number)
+        row = TABLE.get((level, number))
+        if (level, number) == (names.SOL_SOCKET, names.SO_LINGER):
+            return before, sock.getsockopt(level, number, 8)
+        value = row.unset if row is not None and row.effect == "refused" else step.choice % 4 - 1
+        sock.setsockopt(level, number, value)
+        return before, sock.getsockopt(level, number), sock.getsockopt(level, number, 2)
+
+    def now(self, step):
+        """Receive with MSG_DONTWAIT, on a socket that would wait."""
+        sock = self.sock(step)
+        if sock.fileno() < 0:
+            return "not asked"
+        sock.settimeout(None)
+        try:
+            return sock.recv(10, names.MSG_DONTWAIT)
+        finally:
+            sock.settimeout(0)
+
+    def patient_now(self, step):
+        """The same on one with a timeout."""
+        sock = self.sock(step)
+        if sock.fileno() < 0 or sock.getsockopt(names.SOL_SOCKET, names.SO_ACCEPTCONN):
+            return "not asked"
+        sock.settimeout(TIMEOUT)
+        try:
+            return sock.recv(10, names.MSG_DONTWAIT)
+        finally:
+            sock.settimeout(0)
+
+    def wait_in_the_system(self, step):
+        """Receive from a socket that blocks, with SO_RCVTIMEO."""
+        sock = self.sock(step)
+        if sock.fileno() < 0 or sock.getsockopt(names.SOL_SOCKET, names.SO_ACCEPTCONN):
+            return "not asked"
+        sock.settimeout(None)
+        sock.setsockopt(names.SOL_SOCKET, 20, struct.pack("ll", 0, 4_000))
+        try:
+            return sock.recv(10)
+        finally:
+            sock.setsockopt(names.SOL_SOCKET, 20, struct.pack("ll", 0, 0))
+            sock.settimeout(0)
+
+    def count_only(self, step):
+        """With MSG_TRUNC a stream throws bytes away; what is handed out instead has no defined value."""
+        return len(self.sock(step).recv((1, 5, 1_000)[step.choice % 3], names.MSG_TRUNC | (names.MSG_PEEK if step.choice % 4 == 0 else 0)))
+
+    def to_nowhere(self, step):
+        """Connect a datagram socket to port 0: it is connected, and has no peer."""
+        if self.kind(step) == UDP:
+            self.sock(step).connect((self.nobodies[UDP][0], 0))
+
+    def mapped(self, step):
+        """An IPv4 socket is given an IPv4 address in the form of IPv6."""
+        if self.kind(step)[0] == names.AF_INET:
+            _, port, *_ = self.address(step)
+            return self.sock(step).connect_ex(("::ffff:127.0.0.1", port))
+        return None
+
+    def wrong_type(self, step):
+        """Arguments are looked at before the descriptor is."""
+        sock, call = self.sock(step), step.choice % 6
+        calls = (sock.send, sock.sendall, sock.bind, sock.connect, lambda what: sock.sendto(what, 5), lambda what: sock.setsockopt(1, 2, what))
+        try:
+            return calls[call]("text") if call not in (2, 3) else calls[call](5)
+        except TypeError as error:
+            return str(error)
 
     def limit(self, step):
         if self.kind(step)[0] == names.AF_UNIX:

@@ -224,13 +224,7 @@ class Attempt:
         child.child = True
         child.local = self.target
         child.remote = client.local
-        child.receive_bytes_max = listener.receive_bytes_max
-        child.send_bytes_max = listener.send_bytes_max
-        child.options.update(listener.options)
-        child.reuse_address = listener.reuse_address
-        child.reuse_port = listener.reuse_port
-        child.linger_reset, child.linger_ns = listener.linger_reset, listener.linger_ns
-        child.read_shut = listener.read_shut  # it was shut down before it listened
+        child.inherit(listener)
         return child
 
     def _established(self, answer: tuple[StreamSocket, int]) -> None:

@@ -18,9 +18,6 @@ from simsock.net.tcp.segments import ACK, carry
 if TYPE_CHECKING:
     from simsock.net.tcp.stream import StreamSocket
 
-IDLE_S, INTERVAL_S, COUNT = 7200, 75, 9
-"""net.ipv4.tcp_keepalive_time, _intvl and _probes."""
-
 
 class Keepalive:
     """The timer of one end that has SO_KEEPALIVE."""

@@ -1,40 +1,69 @@
-"""Options of streams that take effect: keepalive, TCP_USER_TIMEOUT, TCP_SYNCNT (tcp(7)).
+"""Options of streams that take effect (tcp(7)), and what TCP_INFO tells.
 
 PYTEST_DONT_REWRITE
 
-Owns their numbers, bounds and defaults, as Linux's do_tcp_setsockopt() has them.
+Owns how they are read where they are heeded, and the layout of TCP_INFO. Numbers, bounds and defaults stand in ``net/options.py``. Law: what
+depends on the kernel and is not modelled is a constant (``docs/fidelity.md`` has them).
 """
 
 from __future__ import annotations
 
 import errno
-from typing import Any
+import struct
+from typing import TYPE_CHECKING
 
-from simsock.net.sockets import IPPROTO_TCP, SOL_SOCKET, os_error
-from simsock.net.tcp.keepalive import COUNT, IDLE_S, INTERVAL_S
+from simsock.errors import Unsupported
+from simsock.net.options import (
+    IP_MULTICAST_TTL,
+    IP_TOS,
+    IPPROTO_IP,
+    IPPROTO_IPV6,
+    IPPROTO_TCP,
+    IPV6_MULTICAST_HOPS,
+    IPV6_MULTICAST_IF,
+    IPV6_TCLASS,
+    OPTIONS,
+    SO_KEEPALIVE,
+    SOL_SOCKET,
+    TCP_KEEPCNT,
+    TCP_KEEPIDLE,
+    TCP_KEEPINTVL,
+    TCP_LINGER2,
+    TCP_SYNCNT,
+    TCP_THIN_DUPACK,
+    TCP_USER_TIMEOUT,
+)
+from simsock.net.sockets import MTU, os_error
+from simsock.net.tcp.congestion import INITIAL_SEGMENTS
+from simsock.net.tcp.round_trip import RTO_FIRST_NS, RTO_FLOOR_NS
 
-SO_KEEPALIVE = 9
-TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_SYNCNT, TCP_USER_TIMEOUT = 4, 5, 6, 7, 18
-SYN_RETRIES = 6
-"""net.ipv4.tcp_syn_retries."""
+if TYPE_CHECKING:
+    from simsock.net.tcp.stream import StreamSocket
 
-_BOUNDS = {TCP_KEEPIDLE: (1, 32_767), TCP_KEEPINTVL: (1, 32_767), TCP_KEEPCNT: (1, 127), TCP_SYNCNT: (1, 127), TCP_USER_TIMEOUT: (0, (1 << 31) - 1)}
+MSS_MIN = 88
+"""Linux's TCP_MIN_MSS."""
+CONGESTION = b"reno"
+"""What RFC 5681 is called there: the one congestion control there is."""
+_OTHER_CONGESTION = {b"bbr", b"bic", b"cdg", b"cubic", b"dctcp", b"highspeed", b"htcp", b"hybla", b"illinois", b"lp", b"nv", b"scalable"} | {
+    *(b"vegas", b"veno", b"westwood", b"yeah")
+}
+_NAME_BYTES = 16
+_WITHOUT_ECN = 0xFC
+"""Its two bits are the kernel's own."""
+_FIN_TIMEOUT_MAX = 120
 
-Options = dict[tuple[int, int], Any]
+Options = dict[tuple[int, int], "int | bytes"]
 
 
-def check(level: int, name: int, value: Any) -> None:
-    """Raises EINVAL for a value out of bounds."""
-    if level == IPPROTO_TCP and name in _BOUNDS and isinstance(value, int):
-        low, high = _BOUNDS[name]
-        if not low <= value <= high:
-            raise os_error(errno.EINVAL)
+def _number(options: Options, number: int) -> int:
+    value = options.get((IPPROTO_TCP, number), OPTIONS[IPPROTO_TCP, number].default)
+    assert isinstance(value, int)
+    return value
 
 
 def keepalive_times(options: Options) -> tuple[int, int, int]:
     """(seconds idle before the first probe, seconds between probes, how many)."""
-    read = options.get
-    return read((IPPROTO_TCP, TCP_KEEPIDLE), IDLE_S), read((IPPROTO_TCP, TCP_KEEPINTVL), INTERVAL_S), read((IPPROTO_TCP, TCP_KEEPCNT), COUNT)
+    return _number(options, TCP_KEEPIDLE), _number(options, TCP_KEEPINTVL), _number(options, TCP_KEEPCNT)
 
 
 def keeps_alive(options: Options) -> bool:
@@ -44,9 +73,81 @@ def keeps_alive(options: Options) -> bool:
 
 def user_timeout_ns(options: Options) -> int:
     """TCP_USER_TIMEOUT, 0 for none."""
-    return int(options.get((IPPROTO_TCP, TCP_USER_TIMEOUT), 0)) * 1_000_000
+    return _number(options, TCP_USER_TIMEOUT) * 1_000_000
 
 
 def syn_tries(options: Options) -> int:
     """How often a SYN is sent."""
-    return int(options.get((IPPROTO_TCP, TCP_SYNCNT), SYN_RETRIES)) + 1
+    return _number(options, TCP_SYNCNT) + 1
+
+
+def congestion_control(value: int | bytes) -> bytes:
+    """What TCP_CONGESTION may be set to, as it is read back. Raises ENOENT for a name that nobody has, ``Unsupported`` for Linux's others."""
+    assert isinstance(value, bytes)
+    name = value.partition(b"\0")[0]
+    if name in _OTHER_CONGESTION:
+        raise Unsupported(f"setsockopt: TCP_CONGESTION {name.decode()!r} is not simulated; {CONGESTION.decode()!r} is")
+    if name != CONGESTION:
+        raise os_error(errno.ENOENT)
+    return name.ljust(_NAME_BYTES, b"\0")
+
+
+def stored(where: tuple[int, int], value: int | bytes) -> int | bytes:
+    """How a stream stores an option that has no effect here. Raises for those that only datagrams have."""
+    if where == (IPPROTO_IP, IP_MULTICAST_TTL):
+        raise os_error(errno.EINVAL)
+    if where in ((IPPROTO_IPV6, IPV6_MULTICAST_HOPS), (IPPROTO_IPV6, IPV6_MULTICAST_IF)):
+        raise os_error(errno.ENOPROTOOPT)
+    if where in ((IPPROTO_IP, IP_TOS), (IPPROTO_IPV6, IPV6_TCLASS)):
+        return int(value) & _WITHOUT_ECN
+    if where == (IPPROTO_TCP, TCP_LINGER2):
+        return -1 if int(value) < 0 or int(value) > _FIN_TIMEOUT_MAX else value or OPTIONS[where].default
+    return 0 if where == (IPPROTO_TCP, TCP_THIN_DUPACK) else value
+
+
+_STATES = {
+    "ESTABLISHED": 1,
+    "SYN-SENT": 2,
+    "SYN-RECEIVED": 3,
+    "FIN-WAIT-1": 4,
+    "FIN-WAIT-2": 5,
+    "TIME-WAIT": 6,
+    "CLOSED": 7,
+    "CLOSE-WAIT": 8,
+    "LAST-ACK": 9,
+    "LISTEN": 10,
+    "CLOSING": 11,
+}
+"""tcp_states.h's numbers."""
+_INFO = struct.Struct("=8B24I")
+_INFO_BYTES = 248
+"""``struct tcp_info`` of Linux 6.18; what comes after its first 104 bytes is not counted here, and 0."""
+_SACK_AND_SCALES = 0x02 | 0x04
+_SCALES = 0x77
+"""Window scales of both ends, as captures have them."""
+_REORDERING = 3
+
+
+def info(stream: StreamSocket) -> bytes:
+    """TCP_INFO."""
+    state, sender, mss = stream.state, stream.sender, stream.segment_bytes
+    connected = state.connected
+    rto_ns, rtt_ns, variation_ns = RTO_FIRST_NS, 0, 0
+    window, threshold = INITIAL_SEGMENTS, 0x7FFF_FFFF
+    unacknowledged = sacked = lost = again = 0
+    if sender is not None:
+        trip, segments = sender.round_trip, sender.segments
+        rto_ns, rtt_ns, variation_ns = trip.timeout_ns, max(0, trip.smoothed_ns), trip.variation_ns
+        window = max(1, sender.congestion.window // mss)
+        threshold = min(threshold, sender.congestion.threshold // mss)
+        unacknowledged = len(segments)
+        sacked, lost = sum(segment.sacked for segment in segments), sum(segment.lost for segment in segments)
+        again = sum(segment.again for segment in segments)
+    elif connected:
+        rtt_ns = stream.first_round_trip_ns or 0
+        rto_ns, variation_ns = rtt_ns + max(RTO_FLOOR_NS, 2 * rtt_ns), rtt_ns // 2
+    head = (_STATES[state.name], 0, 0, 0, 0, _SACK_AND_SCALES if connected else 0, _SCALES if connected else 0, state.name != "LISTEN")
+    room = stream.receive_bytes_max
+    counts = (*(rto_ns // 1000, 0, mss, mss if connected else 0, unacknowledged, sacked, lost, again, 0), *(0, 0, 0, 0), MTU if connected else 0, room)
+    rest = (rtt_ns // 1000, variation_ns // 1000, threshold, window, mss if connected else 0, _REORDERING, 0, room, 0)
+    return _INFO.pack(*head, *counts, *rest).ljust(_INFO_BYTES, b"\0")

@@ -51,10 +51,11 @@ class Segment:
         """Sent more than once."""
 
 
-def segment_bytes_max(out: Wire | None, back: Wire | None) -> int:
-    """How many bytes a segment of a connection over these two ways has at most (RFC 9293, 3.7.1)."""
+def segment_bytes_max(out: Wire | None, back: Wire | None, limit: int = 0) -> int:
+    """How many bytes a segment of a connection over these two ways has at most (RFC 9293, 3.7.1); ``limit`` is what TCP_MAXSEG says, 0 for nothing."""
     mtus = [wire.link.mtu for wire in (out, back) if wire is not None and wire.link.mtu]
-    return min(mtus) - SEGMENT_HEADERS_BYTES if mtus else SEGMENT_BYTES_MAX
+    size = min(mtus) - SEGMENT_HEADERS_BYTES if mtus else SEGMENT_BYTES_MAX
+    return min(size, limit) if limit else size
 
 
 def carry(wire: Wire, end: StreamSocket, flags: int, seq: int, data: bytes, action: Any, argument: Any) -> bool:

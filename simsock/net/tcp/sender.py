@@ -20,7 +20,7 @@ from simsock.net.tcp.congestion import Congestion
 from simsock.net.tcp.probe_timer import Background
 from simsock.net.tcp.receiver import Answer, Receiver
 from simsock.net.tcp.round_trip import RTO_CEILING_NS, RoundTrip
-from simsock.net.tcp.segments import ACK, FIN, PSH, Segment, carry, segment_bytes_max
+from simsock.net.tcp.segments import ACK, FIN, PSH, Segment, carry
 
 if TYPE_CHECKING:
     from simsock.net.tcp.stream import StreamSocket
@@ -72,7 +72,7 @@ class Sender:
         self.receiver = Receiver(peer, self, stream.sent, room)
         self.segments: deque[Segment] = deque()
         self.round_trip = RoundTrip(stream.first_round_trip_ns)
-        self.segment_bytes = segment_bytes_max(stream.wire, peer.wire)
+        self.segment_bytes = stream.segment_bytes
         self.congestion = Congestion(self.segment_bytes)
         self.over = False
         self._edge = self.una + room
@@ -121,7 +121,7 @@ class Sender:
             self._repair()
         tx = stream.tx
         if tx:
-            self.segment_bytes = segment_bytes_max(stream.wire, self.receiver.stream.wire)  # the link may have changed
+            self.segment_bytes = stream.segment_bytes  # the link may have changed
         while tx:
             size = min(len(tx), self.segment_bytes)
             if stream.trouble is not None:

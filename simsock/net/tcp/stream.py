@@ -12,15 +12,18 @@ objects, nor how bytes survive an imperfect way: ``sender.py`` and ``receiver.py
 from __future__ import annotations
 
 import errno
+from struct import pack, unpack_from
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from simsock.kernel.files import POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP
+from simsock.kernel.units import NS
 from simsock.net.addresses import format_endpoint
+from simsock.net.options import IPPROTO_TCP, OPTIONS, SO_LINGER, SOL_SOCKET, TCP_CONGESTION, TCP_INFO, TCP_MAXSEG, TCP_NOTSENT_LOWAT, Option
 from simsock.net.sockets import Received, Socket, os_error
 from simsock.net.tcp.keepalive import Keepalive
-from simsock.net.tcp.options import check, keepalive_times, keeps_alive, user_timeout_ns
-from simsock.net.tcp.segments import ACK, FIN, RST, carry
+from simsock.net.tcp.options import CONGESTION, MSS_MIN, congestion_control, info, keepalive_times, keeps_alive, stored, user_timeout_ns
+from simsock.net.tcp.segments import ACK, FIN, RST, carry, segment_bytes_max
 from simsock.net.tcp.sender import Sender
 from simsock.net.tcp.states import CLOSE_WAIT, ENDED, FAILED, LISTEN, NEW, SYN_SENT, TIME_WAIT, Event, State, after
 
@@ -38,6 +41,13 @@ SOCK_STREAM = 1
 BUFFERS = (131_072, 131_072)
 """Bytes of receive and send buffer of a new stream (net.ipv4.tcp_rmem's default; the send side without autotuning)."""
 TIME_WAIT_NS = 60_000_000_000
+
+
+_UNSENT_MAX = 0xFFFF_FFFF
+_INHERITED = (
+    *("receive_bytes_max", "send_bytes_max", "receive_timeout_ns", "send_timeout_ns", "reuse_address", "reuse_port"),
+    *("linger_reset", "linger_ns", "segment_limit", "unsent_max", "read_shut"),
+)
 
 
 class StreamSocket(Socket):
@@ -60,6 +70,7 @@ class StreamSocket(Socket):
         "peer_receiver",
         "refuses_data",
         "rx",
+        "segment_limit",
         "sender",
         "sent",
         "state",
@@ -67,6 +78,7 @@ class StreamSocket(Socket):
         "tx",
         "uncounted",
         "unreported",
+        "unsent_max",
         "user_timeout_ns",
         "vanished",
         "wire",
@@ -100,6 +112,10 @@ class StreamSocket(Socket):
         """The next sequence number, while no machine counts them."""
         self.first_round_trip_ns: int | None = 0
         self.user_timeout_ns = 0
+        self.segment_limit = 0
+        """TCP_MAXSEG, 0 for none."""
+        self.unsent_max = _UNSENT_MAX
+        """TCP_NOTSENT_LOWAT: with so many bytes that have not set out, nothing more is taken."""
         self.uncounted = False
         """Connected, and nobody counts segments, nor how long this connection has been idle."""
         self.sender: Sender | None = None
@@ -166,10 +182,54 @@ class StreamSocket(Socket):
             peer.reset()
             self.reset()
 
-    def set_option(self, level: int, name: int, value: Any) -> None:
-        check(level, name, value)
-        super().set_option(level, name, value)
+    def set_option(self, level: int, number: int, value: int | bytes) -> None:
+        super().set_option(level, number, value)
         self._heed_options()
+
+    def heed(self, option: Option, value: int | bytes) -> int | bytes:
+        where = option.level, option.number
+        if where == (SOL_SOCKET, SO_LINGER):
+            assert isinstance(value, bytes)
+            on, seconds = unpack_from("ii", value)
+            self.linger_reset = bool(on) and not seconds
+            self.linger_ns = max(0, seconds) * NS if on else 0
+            return pack("ii", bool(on), seconds)
+        if where == (IPPROTO_TCP, TCP_MAXSEG):
+            if value and int(value) < MSS_MIN:
+                raise os_error(errno.EINVAL)
+            self.segment_limit = int(value)
+        elif where == (IPPROTO_TCP, TCP_NOTSENT_LOWAT):
+            self.unsent_max = (int(value) & _UNSENT_MAX) or _UNSENT_MAX
+        elif where == (IPPROTO_TCP, TCP_CONGESTION):
+            return congestion_control(value)
+        else:
+            value = stored(where, value)
+        return super().heed(option, value)
+
+    def option_value(self, option: Option) -> int | bytes:
+        if option.level == IPPROTO_TCP:
+            if option.number == TCP_INFO:
+                return info(self)
+            if option.number == TCP_MAXSEG:
+                return self.segment_bytes
+            if option.number == TCP_CONGESTION:
+                return congestion_control(CONGESTION)
+        return super().option_value(option)
+
+    @property
+    def segment_bytes(self) -> int:
+        """How many bytes a segment has at most, as far as can be known now."""
+        peer = self.peer
+        if not self.state.connected or peer is None:
+            return self.segment_limit or OPTIONS[IPPROTO_TCP, TCP_MAXSEG].default
+        limits = [end.segment_limit for end in (self, peer) if end.segment_limit]
+        return segment_bytes_max(self.wire, peer.wire, min(limits) if limits else 0)
+
+    def inherit(self, listener: StreamSocket) -> None:
+        """What an accepted connection has from its listener: its options, and in which directions it was shut down."""
+        self.options.update(listener.options)
+        for name in _INHERITED:
+            setattr(self, name, getattr(listener, name))
 
     def _heed_options(self) -> None:
         options = self.options
@@ -294,7 +354,7 @@ class StreamSocket(Socket):
                 return 0
             raise os_error(errno.EPIPE)
         room = self.send_bytes_max - self.unsent_and_unacknowledged
-        if room <= 0:
+        if room <= 0 or len(tx) >= self.unsent_max:
             return 0
         if count > room:
             data = memoryview(data)[:room]
@@ -608,7 +668,7 @@ class StreamSocket(Socket):
                 bits = POLLOUT | POLLHUP if done else POLLOUT
             else:
                 used = self.unsent_and_unacknowledged
-                if self.send_bytes_max - used >= used // 2:
+                if self.send_bytes_max - used >= used // 2 and len(self.tx) < self.unsent_max:
                     bits = POLLOUT
         elif state is SYN_SENT:
             bits = 0

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from simsock.kernel.files import POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP
 from simsock.net.addresses import AF_UNIX
-from simsock.net.sockets import SO_PEERCRED, SO_REUSEPORT, SOL_SOCKET, Socket, os_error
+from simsock.net.options import SO_PASSCRED, SO_PEERCRED, SO_REUSEPORT, SOL_SOCKET, Option
+from simsock.net.sockets import Socket, os_error
 from simsock.net.unix.ancillary import NOBODY, own_credentials
 from simsock.net.unix.states import CLOSED, CONNECTED, LISTENING, NEW
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 BUFFERS = (212_992, 212_992)
 """net.core.rmem_default and wmem_default."""
 NAME_BYTES_MAX = 108
-SO_PASSCRED = 16
 
 _PAGE = 4096
 _SHARED_INFO = 320
@@ -222,25 +222,27 @@ class UnixSocket(Socket):
 
     # -- options ---------------------------------------------------------------------------------------------------------------------
 
-    def set_option(self, level: int, name: int, value: Any) -> None:
-        if level != SOL_SOCKET or name == SO_REUSEPORT:
-            raise os_error(errno.EOPNOTSUPP)
-        super().set_option(level, name, value)
-        if name == SO_PASSCRED:
-            self.pass_credentials = bool(self.options[level, name])
-
-    def get_option(self, level: int, name: int) -> Any:
+    def set_option(self, level: int, number: int, value: int | bytes) -> None:
         if level != SOL_SOCKET:
             raise os_error(errno.EOPNOTSUPP)
-        if name == SO_PEERCRED:
-            return struct.pack("3i", *(own_credentials() if self.acquainted else NOBODY))
-        return super().get_option(level, name)
+        super().set_option(level, number, value)
 
-    @property
-    def unread(self) -> int:
-        """FIONREAD: all bytes of a stream, those of the next message otherwise."""
-        letters = list(self.rx) if self.type != SOCK_DGRAM else list(self.rx)[:1]
-        return sum(len(letter.data) for letter in letters)
+    def heed(self, option: Option, value: int | bytes) -> int | bytes:
+        if option.number == SO_REUSEPORT and value:
+            raise os_error(errno.EOPNOTSUPP)
+        if option.number == SO_PASSCRED:
+            self.pass_credentials = bool(value)
+        return super().heed(option, value)
+
+    def get_option(self, level: int, number: int) -> int | bytes:
+        if level != SOL_SOCKET:
+            raise os_error(errno.EOPNOTSUPP)
+        return super().get_option(level, number)
+
+    def option_value(self, option: Option) -> int | bytes:
+        if option.number == SO_PEERCRED:
+            return struct.pack("3i", *(own_credentials() if self.acquainted else NOBODY))
+        return super().option_value(option)
 
     def pair_with(self, other: UnixSocket) -> None:
         """Become each other's peers."""
