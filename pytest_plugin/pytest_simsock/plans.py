@@ -22,6 +22,7 @@ from simsock.world.options import NEED_CONSENT, Options
 
 if TYPE_CHECKING:
     from pytest_simsock.marking import Settings
+    from simsock.kernel.strategies import Questions
     from simsock.report.story import Teller
 
 _DEBUGGING_S = 86_400.0
@@ -104,10 +105,17 @@ _TRACES = sys.version_info < (3, 12)
 class Plan:
     """What one run shall be. By default: as the test and the command line say. A search makes others: schedule ``number``, or a replay."""
 
-    __slots__ = ("deviations", "number", "quiet", "shared", "story", "teller", "token")
+    __slots__ = ("deviations", "number", "questions", "quiet", "shared", "story", "teller", "token", "writes_questions")
 
     def __init__(
-        self, shared: Shared | None = None, *, number: int | None = None, deviations: Any = None, quiet: bool = False, teller: Teller | None = None
+        self,
+        shared: Shared | None = None,
+        *,
+        number: int | None = None,
+        deviations: Any = None,
+        quiet: bool = False,
+        teller: Teller | None = None,
+        writes_questions: bool = False,
     ) -> None:
         self.shared = shared or Shared()
         self.number = number
@@ -115,6 +123,9 @@ class Plan:
         self.quiet = quiet
         """Nobody will read what is reported of it."""
         self.teller = teller
+        self.writes_questions = writes_questions
+        self.questions: Questions | None = None
+        """Of the run, if they were to be written down and there was a world."""
         self.token: str | None = None
         """Repeats the run; the seed does when there is none."""
         self.story: tuple[str, ...] = ()

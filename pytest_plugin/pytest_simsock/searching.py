@@ -26,6 +26,7 @@ from pytest_simsock.telling import add_sections
 from pytest_simsock.worlds import World
 from simsock.choices import shrink
 from simsock.errors import Nondeterminism, RealTimeLimit
+from simsock.kernel.strategies import Question
 from simsock.report.story import Teller, one_line
 from simsock.search.evidence import Evidence
 from simsock.search.exploring import SHRINK_RUNS_MAX, make_token
@@ -162,12 +163,18 @@ class Search:
                 raise _CutShort
             return run.searchable and run.error is not None and signature(run.error) == wanted
 
+        def asked(candidate: Any) -> list[Question]:
+            plan = Plan(self.shared, number=number, deviations=tuple(candidate), quiet=True, writes_questions=True)
+            if self._run(plan, _never).timed_out:
+                raise _CutShort
+            return plan.questions.asked() if plan.questions is not None else []
+
         if is_slow:
             return self._as_first("not shrunk: it took too much real time")
         try:
             if not fails(deviations):
                 raise Nondeterminism("")
-            shrunk = shrink(deviations, fails, SHRINK_RUNS_MAX)
+            shrunk = shrink(deviations, fails, SHRINK_RUNS_MAX, asked)
         except _CutShort:
             return self._as_first(_CUT_SHORT)
         except Nondeterminism:

@@ -71,6 +71,8 @@ class World:
             prepare(self.sim)
         if plan.teller is not None:
             plan.teller.listen(self.sim)
+        if plan.writes_questions:
+            plan.questions = self.sim._write_questions()
         stage.world = self  # before it begins: a signal may come at any moment, and then the stage ends it
         try:
             self.sim.__enter__()

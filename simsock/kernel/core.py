@@ -19,15 +19,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from greenlet import getcurrent
 
-from simsock.errors import Deadlock, LimitExceeded, RealTimeLimit, StepLimit, TaskCancelled, TaskKilled, TimeLimit, WorldEnded
+from simsock.errors import Deadlock, LimitExceeded, RealTimeLimit, StepLimit, TaskKilled, TimeLimit, WorldEnded
 from simsock.kernel.files import Process
 from simsock.kernel.limits import Frozen, Limits
 from simsock.kernel.program_lines import place_of_current
 from simsock.kernel.records import Log
 from simsock.kernel.task import Task
+from simsock.kernel.task_table import task_table, waits_of
 from simsock.kernel.teardown import refuse, refuse_loop
 from simsock.kernel.timers import Timers
-from simsock.kernel.units import EPOCH_NS, duration_ns, format_ns
+from simsock.kernel.units import EPOCH_NS, format_ns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,6 +81,7 @@ class Kernel:
         "files",
         "finalized",
         "first",
+        "held",
         "in_flight",
         "limits",
         "log",
@@ -119,6 +121,8 @@ class Kernel:
         self.log = Log(keep_records)
         self.timers = Timers()
         self.runq: deque[Task] = deque()
+        self.held: deque[Task] = deque()
+        """Who could run and stays back until nobody else can: an answer to the question who runs now."""
         self.tasks: dict[int, Task] = {}
         self.errors: list[tuple[Task, BaseException]] = []
         self.finalized: list[Callable[[], object]] = []
@@ -245,19 +249,6 @@ class Kernel:
                 return task.dead
         return True
 
-    def task_result(self, task: Task, timeout: Any) -> Any:
-        """``Task.result``."""
-        self.point()
-        deadline = None if timeout is None else self.now + duration_ns(timeout, "timeout")
-        if not self.join(task, deadline):
-            raise TimeoutError(f"task {task.path} had not ended after {timeout} of virtual time")
-        if task.cancelled:
-            raise TaskCancelled(f"task {task.path} was cancelled")
-        if task.error is not None:
-            self.errors[:] = [entry for entry in self.errors if entry[1] is not task.error]
-            raise task.error
-        return task.value
-
     def cancel(self, task: Task) -> bool:
         """``Task.cancel``."""
         if task.dead:
@@ -296,26 +287,32 @@ class Kernel:
         """The one question of the scheduler: who runs now? Called where there is a choice; where there is none, the point is only counted.
 
         ``task`` could go on itself (``goes_on``), or has parked, given way or ended. None is the dull answer: it goes on, or the longest runnable
-        does. Any other is a deviation: it is recorded, and the task that was chosen is out of the run queue.
+        does. Any other is a deviation: it is recorded, and the task that was chosen is out of the run queue. With n candidates, answers from n
+        on choose as those from 1 on do, and hold back whoever would have run.
         """
         runq = self.runq
         index = task.points
         task.points = index + 1
-        pick = self.choose(self, task, index, len(runq) + goes_on, goes_on)  # type: ignore[misc]  # whoever asks has a strategy
+        count = len(runq) + goes_on
+        pick = self.choose(self, task, index, count, goes_on)  # type: ignore[misc]  # whoever asks has a strategy
         if not pick:
             return None
-        chosen = runq[pick - goes_on]
+        place = pick - goes_on if pick < count else pick - count + 1 - goes_on
+        chosen = runq[place]
         self.tape.record(task.label, index, pick)
         self.log.append((self.now, task.path, "yield" if goes_on else "next", chosen.path))
         if self.watchers is not None:
             self.watchers.deviates(task, index, chosen)
-        del runq[pick - goes_on]
+        del runq[place]
+        if pick >= count:
+            self.held.append(task if goes_on else runq.popleft())
         return chosen
 
     def switch_to(self, chosen: Task) -> None:
         """Go on with a task that was chosen instead of the current one, which stays runnable."""
         task = self.current
-        self.runq.append(task)
+        if not self.held or task not in self.held:
+            self.runq.append(task)
         self.switches += 1
         self.current = chosen
         if self.thread_state is None:
@@ -327,14 +324,20 @@ class Kernel:
 
     def yield_(self) -> None:
         """Let the others run first: the current task goes to the end of the run queue."""
-        if self.runq:
+        if self.runq or self._let_in():
             self.runq.append(self.current)
             self._park()
 
     def start_all(self) -> None:
         """Let the others run until each task that was spawned has at least begun."""
-        while any(not task.started for task in self.runq):
+        while any(not task.started for task in (*self.runq, *self.held)):
             self.yield_()
+
+    def _let_in(self) -> bool:
+        """Nobody else can run: the first of those held back can again. False if there is none."""
+        if self.held:
+            self.runq.append(self.held.popleft())
+        return bool(self.runq)
 
     def fruitless(self) -> None:
         """The current task polled in vain. Others go first; a task that does nothing else pays in time, or it would stand still.
@@ -439,7 +442,7 @@ class Kernel:
         """Park until no other task can run and nothing is on its way. Does not pass time beyond that."""
         self.point()
         while True:
-            if self.runq or self.in_flight:
+            if self.runq or self.held or self.in_flight:
                 if self.ending:
                     self.refuse_wait()
                 task = self.current
@@ -455,7 +458,7 @@ class Kernel:
 
     def wait_tick(self) -> None:
         """Let everything run that can, then at most one timer's instant: the step of ``run_until``."""
-        if self.runq:
+        if self.runq or self.held:
             self.yield_()
         elif not self._stir():
             self.fatal(self._deadlock())
@@ -484,7 +487,7 @@ class Kernel:
     def _next(self, task: Task) -> Task:
         """Who runs next, moving the clock if nobody can. Never raises: limits end up as the first task's pending error."""
         runq = self.runq
-        while not runq:
+        while not runq and not self._let_in():
             if not self._stir():
                 self._fail_first(self._deadlock())
         if self.asks_strategy:
@@ -512,7 +515,7 @@ class Kernel:
             return False
         if deadline > self.limits.time_ns:
             limit = format_ns(self.limits.time_ns)
-            self._fail_first(TimeLimit(f"virtual time would pass max_time ({limit})\n{self._table()}", limit="max_time"))
+            self._fail_first(TimeLimit(f"virtual time would pass max_time ({limit})\n{task_table(self)}", limit="max_time", waits=waits_of(self)))
             return True
         if deadline > self.now:
             self.now = deadline
@@ -538,12 +541,7 @@ class Kernel:
         flight[0](flight[1])
 
     def _deadlock(self) -> Deadlock:
-        return Deadlock(f"deadlock: no task can run and no timer is left\n{self._table()}", report=self._table())
-
-    def _table(self) -> str:
-        from simsock.kernel.task_table import task_table
-
-        return task_table(self)
+        return Deadlock(f"deadlock: no task can run and no timer is left\n{task_table(self)}", report=task_table(self), waits=waits_of(self))
 
     def _fail_first(self, error: BaseException) -> None:
         """Have ``error`` raised in the first task, wherever it stands."""
@@ -552,8 +550,9 @@ class Kernel:
         # Not ``self.current``: a signal may have come between naming the next task and switching to it.
         if getcurrent() is not first.greenlet or first.queue is not None or first in self.runq:
             self.detach(first)
-            if first in self.runq:
-                self.runq.remove(first)
+            for queue in (self.runq, self.held):
+                if first in queue:
+                    queue.remove(first)
             self.runq.appendleft(first)
 
     def strategy_failed(self, error: BaseException, preempting: bool) -> int:
@@ -601,7 +600,7 @@ class Kernel:
         error = self._look()
         if error is not None:
             self.fatal(error)
-        if self._checked_switches == self.switches and self.runq and not self.atomic:
+        if self._checked_switches == self.switches and (self.runq or self.held) and not self.atomic:
             self.yield_()
         self._checked_switches = self.switches
 
@@ -626,7 +625,7 @@ class Kernel:
             limit = self.limits.steps
             place = place_of_current()
             self.alarm = self._limit_at = steps + CHECK_EVERY  # the first task gets as many steps again to clean up
-            text = f"more than max_steps ({limit:,}) steps; task {self.current.path} at {place}\n{self._table()}"
+            text = f"more than max_steps ({limit:,}) steps; task {self.current.path} at {place}\n{task_table(self)}"
             return StepLimit(text, limit="max_steps", place=place)
         self.log.flush()
         if steps >= self._collect_at:
@@ -679,7 +678,7 @@ class Kernel:
     def real_time_error(self, place: str) -> RealTimeLimit:
         """What the watchdog raises."""
         limit = self.limits.real_seconds
-        text = f"the run took longer than max_real_time ({limit:g} s of real time); task {self.current.path} at {place}\n{self._table()}"
+        text = f"the run took longer than max_real_time ({limit:g} s of real time); task {self.current.path} at {place}\n{task_table(self)}"
         return RealTimeLimit(text, limit="max_real_time", place=place)
 
     # -- the end (see teardown.py for its order) ---------------------------------------------------------------------------------------

@@ -12,7 +12,9 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from simsock.errors import TaskCancelled
 from simsock.escaping import printable
+from simsock.kernel.units import duration_ns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -146,7 +148,17 @@ class Task:
         ``timeout`` is virtual (seconds, timedelta or "80ms"); ``TimeoutError`` when it passes first. An error raised here counts as
         seen: the world's end does not raise it a second time.
         """
-        return self.kernel.task_result(self, timeout)
+        kernel = self.kernel
+        kernel.point()
+        deadline = None if timeout is None else kernel.now + duration_ns(timeout, "timeout")
+        if not kernel.join(self, deadline):
+            raise TimeoutError(f"task {self.path} had not ended after {timeout} of virtual time")
+        if self.cancelled:
+            raise TaskCancelled(f"task {self.path} was cancelled")
+        if self.error is not None:
+            kernel.errors[:] = [entry for entry in kernel.errors if entry[1] is not self.error]
+            raise self.error
+        return self.value
 
     def cancel(self) -> bool:
         """End the task: ``TaskKilled`` is raised where it stands. False if it had ended before; a task cannot cancel itself."""

@@ -72,6 +72,13 @@ def _holder(task: Task) -> str:
     return owner.path if owner is not None else ""
 
 
+def waits_of(kernel: Kernel) -> tuple[str, ...]:
+    """The waits that nothing but another task ends, sorted: what is waited for, and on which line of the program. Names and numbers are left out:
+    which of two like tasks waits is no other hang."""
+    parked = [task for task in kernel.tasks.values() if task.queue is not None and task.timer is None and task.started]
+    return tuple(sorted(f"{task.why} at {place_of_current() if task is kernel.current else place_of(task.greenlet)}" for task in parked))
+
+
 def wait_cycles(kernel: Kernel) -> list[list[Task]]:
     """Cycles of tasks that wait for locks held by each other."""
     cycles: list[list[Task]] = []

@@ -53,6 +53,7 @@ def end(kernel: Kernel, *, collect: bool = False) -> list[TaskWillNotEnd]:
     kernel._drain()
     kernel.timers = type(kernel.timers)()
     kernel.runq.clear()
+    kernel.held.clear()
     kernel.finalized.clear()
     kernel.ended = True
     first.greenlet = None

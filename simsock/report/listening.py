@@ -63,6 +63,8 @@ class Pick(NamedTuple):
     chosen: str
     passed: str
     held: tuple[str, ...]
+    stands_back: bool = False
+    """``passed`` stays back until nobody else can run."""
 
 
 class Listener(Watcher):
@@ -160,11 +162,13 @@ class Listener(Watcher):
             place, what = _stand()
             if self.sparse and place is not None:
                 self._stopped.append((task, task.points, Event(LINE, task.path, place, "", kernel.now)))
+        count = len(runq) + (how in ("line", "within", "call"))
+        stands_back = kernel.tape.deviations[-1].value >= count
         held = tuple(text for other in kernel.tasks.values() if other is not task and (text := _holding(other)))
         if how == "line" and self.events and self.events[-1][:3] == (LINE, task.path, place):
             self._stopped.append((task, task.points, self.events.pop()))
         self._catch_up()
-        self.picks.append(Pick(task.label, index, self.count, how, task.path, before, place, what, chosen.path, passed, held))
+        self.picks.append(Pick(task.label, index, self.count, how, task.path, before, place, what, chosen.path, passed, held, stands_back))
 
     # -- keeping ---------------------------------------------------------------------------------------------------------------------
 

@@ -262,6 +262,8 @@ class Words:
     def of_pick(self, pick: Pick) -> str:
         """What a choice of the scheduler means."""
         task, chosen = self.task(pick.task), self.task(pick.chosen)
+        if pick.stands_back:
+            return self._of_who_stood_back(pick, task, chosen)
         if pick.how == "line" and pick.place is not None:
             if pick.before is None or pick.before == pick.place:
                 return f"task {chosen} ran before {self.place(pick.place)} of {task}"
@@ -272,11 +274,25 @@ class Words:
         if pick.how == "call":
             what = pick.what or "a simulated call"
             return f"task {chosen} ran before {what} of {task}" + (f" ({where})" if where else "")
-        rest = f"{chosen} went on instead of {self.task(pick.passed)}"
+        return f"{self._when(pick, task)}{chosen} went on instead of {self.task(pick.passed)}"
+
+    def _when(self, pick: Pick, task: str) -> str:
         if pick.how == "ended":
-            return f"when {task} had ended, {rest}"
+            return f"when {task} had ended, "
+        where = self.place(pick.place) if pick.place is not None else ""
         facts = ", ".join(filter(None, (pick.what if pick.how == "wait" else "", where)))
-        return f"when {task} {'waited' if pick.how == 'wait' else 'gave way'}{f' ({facts})' if facts else ''}, {rest}"
+        return f"when {task} {'waited' if pick.how == 'wait' else 'gave way'}{f' ({facts})' if facts else ''}, "
+
+    def _of_who_stood_back(self, pick: Pick, task: str, chosen: str) -> str:
+        rest = f"until nobody else could run; {chosen} went first"
+        if pick.how not in ("line", "within", "call"):
+            return f"{self._when(pick, task)}{self.task(pick.passed)} stood back {rest}"
+        where = self.place(pick.place) if pick.place is not None else ""
+        if pick.how == "call":
+            return f"task {task} stood still before {pick.what or 'a simulated call'}{f' ({where})' if where else ''} {rest}"
+        if pick.how == "within" or pick.before is None or pick.before == pick.place:
+            return f"task {task} stood still {'in the middle of' if pick.how == 'within' else 'before'} {where} {rest}"
+        return f"task {task} stood still between {self.place(pick.before)} and {where} {rest}"
 
 
 def _shortened(names: set[str], shorten: Any) -> dict[str, str]:

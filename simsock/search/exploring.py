@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from simsock.choices import Token, shrink
 from simsock.errors import BadToken, Nondeterminism, ReplayMismatch, UsageError
+from simsock.kernel.strategies import Question, Questions
 from simsock.search.evidence import Evidence
 from simsock.search.runner import Outcome, Runner, nth_seed
 from simsock.search.verdict import FAILS, INCONCLUSIVE, Verdict
@@ -108,12 +109,18 @@ def _tell(runner: Runner, number: int, found: Outcome, seed: int | str, shrinkin
             f"schedule {number} of seed {seed!r} failed with {wanted} and did not fail again from its own record: the test depends on something "
             "outside its world (real time, a global random generator, state kept between runs); simsock.check_determinism(test) may say what"
         )
+
+    def asked(candidate: tuple[Any, ...]) -> list[Question]:
+        written: list[Questions] = []
+        runner.run(own_seed, candidate, prepare=lambda sim: written.append(sim._write_questions()))
+        return written[0].asked()
+
     if shrinking:
-        shrunk = shrink(deviations, fails, SHRINK_RUNS_MAX)
+        shrunk = shrink(deviations, fails, SHRINK_RUNS_MAX, asked)
         deviations = shrunk.deviations
         verdict.shrink_runs = shrunk.runs
         if shrunk.exhausted:
-            verdict.notes.append(f"(shrinking stopped after {shrunk.runs} runs; a shorter story may exist)")
+            verdict.notes.append(f"(shrinking stopped after {shrunk.runs:,} runs; a shorter story may exist)")
     teller = Teller()
     outcome = runner.run(own_seed, deviations, prepare=teller.listen)
     if outcome.error is None:

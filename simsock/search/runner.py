@@ -159,12 +159,15 @@ def source_file(test: Any) -> str:
 
 
 def signature(error: BaseException) -> tuple[Any, ...]:
-    """What must be equal for two failures to be the same one: the exception's class and the innermost line of the program it came from."""
+    """What must be equal for two failures to be the same one: the exception's class and the innermost line of the program it came from.
+
+    Of a deadlock and of a limit of virtual time, which may be told of anywhere, it is the set of waits that no time ends.
+    """
     if isinstance(error, BaseExceptionGroup):
         return (type(error).__name__, *sorted({signature(part) for part in error.exceptions}, key=repr))
     name = f"{type(error).__module__}.{type(error).__qualname__}"
     if isinstance(error, (Deadlock, LimitExceeded)):
-        return (name,)
+        return (name, *error.facts.get("waits", ()))
     innermost = innermost_line(error)
     return (name, *innermost) if innermost else (name,)
 

@@ -22,7 +22,7 @@ from simsock.errors import Deadlock, LeakWarning, LimitExceeded, Unsupported, Us
 from simsock.escaping import printable
 from simsock.kernel import Kernel, Session, Task, session, strategies
 from simsock.kernel.scope import make_scope
-from simsock.kernel.task_table import task_table, wait_cycles
+from simsock.kernel.task_table import task_table, wait_cycles, waits_of
 from simsock.kernel.teardown import end
 from simsock.kernel.units import NS, Duration, duration_ns
 from simsock.kernel.watchers import Watcher, watch
@@ -109,11 +109,19 @@ class Simulation(Faults, Observing):
         self._run = run or strategies.Run(seed)
         """What the strategy is told of this run."""
         self._watchers: list[Watcher] = []
+        self._questions: strategies.Questions | None = None
+        """Who writes a replay's questions down, if somebody does."""
         """Those that were added before it began."""
         self._drawn: DrawnSource | None = None
         """Where the tape's answers come from, if somebody draws them."""
         self.leaks: list[str] = []
         """After the end: tasks (no daemons) that still ran, which is warned of as well, and descriptors that were still open."""
+
+    def _write_questions(self) -> strategies.Questions:
+        """In a replay that has not begun: every question is written down in what is returned."""
+        questions = self._questions = strategies.Questions(self.options.preempt != "instructions")
+        self._watchers.append(questions)
+        return questions
 
     @classmethod
     def _prepared(
@@ -175,7 +183,7 @@ class Simulation(Faults, Observing):
                 choose = strategies.drawing(drawn) if strategies.asks(options.strategy) else None
         else:
             tape = Tape(ReplaySource(planned))
-            choose = strategies.replaying
+            choose = strategies.replaying if self._questions is None else self._questions.choose
         kernel = self._kernel = Kernel(tape, choose, options.limits, self._session.launcher, self._records)
         if self._run.profile is not None:
             kernel.counts = {}
@@ -268,7 +276,7 @@ class Simulation(Faults, Observing):
             kernel.join(task, deadline)  # in vain where a handler waits for a peer that says no more: it is ended with the world
         if cycles := wait_cycles(kernel):
             names = "; ".join(" -> ".join(task.path for task in [*cycle, cycle[0]]) for cycle in cycles)
-            raise Deadlock(f"deadlock: tasks wait for each other in a cycle: {names}\n{task_table(kernel)}", report=task_table(kernel))
+            raise Deadlock(f"deadlock: tasks wait for each other in a cycle: {names}\n{task_table(kernel)}", report=task_table(kernel), waits=waits_of(kernel))
         for expectation in self._expectations:
             expectation.check()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashlib import blake2b
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given, settings
@@ -162,3 +163,103 @@ def test_a_seeded_run_shrinks_through_replays_to_its_cause():
     again, failed = run(ReplaySource(shrunk.deviations))
     assert failed
     assert again.mismatches() == []
+
+
+# -- afresh ----------------------------------------------------------------------------------------------------------------------------------
+
+
+class Asked(NamedTuple):
+    """A question as shrinking wants it."""
+
+    label: str
+    index: int
+    count: int
+    rank: int
+
+
+PLAIN = [Asked(label, index, 3, rank) for index in range(20) for label, rank in (("cold", 2), ("hot", 0))]
+NOISE = tuple(Deviation("noise", index, 1) for index in range(30))
+
+
+def fails_with(*causes):
+    """Fails when all deviations of one of the causes are there."""
+
+    def still_fails(deviations):
+        there = set(deviations)
+        return any(there.issuperset(cause) for cause in causes)
+
+    return still_fails
+
+
+@pytest.mark.parametrize(("label", "value"), [("hot", 1), ("hot", 2), ("cold", 2), ("hot", 4), ("cold", 3)])
+def test_one_deviation_of_the_plain_run_is_preferred_to_what_is_left_of_the_found_ones(label, value):
+    single = Deviation(label, 7, value)
+    shrunk = shrink(NOISE, fails_with(NOISE[3:9], {single}), questions=lambda base: PLAIN)
+    assert shrunk.deviations == (single,)
+    assert not shrunk.exhausted
+
+
+def test_hot_questions_come_first_then_earlier_ones_and_choosing_comes_before_holding_back():
+    tried = []
+
+    def still_fails(deviations):
+        tried.append(deviations)
+        return deviations == NOISE
+
+    with pytest.raises(Nondeterminism):
+        shrink(NOISE, lambda deviations: False, questions=lambda base: PLAIN)
+    shrink(NOISE, still_fails, 10_000, lambda base: PLAIN)
+    singles = [only for only, *more in tried[2:] if not more and only.label != "noise"]
+    assert singles[:6] == [("hot", 0, 1), ("hot", 0, 2), ("hot", 1, 1), ("hot", 1, 2), ("hot", 2, 1), ("hot", 2, 2)]
+    assert singles[40:43] == [("hot", 0, 3), ("hot", 0, 4), ("hot", 1, 3)]
+    assert singles[80] == ("cold", 0, 1)
+    assert singles.index(("cold", 19, 2)) < singles.index(("cold", 0, 3))
+
+
+def test_a_run_of_no_deviation_at_all_is_tried_first():
+    assert shrink(NOISE, lambda deviations: True, questions=lambda base: PLAIN) == Shrunk((), 2, False)
+
+
+def test_where_one_does_not_do_pairs_are_tried():
+    pair = (Deviation("hot", 3, 1), Deviation("hot", 9, 4))
+    found = tuple(Deviation("hot", index, 2) for index in range(20))
+    shrunk = shrink(found, fails_with(found[3:9], pair), 50_000, lambda base: PLAIN)
+    assert set(shrunk.deviations) == set(pair)
+
+
+def test_what_the_network_did_stays_and_one_answer_of_the_scheduler_is_tried_beside_it():
+    lost = Deviation("link a->b loss", 0, 1)
+    single = Deviation("hot", 5, 2)
+    found = (lost, *(Deviation("hot", index, 1) for index in range(8)))
+    shrunk = shrink(found, fails_with(found, {lost, single}), questions=lambda base: PLAIN)
+    assert set(shrunk.deviations) == {lost, single}
+
+
+def test_runs_are_counted_and_the_limit_leaves_room_for_leaving_out():
+    runs = []
+    many = [Asked("hot", index, 5, 0) for index in range(5_000)]
+
+    def still_fails(deviations):
+        runs.append(deviations)
+        return fails_with(NOISE[3:6])(deviations)
+
+    def questions(base):
+        runs.append(base)
+        return many
+
+    shrunk = shrink(NOISE, still_fails, 1_000, questions)
+    assert shrunk.deviations == NOISE[3:6]
+    assert shrunk.exhausted
+    assert shrunk.runs == len(runs) <= 1_000
+
+
+@settings(max_examples=100, deadline=None)
+@given(SETS, st.integers(0, 10_000), st.integers(1, 60))
+def test_whatever_the_questions_the_result_fails_and_the_budget_is_kept(deviations, salt, budget):
+    fails = capricious(salt)
+    runs = []
+    if not fails(deviations):
+        return
+    shrunk = shrink(deviations, lambda candidate: runs.append(candidate) or fails(candidate), budget, lambda base: runs.append(base) or PLAIN)
+    assert fails(shrunk.deviations)
+    assert shrunk.runs == len(runs) <= budget

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from simsock.errors import UsageError
 from simsock.kernel.strategies.objects import PARTS, asking
+from simsock.kernel.strategies.questions import Question, Questions
 from simsock.kernel.strategies.random_walk import random_walk
 from simsock.kernel.strategies.records import drawing, plain, replaying
 from simsock.kernel.strategies.runs import Profile, Run, run_of_token
@@ -92,4 +93,21 @@ def end(strategy: Any, run: Run) -> None:
         strategy.end(run)
 
 
-__all__ = ["COUNTED_RUNS", "FIFO", "NAMES", "Profile", "Run", "asks", "begin", "check_strategy", "drawing", "end", "learns", "plain", "replaying", "run_of"]
+__all__ = [
+    "COUNTED_RUNS",
+    "FIFO",
+    "NAMES",
+    "Profile",
+    "Question",
+    "Questions",
+    "Run",
+    "asks",
+    "begin",
+    "check_strategy",
+    "drawing",
+    "end",
+    "learns",
+    "plain",
+    "replaying",
+    "run_of",
+]

@@ -25,7 +25,7 @@ def replaying(kernel: Kernel, task: Task, index: int, count: int, preempting: bo
     plan = task.plan
     if plan:
         pick = plan.get(index, 0)
-        if pick < count:
+        if pick < 2 * count - 1:
             return pick
     return 0
 

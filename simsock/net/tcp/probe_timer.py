@@ -59,6 +59,6 @@ class Background:
         self._timer = None
         fabric, kernel = self._stream.fabric, self._stream.kernel
         fabric.background_timers -= 1
-        if self._answered and not kernel.runq and len(kernel.timers) == fabric.background_timers and self._no_news():
+        if self._answered and not kernel.runq and not kernel.held and len(kernel.timers) == fabric.background_timers and self._no_news():
             return
         self._action()
