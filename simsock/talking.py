@@ -21,8 +21,6 @@ from simsock.net.addresses import AF_INET
 from simsock.net.chunks import check_chunks, make_cutter
 from simsock.net.datagrams import PAYLOAD_BYTES_MAX, DatagramSocket
 from simsock.net.fabric import fabric_of
-from simsock.net.link.settings import PERFECT
-from simsock.net.link.wire import Wire
 from simsock.net.sockets import os_error
 from simsock.net.tcp.stream import StreamSocket
 from simsock.world.simulation import Simulation
@@ -235,11 +233,7 @@ class _Stream(_Line):
         super().__init__(kernel)
         fabric = fabric_of(kernel)
         host = fabric.localhost
-        self.theirs, self.ours = fabric.stream(host, AF_INET), fabric.stream(host, AF_INET)
-        wire = Wire(kernel, host.name, host.name, PERFECT)
-        for one, other in ((self.theirs, self.ours), (self.ours, self.theirs)):
-            one.join(other, wire)
-            one.cutter = None
+        self.theirs, self.ours = fabric.joined(host)
         self.theirs.cutter = make_cutter(chunks, kernel.tape, "chunks talk")
         self.theirs.local, self.theirs.remote = SERVER_ADDRESS, client_address
         self.theirs.child = True

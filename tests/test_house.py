@@ -3,6 +3,7 @@
 Owns the reading of source code by its syntax tree; runs nothing of the package but two imports, in processes of their own. Laws of the file:
 
 * imports go down only: those inside functions, those for type checkers and those by ``import_module("...")`` count like any other;
+* files do not import each other in a circle;
 * rooms of one floor do not know each other, except for the pairs in ``SIDEWAYS``; those of floor 7 may, without a cycle;
 * an exception is an entry in a table of this file with its reason, and an entry that nothing needs any more is itself a failure;
 * the checker is tested too, on small houses with one thing wrong.
@@ -125,11 +126,13 @@ class Module(NamedTuple):
 
 
 class Import(NamedTuple):
-    """One imported name. ``eager`` imports happen when the module is loaded; ``target`` is None when the name cannot be read off the code."""
+    """One imported name. ``eager`` imports happen when the module is loaded, those ``for_types`` never; ``target`` is None when the name cannot be read
+    off the code."""
 
     line: int
     target: str | None
     eager: bool
+    for_types: bool
 
 
 # Reading
@@ -159,20 +162,21 @@ def room_of(name: str) -> str | None:
 def imports_of(module: Module) -> Iterator[Import]:
     """Every import of a module, wherever it stands, with relative names made absolute."""
 
-    def visit(node: ast.AST, eager: bool) -> Iterator[Import]:
+    def visit(node: ast.AST, eager: bool, for_types: bool) -> Iterator[Import]:
         if isinstance(node, ast.Import):
-            yield from (Import(node.lineno, alias.name, eager) for alias in node.names)
+            yield from (Import(node.lineno, alias.name, eager, for_types) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = absolute(module, "." * node.level + (node.module or ""))
-            yield from (Import(node.lineno, f"{base}.{alias.name}", eager) for alias in node.names)
+            yield from (Import(node.lineno, f"{base}.{alias.name}", eager, for_types) for alias in node.names)
         elif isinstance(node, ast.Call) and last_name(node.func) in ("import_module", "__import__"):
             name = dynamic_name(node)
-            yield Import(node.lineno, name and absolute(module, name), eager)
-        late = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)) or (isinstance(node, ast.If) and last_name(node.test) == "TYPE_CHECKING")
+            yield Import(node.lineno, name and absolute(module, name), eager, for_types)
+        checking = isinstance(node, ast.If) and last_name(node.test) == "TYPE_CHECKING"
+        late = checking or isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
         for child in ast.iter_child_nodes(node):
-            yield from visit(child, eager and not late)
+            yield from visit(child, eager and not late, for_types or checking)
 
-    return visit(module.tree, True)
+    return visit(module.tree, True, False)
 
 
 def last_name(node: ast.expr) -> str:
@@ -273,6 +277,37 @@ def circles_of_rooms(modules: list[Module]) -> Iterator[str]:
             yield f"a circle: {' -> '.join(circle)}"
 
 
+def circles_of_files(modules: list[Module]) -> Iterator[str]:
+    """Files that import each other in a circle, those that do so in functions included; what only type checkers import is no such import."""
+    written = {module.name for module in modules if module.name != FACADE}
+    edges: dict[str, list[str]] = {}
+    for module in modules:
+        found = {file_of(one.target, written) for one in imports_of(module) if one.target and not one.for_types}
+        edges[module.name] = sorted(found - {module.name, ""})
+    done: set[str] = set()
+
+    def circle_from(path: list[str]) -> list[str] | None:
+        for other in edges.get(path[-1], ()):
+            if other in path:
+                return [*path[path.index(other) :], other]
+            if other not in done and (found := circle_from([*path, other])):
+                return found
+        done.add(path[-1])
+        return None
+
+    for name in sorted(written):
+        if name not in done and (circle := circle_from([name])):
+            yield f"a circle of files: {' -> '.join(circle)}"
+            return
+
+
+def file_of(target: str, written: set[str]) -> str:
+    """The module that an imported name stands in; empty if it is none of ours."""
+    while target and target not in written:
+        target = target.rpartition(".")[0]
+    return target
+
+
 def clocks_and_chance_of(module: Module) -> Iterator[tuple[int, str]]:
     """Uses of real clocks and of chance in a module, as (line, what)."""
     meanings: dict[str, set[str]] = {}
@@ -369,6 +404,10 @@ def test_imports_go_down_only(modules):
 
 def test_no_rooms_import_each_other_in_a_circle(modules):
     assert told(circles_of_rooms(modules)) == ""
+
+
+def test_no_files_import_each_other_in_a_circle(modules):
+    assert told(circles_of_files(modules)) == ""
 
 
 def test_below_the_doors_nothing_reads_a_real_clock_or_draws_from_anything_but_the_tape(modules):
@@ -574,3 +613,18 @@ def test_a_room_that_says_nothing_of_itself_is_caught(tmp_path):
     modules = house(tmp_path, {"simsock/net/__init__.py": said, "simsock/faker.py": "", "simsock/world/__init__.py": 'SIMSOCK_ROOM = "attic"'})
     found = told(rooms_that_say_nothing(modules))
     assert re.findall(r"^(\S+): says (\S+) as", found, re.MULTILINE) == [("simsock/world/__init__.py", "'attic'"), ("simsock/faker.py", "None")]
+
+
+@pytest.mark.parametrize(
+    ("back", "circle"),
+    [
+        ("def late():\n    from simsock.net.link.wire import Wire", True),
+        ("from simsock.net.link import wire", True),
+        ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from simsock.net.link.wire import Wire", False),
+    ],
+)
+def test_a_circle_of_files_is_caught_also_when_an_import_is_late(tmp_path, back, circle):
+    files = {"simsock/net/fabric.py": "from simsock.net.ports import PortTable", "simsock/net/ports.py": back, "simsock/net/link/__init__.py": ""}
+    modules = house(tmp_path, {**files, "simsock/net/link/wire.py": "import simsock.net.fabric"})
+    names = ["simsock.net.fabric", "simsock.net.ports", "simsock.net.link.wire", "simsock.net.fabric"]
+    assert told(circles_of_files(modules)) == (f"a circle of files: {' -> '.join(names)}" if circle else "")

@@ -45,6 +45,8 @@ class Chosen:
 
 
 CHOSEN = pytest.StashKey[Chosen]()
+STAGE = pytest.StashKey[Any]()
+"""What one run of a test has entered (a ``worlds.Stage``); there from the first fixture that enters something to the end of the teardown."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 from hypothesis.control import current_build_context, currently_in_test_context
 
-from pytest_simsock.configuring import CHOSEN
-from pytest_simsock.hooks import STAGE
+from pytest_simsock.configuring import CHOSEN, STAGE
 from pytest_simsock.marking import marked
 from pytest_simsock.plans import Plan, Shared
 from pytest_simsock.worlds import Stage, World, settings_of_test

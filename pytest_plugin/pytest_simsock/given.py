@@ -1,9 +1,8 @@
-"""``sim`` under Hypothesis's ``@given``: hidden from pytest, handed to each example.
+"""``sim`` under Hypothesis's ``@given``: handed to each example.
 
-Owns how a test under ``@given`` that asks for ``sim`` is collected and called. Does not know worlds: ``examples`` makes them. Laws:
+Owns how a test under ``@given`` that asks for ``sim`` is called; how pytest does not see that it asks is ``hiding``'s. Does not know worlds:
+``examples`` makes them. Laws:
 
-* pytest does not see the parameter, so there is no fixture that outlives an example, and nothing for Hypothesis to warn of;
-* a test that has a ``sim`` of its project's is left alone, and so is one whose ``sim`` Hypothesis draws;
 * while the test is called, its function is what Hypothesis made; before and after, only its signature differs.
 """
 
@@ -17,8 +16,7 @@ from typing import Any
 
 import pytest
 
-_SIGNATURE = "_simsock_signature"
-"""Where a function keeps the signature that it had."""
+from pytest_simsock.hiding import SIGNATURE
 
 
 class _Placeholder:
@@ -26,25 +24,6 @@ class _Placeholder:
 
     def __repr__(self) -> str:
         return "<a fresh world>"
-
-
-def hide_sim(collector: Any, obj: Any) -> None:
-    """Take our ``sim`` out of what a test asks pytest for, if it is one under ``@given``."""
-    function = getattr(obj, "__func__", obj)
-    if not getattr(function, "is_hypothesis_test", False) or hasattr(function, _SIGNATURE):
-        return
-    signature = inspect.signature(function)
-    found = collector.session._fixturemanager.getfixturedefs("sim", collector) if "sim" in signature.parameters else None
-    if not found or found[-1].func.__module__ != "pytest_simsock.fixtures":
-        return
-    setattr(function, _SIGNATURE, signature)
-    function.__signature__ = signature.replace(parameters=[value for name, value in signature.parameters.items() if name != "sim"])
-
-
-def takes_sim(item: Any) -> bool:
-    """Whether a test under ``@given`` is to be handed worlds."""
-    function = getattr(item, "obj", None)
-    return hasattr(getattr(function, "__func__", function), _SIGNATURE)
 
 
 @contextmanager
@@ -72,7 +51,7 @@ def handing_sim(item: pytest.Function) -> Iterator[None]:
         if examples.preempts:
             function._hypothesis_internal_use_settings = _without_explaining(usual)
         handle.inner_test = test
-        function.__signature__ = getattr(function, _SIGNATURE)
+        function.__signature__ = getattr(function, SIGNATURE)
         item.obj = functools.partial(called, sim=_Placeholder())
         try:
             yield

@@ -13,12 +13,11 @@ from typing import Any
 import pytest
 
 from pytest_simsock import given, shelter, turns
-from pytest_simsock.configuring import CHOSEN, declare_harness
+from pytest_simsock.configuring import CHOSEN, STAGE, declare_harness
+from pytest_simsock.hiding import hide_sim, takes_sim
 from pytest_simsock.marking import mistake_in_marker, schedules_of
 
 _DECLARED = pytest.StashKey[bool]()
-STAGE = pytest.StashKey[Any]()
-"""What one run of a test has entered (a ``worlds.Stage``); there from the first fixture that enters something to the end of the teardown."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -46,7 +45,7 @@ def _is_ours(fixturedefs: Any) -> bool:
 def pytest_pycollect_makeitem(collector: Any, obj: object) -> None:
     """Before pytest looks what a test asks for."""
     if getattr(obj, "is_hypothesis_test", False) is True:
-        given.hide_sim(collector, obj)
+        hide_sim(collector, obj)
 
 
 def _asks_for_sim(item: Any) -> bool:
@@ -151,7 +150,7 @@ def _is_faker_of_a_world(fixturedef: pytest.FixtureDef[Any], request: pytest.Fix
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]:
     __tracebackhide__ = True
-    if given.takes_sim(pyfuncitem):
+    if takes_sim(pyfuncitem):
         with given.handing_sim(pyfuncitem):
             return (yield)
     turn = turns.begin()

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from pytest_simsock.configuring import CHOSEN
-from pytest_simsock.given import takes_sim
+from pytest_simsock.hiding import takes_sim
 
 WORLD_OPTIONS = ("strategy", "preempt", "scope", "link", "chunks", "max_steps", "max_time", "max_real_time", "entropy", "start_time", "patch", "allow")
 _WORLDS = frozenset(("sim", "testbed", "simsock_seed"))

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import pytest
 from _pytest.runner import check_interactive_exception
 
-from pytest_simsock.hooks import STAGE
+from pytest_simsock.configuring import STAGE
 from pytest_simsock.plans import PLAN, Plan, Shared
 from pytest_simsock.shelter import strike, was_swallowed
 from pytest_simsock.telling import add_sections

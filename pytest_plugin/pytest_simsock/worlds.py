@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_simsock.artefacts import capture_path
-from pytest_simsock.configuring import CHOSEN
-from pytest_simsock.hooks import STAGE
+from pytest_simsock.configuring import CHOSEN, STAGE
 from pytest_simsock.loops import end_loop, mistake_in_loop
 from pytest_simsock.marking import Settings, settings_of
 from pytest_simsock.plans import PLAN, Plan

@@ -66,10 +66,6 @@ class DatagramSocket(Socket):
     def has_peer(self) -> bool:
         return self.remote is not None and bool(self.remote[1])
 
-    def disconnect(self) -> None:
-        """Forget the peer (connect to AF_UNSPEC)."""
-        self.remote = None
-
     def read(self, peek: bool = False) -> tuple[bytes, Endpoint] | None:
         """The next datagram whole, and who sent it; None when there is none yet. Raises the pending error."""
         if self.error:

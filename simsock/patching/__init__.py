@@ -50,7 +50,6 @@ class Patching:
     """The patched state of the process."""
 
     def __init__(self, entropy: str = "tape") -> None:
-        self._entropy = entropy
         self._chance = Chance(entropy)
         self._carrier = Carrier()
         self._registry = Registry()

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 SIMSOCK_ROOM = "bottom"
 
-Test = "Callable[[Simulation], object]"
 
 COLLECT_EVERY = 100
 """Worlds between two garbage collections: what a world leaves behind is cyclic."""

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from simsock.errors import UsageError
 from simsock.strategies.checks import check_drawn, check_range, check_strategy, check_wrong
+from simsock.strategies.pieces import assemble
+from simsock.strategies.web import http_requests
 
 ENDS = (b"\n", b"\r\n", b"\r", b"\0")
 PREFIXES = (1, 2, 4, 8)
@@ -20,15 +22,6 @@ OVERLONG = 70_000
 """Bytes of a line that is longer than programs expect: more than 64 KiB, where the standard library draws its lines."""
 
 _PRINTABLE = st.characters(min_codepoint=0x20, max_codepoint=0x7E)
-
-
-def assemble(piece: st.SearchStrategy[bytes], broken: st.SearchStrategy[bytes], least: int, most: int, wrong: str) -> st.SearchStrategy[bytes]:
-    """From ``least`` to ``most`` pieces in a row; where something is wrong, it is the last one."""
-    valid = st.lists(piece, min_size=least, max_size=most).map(b"".join)
-    if wrong == "never":
-        return valid
-    spoilt = st.tuples(st.lists(piece, min_size=max(least - 1, 0), max_size=max(most - 1, 0)).map(b"".join), broken).map(b"".join)
-    return spoilt if wrong == "always" else valid | spoilt
 
 
 def lines(
@@ -119,8 +112,6 @@ def requests(protocol: str, *, wrong: str = "maybe", **options: Any) -> st.Searc
 
     ``wrong`` is ``"never"``, ``"maybe"`` or ``"always"``: whether one thing in it is wrong.
     """
-    from simsock.strategies.web import http_requests
-
     makers: dict[str, Callable[..., st.SearchStrategy[bytes]]] = {"lines": lines, "frames": frames, "http": http_requests}
     if protocol not in makers:
         raise UsageError(f"requests: protocol: expected {', '.join(map(repr, makers))}, got {protocol!r}")

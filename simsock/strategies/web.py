@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from simsock.errors import UsageError
 from simsock.strategies.checks import check_range, check_wrong
 from simsock.strategies.names import hostnames
-from simsock.strategies.requests import assemble
+from simsock.strategies.pieces import assemble
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS")
 TOKEN = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-"

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from simsock.net import Fabric
     from simsock.net.link.rules import Packet
 
-Hosts = "str | Host | Iterable[str | Host]"
 """One host or several, by name or as themselves."""
 
 
