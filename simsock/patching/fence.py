@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import Any
 
 from simsock.errors import Fenced
-from simsock.kernel import Kernel
+from simsock.kernel import Kernel, session
 
 _TALKS = frozenset(
     "socket.connect socket.sendto socket.sendmsg socket.getaddrinfo socket.gethostbyname socket.gethostbyaddr socket.getnameinfo socket.sethostname".split()
@@ -46,8 +46,26 @@ def refuse(event: str, args: tuple[Any, ...]) -> None:
     hint = _HINTS.get(event) or _HINTS["os.fork" if not event.startswith("socket.") else "socket.__new__"]
     path = _live.current.path if _live is not None else "?"
     error = Fenced(f"a real {event}({shown}) from inside a world, in task {path}: it would not be simulated and could not be repeated; {hint}", call=event)
+    _note(error)
+    raise error
+
+
+def _note(error: Fenced) -> None:
+    """Have it told at the end as well, should the program swallow it. What the first task raises is seen there."""
     if _live is not None and _live.current is not _live.first:
-        _live.task_failed(_live.current, error)  # told at the end, also if the program swallows it; what the first task raises is seen there
+        _live.task_failed(_live.current, error)
+
+
+def refuse_outsider(call: str, what: str, made: str) -> None:
+    """Raise the error about an object from before the world, or from outside it, that one of its tasks wants to use."""
+    kernel = session.active
+    path = kernel.current.path if kernel is not None else "?"
+    error = Fenced(
+        f"{call} of {what}{made}, in task {path}: it is a real one, made outside this world, so what it does would be neither simulated nor repeatable; "
+        "make it inside the world: in the test, or in a fixture that asks for `sim`",
+        call=call,
+    )
+    _note(error)
     raise error
 
 

@@ -17,6 +17,8 @@ from typing import Any
 
 from simsock.errors import Unsupported
 from simsock.kernel import Kernel, session
+from simsock.patching.fence import refuse_outsider
+from simsock.stdlib._refusals import bound_by
 from simsock.stdlib._room import Room
 from simsock.stdlib._socketobject import socket as simulated
 
@@ -25,6 +27,10 @@ _class = real.socket
 _original = _class.__new__
 _FUNCTIONS = (FunctionType, MethodDescriptorType)
 _hidden: dict[type, type] = {}
+_TALKS = (
+    "accept bind connect connect_ex listen makefile recv recv_into recvfrom recvfrom_into recvmsg recvmsg_into send sendall sendfile sendmsg sendto shutdown"
+).split()
+"""Methods of a real socket that would reach somebody outside the world, or wait for him in real time."""
 
 
 def _names_of(cls: type) -> dict[str, Any]:
@@ -96,11 +102,16 @@ def pairs() -> list[tuple[Any, Any]]:
 
 
 def _either(name: str, method: Any) -> Any:
-    """The method of a simulated socket, or of a real one."""
+    """The method of a simulated socket, or of a real one, which no task of a world may use to talk or to wait."""
     simulated_method = getattr(simulated, name)
+    talks = name in _TALKS
 
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return (simulated_method if isinstance(self, simulated) else method)(self, *args, **kwargs)
+        if isinstance(self, simulated):
+            return simulated_method(self, *args, **kwargs)
+        if talks and session.active is not None and session.active.thread == get_ident():
+            refuse_outsider(f"socket.{name}", repr(self), bound_by(self))
+        return method(self, *args, **kwargs)
 
     functools.update_wrapper(call, method, assigned=("__name__", "__qualname__", "__doc__"), updated=())
     _stand_ins[name] = call
@@ -114,6 +125,9 @@ def apply() -> None:
         if _usual.get(name) is not value and value is not _inherited.get(name):  # a mock's, from before the world; not one that was put back
             _lent[name] = vars(standing).get(name)
             setattr(standing, name, value)
+    for name in _TALKS:
+        if name not in vars(_class) or name in _usual:
+            setattr(_class, name, _stand_ins[name])
     _class.__new__ = _new  # type: ignore[method-assign]  # undone in remove
 
 

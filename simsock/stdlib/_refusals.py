@@ -44,13 +44,18 @@ def _hook(event: str, args: tuple[Any, ...]) -> None:
         _binds.append((weakref.ref(args[0]), _makers(sys._getframe(1))))
 
 
-def _bound_by(port: int) -> str:
-    """Who made the real socket with this port, if it was seen."""
-    for reference, makers in reversed(_binds):
+def bound_by(sock: Any) -> str:
+    """Who bound a real socket, as words to go on with; empty if nobody watched."""
+    return next((f", bound by {makers}" for reference, makers in reversed(_binds) if reference() is sock), "")
+
+
+def _owner_of(port: int) -> str:
+    """The same of the real socket that has this port."""
+    for reference, _ in reversed(_binds):
         sock = reference()
         with suppress(OSError):
             if sock is not None and _getsockname(sock)[1] == port:
-                return f", bound by {makers}"
+                return bound_by(sock)
     return ""
 
 
@@ -78,7 +83,7 @@ def explained(fabric: Fabric, host: Host, ip: str, port: int) -> str:
         fabric.real_ports[port] = _listens_for_real(port)
     if fabric.real_ports[port]:
         return (
-            f"nobody in this world listens on port {port}, but a real socket of this process does{_bound_by(port)}: it was made outside the world. "
+            f"nobody in this world listens on port {port}, but a real socket of this process does{_owner_of(port)}: it was made outside the world. "
             "Make the server inside it: in a fixture that asks for `sim`, or in the test"
         )
     return f"nobody listens on port {port} of {ip}, in this world or (in this process) outside it"

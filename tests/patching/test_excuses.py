@@ -22,7 +22,7 @@ ONCE = settings(deadline=None, database=None, max_examples=1, phases=[Phase.gene
 def clock(monkeypatch):
     """The clock by which simsock measures itself: it stands still unless a test moves it."""
     clock = SimpleNamespace(now=0.0)
-    monkeypatch.setattr("simsock.hypothesis_time.time", SimpleNamespace(perf_counter=lambda: clock.now))
+    monkeypatch.setattr("simsock.hypothesis_time.real_clock", lambda: clock.now)
     return clock
 
 
