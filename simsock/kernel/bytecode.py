@@ -21,6 +21,8 @@ class Instruction(NamedTuple):
     """One instruction; ``line`` is None where the compiler says that it belongs to none."""
 
     offset: int
+    opcode: int
+    argument: int | None
     name: str
     value: Any
     """What the argument stands for: a name, a pair of names, a constant, the offset of a jump's target."""
@@ -39,7 +41,7 @@ def instructions_of(code: CodeType) -> tuple[Instruction, ...]:
         if len(_known) >= _KNOWN_MAX:
             _known.clear()
         read = (
-            Instruction(found.offset, found.opname, found.argval, found.argrepr, found.positions.lineno if found.positions else None)
+            Instruction(found.offset, found.opcode, found.arg, found.opname, found.argval, found.argrepr, found.positions.lineno if found.positions else None)
             for found in dis.get_instructions(code)
             if found.opname not in ("CACHE", "EXTENDED_ARG")
         )

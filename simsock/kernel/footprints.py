@@ -210,15 +210,15 @@ class _Line:
         """What the first name of a chain stands for; ``_NOT_A_START`` for another instruction."""
         frame, name = self.frame, found.name
         if name in _LOCALS:
-            return _UNKNOWN if frame is None else _local(frame, found.value)
+            return _UNKNOWN if frame is None else local_value(frame, found.value)
         if name in ("LOAD_FAST_LOAD_FAST", "LOAD_FAST_BORROW_LOAD_FAST_BORROW", "STORE_FAST_LOAD_FAST"):
             if frame is None:
                 return _UNKNOWN
             if not name.startswith("STORE"):
-                self._chain_ends(_local(frame, found.value[0]), False)
-            return _UNKNOWN if name.startswith("STORE") else _local(frame, found.value[1])
+                self._chain_ends(local_value(frame, found.value[0]), False)
+            return _UNKNOWN if name.startswith("STORE") else local_value(frame, found.value[1])
         if name in _CELL_READ:
-            return _UNKNOWN if frame is None else _local(frame, found.value)
+            return _UNKNOWN if frame is None else local_value(frame, found.value)
         if name in ("LOAD_GLOBAL", "LOAD_NAME"):
             if frame is None:
                 return _UNKNOWN
@@ -424,7 +424,7 @@ def _space_of(value: Any, cls: type) -> dict[str, Any]:
     return space if type(space) is dict else {}
 
 
-def _local(frame: FrameType, name: str) -> Any:
+def local_value(frame: FrameType, name: str) -> Any:
     """What a local variable or a cell holds now, without the snapshot that ``f_locals`` leaves in the frame before 3.13."""
     if sys.version_info >= (3, 13):
         return frame.f_locals.get(name, _UNKNOWN)

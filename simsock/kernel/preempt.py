@@ -2,9 +2,10 @@
 
 PYTEST_DONT_REWRITE
 
-Owns the two mechanisms: ``sys.monitoring`` with local events on 3.12 and later, ``sys.settrace`` on 3.11. Does not know who is picked.
-Laws: only code in scope has events; a callback runs with tracing off, so it is switched on around a switch of greenlets
-(``PyThreadState_LeaveTracing`` / ``EnterTracing``, public since 3.11); nothing stays installed after ``stop``.
+Owns the two mechanisms: ``sys.monitoring`` with local events on 3.12 and later, ``sys.settrace`` on 3.11. Does not know who is picked, nor what a
+line touches (see ``points``). Laws: only code in scope has events; the points of a line are the same on every Python; a callback runs with tracing
+off, so it is switched on around a switch of greenlets (``PyThreadState_LeaveTracing`` / ``EnterTracing``, public since 3.11); nothing stays
+installed after ``stop``.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
 from simsock.errors import UsageError
+from simsock.kernel.points import Points, points_of, touches
 from simsock.kernel.scope import Scope
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ GRANULARITIES = ("calls", "lines", "instructions")
 _TOOL_IDS = (3, 4)
 _monitoring: Any = getattr(sys, "monitoring", None)
 """PEP 669's module; None on 3.11."""
+
+_BRANCHES: tuple[int, ...] = (_monitoring.events.BRANCH_LEFT, _monitoring.events.BRANCH_RIGHT) if sys.version_info >= (3, 14) else ()
 
 _leave = ctypes.pythonapi.PyThreadState_LeaveTracing
 _enter = ctypes.pythonapi.PyThreadState_EnterTracing
@@ -44,6 +48,9 @@ class Preemption:
         self.live: Kernel | None = None
         self.thread = 0
         self.thread_state = ctypes.c_void_p()
+        self._by_line = granularity == "lines"
+        self._points: dict[int, Points] = {}
+        """By identity of the code, which each of them keeps."""
 
     def start(self) -> None:
         """Install the events for this OS thread's programs."""
@@ -71,18 +78,32 @@ class Preemption:
     def rearm(self) -> None:
         """At a later point: whatever CPython switched off because an exception left a callback is switched on again."""
 
-    def at(self, code: CodeType, place: int) -> None:
-        """The current task is about to run a line (or the instruction at an offset) of ``code``."""
+    def points(self, code: CodeType) -> Points:
+        """What is known of a code object's points."""
+        points = self._points.get(id(code))
+        if points is None:
+            points = self._points[id(code)] = points_of(code, self._by_line)
+        return points
+
+    def at(self, code: CodeType, place: int, frame: FrameType | None = None) -> None:
+        """The current task is about to run a line (or the instruction at an offset) of ``code``, in ``frame`` (by default the caller's)."""
         kernel = self.live
         if kernel is None or get_ident() != self.thread or kernel.atomic:
             return
         task = kernel.current
+        if task.entered is not None:
+            entered, task.entered = task.entered, None
+            if entered is code and frame is None and place == self.points(code).start:
+                return  # the line that the call began with: some Pythons tell it again, some in the first call only
         if kernel.watchers is not None:
             kernel.watchers.line(task, code, place)
         kernel.steps = steps = kernel.steps + 1
         if steps >= kernel.alarm:
             self._outside(kernel._alarm)
         if kernel.asks_strategy:
+            rule = (self._points.get(id(code)) or self.points(code)).lines.get(place, True)
+            if rule is not True and (rule is False or not touches(rule, frame or sys._getframe(1))):
+                return
             if not kernel.runq:
                 task.points += 1
             elif (chosen := kernel.ask(task, True)) is not None:
@@ -105,6 +126,8 @@ class _Monitoring(Preemption):
         super().__init__(scope, granularity)
         self._tool = -1
         self._codes: list[CodeType] = []
+        self._again: set[tuple[int, int]] = set()
+        """Tasks that have jumped back to the test of a loop on one line, with the identity of its code."""
 
     def start(self) -> None:
         monitoring = _monitoring
@@ -120,7 +143,10 @@ class _Monitoring(Preemption):
         self._local = events.LINE if self.granularity == "lines" else events.INSTRUCTION
         monitoring.register_callback(tool, self._local, self.at)
         monitoring.register_callback(tool, events.PY_START, self._on_start)
-        monitoring.register_callback(tool, events.PY_RESUME, self._on_start)
+        monitoring.register_callback(tool, events.PY_RESUME, self._on_resume)
+        monitoring.register_callback(tool, events.JUMP, self._on_jump)
+        for event in _BRANCHES:
+            monitoring.register_callback(tool, event, self._on_branch)
         monitoring.set_events(tool, events.PY_START | events.PY_RESUME)
         # An earlier use of this tool id may have switched off the start events of code that is in scope now.
         monitoring.restart_events()
@@ -133,19 +159,67 @@ class _Monitoring(Preemption):
             monitoring.set_local_events(tool, code, 0)
         self._codes.clear()
         monitoring.set_events(tool, 0)
-        for event in (self._local, monitoring.events.PY_START, monitoring.events.PY_RESUME):
+        for event in (self._local, monitoring.events.PY_START, monitoring.events.PY_RESUME, monitoring.events.JUMP, *_BRANCHES):
             monitoring.register_callback(tool, event, None)
         monitoring.free_tool_id(tool)
         self._tool = -1
 
     def _on_start(self, code: CodeType, offset: int) -> Any:
+        if code.co_filename not in self.scope:
+            return _monitoring.DISABLE
+        self._watch(code)
+        start = self.points(code).start
+        if start is None or code.co_name == "<module>":
+            return _monitoring.DISABLE
+        self.at(code, start, sys._getframe(1))
+        kernel = self.live
+        if kernel is not None and get_ident() == self.thread:
+            kernel.current.entered = code
+        return None
+
+    def _on_resume(self, code: CodeType, offset: int) -> Any:
         if code.co_filename in self.scope:
             self._watch(code)
         return _monitoring.DISABLE
 
+    def _on_jump(self, code: CodeType, offset: int, destination: int) -> Any:
+        """There are no line events for a line that jumps back to itself."""
+        jumps = self.points(code).jumps
+        if offset not in jumps:
+            return _monitoring.DISABLE
+        line = jumps[offset]
+        if line is not None:
+            self.at(code, line, sys._getframe(1))
+        elif (kernel := self.live) is not None and get_ident() == self.thread:
+            self._again.add((kernel.current.serial, id(code)))
+        return None
+
+    def _on_branch(self, code: CodeType, offset: int, destination: int) -> None:
+        """A loop on one line has been at its test again, and goes on or ends."""
+        kernel = self.live
+        if kernel is None or get_ident() != self.thread or not self._again:
+            return
+        found = self.points(code).tests.get(offset)
+        key = kernel.current.serial, id(code)
+        if found is not None and key in self._again:
+            begin, end, line = found
+            if destination >= begin:
+                self._again.discard(key)
+                if destination <= end:
+                    self.at(code, line, sys._getframe(1))
+
+    def enter(self, kernel: Kernel, frame: FrameType | None) -> None:
+        self._again.clear()
+        super().enter(kernel, frame)
+
     def _watch(self, code: CodeType) -> None:
         if code.co_name != "<module>" and not _monitoring.get_local_events(self._tool, code):
-            _monitoring.set_local_events(self._tool, code, self._local)
+            points, events = self.points(code), self._local
+            if points.jumps:
+                events |= _monitoring.events.JUMP
+            if points.tests:
+                events |= sum(_BRANCHES)
+            _monitoring.set_local_events(self._tool, code, events)
             self._codes.append(code)
 
     def watch_frames(self, frame: FrameType | None) -> None:
@@ -155,8 +229,15 @@ class _Monitoring(Preemption):
             frame = frame.f_back
 
 
+_INLINED = frozenset(("<listcomp>", "<setcomp>", "<dictcomp>"))
+"""Functions of 3.11 that are part of the line around them from 3.12 on: beginning them is no point of its own."""
+
+
 class _Tracing(Preemption):
     """3.11."""
+
+    _begun: CodeType | None = None
+    """One of ``_INLINED`` whose first line is told next."""
 
     def start(self) -> None:
         other = sys.gettrace()
@@ -189,6 +270,8 @@ class _Tracing(Preemption):
         if self._event == "opcode":
             frame.f_trace_opcodes = True
             frame.f_trace_lines = False
+        elif self.points(frame.f_code).self_jumps:
+            frame.f_trace_opcodes = True
         frame.f_trace = self._local_trace
 
     def leave(self) -> None:
@@ -208,12 +291,22 @@ class _Tracing(Preemption):
         if self._event == "opcode":
             frame.f_trace_opcodes = True
             frame.f_trace_lines = False
+        elif code.co_name in _INLINED:
+            self._begun = code
+        elif self.points(code).self_jumps:
+            frame.f_trace_opcodes = True
         return self._local_trace
 
     def _local(self, frame: FrameType, event: str, argument: Any) -> Any:
-        if event == self._event:
+        code = frame.f_code
+        if event == "line" and self._begun is not None:
+            begun, self._begun = self._begun, None
+            if begun is code:
+                return self._local_trace
+        # A line that is nothing but a jump to itself is no new line to CPython; its instruction is told.
+        if event == self._event or (event == "opcode" and frame.f_lasti in self.points(code).self_jumps):
             try:
-                self.at(frame.f_code, frame.f_lineno if event == "line" else frame.f_lasti)
+                self.at(code, frame.f_lineno if self._by_line else frame.f_lasti, frame)
             except BaseException:  # CPython takes a trace function out that raises
                 if self.live is not None and not self.live.ending:
                     self.live.alarm = 0

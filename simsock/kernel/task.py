@@ -18,6 +18,7 @@ from simsock.kernel.units import duration_ns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import CodeType
 
     from simsock.kernel.core import Kernel
     from simsock.kernel.timers import Timer
@@ -42,6 +43,7 @@ class Task:
         "cancelled",
         "daemon",
         "dead",
+        "entered",
         "error",
         "fn",
         "greenlet",
@@ -103,6 +105,8 @@ class Task:
         # choices
         self.points = 0
         self.plan: dict[int, int] | None = None
+        self.entered: CodeType | None = None
+        """A code object that it has just begun: the point before its first line is passed."""
         # the end
         self.started = False
         self.dead = False

@@ -90,8 +90,10 @@ def in_a_with_block():
 
 
 def in_the_key_of_sorted():
+    signs = {"down": -1}
+
     def key(number):
-        negative = -number
+        negative = number * signs["down"]
         return negative
 
     return sorted([1, 3, 2], key=key)
@@ -222,8 +224,8 @@ def test_thousands_of_switches_leave_everything_sound(preempt):
             return [work() for work in WORKS for _ in range(3)]
 
         expected = [work() for work in WORKS for _ in range(3)]
-        tasks = [sim.spawn(all_of_them) for _ in range(4)]
-        assert [task.result() for task in tasks] == [expected] * 4
+        tasks = [sim.spawn(all_of_them) for _ in range(5)]
+        assert [task.result() for task in tasks] == [expected] * 5
     assert sim._kernel.switches > 1_500
 
 
