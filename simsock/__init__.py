@@ -117,7 +117,13 @@ def __getattr__(name: str) -> Any:
     if home is None:
         raise AttributeError(f"module 'simsock' has no attribute {name!r}")
     with not_counted():
-        module = import_module(home)
+        try:
+            module = import_module(home)
+        except (ImportError, AttributeError):  # of what is not on every system
+            from simsock.supported import check
+
+            check()
+            raise
     if name in _MODULES:
         return module
     value = globals()[name] = getattr(module, name)

@@ -30,6 +30,7 @@ FLOORS = {
     "simsock.hypothesis_time": 0,
     "simsock.harness": 0,
     "simsock.choices": 1,
+    "simsock.supported": 1,
     "simsock.kernel": 2,
     "simsock.net": 3,
     "simsock.stdlib": 4,

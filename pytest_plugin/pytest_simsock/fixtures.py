@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from simsock.world.testbed import Testbed
 
 
+def _check() -> None:
+    """Worlds may not run here: that is told before anything is imported that is not here."""
+    from simsock.supported import check
+
+    check()
+
+
 @pytest.fixture
 def simsock_config() -> dict[str, Any]:
     """Options of the worlds of tests: override it to return a dict of what ``@pytest.mark.simsock`` takes (but ``schedules``).
@@ -29,6 +36,7 @@ def simsock_config() -> dict[str, Any]:
 @pytest.fixture
 def simsock_seed(request: pytest.FixtureRequest, simsock_config: dict[str, Any]) -> int | str:
     """The seed of this test's world: a whole number, or text such as ``"0/17"`` for the 17th schedule of a search with seed 0."""
+    _check()
     from pytest_simsock.worlds import seed_of
 
     return seed_of(request.node, simsock_config)
@@ -41,6 +49,7 @@ def sim(request: pytest.FixtureRequest, simsock_config: dict[str, Any]) -> Itera
     The world ends with the test's body: fixtures that depend on ``sim`` are finished first, then the world ends, and what its tasks and
     handlers raised, or such a fixture, fails the test.
     """
+    _check()
     from pytest_simsock.worlds import enter_world
 
     world = enter_world(request, simsock_config)
@@ -55,9 +64,11 @@ def testbed(request: pytest.FixtureRequest) -> Iterator[Testbed]:
     ``.network``, ``.serve()``, ``.connect()``, ``.datagram()``, ``.spawn()``, ``.kind``, ``.errors``, ``.expect_errors()`` are the same on
     both. Ends with the test's body, as ``sim`` does.
     """
+    kind = getattr(request, "param", None) or request.config.stash[CHOSEN].networks[0]
+    if kind == "sim":
+        _check()
     from pytest_simsock.worlds import enter_real, enter_sim
 
-    kind = getattr(request, "param", None) or request.config.stash[CHOSEN].networks[0]
     if kind == "sim":
         yield enter_sim(request)
         return

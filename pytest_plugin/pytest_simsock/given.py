@@ -30,6 +30,9 @@ class _Placeholder:
 def handing_sim(item: pytest.Function) -> Iterator[None]:
     """While this lasts, a call of the test hands each example a world."""
     __tracebackhide__ = True
+    from simsock.supported import check
+
+    check()
     from pytest_simsock.examples import Examples
 
     called = item.obj

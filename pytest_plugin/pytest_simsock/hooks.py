@@ -67,9 +67,12 @@ def pytest_itemcollected(item: Any) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Some test has a world: from now on, remember where real servers are made, for the words about a connection that is refused."""
     if any(_asks_for_sim(item) for item in session.items):
-        from simsock.stdlib._refusals import watch_binds
+        from simsock.supported import why_not
 
-        watch_binds()
+        if not why_not():
+            from simsock.stdlib._refusals import watch_binds
+
+            watch_binds()
     _declare(session.config)
 
 
@@ -95,6 +98,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
     schedules = schedules_of(item)
     if schedules is None:
+        return None
+    from simsock.supported import why_not
+
+    if why_not():  # the fixture will say so
         return None
     with shelter.sheltered():
         from pytest_simsock.searching import Search

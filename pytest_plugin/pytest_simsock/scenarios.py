@@ -36,9 +36,13 @@ class ScenarioFile(pytest.File):
 
     def collect(self) -> Iterator[pytest.Item]:
         from simsock.errors import ScenarioError
+        from simsock.supported import why_not
+
+        complaint = why_not()
+        if complaint:
+            raise self.CollectError(f"{_shown(self.path)}: {complaint}")
         from simsock.scenario import read
 
-        complaint = ""
         try:
             plan = read(_shown(self.path))
         except ScenarioError as error:

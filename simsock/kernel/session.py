@@ -20,6 +20,7 @@ from simsock.kernel.launcher import borrow_launcher, return_launcher
 from simsock.kernel.preempt import Preemption, make_preemption
 from simsock.kernel.scope import Scope
 from simsock.kernel.watchdog import watchdog
+from simsock.supported import check
 
 if TYPE_CHECKING:
     from simsock.kernel.core import Kernel
@@ -91,6 +92,7 @@ class Session:
             self.preemption = make_preemption(granularity, scope)
 
     def __enter__(self) -> Session:
+        check()
         if sys.gettrace() is not None:
             coverage_check.check(self.preemption.granularity if self.preemption is not None else "calls")
         if self.preemption is not None:

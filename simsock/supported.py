@@ -1,0 +1,36 @@
+"""Where worlds can run: on CPython, on Linux, with its global interpreter lock.
+
+Owns the reasons why not. Laws: it imports nothing that is not everywhere, so that whoever asks gets an answer; what is merely installed or
+imported never asks, the first world does.
+"""
+
+from __future__ import annotations
+
+import sys
+import sysconfig
+
+from simsock.errors import Unsupported
+
+SIMSOCK_ROOM = "outside"
+
+
+def why_not() -> str:
+    """What hinders worlds here, as a sentence; empty when nothing does."""
+    if sys.platform != "linux":
+        return f"worlds run on Linux only (sys.platform is {sys.platform!r}, expected 'linux')"
+    if sys.implementation.name != "cpython":
+        return f"worlds run on CPython only (sys.implementation.name is {sys.implementation.name!r}, expected 'cpython')"
+    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+        version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+        return (
+            f"worlds do not run on a free-threaded build of Python (this is {version}t, built with --disable-gil), "
+            f"also with its lock switched on: use the ordinary python{version}"
+        )
+    return ""
+
+
+def check() -> None:
+    """Raise ``Unsupported`` with the reason, if there is one."""
+    reason = why_not()
+    if reason:
+        raise Unsupported(reason)
