@@ -14,6 +14,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from simsock.choices import journal
 from simsock.kernel.program_lines import is_library, is_simsock, program_call
 from simsock.kernel.watchers import Watcher
 from simsock.report.silent_causes import Deeds
@@ -31,8 +32,6 @@ Place = tuple[str, int]
 """A source file and a line."""
 
 LINE, RECORD, FAULT = "line", "record", "fault"
-FAULTS = frozenset(("partition", "heal", "hold", "release", "rule", "resolver", "crash", "restart", "pause", "resume", "jump", "clock skew", "link"))
-"""What a test ordered to go wrong."""
 
 
 class Event(NamedTuple):
@@ -133,11 +132,11 @@ class Listener(Watcher):
         if kernel is None or kernel.ending:
             return
         task = kernel.current
-        words = _words(record) if record[1] == task.path else ""
+        words = journal.act(record) if record[1] == task.path else ""
         if record[1] != task.path:
             self.deeds.note(record)
         if words:
-            self._add(Event(FAULT if record[2] in FAULTS else RECORD, task.path, _stand()[0], words, kernel.now), task)
+            self._add(Event(FAULT if record[2] in journal.FAULTS else RECORD, task.path, _stand()[0], words, kernel.now), task)
         else:
             self._catch_up()
 
@@ -236,24 +235,3 @@ def _raised_at(error: BaseException) -> Place | None:
             place = (filename, trace.tb_lineno)
         trace = trace.tb_next
     return place
-
-
-_SIZED = ("recv", "send", "sendto", "recvfrom")
-
-
-def _words(record: tuple[Any, ...]) -> str:
-    """A record in a few words; empty for what is told otherwise or matters to nobody who reads a story."""
-    what = record[2]
-    more = record[3:]
-    if what in ("yield", "next", "resolve") or (what == "link" and not record[0]):
-        return ""  # links that are set before anything happens are a test's scenery
-    if what == "spawn":
-        return f"(starts {{{more[0]}}})"
-    if what == "end":
-        return "(ends)"
-    if what == "error":
-        return f"raises {more[0]}"
-    if what in _SIZED:
-        size = next((part for part in more if isinstance(part, int)), 0)
-        return f"{what} {size} byte" + ("" if size == 1 else "s")
-    return f"({what} " + " ".join(str(part) for part in more) + ")"

@@ -2,7 +2,7 @@
 
 PYTEST_DONT_REWRITE
 
-Owns which records those are and their words. Does not know who listens. Laws: what happens many times is one line with its number and its
+Owns the counting of them; their words are the journal's. Does not know who listens. Laws: what happens many times is one line with its number and its
 first time; the lines are bounded.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from simsock.choices import journal
 from simsock.kernel.units import NS
 
 DEEDS_MAX = 200
@@ -28,7 +29,7 @@ class Deeds:
 
     def note(self, record: tuple[Any, ...]) -> None:
         """Count a record, if it is of a deed."""
-        deed = _deed(record)
+        deed = journal.deed(record)
         if deed is None:
             return
         known = self._count.get(deed)
@@ -47,30 +48,6 @@ class Deeds:
 def _line(what: str, things: str, count: int, first: int) -> str:
     when = f"{'the first ' if count > 1 else ''}after {first / NS:.6g} s"
     return f"{what}: {count:,} {things}{'s' if count != 1 else ''}, {when}"
-
-
-def _deed(record: tuple[Any, ...]) -> tuple[str, str] | None:
-    """(what was done, the thing it was done to) of a record, or None."""
-    _, who, what, *more = record
-    if who.startswith("link "):
-        link = who.removeprefix("link ")
-        if what == "queue full":
-            return f"the queue of {link} was full and lost what came", "packet"
-        if what == "too many held":
-            return f"{link} held {more[0]:,} packets and lost what came", "packet"
-        if what == "overtakes":
-            return f"every so many packets one skipped the delay of {link}", "packet"
-        if what == "rule":
-            return (f"a rule dropped what was sent {link}" if more[0] == "Drop" else f"a rule said {more[0]} to what was sent {link}"), f"{more[1]} packet"
-        return None
-    if what == "buffer full":
-        return f"the receive buffer of {who} was full and lost what came", "datagram"
-    if what == "backlog full":
-        return f"the accept queue of {who} was full", "attempt"
-    if more == ["by the link"]:
-        done = {"reset": "reset", "close": "ended", "blackhole": "silenced"}.get(what, what)
-        return f"the link {done} what it is set to", "connection"
-    return None
 
 
 __all__ = ["Deeds"]

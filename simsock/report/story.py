@@ -1,7 +1,7 @@
 """The story of a failing run: the few answers that were not the dull ones, in plain words, and then what the tasks did around them.
 
-Owns the words. Does not know how notes are taken (``listening``) nor how columns are laid out (``columns``). Law: whatever is told comes
-from a run that was listened to, never from a guess.
+Owns the words about tasks and packets; those of labels and records are the journal's. Does not know how notes are taken (``listening``) nor how
+columns are laid out (``columns``). Law: whatever is told comes from a run that was listened to, never from a guess.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from simsock.choices import journal
 from simsock.escaping import printable, told
 from simsock.kernel.program_lines import short_path
 from simsock.kernel.units import NS
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 STEPS_TOLD_MAX = 40
 
 _PATH = re.compile(r"\{([^{}]*)\}")
-_LINK = re.compile(r"link (\S+->\S+) (duplicate|loss in burst|loss|burst goes on|burst|corrupt bit|corrupt|reorder|jitter|toxicity)")
 _ORDER = ("loss", "corrupt", "reorder", "jitter")
 """The questions that each packet is asked in turn, until one of them settles its fate."""
 _ASKED = {
@@ -39,9 +39,6 @@ _ASKED = {
     "reorder": "got that far and could overtake others",
     "jitter": "got that far and had a delay of its own",
 }
-_HOSTILE = "hostile link "
-_RESOLVER = re.compile(r"resolver (\S+) (unknown|temporary)")
-_CHUNKS = re.compile(r"chunks (\S+)<-(\S+) #(\d+)")
 
 
 class Step(NamedTuple):
@@ -97,12 +94,12 @@ class Teller:
 
     def __init__(self) -> None:
         self._listener: Listener | None = None
-        self._links: dict[str, Link] = {}
-        self._uneven: set[str] = set()
+        self.links: dict[str, Link] = {}
+        self.uneven: set[str] = set()
         """Links whose questions cannot be counted in packets, since some packets skip them without an answer that is told."""
-        self._late_uneven: set[str] = set()
+        self.late_uneven: set[str] = set()
         """Links of which that is true for the questions about delays only."""
-        self._bursty: set[str] = set()
+        self.bursty: set[str] = set()
         self._sim: Simulation | None = None
 
     def listen(self, sim: Simulation) -> None:
@@ -138,76 +135,62 @@ class Teller:
         used = {tuple(deviation) for _, deviation in listener.asked}
         for deviation in deviations:
             if tuple(deviation) not in used:
-                steps.append(_step(deviation, f"(not asked for in this run: {_bare(deviation)})"))
+                steps.append(_step(deviation, f"(not asked for in this run: {journal.bare(deviation)})"))
         return Story(
             steps, columns(listener, marks, words, one_line(error) if error is not None else ""), asides, listener.deeds.lines(), self._was_quiet(listener)
         )
 
     def _was_quiet(self, listener: Listener) -> bool:
-        return not any(link.as_dict() for link in self._links.values()) and not any(event.kind is FAULT for event in listener.events)
+        return not any(link.as_dict() for link in self.links.values()) and not any(event.kind is FAULT for event in listener.events)
 
     def _look_at_links(self, kernel: Kernel) -> None:
         fabric = kernel.room(NetRoom).fabric
         for wire in fabric._wires.values() if fabric is not None else ():
             link = wire.link
-            self._links[wire.name] = link
+            self.links[wire.name] = link
             if not isinstance(link.loss, float):
-                self._bursty.add(wire.name)
-            if wire.name in self._bursty or link.rate:
-                self._uneven.add(wire.name)
+                self.bursty.add(wire.name)
+            if wire.name in self.bursty or link.rate:
+                self.uneven.add(wire.name)
             elif link.reorder_every or not link.checksum:
-                self._late_uneven.add(wire.name)
+                self.late_uneven.add(wire.name)
 
     # -- the net -------------------------------------------------------------------------------------------------------------------
 
     def _of_the_net(self, deviation: Deviation, others: list[tuple[str, int]]) -> str:
-        label, index, value = deviation
-        if match := _LINK.fullmatch(label):
-            return self._of_a_link(match[1], match[2], index, value, others)
-        if label.startswith(_HOSTILE):
-            what = label.removeprefix(_HOSTILE)
-            return hostile_words(what, value) or f"the hostile link of this run has no {what}"
-        if match := _RESOLVER.fullmatch(label):
-            how = "was unknown" if match[2] == "unknown" else "failed for the moment"
-            return f"the name {match[1]} {how} when it was asked for the {_nth(index + 1)} time"
-        if match := _CHUNKS.fullmatch(label):
-            bytes_text = "1 byte" if value == 1 else f"{value:,} bytes"
-            return f"recv {index + 1} of connection #{match[3]} from {match[2]} on {match[1]} returned at most {bytes_text}"
-        return _bare(deviation)
+        return journal.told(deviation, _Facts(self, others))
 
-    def _of_a_link(self, name: str, what: str, index: int, value: int, others: list[tuple[str, int]]) -> str:
-        if what == "toxicity":
-            hurts = self._links[name].hurts() if name in self._links else ""
-            return f"connection {index + 1} {name} was one that suffers" + (f": {hurts}" if hurts else "")
-        if what == "duplicate":
-            return f"datagram {index + 1} {name} was sent twice"
-        if what == "corrupt bit":
-            return f"bit {value} of a datagram {name} was the one that flipped"
-        if what == "burst goes on":
-            return f"the burst of losses {name} went on"
-        if what == "burst":
-            return f"a burst of losses {name} began"
-        packet = self._packet(name, what, index, others)
-        if what in ("loss", "loss in burst"):
-            return f"{packet} was lost" + (" in a burst" if what == "loss in burst" else "")
-        if what == "corrupt":
-            return f"{packet} was damaged"
-        if what == "reorder":
-            return f"{packet} overtook those before it"
-        link = self._links.get(name, PERFECT)
-        offset = offset_ns(link.distribution, link.jitter_ns, value)
-        if name in self._links:
-            offset = max(offset, -link.latency_ns)
-        return f"{packet} took {_duration(abs(offset))} {'shorter' if offset < 0 else 'longer'}"
 
-    def _packet(self, name: str, what: str, index: int, others: list[tuple[str, int]]) -> str:
+class _Facts:
+    """What the journal asks about the run that was listened to. ``others``: all deviations of it."""
+
+    def __init__(self, teller: Teller, others: list[tuple[str, int]]) -> None:
+        self._teller = teller
+        self._others = others
+
+    def hurts(self, link: str) -> str:
+        links = self._teller.links
+        return links[link].hurts() if link in links else ""
+
+    def hostile(self, what: str, value: int) -> str:
+        return hostile_words(what, value)
+
+    def delay(self, link: str, value: int) -> str:
+        known = self._teller.links.get(link)
+        condition = known or PERFECT
+        offset = offset_ns(condition.distribution, condition.jitter_ns, value)
+        if known is not None:
+            offset = max(offset, -known.latency_ns)
+        return f"{_duration(abs(offset))} {'shorter' if offset < 0 else 'longer'}"
+
+    def packet(self, name: str, what: str, index: int) -> str:
         """Which packet a question was about. Packets that were lost, say, are asked no delay: the questions about delays skip them."""
         earlier = _ORDER[: _ORDER.index(what)] if what in _ORDER else ()
-        if (name in self._uneven and (earlier or name in self._bursty)) or (name in self._late_uneven and what in ("reorder", "jitter")):
-            return f"the {_nth(index + 1)} packet {name} that {_ASKED[what]}"
+        if (name in self._teller.uneven and (earlier or name in self._teller.bursty)) or (name in self._teller.late_uneven and what in ("reorder", "jitter")):
+            return f"the {journal.nth(index + 1)} packet {name} that {_ASKED[what]}"
         number = index
         for question in reversed(earlier):
-            for at in sorted(at for other, at in others if other == f"link {name} {question}"):
+            for at in sorted(at for other, at in self._others if other == f"link {name} {question}"):
                 number += at <= number
         return f"packet {number + 1} {name}"
 
@@ -215,16 +198,6 @@ class Teller:
 def _step(deviation: Any, text: str) -> Step:
     label, index, value = deviation
     return Step(label, index, value, text)
-
-
-def _nth(number: int) -> str:
-    suffix = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
-    return f"{number}{suffix}"
-
-
-def _bare(deviation: Any) -> str:
-    label, index, value = deviation
-    return f"{label}, question {index}: answer {value}"
 
 
 class Words:

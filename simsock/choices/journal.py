@@ -1,0 +1,196 @@
+"""What a run writes down, in words: every label of the tape, and every kind of record.
+
+PYTEST_DONT_REWRITE
+
+Owns the words of both, and which kinds of records are silent and why. Does not know how notes are taken or laid out, nor links and profiles: what
+is to be looked up about them is asked of ``Facts``. Laws:
+
+* whatever asks the tape or writes a record stands here: a test reads all sources for labels and kinds, and fails on one that nobody tells;
+* braces in a text hold a task's path, for whoever lays it out to shorten.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from simsock.choices.tape import Deviation
+
+    Record = tuple[Any, ...]
+
+
+class Facts(Protocol):
+    """What the words about a deviation need to know of the run that it was in."""
+
+    def packet(self, link: str, what: str, index: int) -> str:
+        """Which packet of a link question ``index`` under ``what`` was about: ``"packet 3 a->b"``."""
+
+    def delay(self, link: str, value: int) -> str:
+        """How far an answer about jitter is off the latency: ``"3 ms longer"``."""
+
+    def hurts(self, link: str) -> str:
+        """What a link does to connections that suffer; empty when that is not known."""
+
+    def hostile(self, what: str, value: int) -> str:
+        """What an answer about the hostile link's ``what`` makes of it; empty when there is no such thing."""
+
+
+# -- labels --------------------------------------------------------------------------------------------------------------------------------
+
+
+class Label(NamedTuple):
+    """One sort of question: the pattern of its labels, and the words for an answer that was not the dull one. No words: it is told bare, or by
+    whoever listened (the scheduler's)."""
+
+    pattern: re.Pattern[str]
+    words: Callable[[re.Match[str], int, int, Facts], str] | None
+
+
+def _of_link(what: str, words: Callable[[str, int, int, Facts], str]) -> Label:
+    return Label(re.compile(rf"link (\S+->\S+) {what}"), lambda match, index, value, facts: words(match[1], index, value, facts))
+
+
+def _suffers(link: str, index: int, value: int, facts: Facts) -> str:
+    hurts = facts.hurts(link)
+    return f"connection {index + 1} {link} was one that suffers" + (f": {hurts}" if hurts else "")
+
+
+def _of_a_name(match: re.Match[str], index: int, value: int, facts: Facts) -> str:
+    how = "was unknown" if match[2] == "unknown" else "failed for the moment"
+    return f"the name {match[1]} {how} when it was asked for the {nth(index + 1)} time"
+
+
+LABELS = (
+    Label(re.compile(r"task (.+) schedule"), None),
+    _of_link("duplicate", lambda link, index, value, facts: f"datagram {index + 1} {link} was sent twice"),
+    _of_link("loss", lambda link, index, value, facts: f"{facts.packet(link, 'loss', index)} was lost"),
+    _of_link("burst", lambda link, index, value, facts: f"a burst of losses {link} began"),
+    _of_link("burst goes on", lambda link, index, value, facts: f"the burst of losses {link} went on"),
+    _of_link("loss in burst", lambda link, index, value, facts: f"{facts.packet(link, 'loss in burst', index)} was lost in a burst"),
+    _of_link("corrupt", lambda link, index, value, facts: f"{facts.packet(link, 'corrupt', index)} was damaged"),
+    _of_link("corrupt bit", lambda link, index, value, facts: f"bit {value} of a datagram {link} was the one that flipped"),
+    _of_link("reorder", lambda link, index, value, facts: f"{facts.packet(link, 'reorder', index)} overtook those before it"),
+    _of_link("jitter", lambda link, index, value, facts: f"{facts.packet(link, 'jitter', index)} took {facts.delay(link, value)}"),
+    _of_link("toxicity", _suffers),
+    Label(
+        re.compile(r"hostile link (.+)"),
+        lambda match, index, value, facts: facts.hostile(match[1], value) or f"the hostile link of this run has no {match[1]}",
+    ),
+    Label(re.compile(r"resolver (\S+) (unknown|temporary)"), _of_a_name),
+    Label(
+        re.compile(r"chunks (\S+)<-(\S+) #(\d+)"),
+        lambda match, index, value, facts: f"recv {index + 1} of connection #{match[3]} from {match[2]} on {match[1]} returned at most {byte_count(value)}",
+    ),
+    Label(re.compile(r"chunks talk"), lambda match, index, value, facts: f"recv {index + 1} of the handler returned at most {byte_count(value)}"),
+)
+
+
+def told(deviation: Deviation, facts: Facts) -> str:
+    """A deviation in words."""
+    label, index, value = deviation
+    for kind in LABELS:
+        match = kind.pattern.fullmatch(label)
+        if match is not None and kind.words is not None:
+            return kind.words(match, index, value, facts)
+    return bare(deviation)
+
+
+def bare(deviation: Deviation) -> str:
+    """A deviation as it is written down."""
+    label, index, value = deviation
+    return f"{label}, question {index}: answer {value}"
+
+
+# -- what a task does: records under its own path ------------------------------------------------------------------------------------------
+
+
+def _sized(record: Record) -> str:
+    return f"{record[2]} {byte_count(next((part for part in record[3:] if isinstance(part, int)), 0))}"
+
+
+def _plain(record: Record) -> str:
+    return f"({record[2]} {' '.join(str(part) for part in record[3:])})"
+
+
+def _nothing(record: Record) -> str:
+    return ""
+
+
+ACTS: dict[str, Callable[[Record], str]] = {
+    "spawn": lambda record: f"(starts {{{record[3]}}})",
+    "end": lambda record: "(ends)",
+    "error": lambda record: f"raises {record[3]}",
+    "yield": _nothing,  # a deviation, told as such
+    "next": _nothing,  # the same
+    "resolve": _nothing,  # what comes of it is told
+    "link": lambda record: _plain(record) if record[0] else "",  # those that are set before anything happens are a test's scenery
+    **dict.fromkeys(("recv", "send"), _sized),
+    **dict.fromkeys(("cancel", "bind", "listen", "connect", "accept", "shutdown", "close", "read", "write"), _plain),
+    **dict.fromkeys(("partition", "heal", "hold", "release", "rule", "resolver"), _plain),
+    **dict.fromkeys(("crash", "restart", "pause", "resume", "jump", "clock skew"), _plain),
+}
+FAULTS = frozenset(("partition", "heal", "hold", "release", "rule", "resolver", "crash", "restart", "pause", "resume", "jump", "clock skew", "link"))
+"""What a test ordered to go wrong."""
+
+
+def act(record: Record) -> str:
+    """What a task did, in a few words; empty for what is told otherwise or matters to nobody who reads a story."""
+    return ACTS.get(record[2], _plain)(record)
+
+
+# -- what the net does: records under the name of a link, a listener or a connection -------------------------------------------------------
+
+
+def _by_rule(record: Record) -> tuple[str, str]:
+    _, who, _, ruling, protocol, *_ = record
+    way = who.removeprefix("link ")
+    return (f"a rule dropped what was sent {way}" if ruling == "Drop" else f"a rule said {ruling} to what was sent {way}"), f"{protocol} packet"
+
+
+def _by_link(done: str) -> Callable[[Record], tuple[str, str]]:
+    return lambda record: (f"the link {done} what it is set to", "connection")
+
+
+DEEDS: dict[str, Callable[[Record], tuple[str, str]] | str] = {
+    "queue full": lambda record: (f"the queue of {record[1].removeprefix('link ')} was full and lost what came", "packet"),
+    "too many held": lambda record: (f"{record[1].removeprefix('link ')} held {record[3]:,} packets and lost what came", "packet"),
+    "overtakes": lambda record: (f"every so many packets one skipped the delay of {record[1].removeprefix('link ')}", "packet"),
+    "rule": _by_rule,
+    "buffer full": lambda record: (f"the receive buffer of {record[1]} was full and lost what came", "datagram"),
+    "backlog full": lambda record: (f"the accept queue of {record[1]} was full", "attempt"),
+    "reset": _by_link("reset"),
+    "close": _by_link("ended"),
+    "blackhole": _by_link("silenced"),
+    "arrive": "what is received is told when a task takes it",
+    "RST": "whoever it meets says so: a call of his fails",
+    "retransmission timeout": "what was lost is told, and a sender does nothing else about it",
+    "fast retransmit": "the same",
+    "hostile": "its parts are told as the answers that they are",
+}
+"""By kind: (what was done, the thing that it was done to), or why it is silent."""
+
+
+def deed(record: Record) -> tuple[str, str] | None:
+    """(what was done, the thing it was done to) of a record of the net's; None for one that is silent."""
+    words = DEEDS.get(record[2])
+    return None if words is None or isinstance(words, str) else words(record)
+
+
+# -- words ---------------------------------------------------------------------------------------------------------------------------------
+
+
+def nth(number: int) -> str:
+    """``"3rd"``."""
+    suffix = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{suffix}"
+
+
+def byte_count(number: int) -> str:
+    """``"1 byte"``, ``"1,024 bytes"``."""
+    return "1 byte" if number == 1 else f"{number:,} bytes"
+
+
+__all__ = ["ACTS", "DEEDS", "FAULTS", "LABELS", "Facts", "act", "bare", "byte_count", "deed", "nth", "told"]
