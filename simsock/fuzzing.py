@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from simsock.errors import Deadlock, Fenced, LimitExceeded, RealTimeLimit, SimsockError, Unsupported, UsageError
 from simsock.kernel import session
+from simsock.kernel.leaks import still_there
 from simsock.kernel.units import Duration, duration_ns
 from simsock.search.runner import Runner
 from simsock.talking import REAL_SECONDS_MAX, BareServer, Talk, talk
@@ -215,9 +216,7 @@ class _Fuzzer:
         if said.leaks:
             sim.sleep(self.timeout)  # what it started may still come to its end
             assert sim._kernel is not None
-            alive = {f"task {task.path}" for task in sim._kernel.tasks.values()}
-            still = [leak for leak in said.leaks if leak in alive or leak.startswith(tuple(f"descriptor {fd}:" for fd in sim._kernel.files))]
-            if still:
+            if still := still_there(sim._kernel, said.leaks):
                 raise self.insane(f"leaves behind: {'; '.join(still)}")
         return said
 

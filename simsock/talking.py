@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from simsock.errors import RealTimeLimit, Unsupported, UsageError
 from simsock.kernel import session
 from simsock.kernel.files import POLLIN
+from simsock.kernel.leaks import open_descriptors, running_tasks
 from simsock.kernel.program_lines import place_of
 from simsock.kernel.units import Duration, duration_ns
 from simsock.kernel.watchers import Watcher, unwatch, watch
@@ -189,14 +190,14 @@ def _last_words(task: Any) -> str:
 
 def _leaks(kernel: Kernel, files_before: set[int], handler: Task) -> tuple[str, ...]:
     """What a handler that has ended left behind: descriptors of the world, and tasks that it or its own started and that are no daemons."""
-    found = [f"descriptor {fd}: {file.describe()}" for fd, file in sorted(kernel.files.items()) if fd not in files_before]
-    for task in kernel.tasks.values():
+
+    def is_its_own(task: Task) -> bool:
         parent = task.parent
         while parent is not None and parent is not handler:
             parent = parent.parent
-        if parent is handler and not task.daemon:
-            found.append(f"task {task.path}")
-    return tuple(found)
+        return parent is handler
+
+    return (*open_descriptors(kernel, files_before), *running_tasks(kernel, is_its_own))
 
 
 # -- clients -------------------------------------------------------------------------------------------------------------------------------

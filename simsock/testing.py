@@ -15,7 +15,8 @@ import unittest
 from typing import TYPE_CHECKING, Any
 
 from simsock.choices import Token
-from simsock.errors import ReplayMismatch, Unsupported, UsageError
+from simsock.choices.tape import misfit
+from simsock.errors import Unsupported, UsageError
 from simsock.kernel import Session
 from simsock.kernel.scope import make_scope
 from simsock.patching import make_patching
@@ -142,8 +143,8 @@ class SimulationTestCase(unittest.TestCase):
         else:
             try:
                 sim.__exit__(None, None, None)
-                if sim._planned is not None and sim._kernel is not None and (wrong := sim._kernel.tape.mismatches()):
-                    raise ReplayMismatch("the token does not fit this program any more:\n" + "\n".join(wrong))
+                if sim._planned is not None and sim._kernel is not None and (wrong := misfit(sim._kernel.tape.mismatches())) is not None:
+                    raise wrong
             except Exception as error:
                 self._tell(sim, error)
                 raise

@@ -23,7 +23,8 @@ from pytest_simsock.marking import Settings, settings_of
 from pytest_simsock.plans import PLAN, Plan
 from pytest_simsock.shelter import exposing
 from pytest_simsock.turns import Turns
-from simsock.errors import Deadlock, ReplayMismatch, SimsockError, Unsupported
+from simsock.choices.tape import misfit
+from simsock.errors import Deadlock, SimsockError, Unsupported
 from simsock.escaping import printable
 from simsock.kernel import session, strategies
 from simsock.kernel.launcher import _body
@@ -119,8 +120,8 @@ class World:
     def _check_replay(self) -> None:
         """A token that no longer fits must not pass silently."""
         kernel = self.sim._kernel
-        if self.plan.token is not None and self.sim._planned is not None and kernel is not None and (wrong := kernel.tape.mismatches()):
-            raise ReplayMismatch("the token does not fit this program any more:\n" + "\n".join(wrong))
+        if self.plan.token is not None and self.sim._planned is not None and kernel is not None and (wrong := misfit(kernel.tape.mismatches())) is not None:
+            raise wrong
 
 
 class RealBed:

@@ -15,10 +15,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from simsock.errors import LimitExceeded, UsageError
+from simsock.errors import LimitExceeded, ReplayMismatch, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from fractions import Fraction
 
 DEVIATIONS_MAX = 1_000_000
@@ -193,6 +193,14 @@ class Tape:
             asked = "one question was" if stream.index == 1 else f"{stream.index} questions were"
             return recorded + f"which was never asked ({asked}, counting from 0)"
         return recorded + "which was never asked"
+
+
+def misfit(mismatches: Sequence[str], differences: Sequence[str] = ()) -> ReplayMismatch | None:
+    """The error for a token that no longer fits what it was made for; None if it does. ``differences``: what else is not as it was then."""
+    if not mismatches:
+        return None
+    here = f"\n({'; '.join(differences)})" if differences else ""
+    return ReplayMismatch("the token does not fit this program any more:\n" + "\n".join(mismatches) + here)
 
 
 def out_of_range(value: int, n: int) -> str:

@@ -83,6 +83,18 @@ def program_frame(frame: FrameType | None) -> FrameType | None:
     return fallback
 
 
+def innermost_line(error: BaseException) -> tuple[str, int] | None:
+    """File and line of the innermost frame of the program that an error came through."""
+    found = None
+    trace = error.__traceback__
+    while trace is not None:
+        filename = trace.tb_frame.f_code.co_filename
+        if not is_simsock(filename) and not is_library(filename):
+            found = (filename, trace.tb_lineno)
+        trace = trace.tb_next
+    return found
+
+
 def place_text(frame: FrameType | None) -> str:
     """``"file.py:12 in function"`` of a frame, the file relative to the working directory where that is shorter."""
     if frame is None:

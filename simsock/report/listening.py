@@ -15,7 +15,7 @@ import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simsock.choices import journal
-from simsock.kernel.program_lines import is_library, is_simsock, program_call
+from simsock.kernel.program_lines import innermost_line, program_call
 from simsock.kernel.watchers import Watcher
 from simsock.report.silent_causes import Deeds
 
@@ -101,7 +101,7 @@ class Listener(Watcher):
         self._catch_up()
         if error is not None:
             self.failed = next((event.task for event in reversed(self.events) if event.words == f"raises {type(error).__name__}"), "main")
-            place = _raised_at(error)
+            place = innermost_line(error)
             if self.sparse and place is not None and self._kernel is not None:
                 self.events.append(Event(LINE, self.failed, place, "", self._kernel.now))
         self._kernel = self._line_task = None
@@ -223,15 +223,3 @@ def _stand() -> tuple[Place | None, str]:
     """Where the program stands, and which simulated call it has made there."""
     frame, call = program_call(sys._getframe(1))
     return (frame.f_code.co_filename, frame.f_lineno) if frame is not None else None, call
-
-
-def _raised_at(error: BaseException) -> Place | None:
-    """The innermost line of the program that an error came through."""
-    place = None
-    trace = error.__traceback__
-    while trace is not None:
-        filename = trace.tb_frame.f_code.co_filename
-        if not is_simsock(filename) and not is_library(filename):
-            place = (filename, trace.tb_lineno)
-        trace = trace.tb_next
-    return place

@@ -9,6 +9,7 @@ from __future__ import annotations
 import builtins
 from typing import TYPE_CHECKING, Any
 
+from simsock.kernel.leaks import open_descriptors, running_tasks
 from simsock.kernel.units import NS, duration_ns
 from simsock.kernel.watchers import Watcher
 from simsock.report.story import one_line
@@ -124,9 +125,8 @@ class Judge:
             raise AssertionError(f"expectations.{expectation}: {len(wrong)} of {len(outcomes)} were not: {shown}{more}")
 
     def _leaks(self) -> None:
-        tasks = [task.path for serial, task in self._kernel.tasks.items() if serial not in self._tasks and not task.daemon]
-        files = [f"descriptor {number}: {file.describe()}" for number, file in sorted(self._kernel.files.items()) if number not in self._files]
-        found = [*(f"task {path}" for path in tasks), *files]
+        tasks = running_tasks(self._kernel, lambda task: task.serial not in self._tasks)
+        found = [*tasks, *open_descriptors(self._kernel, self._files)]
         if found:
             more = f", and {len(found) - SHOWN_MAX} more" if len(found) > SHOWN_MAX else ""
             raise AssertionError(f"expectations.no_leaks: still there after all clients have gone: {', '.join(found[:SHOWN_MAX])}{more}")

@@ -10,9 +10,9 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simsock.choices import Token
-from simsock.kernel.program_lines import short_path
+from simsock.kernel.program_lines import innermost_line, short_path
 from simsock.report.story import Story, Teller, one_line
-from simsock.search.runner import Outcome, Runner, innermost_line, signature
+from simsock.search.runner import Outcome, Runner, signature
 from simsock.world.options import Options
 
 if TYPE_CHECKING:

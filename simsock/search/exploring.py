@@ -10,7 +10,8 @@ import gc
 from typing import TYPE_CHECKING, Any
 
 from simsock.choices import Token, shrink
-from simsock.errors import BadToken, Nondeterminism, ReplayMismatch, UsageError
+from simsock.choices.tape import misfit
+from simsock.errors import BadToken, Nondeterminism, UsageError
 from simsock.kernel.strategies import Question, Questions
 from simsock.search.evidence import Evidence
 from simsock.search.runner import Outcome, Runner, nth_seed
@@ -169,9 +170,8 @@ def _replay(test: Any, options: Options, seed: Any, deviations: Any) -> None:
 
 
 def _raise(outcome: Outcome, strict: bool = False, differences: Any = ()) -> None:
-    if outcome.mismatches and (strict or outcome.error is None):
-        here = f"\n({'; '.join(differences)})" if differences else ""
-        raise ReplayMismatch("the token does not fit this program any more:\n" + "\n".join(outcome.mismatches) + here) from outcome.error
+    if (strict or outcome.error is None) and (wrong := misfit(outcome.mismatches, differences)) is not None:
+        raise wrong from outcome.error
     if outcome.error is not None:
         try:
             raise outcome.error

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import gc
 import os
-import traceback
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simsock.errors import Deadlock, LimitExceeded, ScenarioError, UsageError
 from simsock.kernel import Session, session, strategies
-from simsock.kernel.program_lines import is_library, is_simsock
+from simsock.kernel.program_lines import innermost_line
 from simsock.kernel.scope import make_scope
 from simsock.patching import make_patching
 from simsock.world.simulation import Simulation
@@ -169,13 +168,3 @@ def signature(error: BaseException) -> tuple[Any, ...]:
         return (name, *error.facts.get("waits", ()))
     innermost = innermost_line(error)
     return (name, *innermost) if innermost else (name,)
-
-
-def innermost_line(error: BaseException) -> tuple[str, int] | None:
-    """File and line of the innermost frame of the program that an error came through."""
-    found = None
-    for frame, line in traceback.walk_tb(error.__traceback__):
-        filename = frame.f_code.co_filename
-        if not is_simsock(filename) and not is_library(filename):
-            found = (filename, line)
-    return found

@@ -21,6 +21,7 @@ from simsock.choices import ReplaySource, SeededSource, Tape
 from simsock.errors import Deadlock, LeakWarning, LimitExceeded, Unsupported, UsageError
 from simsock.escaping import printable
 from simsock.kernel import Kernel, Session, Task, session, strategies
+from simsock.kernel.leaks import open_descriptors, running_tasks
 from simsock.kernel.scope import make_scope
 from simsock.kernel.task_table import task_table, wait_cycles, waits_of
 from simsock.kernel.teardown import end
@@ -290,7 +291,7 @@ class Simulation(Faults, Observing):
             self._look_for_leaks(kernel)
             problems = end(kernel, collect=self._own_session)  # a search collects after many worlds instead
             if self._own_session and sound:
-                self.leaks += [f"descriptor {fd}: {file.describe()}" for fd, file in sorted(kernel.files.items()) if not getattr(file, "vanished", False)]
+                self.leaks += open_descriptors(kernel)
             kernel.files.clear()
         finally:
             current.leave_world()
@@ -301,10 +302,11 @@ class Simulation(Faults, Observing):
         return [*unwritten, *problems]
 
     def _look_for_leaks(self, kernel: Kernel) -> None:
-        for task in kernel.tasks.values():
+        def counts(task: Task) -> bool:
             given_up = task.pending is not None or (task.queue is None and task.why.startswith("stopped"))  # cancelled, or told in an error
-            if task is not kernel.first and not task.daemon and task.started and not given_up:
-                self.leaks.append(f"task {task.path}")
+            return task is not kernel.first and task.started and not given_up
+
+        self.leaks += running_tasks(kernel, counts)
 
     def _unexpected(self, kernel: Kernel) -> list[tuple[Task | None, BaseException]]:
         return [entry for entry in kernel.errors if not any(expectation.take(entry[1]) for expectation in self._expectations)]

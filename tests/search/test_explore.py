@@ -9,7 +9,8 @@ import pytest
 import simsock
 from simsock import Deadlock, Nondeterminism, StepLimit, UsageError
 from simsock.choices import Token
-from simsock.search.runner import innermost_line, nth_seed
+from simsock.kernel.program_lines import innermost_line
+from simsock.search.runner import nth_seed
 from tests.search import programs
 
 
