@@ -22,6 +22,7 @@ from greenlet import getcurrent
 from simsock.errors import Deadlock, LimitExceeded, RealTimeLimit, StepLimit, TaskKilled, TimeLimit, WorldEnded
 from simsock.kernel.files import Process
 from simsock.kernel.limits import Frozen, Limits
+from simsock.kernel.polling import Polling
 from simsock.kernel.program_lines import place_of_current
 from simsock.kernel.records import Log
 from simsock.kernel.task import Task
@@ -87,6 +88,7 @@ class Kernel:
         "log",
         "now",
         "pending_signal",
+        "polling",
         "preemption",
         "process",
         "runq",
@@ -121,6 +123,7 @@ class Kernel:
         self.log = Log(keep_records)
         self.timers = Timers()
         self.runq: deque[Task] = deque()
+        self.polling = Polling()
         self.held: deque[Task] = deque()
         """Who could run and stays back until nobody else can: an answer to the question who runs now."""
         self.tasks: dict[int, Task] = {}
@@ -518,6 +521,8 @@ class Kernel:
             self._fail_first(TimeLimit(f"virtual time would pass max_time ({limit})\n{task_table(self)}", limit="max_time", waits=waits_of(self)))
             return True
         if deadline > self.now:
+            if self.polling.is_vain_for_ever(self):
+                return False
             self.now = deadline
         while (timer := timers.pop_due(self.now)) is not None:
             action, argument = timer.action, timer.argument
@@ -541,7 +546,8 @@ class Kernel:
         flight[0](flight[1])
 
     def _deadlock(self) -> Deadlock:
-        return Deadlock(f"deadlock: no task can run and no timer is left\n{task_table(self)}", report=task_table(self), waits=waits_of(self))
+        why = "all that goes on is polling, and what is polled for stays as it is" if len(self.timers) else "no task can run and no timer is left"
+        return Deadlock(f"deadlock: {why}\n{task_table(self)}", report=task_table(self), waits=waits_of(self))
 
     def _fail_first(self, error: BaseException) -> None:
         """Have ``error`` raised in the first task, wherever it stands."""

@@ -58,6 +58,11 @@ class Log:
             self._kept.extend(buffer)
             buffer.clear()
 
+    @property
+    def count(self) -> int:
+        """How many records there were so far."""
+        return self.count_flushed + len(self._buffer)
+
     def digest(self) -> str:
         """32 hexadecimal digits that are equal for equal runs."""
         running = self._hash.copy() if self._hash is not None else blake2b(digest_size=16)
