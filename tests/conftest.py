@@ -9,7 +9,8 @@ import sys
 import pytest
 from hypothesis import settings
 
-from simsock.kernel import session
+from simsock.kernel import session, strictness
+from tests.as_program import AS_PROGRAM
 
 settings.register_profile("simsock", deadline=None, derandomize=True)
 settings.load_profile("simsock")
@@ -17,9 +18,14 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell starts what it 
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+strictness.begin(tuple(AS_PROGRAM))  # simsock itself makes no simulated calls in worlds
+
+
 @pytest.fixture(autouse=True)
 def _process_is_left_as_it_was():
     yield
+    own, strictness.noted[:] = sorted(set(strictness.noted)), []
+    assert not own, "simsock's own code runs on the world's clock, locks or scheduler"
     assert session.active is session.suspended is None, "a world is left"
     assert gc.isenabled(), "automatic garbage collection is left off"
     assert gc.get_freeze_count() < 1_000, "objects are left frozen"

@@ -1,0 +1,18 @@
+"""Which modules of simsock act as a program: they may make simulated calls; nothing else of simsock may.
+
+The one table of the law that nothing of simsock's own runs on the world's clock, locks, chance or scheduler. ``conftest.py`` puts it in force for
+every test; ``test_house.py`` looks that no entry is left over.
+"""
+
+AS_PROGRAM = {
+    "simsock.socketserver": "a server framework",
+    "simsock.clients": "clients",
+    "simsock.talking": "the client and the handler of one conversation",
+    "simsock.world.servers": "runs a server in a task of its own, and shuts it down",
+    "simsock.world.simulation.Simulation.connect": "what a client does that connects",
+    "simsock.world.simulation.Simulation.datagram": "what a program does that binds a socket",
+    "simsock.world.simulation.Simulation._wind_down": "closes what it has handed out, as a program that ends",
+    "simsock.scenario.running.ScenarioTest._send": "what a scenario's own client does, request by request",
+    "simsock.faker.NetworkProvider.syslog_line": "asks the world's clock, for a line that a program of this world writes",
+}
+"""Packages, modules and functions, each with what it does as a program."""
