@@ -7,7 +7,9 @@ Owns the hooks of collection and of a test's phases, and what happens at once in
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Generator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -220,6 +222,14 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
         hide_ours()
     report = yield
+    if call.when == "teardown" and "simsock.world.simulation" in sys.modules:
+        from simsock.world.simulation import take_back_what_was_left
+
+        if take_back_what_was_left():
+            said = f"{item.nodeid}: a world was not left, because Python passed over its end: it has been taken back"
+            report.sections.append(("simsock", said))
+            with suppress(RuntimeWarning):  # where warnings are errors
+                warnings.warn(said, RuntimeWarning, stacklevel=1)
     stage = item.stash.get(STAGE, None)
     if stage is not None:
         if call.when == "teardown":

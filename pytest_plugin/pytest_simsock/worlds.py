@@ -27,6 +27,7 @@ from simsock.choices.tape import misfit
 from simsock.errors import Deadlock, SimsockError, Unsupported
 from simsock.escaping import printable
 from simsock.kernel import session, strategies
+from simsock.kernel.boundaries import boundary
 from simsock.kernel.launcher import _body
 from simsock.kernel.program_lines import is_library, is_simsock, short_path
 from simsock.kernel.task_table import task_table
@@ -98,6 +99,7 @@ class World:
         else:
             self.tasks = task_table(kernel, "the end of the test" if error is None else _place(error))
 
+    @boundary
     def leave(self) -> None:
         """End the world. Raises what its tasks and handlers raised, unless the test has failed already: then it is noted there."""
         __tracebackhide__ = True
@@ -112,7 +114,7 @@ class World:
             if self.sim._kernel is not None and session.active is self.sim._kernel:  # else its beginning was interrupted
                 self.sim.__exit__(type(error) if error is not None else None, error, error.__traceback__ if error is not None else None)
         finally:
-            self.sim._take_back(self._session)
+            self.sim._take_back()
             self.plan.shared.rest()
         if error is None:
             self._check_replay()

@@ -19,15 +19,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from greenlet import getcurrent
 
-from simsock.errors import Deadlock, LimitExceeded, RealTimeLimit, StepLimit, TaskKilled, TimeLimit, WorldEnded
+from simsock.errors import Deadlock, LimitExceeded, StepLimit, TaskKilled, TimeLimit, WorldEnded
 from simsock.kernel.files import Process
+from simsock.kernel.headroom import FRAMES_MIN, frames_left
+from simsock.kernel.headroom import refuse as no_room
 from simsock.kernel.limits import Frozen, Limits
 from simsock.kernel.polling import Polling
 from simsock.kernel.program_lines import place_of_current
 from simsock.kernel.records import Log
 from simsock.kernel.task import Task
 from simsock.kernel.task_table import task_table, waits_of
-from simsock.kernel.teardown import refuse, refuse_loop
+from simsock.kernel.teardown import refuse
 from simsock.kernel.timers import Timers
 from simsock.kernel.units import EPOCH_NS, format_ns
 
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from greenlet import greenlet
 
     from simsock.choices import Tape
+    from simsock.kernel.boundaries import WithStatement
     from simsock.kernel.watchers import Watchers
 
     Choose = Callable[["Kernel", Task, int, int, bool], int]
@@ -62,6 +65,7 @@ class Kernel:
         "_checked_switches",
         "_collect_at",
         "_collected",
+        "_frames_left",
         "_idlers",
         "_launcher",
         "_limit_at",
@@ -84,6 +88,7 @@ class Kernel:
         "first",
         "held",
         "in_flight",
+        "leave_now",
         "limits",
         "log",
         "now",
@@ -95,6 +100,7 @@ class Kernel:
         "seed",
         "steps",
         "strategy_error",
+        "struck",
         "switches",
         "tape",
         "tasks",
@@ -103,6 +109,7 @@ class Kernel:
         "timers",
         "wakes",
         "watchers",
+        "with_statement",
     )
 
     def __init__(self, tape: Tape, choose: Choose | None, limits: Limits, launcher: greenlet, keep_records: int = 2000) -> None:
@@ -146,6 +153,11 @@ class Kernel:
         self.abandoned: list[Task] = []
         self.pending_signal: BaseException | None = None
         """What a signal wants raised, and could not while the kernel itself was at work: the next point or park does it."""
+        self.struck = False
+        """A signal's error was raised where the program stood: if the world is not left by that, Python has passed over its end."""
+        self.with_statement: WithStatement | None = None
+        self.leave_now: Callable[[BaseException], object] | None = None
+        """Ends the world at once, from where its first task stands, because of an error that its ``with`` statement would not see."""
         self.wakes = 0
         self.preemption: Any = None
         """What switches tasks between lines, if anything does; the session sets it."""
@@ -156,6 +168,7 @@ class Kernel:
         self._limit_at = limits.steps
         self._checked_switches = -1
         self.thread = get_ident()
+        self._frames_left = frames_left()
         self._launcher = launcher
         self.first = self._new_task(None, "main", "main", None)
         self.first.greenlet = getcurrent()
@@ -314,6 +327,9 @@ class Kernel:
     def switch_to(self, chosen: Task) -> None:
         """Go on with a task that was chosen instead of the current one, which stays runnable."""
         task = self.current
+        if self._frames_left[0] < FRAMES_MIN:
+            self.runq.appendleft(chosen)
+            no_room(self, task)
         if not self.held or task not in self.held:
             self.runq.append(task)
         self.switches += 1
@@ -473,6 +489,8 @@ class Kernel:
     def _park(self) -> None:
         """Switch to the next task; returns when somebody switches back."""
         task = self.current
+        if self._frames_left[0] < FRAMES_MIN:
+            no_room(self, task)
         self.steps = steps = self.steps + 1
         if steps >= self.alarm:
             self._alarm_parking()
@@ -662,30 +680,6 @@ class Kernel:
     def _drain(self) -> None:
         while self.finalized:
             self.finalized.pop(0)()
-
-    def interrupted(self, error: BaseException, inside: bool) -> None:
-        """A signal arrived in the world's thread: stop the current task where it stands.
-
-        ``inside``: it stands in the kernel or below a stand-in, whose tables may be half written. Then the next point does it; if none
-        comes, the second signal finds ``pending_signal`` still there and does not wait any longer.
-        """
-        if self.ending:
-            if not isinstance(error, RealTimeLimit):
-                self.pending_signal = error  # raised by whoever ends the world, when it has ended
-            if not inside and self.current is not self.first:
-                refuse_loop(self)
-        elif inside and self.pending_signal is None:
-            self.pending_signal = error
-            self.alarm = 0
-        else:
-            self.pending_signal = None
-            self.fatal(error)
-
-    def real_time_error(self, place: str) -> RealTimeLimit:
-        """What the watchdog raises."""
-        limit = self.limits.real_seconds
-        text = f"the run took longer than max_real_time ({limit:g} s of real time); task {self.current.path} at {place}\n{task_table(self)}"
-        return RealTimeLimit(text, limit="max_real_time", place=place)
 
     # -- the end (see teardown.py for its order) ---------------------------------------------------------------------------------------
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 GRANULARITIES = ("calls", "lines", "instructions")
 _TOOL_IDS = (3, 4)
+_TOOL = "simsock"
 _monitoring: Any = getattr(sys, "monitoring", None)
 """PEP 669's module; None on 3.11."""
 
@@ -137,8 +138,8 @@ class _Monitoring(Preemption):
         else:
             holders = " and ".join(f"{tool} by {monitoring.get_tool(tool)!r}" for tool in _TOOL_IDS)
             raise UsageError(f"preempt={self.granularity!r} needs a free sys.monitoring tool id; {holders} are taken")
-        monitoring.use_tool_id(tool, "simsock")
         self._tool = tool
+        monitoring.use_tool_id(tool, _TOOL)
         events = monitoring.events
         self._local = events.LINE if self.granularity == "lines" else events.INSTRUCTION
         monitoring.register_callback(tool, self._local, self.at)
@@ -153,13 +154,14 @@ class _Monitoring(Preemption):
 
     def stop(self) -> None:
         monitoring, tool = _monitoring, self._tool
-        if tool < 0:
+        if tool < 0 or monitoring.get_tool(tool) != _TOOL:
             return
         for code in self._codes:
             monitoring.set_local_events(tool, code, 0)
         self._codes.clear()
         monitoring.set_events(tool, 0)
-        for event in (self._local, monitoring.events.PY_START, monitoring.events.PY_RESUME, monitoring.events.JUMP, *_BRANCHES):
+        events = monitoring.events
+        for event in (events.LINE, events.INSTRUCTION, events.PY_START, events.PY_RESUME, events.JUMP, *_BRANCHES):
             monitoring.register_callback(tool, event, None)
         monitoring.free_tool_id(tool)
         self._tool = -1
@@ -238,6 +240,8 @@ class _Tracing(Preemption):
 
     _begun: CodeType | None = None
     """One of ``_INLINED`` whose first line is told next."""
+    _ours: Any = None
+    _local_trace: Any = None
 
     def start(self) -> None:
         other = sys.gettrace()
@@ -252,7 +256,7 @@ class _Tracing(Preemption):
         sys.settrace(self._ours)
 
     def stop(self) -> None:
-        if sys.gettrace() is self._ours:
+        if self._ours is not None and sys.gettrace() is self._ours:
             sys.settrace(None)
 
     def rearm(self) -> None:
@@ -278,7 +282,7 @@ class _Tracing(Preemption):
         super().leave()
         frame: FrameType | None = sys._getframe(1)
         while frame is not None:
-            if frame.f_trace is self._local_trace:
+            if self._local_trace is not None and frame.f_trace is self._local_trace:
                 frame.f_trace = None
                 frame.f_trace_opcodes = False
                 frame.f_trace_lines = True

@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from simsock.errors import UsageError
 from simsock.kernel import coverage_check
+from simsock.kernel.boundaries import boundary
 from simsock.kernel.launcher import borrow_launcher, return_launcher
 from simsock.kernel.preempt import Preemption, make_preemption
 from simsock.kernel.scope import Scope
+from simsock.kernel.undoing import Undoing, do_all
 from simsock.kernel.watchdog import watchdog
 from simsock.supported import check
 
@@ -29,6 +31,8 @@ active: Kernel | None = None
 """The world that runs in this process, or None. One at a time."""
 suspended: Kernel | None = None
 """A world that is out of the way for a while: see ``Session.suspend``."""
+entered: Any = None
+"""Who has begun a world (or half of one) in this process and has not taken all of it back; or None."""
 
 
 _FROZEN_AT_START_MAX = 1_000
@@ -67,21 +71,22 @@ def _suspend_collection(session: Session) -> None:
 def _resume_collection(session: Session) -> None:
     """The last session puts things as they were before the first."""
     with _opening:
-        _open.discard(session)
-        if _open:
+        if session not in _open:
             return
-        if not _was_frozen:
-            gc.unfreeze()
-        if _was_enabled:
-            gc.enable()
-            if next(_sessions) % COLLECT_EVERY == 0:
-                gc.collect()
+        if len(_open) == 1:
+            if not _was_frozen:
+                gc.unfreeze()
+            if _was_enabled:
+                gc.enable()
+                if next(_sessions) % COLLECT_EVERY == 0:
+                    gc.collect()
+        _open.discard(session)
 
 
 class Session:
     """A context manager; re-entering is not possible, nesting is an error of whoever uses it."""
 
-    __slots__ = ("launcher", "patching", "preemption")
+    __slots__ = ("_begun", "_of_world", "launcher", "patching", "preemption")
 
     def __init__(self, granularity: str = "calls", scope: Scope | None = None, patching: Any = None) -> None:
         self.patching = patching
@@ -90,57 +95,67 @@ class Session:
         if granularity != "calls":
             assert scope is not None, "preemption needs a scope"
             self.preemption = make_preemption(granularity, scope)
+        self.launcher: Any = None
+        self._begun = Undoing()
+        self._of_world = Undoing()
 
+    @boundary
     def __enter__(self) -> Session:
         check()
         if sys.gettrace() is not None:
             coverage_check.check(self.preemption.granularity if self.preemption is not None else "calls")
-        if self.preemption is not None:
-            self.preemption.start()
-        self.launcher = borrow_launcher()
-        watchdog.start()
         try:
-            _suspend_collection(self)
-            if self.patching is not None:
-                self.patching.prepare()
-            # Collections inside a world look at what the world made: older objects go out of the way, in constant time.
-            gc.freeze()
-            if self.patching is not None:
-                self.patching.apply()
+            self._begin()
         except BaseException:
-            self._take_down()
+            self._begun.take_back()
             raise
         return self
 
-    def __exit__(self, *exc: object) -> None:
-        try:
-            if self.patching is not None:
-                self.patching.remove()
-        finally:
-            self._take_down()
+    def _begin(self) -> None:
+        begun, patching, preemption = self._begun, self.patching, self.preemption
+        begun.begin(lambda: watchdog.stop(self))
+        watchdog.start(self)
+        if preemption is not None:
+            begun.begin(preemption.stop)
+            preemption.start()
+        begun.begin(self._return_launcher)
+        self.launcher = borrow_launcher()
+        begun.begin(lambda: _resume_collection(self))
+        _suspend_collection(self)
+        if patching is not None:
+            patching.prepare()
+        # Collections inside a world look at what the world made: older objects go out of the way, in constant time.
+        gc.freeze()
+        if patching is not None:
+            begun.begin(patching.remove)
+            patching.apply()
 
-    def _take_down(self) -> None:
-        _resume_collection(self)
-        return_launcher(self.launcher)
-        watchdog.stop()
-        if self.preemption is not None:
-            self.preemption.stop()
+    def _return_launcher(self) -> None:
+        launcher, self.launcher = self.launcher, None
+        if launcher is not None:
+            return_launcher(launcher)
+
+    @boundary
+    def __exit__(self, *exc: object) -> None:
+        do_all(self._of_world.take_back, self._begun.take_back)
 
     def enter_world(self, world: Kernel, frame: FrameType | None) -> None:
-        """A world begins; ``frame`` is the frame that it begins in."""
+        """A world begins; ``frame`` is the frame that it begins in. ``leave_world`` takes back what was begun, also half of it."""
         global active
+        undo = self._of_world
+        undo.begin(watchdog.release)
+        if self.patching is not None:
+            undo.begin(self.patching.leave)
+        undo.begin(_deactivate)
+        if self.preemption is not None:
+            undo.begin(self.preemption.leave)
         watchdog.guard(world)
         active = world
         world.preemption = self.preemption
         if self.preemption is not None:
             self.preemption.enter(world, frame)
         if self.patching is not None:
-            try:
-                self.patching.enter(world)
-            except BaseException:
-                active = None
-                watchdog.release()
-                raise
+            self.patching.enter(world)
 
     def suspend(self) -> None:
         """The world stands still, in its first task, and this thread is outside it until ``resume``: what it calls is real. Cheap."""
@@ -166,9 +181,10 @@ class Session:
         watchdog.go_on(kernel)
 
     def leave_world(self) -> None:
-        """The world is over: called after its last task is dead."""
-        global active
-        active = None
-        if self.patching is not None:
-            self.patching.leave()
-        watchdog.release()
+        """The world is over: called after its last task is dead, or when it could not begin. Safe to call again."""
+        self._of_world.take_back()
+
+
+def _deactivate() -> None:
+    global active, suspended
+    active = suspended = None

@@ -69,16 +69,16 @@ def _kill(kernel: Kernel, task: Task) -> TaskWillNotEnd | None:
     kernel.detach(task)
     kernel.current = task
     task.pending = None
-    if not task.started:
+    body = task.greenlet
+    if not task.started or body is None or body.dead:  # the latter when it was ended, and who ended it interrupted
         task.dead = True
         task.greenlet = task.fn = None
         task.args = ()
         task.kwargs = {}
-        del kernel.tasks[task.serial]
+        kernel.tasks.pop(task.serial, None)
         if kernel.watchers is not None:
             kernel.watchers.task_ends(task)
         return None
-    body = task.greenlet
     body.parent = getcurrent()
     tracer = sys.gettrace()
     body.throw(TaskKilled("the world has ended"))

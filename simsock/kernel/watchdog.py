@@ -1,11 +1,12 @@
 """Breaking a run that blocks for real, or loops without a simulated call; and Ctrl-C.
 
-Owns one daemon OS thread per process, one signal of its own, and SIGINT while a session lasts if nobody else handles it. It is the only
-part of the kernel that reads a real clock, and it decides nothing but that a run has lasted too long. Laws:
+Owns one daemon OS thread per process, one signal and one timer of its own, and SIGINT while a session lasts if nobody else handles it. It is the
+only part of the kernel that reads a real clock, and it decides nothing but that a run has lasted too long. Laws:
 
-* the thread sleeps unless a world is guarded;
+* the thread sleeps unless a world is guarded; the timer rings where code in C does not let the thread run;
 * former handlers come back with the session's end; SIGALRM stays free for others;
 * what it raises is raised in the world's first task, wherever the others stand, and not while the kernel's own tables are half written;
+* nothing is raised where a world begins or ends, by the handlers of others neither: it comes when that is done;
 * off the main thread there are no signals: an asynchronous exception breaks loops, and blocked calls once they return.
 """
 
@@ -19,11 +20,15 @@ import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from simsock.errors import RealTimeLimit, TaskKilled
-from simsock.kernel.program_lines import INSIDE, is_library, place_text, program_frame, room_of
+from simsock.kernel.boundaries import BOUNDARY, INNER, PROGRAM, place_of_signal
+from simsock.kernel.hard_timer import HardTimer
+from simsock.kernel.interrupting import about_to_raise, interrupt, real_time_error
+from simsock.kernel.program_lines import place_text, program_frame
 
 if TYPE_CHECKING:
     from simsock.kernel.core import Kernel
@@ -31,12 +36,19 @@ if TYPE_CHECKING:
 SIGNAL = signal.SIGUSR2
 _LOOK_EVERY_S = 0.1
 _IDLE_AFTER_S = 2.0
+_GRACE_S = 0.2
+"""How long after its time the thread is given before the timer rings."""
 
 # Taken now: a world may replace them later.
 _monotonic = time.monotonic
 _allocate_lock = _thread.allocate_lock
 _get_ident = _thread.get_ident
+_getpid = os.getpid
 _kill = getattr(signal, "pthread_kill", None)
+_SIGINT = int(signal.SIGINT)
+_STRIKES = tuple(int(getattr(signal, name)) for name in ("SIGALRM", "SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1", "SIGVTALRM", "SIGPROF") if hasattr(signal, name))
+"""Whose handlers may raise something anywhere. (Others are left alone: a look at each costs time in every world.)"""
+_FAR = float("inf")
 _set_handler, _get_handler, _default_int_handler = _signal.signal, _signal.getsignal, signal.default_int_handler
 
 
@@ -48,39 +60,69 @@ class Watchdog:
         self._resting: Kernel | None = None
         """The one that is guarded when it goes on."""
         self._deadline = self._paused = 0.0
+        self._main = 0
+        """The main thread, while it has the signals."""
         self._former: dict[int, Any] = {}
+        self._users: list[Any] = []
+        """The sessions under way in the main thread."""
+        self._foreign: dict[int, _Foreign] = {}
+        """Handlers of others that are kept from striking where a world begins or ends, by the number of their signal."""
+        self._late: list[int] = []
+        """Signals that came where nothing may be raised."""
+        self._timer = HardTimer(SIGNAL)
+        self._called = False
+        """The thread has sent the signal, and not the timer."""
         self._bell = _allocate_lock()
         self._bell.acquire()
         self._asleep = False
         self._pid = 0
 
-    def start(self) -> None:
-        """A session begins in this OS thread."""
-        if _kill is None or _get_ident() != threading.main_thread().ident or self._former:
+    def start(self, session: Any) -> None:
+        """A session begins in this OS thread. To be called again if it is interrupted."""
+        if _kill is None or _get_ident() != threading.main_thread().ident:
             return
-        self._former[SIGNAL] = _set_handler(SIGNAL, self._on_signal)
-        if _get_handler(signal.SIGINT) is _default_int_handler:
-            self._former[signal.SIGINT] = _set_handler(signal.SIGINT, self._on_interrupt)
+        self._main = _get_ident()
+        if session not in self._users:
+            self._users.append(session)
+        for number, handler in ((SIGNAL, self._on_signal), (_SIGINT, self._on_interrupt)):
+            former = _get_handler(number)
+            if number not in self._former and (number == SIGNAL or former is _default_int_handler):
+                self._former[number] = former
+                _set_handler(number, handler)
 
-    def stop(self) -> None:
-        """The session is over."""
-        if _get_ident() != threading.main_thread().ident:
+    def stop(self, session: Any) -> None:
+        """The session is over. To be called again if it is interrupted."""
+        if session not in self._users:
             return
-        for number, former in self._former.items():
-            if _get_handler(number) in (self._on_signal, self._on_interrupt):
-                _set_handler(number, former if former is not None else signal.SIG_DFL)
-        self._former.clear()
+        if len(self._users) == 1:
+            self._timer.stop()
+            for number, former in list(self._former.items()):
+                if _get_handler(number) in (self._on_signal, self._on_interrupt):
+                    _set_handler(number, former if former is not None else signal.SIG_DFL)
+                del self._former[number]
+        self._users.remove(session)
 
     def guard(self, kernel: Kernel) -> None:
         """A world begins in this OS thread."""
-        if self._pid != os.getpid():
-            self._pid = os.getpid()  # a forked child has no thread: start one
+        new = self._pid != _getpid()
+        if new:
+            self._pid = _getpid()  # a forked child has no thread: start one
             self._asleep = False
             self._bell = _allocate_lock()
             self._bell.acquire()
             _thread.start_new_thread(self._watch, (self._bell,))
-        self._deadline = _monotonic() + kernel.limits.real_seconds
+        self._deadline = due = _monotonic() + kernel.limits.real_seconds
+        if self._has_signals(kernel):
+            self._shelter()
+            if due + _GRACE_S < self._timer.due:  # else it rings early, and is set anew then
+                self._set_timer()
         self._look_at(kernel)
+
+    def _has_signals(self, kernel: Kernel) -> bool:
+        return SIGNAL in self._former and kernel.thread == self._main
+
+    def _set_timer(self) -> None:
+        self._timer.set(_monotonic(), self._deadline + _GRACE_S)
 
     def _look_at(self, kernel: Kernel) -> None:
         self._guarded = kernel
@@ -91,9 +133,37 @@ class Watchdog:
             except RuntimeError:  # it was on its way to sleep, and looked once more
                 pass
 
+    def _shelter(self) -> None:
+        """Keep handlers that are there before the world from striking where it begins or ends."""
+        for number in _STRIKES:
+            theirs = _get_handler(number)
+            if theirs is not None and callable(theirs) and theirs is not _default_int_handler and number not in self._former:
+                foreign = self._foreign[number] = _Foreign(self, theirs)
+                _set_handler(number, foreign)
+
+    def _unshelter(self) -> None:
+        while self._foreign:
+            number = next(iter(self._foreign))
+            foreign = self._foreign[number]
+            if _get_handler(number) is foreign:
+                _set_handler(number, foreign.theirs)
+            self._foreign.pop(number, None)
+
     def release(self) -> None:
-        """The world is over."""
+        """The world is over. To be called again if it is interrupted."""
+        if self._foreign:
+            self._unshelter()
         self._guarded = self._resting = None
+
+    def deliver(self) -> None:
+        """Where a world has begun or ended: what came meanwhile strikes now."""
+        while self._late:
+            number = self._late.pop(0)
+            handler = _get_handler(number)
+            if handler == self._on_interrupt:
+                handler = _default_int_handler
+            if callable(handler):
+                handler(number, sys._getframe(1))
 
     def hold(self) -> None:
         """Somebody looks into the world with a debugger, and takes the time it takes."""
@@ -121,12 +191,21 @@ class Watchdog:
     def _watch(self, bell: Any) -> None:
         idle = 0.0
         fate: BaseException | None = None
+        late: list[int] = []
         while bell is self._bell:
             kernel = self._guarded
+            if self._late and late == self._late:  # the world has begun, or ended, and it has not struck: a moment too late to be looked for
+                late = []
+                with suppress(IndexError):
+                    _kill_soon(self._late.pop(0))
+            else:
+                late = list(self._late)
+            if kernel is not None and self._has_signals(kernel):
+                self._set_timer()
             if kernel is None:
                 fate = None
                 idle += _LOOK_EVERY_S
-                if idle > _IDLE_AFTER_S:
+                if idle > _IDLE_AFTER_S and not self._late:
                     idle = 0.0
                     self._asleep = True
                     if self._guarded is None:
@@ -134,7 +213,7 @@ class Watchdog:
                     continue
             elif _monotonic() >= self._deadline:
                 idle = 0.0
-                self._deadline = _monotonic() + min(max(_LOOK_EVERY_S, kernel.limits.real_seconds / 10), 1.0)
+                self._deadline = _monotonic() + _patience(kernel)
                 self._break(kernel)
             elif fate is not None and kernel.pending_signal is fate and not kernel.ending:
                 self._break(kernel)  # it was to be raised at the next point, and there was none since
@@ -144,57 +223,107 @@ class Watchdog:
             time_sleep(_LOOK_EVERY_S)
 
     def _break(self, kernel: Kernel) -> None:
-        if SIGNAL in self._former and _kill is not None:
+        if self._has_signals(kernel) and _kill is not None:
+            self._called = True
             _kill(kernel.thread, SIGNAL)
             return
         frame = sys._current_frames().get(kernel.thread)
-        inside = _is_inside(kernel, frame)
+        place = place_of_signal(frame, kernel.atomic)
         if kernel.ending:
-            if not inside:
+            if place == PROGRAM:
                 _raise_in(kernel.thread, TaskKilled)
             return
         error = _overdue(kernel, place_text(program_frame(frame)))
-        if inside and kernel.pending_signal is None:
+        if place == BOUNDARY or (place == INNER and kernel.pending_signal is None):
             kernel.pending_signal = error()  # type: ignore[call-arg]  # see Overdue
             kernel.alarm = 0
         else:
             kernel.pending_signal = None
+            kernel.struck = True
             _raise_in(kernel.thread, error)
 
     # -- the signals, in the world's thread ------------------------------------------------------------------------------------------
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         kernel = self._guarded
+        called, self._called = self._called, False
+        if not called:
+            self._timer.due = _FAR
         if kernel is None:
             return
-        error = kernel.pending_signal if kernel.pending_signal is not None else kernel.real_time_error(place_text(program_frame(frame)))
+        if not called:
+            now = _monotonic()
+            if now >= self._deadline:
+                called = True
+                self._deadline = now + _patience(kernel)
+            self._set_timer()
+            if not called:  # it was set for a world before this one
+                return
+        error = kernel.pending_signal if kernel.pending_signal is not None else real_time_error(kernel, place_text(program_frame(frame)))
         self._interrupt(kernel, error, frame)
 
     def _on_interrupt(self, number: int, frame: FrameType | None) -> None:
         kernel = self._guarded
-        if kernel is None:
+        if kernel is not None:
+            self._interrupt(kernel, KeyboardInterrupt(), frame)
+        elif place_of_signal(frame) == BOUNDARY:
+            self._late.append(number)
+        else:
             _default_int_handler(number, frame)
-        self._interrupt(kernel, KeyboardInterrupt(), frame)
 
-    def _interrupt(self, kernel: Any, error: BaseException, frame: FrameType | None) -> None:
+    def _interrupt(self, kernel: Any, error: BaseException, frame: FrameType | None, place: int | None = None) -> None:
         trace = sys.gettrace()
-        kernel.interrupted(error, _is_inside(kernel, frame))
+        interrupt(kernel, error, place_of_signal(frame, kernel.atomic) if place is None else place, frame)
         if trace is not None and sys.gettrace() is None:
             sys.settrace(trace)
 
+    def strike(self, foreign: _Foreign, number: int, frame: FrameType | None) -> None:
+        """A signal that somebody else handles."""
+        place = place_of_signal(frame, self._guarded.atomic if self._guarded is not None else 0)
+        if place == BOUNDARY:
+            self._late.append(number)
+            return
+        try:
+            foreign.theirs(number, frame)
+        except BaseException as error:
+            kernel = self._guarded
+            if kernel is None or kernel.ending:
+                raise
+            if place == INNER:
+                self._interrupt(kernel, error, frame, INNER)
+            else:
+                about_to_raise(kernel, error, frame)
+                raise
 
-def _is_inside(kernel: Kernel, frame: FrameType | None) -> bool:
-    """Whether a frame belongs to the kernel, the net or a stand-in, or to what one of these called: a library function, a strategy, a watcher."""
-    if kernel.atomic:
-        return True
-    while frame is not None:
-        room = room_of(frame)
-        if room:
-            return room == INSIDE and frame.f_code.co_name != "_body"  # where tasks begin: nothing of the kernel is open there
-        if not is_library(frame.f_code.co_filename):
-            return False
-        frame = frame.f_back
-    return False
+
+class _Foreign:
+    """Stands before somebody else's handler while a world lasts."""
+
+    __slots__ = ("_watchdog", "theirs")
+
+    def __init__(self, watchdog: Watchdog, theirs: Any) -> None:
+        self._watchdog = watchdog
+        self.theirs = theirs
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        self._watchdog.strike(self, number, frame)
+
+
+def bare(handler: Any) -> Any:
+    """A handler as whoever set it knows it."""
+    return handler.theirs if type(handler) is _Foreign else handler
+
+
+def _patience(kernel: Kernel) -> float:
+    """How long until what is overdue is told again."""
+    return min(max(_LOOK_EVERY_S, kernel.limits.real_seconds / 10), 1.0)
+
+
+def _kill_soon(number: int) -> None:
+    """Send a signal to the main thread, from another one."""
+    main = threading.main_thread().ident
+    if _kill is not None and main is not None:
+        _kill(main, number)
 
 
 def _raise_in(thread: int, error: type[BaseException]) -> None:

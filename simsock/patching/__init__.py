@@ -14,7 +14,8 @@ from typing import Any
 from simsock.errors import UsageError
 from simsock.hypothesis_time import not_counted
 from simsock.kernel import Kernel
-from simsock.patching import clocks, fence, foreign, handlers, imports, pairs, sockets
+from simsock.kernel.undoing import do_all
+from simsock.patching import clocks, fence, foreign, handlers, imports, pairs, signals, sockets
 from simsock.patching.captured import Holds
 from simsock.patching.chance import Chance
 from simsock.patching.locks import Kind
@@ -25,7 +26,7 @@ from simsock.patching.threads import Registry
 SIMSOCK_ROOM = "face"
 
 _known: tuple[Names, Holds] | None = None
-_in_force = False
+_in_force: Patching | None = None
 
 
 def known() -> tuple[Names, Holds]:
@@ -39,7 +40,7 @@ def known() -> tuple[Names, Holds]:
 
 def look_around() -> None:
     """Look where things are held now, so that the world that is entered next need not, or hardly: it takes moments, which somebody may be timing."""
-    if not _in_force:
+    if _in_force is None:
         names, holds = known()
         _, changed = names.places()
         holds.refresh(changed)
@@ -53,6 +54,7 @@ class Patching:
         self._chance = Chance(entropy)
         self._carrier = Carrier()
         self._registry = Registry()
+        self._world: Kernel | None = None
         self._places: list[Any] = []
         self._classes: list[Any] = []
         """Those that hold ``socket.socket``: outside the world, programs ask for exactly that class as well."""
@@ -67,18 +69,14 @@ class Patching:
     def apply(self) -> None:
         """The patched state begins."""
         global _in_force
-        if _in_force:
+        if _in_force is not None:
             raise UsageError("the process is patched already: one patched world or search at a time")
         names, holds = known()
-        swapped = []
-        for place in self._places:
-            space, key, original, replacement = place
-            if space.get(key) is original:
-                space[key] = replacement
-                swapped.append(place)
-        self._places = swapped
-        self._classes = [place for place in swapped if place[3] is sockets.standing]
-        _in_force = True
+        self._places = [place for place in self._places if place[0].get(place[1]) is place[2]]
+        _in_force = self
+        for space, key, _, replacement in self._places:
+            space[key] = replacement
+        self._classes = [place for place in self._places if place[3] is sockets.standing and place[0].get(place[1]) is sockets.standing]
         holds.swap()
         sockets.apply()
         clocks.apply()
@@ -87,25 +85,25 @@ class Patching:
         self._chance.apply()
 
     def remove(self) -> None:
-        """The patched state ends; the stand-ins come out, by identity, also from modules that were imported meanwhile."""
+        """The patched state ends; the stand-ins come out, by identity, also from modules that were imported meanwhile. Safe to call again."""
         global _in_force
+        if _in_force is not self:
+            return
         names, holds = known()
-        self._chance.remove()
-        imports.remove()
-        handlers.remove()
-        clocks.remove()
-        sockets.remove()
-        holds.restore()
+        do_all(self._chance.remove, imports.remove, handlers.remove, clocks.remove, sockets.remove, holds.restore, self._restore_names)
+        names.restore(names.unseen())
+        holds.settle()
+        self._places = self._classes = []
+        _in_force = None
+
+    def _restore_names(self) -> None:
         for space, key, original, replacement in self._places:
             if space.get(key) is replacement:
                 space[key] = original
-        self._places = self._classes = []
-        names.restore(names.unseen())
-        holds.settle()
-        _in_force = False
 
     def enter(self, kernel: Kernel) -> None:
-        """A world begins."""
+        """A world begins. ``leave`` takes back what was begun, also half of it."""
+        self._world = kernel
         sockets.enter(kernel)
         self._registry.enter()
         self._chance.enter(kernel, kernel.seed)
@@ -136,12 +134,13 @@ class Patching:
             fence.put_up(kernel)
 
     def leave(self) -> None:
-        """The world is over."""
-        fence.take_down()
-        foreign.leave()
-        self._carrier.leave()
-        self._chance.leave()
-        self._registry.leave()
+        """The world is over. Safe to call again."""
+        do_all(fence.take_down, self._leave_signals, foreign.leave, self._carrier.leave, self._chance.leave, self._registry.leave)
+
+    def _leave_signals(self) -> None:
+        if self._world is not None:
+            signals.leave(self._world)
+            self._world = None
 
 
 class Hybrids:

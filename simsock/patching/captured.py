@@ -72,7 +72,7 @@ class Holds:
                     return True, True
             elif kind in LOCKS or kind is task_locals.real_local:
                 if inside is None:
-                    inside = {id(hybrid._real) for hybrid in young if type(hybrid) in _HYBRIDS}
+                    inside = {id(getattr(hybrid, "_real", None)) for hybrid in young if type(hybrid) in _HYBRIDS}
                 if id(found) not in inside and found not in self._left and found not in task_locals.registered:
                     new = True
             elif kind is CellType:
@@ -135,14 +135,15 @@ class Holds:
                 # A function in C is no method where it stands in a class; what stands in for it must not become one.
                 bare = spot.kind == "class" and type(replacement) is FunctionType and not hasattr(type(original), "__get__")
                 now = staticmethod(replacement) if bare else replacement
-                if spot.exchange(before, now):
-                    self._swapped.append((spot, before, now))
+                self._swapped.append((spot, before, now))
+                spot.exchange(before, now)
 
     def restore(self) -> None:
         """The patched state ends."""
-        for spot, before, now in self._swapped:
+        while self._swapped:
+            spot, before, now = self._swapped[-1]
             spot.exchange(now, before)
-        self._swapped.clear()
+            self._swapped.pop()
 
 
 def _plain(value: Any) -> Any:
@@ -161,7 +162,7 @@ def interesting(objects: list[Any]) -> tuple[list[Any], list[type]]:
         if kind in LOCKS or kind in locals_:
             targets.append(found)
         elif kind in _HYBRIDS:
-            inside.add(id(found._real))
+            inside.add(id(getattr(found, "_real", None)))  # None of one whose making was interrupted
         elif kind is BuiltinFunctionType:
             if type(found.__self__) in LOCKS:
                 targets.append(found)

@@ -104,7 +104,8 @@ class Chance:
     def __init__(self, entropy: str) -> None:
         self._takes_over = entropy == "tape"
         self._before: Any = None
-        self._names: Any = None
+        self._names: tuple[Any, ...] | None = None
+        """What ``tempfile`` had before the world."""
         self._entered = False
         self._aside: Any = None
         """The world's generator and temporary names while it is suspended."""
@@ -112,17 +113,17 @@ class Chance:
     def apply(self) -> None:
         """The patched state begins."""
         if self._takes_over:
-            random.Random.seed = _seeded  # type: ignore[method-assign]  # undone in remove
             self._before = random.getstate()
+            random.Random.seed = _seeded  # type: ignore[method-assign]  # undone in remove
 
     def remove(self) -> None:
-        """The patched state ends."""
+        """The patched state ends. Safe to call again."""
         if self._takes_over:
             if random.Random.seed is _seeded:
                 random.Random.seed = _seed  # type: ignore[method-assign]  # what it was
             if self._entered:
                 random.setstate(self._before)
-            self._before = None
+            self._entered = False
 
     def enter(self, kernel: Kernel, seed: int | str) -> None:
         """A world begins."""
@@ -132,14 +133,15 @@ class Chance:
             _seed(_generator, derive_seed(seed, "random"))
             tempfile: Any = sys.modules.get("tempfile")
             if tempfile is not None:  # its names come from a generator that it makes at the first use
-                self._names, tempfile._name_sequence = tempfile._name_sequence, None
+                self._names = (tempfile._name_sequence,)
+                tempfile._name_sequence = None
 
     def suspend(self) -> None:
         """Chance is real for a while."""
         if self._takes_over and self._aside is None:
             state = random.getstate()
             random.setstate(self._before)
-            self._aside = (state, self._swap_names(self._names))
+            self._aside = (state, self._swap_names(self._names[0] if self._names else None))
 
     def resume(self) -> None:
         """It is the world's again."""
@@ -147,7 +149,7 @@ class Chance:
             self._before = random.getstate()
             state, names = self._aside
             random.setstate(state)
-            self._names = self._swap_names(names)
+            self._names = (self._swap_names(names),)
             self._aside = None
 
     def _swap_names(self, names: Any) -> Any:
@@ -158,9 +160,8 @@ class Chance:
         return before
 
     def leave(self) -> None:
-        """The world is over."""
-        if self._takes_over:
-            tempfile: Any = sys.modules.get("tempfile")
-            if tempfile is not None:
-                tempfile._name_sequence = self._names
-                self._names = None
+        """The world is over. Safe to call again."""
+        tempfile: Any = sys.modules.get("tempfile")
+        if self._names is not None and tempfile is not None:
+            tempfile._name_sequence = self._names[0]
+        self._names = self._aside = None

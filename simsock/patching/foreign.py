@@ -47,5 +47,6 @@ def enter(kernel: Kernel) -> None:
 def leave() -> None:
     """The world is over."""
     while _before:
-        space, name, value = _before.pop()
+        space, name, value = _before[-1]
         space[name] = value
+        _before.pop()

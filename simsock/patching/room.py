@@ -13,7 +13,19 @@ from typing import Any
 class Room:
     """``kernel.room(Room)``."""
 
-    __slots__ = ("draws_from_world", "entropy_key", "locals_before", "sentinels", "threads_born", "urandom_calls", "uuid_sequence", "uuids", "wakeup_fd")
+    __slots__ = (
+        "draws_from_world",
+        "entropy_key",
+        "handlers_before",
+        "locals_before",
+        "sentinels",
+        "threads_born",
+        "timers_before",
+        "urandom_calls",
+        "uuid_sequence",
+        "uuids",
+        "wakeup_fd",
+    )
 
     def __init__(self) -> None:
         self.draws_from_world = False
@@ -32,3 +44,7 @@ class Room:
         """What the code outside had in each ``threading.local`` (``task_locals``)."""
         self.wakeup_fd = -1
         """``signal.set_wakeup_fd`` (``signals``)."""
+        self.handlers_before: dict[int, Any] = {}
+        """By the number of the signal: what was its handler before the program set one (``signals``)."""
+        self.timers_before: dict[int, tuple[float, float, float]] = {}
+        """Of each interval timer that the program set: what was left of it, its interval, and when that was, in real seconds (``signals``)."""

@@ -146,12 +146,12 @@ def remove() -> None:
     _tidy()
     if vars(_class).get("__new__") is not None:
         del _class.__new__
-    while _lent:
-        name, value = _lent.popitem()
-        if value is None:
-            delattr(standing, name)
-        else:
+    for name, value in list(_lent.items()):
+        if value is not None:
             setattr(standing, name, value)
+        elif name in vars(standing):
+            delattr(standing, name)
+        del _lent[name]
 
 
 def enter(kernel: Kernel) -> None:

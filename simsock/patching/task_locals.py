@@ -109,13 +109,14 @@ class Carrier:
         kernel = self.kernel
         if kernel is None:
             return
-        _carrier = kernel.thread_state = self.kernel = None
+        _carrier = kernel.thread_state = None
         for space in self._spaces.values():
             space.clear()
         before = kernel.room(Room)
         for space, content in before.locals_before:
             space.update(content)
         before.locals_before = []
+        self.kernel = self._aside = None
 
     def suspend(self) -> None:
         """Put the first task's state aside, and bring back what the code outside the world had."""

@@ -268,27 +268,34 @@ class Registry:
 
     _aside: Any = None
     """The world's while it is suspended."""
+    _entered = False
 
     def enter(self) -> None:
         """A world begins in this thread."""
-        self._limbo = dict(threading._limbo)  # type: ignore[attr-defined]  # the registry of Lib/threading.py
-        self._dangling = threading._dangling  # type: ignore[attr-defined]  # likewise
+        self._note()
         thread_hashes.install()
         threading._dangling = thread_hashes.Dangling(self._dangling)  # type: ignore[attr-defined]  # likewise
         if sys.version_info < (3, 13):
-            self._shutdown = threading._shutdown_locks, threading._shutdown_locks_lock  # type: ignore[attr-defined]  # likewise
             threading._shutdown_locks, threading._shutdown_locks_lock = _Ordered(), locks.fresh("of threading")  # type: ignore[attr-defined]  # likewise
         threading._DummyThread = _TaskThread  # type: ignore[misc]  # the class that current_thread makes
-        self._hook = threading.excepthook
         if _is_the_harness_s(self._hook):
             threading.excepthook = _note_error
-        self._counter = threading._counter  # type: ignore[attr-defined]  # likewise
         count = iter(range(1, 1 << 62)).__next__
         threading._counter = count  # type: ignore[attr-defined]  # names of threads are the same in every world
+        if self._pool_counter is not None:
+            sys.modules["concurrent.futures.thread"].ThreadPoolExecutor._counter = iter(range(1 << 62)).__next__  # likewise
+
+    def _note(self) -> None:
+        """What there is before a world, all of it before anything of it is changed."""
+        self._limbo = dict(threading._limbo)  # type: ignore[attr-defined]  # the registry of Lib/threading.py
+        self._dangling = threading._dangling  # type: ignore[attr-defined]  # likewise
+        if sys.version_info < (3, 13):
+            self._shutdown = threading._shutdown_locks, threading._shutdown_locks_lock  # type: ignore[attr-defined]  # likewise
+        self._hook = threading.excepthook
+        self._counter = threading._counter  # type: ignore[attr-defined]  # likewise
         pools = sys.modules.get("concurrent.futures.thread")
         self._pool_counter = pools.ThreadPoolExecutor._counter if pools else None
-        if pools:
-            pools.ThreadPoolExecutor._counter = iter(range(1 << 62)).__next__  # likewise
+        self._entered = True
 
     def suspend(self) -> None:
         """Show what there was outside the world, for a while."""
@@ -329,7 +336,9 @@ class Registry:
         self._aside = None
 
     def leave(self) -> None:
-        """The world is over: forget its threads."""
+        """The world is over: forget its threads. Safe to call again."""
+        if not self._entered:
+            return
         active, limbo = threading._active, threading._limbo  # type: ignore[attr-defined]  # see enter
         # Other OS threads come and go meanwhile.
         for ident in list(active):
@@ -350,6 +359,8 @@ class Registry:
         if self._pool_counter is not None:
             sys.modules["concurrent.futures.thread"].ThreadPoolExecutor._counter = self._pool_counter
         self._limbo = {}
+        self._aside = None
+        self._entered = False
 
 
 __all__ = ["Registry", "pairs"]

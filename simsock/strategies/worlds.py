@@ -20,6 +20,7 @@ from hypothesis.control import current_build_context, currently_in_test_context
 from simsock.choices import DrawnSource
 from simsock.errors import UsageError
 from simsock.kernel import session
+from simsock.kernel.boundaries import boundary
 from simsock.patching import look_around
 from simsock.report.listening import Listener
 from simsock.report.story import Teller
@@ -65,6 +66,7 @@ class DrawnSimulation(Simulation):
         """Let ``draw`` answer what the world leaves open."""
         self._drawn = DrawnSource(lambda low, high: int(outside(draw, st.integers(low, high))))
 
+    @boundary
     def __enter__(self) -> Simulation:
         (explain_the_program_only if self.options.preempt == "calls" else stop_explaining)()
         if is_told() and not any(isinstance(watcher, Listener) for watcher in self._watchers):
@@ -81,6 +83,7 @@ class DrawnSimulation(Simulation):
     def __repr__(self) -> str:
         return f"Simulation({', '.join(f'{name}={value!r}' for name, value in self.given.items())})"
 
+    @boundary
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         data, self._data = self._data, None
         if data is not None:

@@ -11,21 +11,27 @@ Owns how a world begins and ends, and the face that tests see. Does not know str
 
 from __future__ import annotations
 
+import atexit
 import sys
 import warnings
 from _thread import get_ident
 from typing import TYPE_CHECKING, Any
+
+from greenlet import getcurrent
 
 from simsock import network as networks
 from simsock.choices import ReplaySource, SeededSource, Tape
 from simsock.errors import Deadlock, LeakWarning, LimitExceeded, Unsupported, UsageError
 from simsock.escaping import printable
 from simsock.kernel import Kernel, Session, Task, session, strategies
+from simsock.kernel.boundaries import WithStatement, boundary, is_boundary
 from simsock.kernel.leaks import open_descriptors, running_tasks
 from simsock.kernel.scope import make_scope
 from simsock.kernel.task_table import task_table, wait_cycles, waits_of
 from simsock.kernel.teardown import end
+from simsock.kernel.undoing import Undoing
 from simsock.kernel.units import NS, Duration, duration_ns
+from simsock.kernel.watchdog import watchdog
 from simsock.kernel.watchers import Watcher, watch
 from simsock.net import Fabric
 from simsock.net.addresses import AF_INET6
@@ -107,6 +113,9 @@ class Simulation(Faults, Observing):
         self._hosts: dict[str, Host] = {}
         self._expectations: list[Expectation] = []
         self._use = networks.use(_SIMULATED)
+        self._begun = Undoing()
+        """What takes the world back out of the process."""
+        self._is_in = self._was_left = False
         self._run = run or strategies.Run(seed)
         """What the strategy is told of this run."""
         self._watchers: list[Watcher] = []
@@ -137,43 +146,50 @@ class Simulation(Faults, Observing):
 
     # -- the beginning and the end ---------------------------------------------------------------------------------------------------
 
+    @boundary
     def __enter__(self) -> Simulation:
         if self._kernel is not None:
             raise UsageError("this world has been entered before; make a new Simulation")
-        if session.active is not None:
-            raise UsageError("a world inside a world: leave the first one before entering another")
-        frame = self._near or sys._getframe(1)
-        if self._session is None:
-            needed = self.options.preempt != "calls"
-            scope = make_scope(self.options.scope, frame.f_code.co_filename) if needed or self.options.scope is not None else None
-            self._session = Session(self.options.preempt, scope, make_patching(self.options))
-            self._session.__enter__()
+        if session.active is not None or session.entered is not None:
+            clear_away()
+        frame = sys._getframe(1)
+        while is_boundary(frame.f_code) and frame.f_back is not None:
+            frame = frame.f_back
         try:
-            self._begin(frame)
+            self._begun.begin(self._forget)
+            session.entered = self
+            self._begin(self._near or frame, WithStatement(frame))
+            watchdog.deliver()
+            kernel: Any = self._kernel
+            if kernel.pending_signal is not None:
+                raise kernel.pending_signal
         except BaseException:  # also a signal's, which may come anywhere
-            self._take_back(self._session)
+            self._take_back()
             raise
+        self._is_in = True
         return self
 
-    def _take_back(self, current: Session) -> None:
-        """Undo what is left of a beginning, or of an end that was interrupted."""
-        self._resume()
-        if self._kernel is not None:
-            end_captures(self._kernel)
-        if session.active is not None and session.active is self._kernel:
-            if current.preemption is not None:
-                current.preemption.leave()
-            current.leave_world()
-        if self._use in networks._stack:
-            networks.pop(self._use)
-        if self._handler_failed in _error_hooks():
-            _error_hooks().remove(self._handler_failed)
-        if self._own_session:
-            current.__exit__(None, None, None)
+    def _take_back(self) -> None:
+        """Undo what is left of a beginning, or of an end that was interrupted. To be called again if that is interrupted, too."""
+        if self._begun:
+            self._is_in = False
+            self._begun.take_back()
 
-    def _begin(self, frame: FrameType) -> None:
+    def _forget(self) -> None:
+        if session.entered is self:
+            session.entered = None
+
+    def _begin(self, frame: FrameType, statement: WithStatement) -> None:
         options = self.options
-        assert self._session is not None
+        begun = self._begun
+        opened = self._session
+        if opened is None:
+            needed = options.preempt != "calls"
+            scope = make_scope(options.scope, frame.f_code.co_filename) if needed or options.scope is not None else None
+            opened = self._session = Session(options.preempt, scope, make_patching(options))
+        if self._own_session:
+            begun.begin(opened.__exit__)
+            opened.__enter__()
         planned = self._planned
         drawn = self._drawn
         if planned is None:
@@ -185,7 +201,8 @@ class Simulation(Faults, Observing):
         else:
             tape = Tape(ReplaySource(planned))
             choose = strategies.replaying if self._questions is None else self._questions.choose
-        kernel = self._kernel = Kernel(tape, choose, options.limits, self._session.launcher, self._records)
+        kernel = self._kernel = Kernel(tape, choose, options.limits, opened.launcher, self._records)
+        kernel.with_statement, kernel.leave_now = statement, self._leave_now
         if self._run.profile is not None:
             kernel.counts = {}
         for watcher in self._watchers:
@@ -194,18 +211,60 @@ class Simulation(Faults, Observing):
         kernel.seed = self.seed
         fabric = kernel.room(NetRoom).fabric = Fabric(kernel, options.link, options.chunks)
         kernel.first.host = fabric.localhost
-        self._session.enter_world(kernel, frame)
+        begun.begin(self._leave_network)
+        begun.begin(opened.leave_world)
+        begun.begin(self._end_tasks)
+        begun.begin(lambda: end_captures(kernel))
+        begun.begin(self._resume)
+        opened.enter_world(kernel, frame)
         networks.push(self._use)
         _error_hooks().append(self._handler_failed)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        kernel = self._running()
-        if kernel.current is not kernel.first:
-            raise UsageError("a world is left by the task that entered it")
-        ours = error is not None
-        if isinstance(error, Deadlock) and self._own_session:  # a search and the plugin tell it in their own ways
-            note_sockets(error, kernel)
+    def _leave_network(self) -> None:
+        if self._use in networks._stack:
+            networks.pop(self._use)
+        hooks = _error_hooks()
+        if self._handler_failed in hooks:
+            hooks.remove(self._handler_failed)
+
+    def _end_tasks(self) -> None:
+        kernel = self._kernel
+        if kernel is not None and not kernel.ended:
+            end(kernel)
+            kernel.files.clear()
+
+    def _leave_now(self, error: BaseException) -> None:
+        """In a signal's handler: what it raises would leave the block without a call of ``__exit__``."""
         try:
+            self.__exit__(type(error), error, error.__traceback__)
+        finally:
+            self._was_left = True
+
+    def _is_left_behind(self) -> bool:
+        """Whether it is known that nobody will call ``__exit__`` any more, or go on with it."""
+        kernel = self._kernel
+        if not self._is_in or kernel is None:
+            return True
+        if kernel.thread != get_ident() or getcurrent() is not kernel.first.greenlet:
+            return False
+        return kernel.struck or (kernel.with_statement is not None and kernel.with_statement.is_over())
+
+    @boundary
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._was_left:
+            return
+        kernel = self._kernel
+        if kernel is None or session.active is not kernel:
+            kernel = self._running()
+        if kernel.first.greenlet is not getcurrent():
+            raise UsageError("a world is left by the task that entered it")
+        kernel.current = kernel.first
+        self._is_in = False
+        ours = error is not None
+        problems: list[Any] = []
+        try:
+            if isinstance(error, Deadlock) and self._own_session:  # a search and the plugin tell it in their own ways
+                note_sockets(error, kernel)
             if error is None:
                 try:
                     self._wind_down(kernel)
@@ -215,6 +274,10 @@ class Simulation(Faults, Observing):
                 self._run.profile.gather(kernel, self._run.number)
             problems = self._finish(kernel, sound=error is None)
         finally:
+            try:
+                self._take_back()
+            finally:
+                self._take_back()  # it was interrupted
             self._served.clear()
             self._sockets.clear()
         raised = self._unexpected(kernel)
@@ -223,6 +286,7 @@ class Simulation(Faults, Observing):
         raised.extend((None, problem) for problem in problems)
         if kernel.pending_signal is not None and (error is None or isinstance(kernel.pending_signal, KeyboardInterrupt)):
             error, ours = kernel.pending_signal, False  # a signal that came while the world ended
+        watchdog.deliver()
         if error is not None:
             note(error, raised)
             if ours:
@@ -287,18 +351,11 @@ class Simulation(Faults, Observing):
         unwritten = end_captures(kernel)
         if current.preemption is not None:
             current.preemption.leave()
-        try:
-            self._look_for_leaks(kernel)
-            problems = end(kernel, collect=self._own_session)  # a search collects after many worlds instead
-            if self._own_session and sound:
-                self.leaks += open_descriptors(kernel)
-            kernel.files.clear()
-        finally:
-            current.leave_world()
-            networks.pop(self._use)
-            _error_hooks().remove(self._handler_failed)
-            if self._own_session:
-                current.__exit__(None, None, None)
+        self._look_for_leaks(kernel)
+        problems = end(kernel, collect=self._own_session)  # a search collects after many worlds instead
+        if self._own_session and sound:
+            self.leaks += open_descriptors(kernel)
+        kernel.files.clear()
         return [*unwritten, *problems]
 
     def _look_for_leaks(self, kernel: Kernel) -> None:
@@ -520,6 +577,31 @@ class Simulation(Faults, Observing):
     def deviations(self) -> list[Any]:
         """The answers that were not the dull ones, in order: (label, index, value)."""
         return list(self._kernel.tape.deviations) if self._kernel is not None else []
+
+
+def clear_away() -> None:
+    """There is a world in this process: take it back if it was left behind, and say so; else that is an error."""
+    if not take_back_what_was_left():
+        raise UsageError("a world inside a world: leave the first one before entering another")
+    warnings.warn("a world was not left, because Python passed over its end (see docs/fidelity.md): it has been taken back now", RuntimeWarning, stacklevel=3)
+
+
+def take_back_what_was_left() -> bool:
+    """Whether a world was left behind in this process, which has been taken back."""
+    other = session.entered
+    if other is None or not other._is_left_behind():
+        return False
+    other._take_back()
+    return True
+
+
+@atexit.register
+def _at_exit() -> None:
+    """The interpreter's end: nobody leaves a world any more."""
+    other = session.entered
+    if other is not None and not (other._kernel is not None and other._kernel.thread != get_ident()):
+        other._take_back()
+        warnings.warn("a world was not left before the interpreter's end: it has been taken back", RuntimeWarning, stacklevel=1)
 
 
 def _error_hooks() -> list[Any]:

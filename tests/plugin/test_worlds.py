@@ -358,3 +358,34 @@ def test_a_mistake_in_the_config_fixture_is_an_error(project, config, said):
 
 def test_the_markers_options_are_listed(project):
     project.run("--markers").stdout.fnmatch_lines(["@pytest.mark.simsock(seed=, schedules=, *"])
+
+
+def test_a_world_whose_end_was_passed_over_is_taken_back_with_its_test_and_that_is_said(project):
+    project.write(
+        """
+        import time
+        import simsock
+
+        REAL = time.sleep
+
+        def lose(monkeypatch):
+            with monkeypatch.context() as patch:
+                patch.setattr(simsock.Simulation, "__exit__", lambda *exc: None)
+                with simsock.Simulation() as lost:
+                    pass
+            lost._kernel.struck = True
+
+        def test_loses(monkeypatch):
+            lose(monkeypatch)
+
+        def test_after():
+            assert time.sleep is REAL
+
+        def test_with_a_world(sim):
+            time.sleep(1)
+            assert sim.now == 1
+        """
+    )
+    result = project.run("-Wdefault")
+    result.assert_outcomes(passed=3, warnings=1)
+    result.stdout.fnmatch_lines(["*test_loses: a world was not left*it has been taken back*"])

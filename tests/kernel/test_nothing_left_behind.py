@@ -1,0 +1,306 @@
+"""Entering a world is a transaction and leaving it is guaranteed: every operation on the way fails once, and every instruction is struck by a signal once.
+
+Owns an injector, which is a trace function. It is compiled under a file name of no program, so that a signal that it raises counts as one that came in
+the traced code itself.
+"""
+
+from __future__ import annotations
+
+import _signal
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from types import ModuleType
+
+import pytest
+
+import simsock
+from simsock import talking
+from simsock.kernel import session
+from simsock.kernel.program_lines import PACKAGE
+
+_INJECTOR = '''
+class Injector:
+    """Does ``act`` at the event number ``at`` (from 0) in a frame of the package."""
+
+    def __init__(self, at, kind, act, package):
+        self.at, self.kind, self.act, self.package = at, kind, act, package
+        self.count = 0
+        self.where = ""
+
+    def __call__(self, frame, event, argument):
+        if not frame.f_code.co_filename.startswith(self.package):
+            return None
+        if self.kind == "opcode":
+            frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        self.look(frame, event)
+        return self if self.kind != "call" else None
+
+    def look(self, frame, event):
+        if event == self.kind:
+            number, self.count = self.count, self.count + 1
+            if number == self.at:
+                self.where = f"{frame.f_code.co_qualname}:{frame.f_lineno}"
+                settrace(None)
+                self.act()
+'''
+_space: dict[str, object] = {"settrace": sys.settrace}
+exec(compile(_INJECTOR, "<injector>", "exec"), _space)
+Injector = _space["Injector"]
+
+
+class Injected(Exception):
+    """The failure of one operation."""
+
+
+def fail() -> None:
+    raise Injected
+
+
+def fail_hard() -> None:
+    raise MemoryError
+
+
+def state() -> dict[str, object]:
+    """All names of all modules, by identity, and what else a world changes."""
+    found: dict[str, object] = {}
+    for name, module in list(sys.modules.items()):
+        if isinstance(module, ModuleType) and not name.startswith(("simsock", "tests", "test_", "_pytest", "pytest", "__main__")):
+            for key, value in ((key, value) for key, value in list(vars(module).items()) if not isinstance(value, (int, float))):
+                found[f"{name}.{key}"] = id(value)
+    found["signals"] = [_signal.getsignal(number) for number in (signal.SIGUSR2, signal.SIGINT, signal.SIGALRM)]
+    found["world"] = (session.active, session.suspended, session.entered, list(session._open))
+    found["new"] = "__new__" in vars(__import__("socket").socket)
+    found["now"] = id(vars(__import__("datetime").datetime)["now"])
+    found["threads"] = dict(threading._active)
+    del found["threading._counter"]  # found again below: a bound method has no identity of its own
+    found.pop("gc.callbacks", None)
+    return found
+
+
+def world(**options):
+    with simsock.Simulation(**options) as sim:
+        sim.spawn(time.sleep, 1).result()
+
+
+def differences(before):
+    after = state()
+    return {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+
+
+def enter_and_leave(injector, **options):
+    """Returns what was raised."""
+    sim = simsock.Simulation(**options)
+    sys.settrace(injector)
+    try:
+        with sim:
+            pass
+    except BaseException as error:
+        return error
+    finally:
+        sys.settrace(None)
+    return None
+
+
+def events(kind, **options):
+    """How many events there are in one world's entering and leaving."""
+    injector = Injector(-1, kind, fail, PACKAGE)
+    enter_and_leave(injector, **options)
+    return injector.count
+
+
+@pytest.fixture(autouse=True)
+def untraced():
+    if sys.gettrace() is not None:
+        pytest.skip("traced, and so by coverage on this Python")
+    world()
+    world()
+
+
+def numbers(kind, step):
+    """Every so many events: all of them take minutes, and are run with ``-m slow``."""
+    return range(0, events(kind), step)
+
+
+@pytest.mark.filterwarnings("ignore:a world was not left")
+@pytest.mark.parametrize("step", [17, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("failure", [fail, fail_hard])
+def test_every_operation_of_entering_and_leaving_may_fail(failure, step):
+    before = state()
+    for number in numbers("call", step):
+        injector = Injector(number, "call", failure, PACKAGE)
+        error = enter_and_leave(injector)
+        if not injector.where.startswith("Simulation.__exit__"):  # which was not called then, as far as Python is concerned
+            assert differences(before) == set(), (number, injector.where, error)
+        world()
+        assert differences(before) == set(), (number, injector.where, error)
+
+
+@pytest.mark.filterwarnings("ignore:a world was not left")
+@pytest.mark.parametrize("step", [211, pytest.param(1, marks=pytest.mark.slow)])
+def test_what_is_interrupted_at_any_line_is_taken_back_by_the_next_world_at_the_latest(step):
+    before = state()
+    for number in numbers("line", step):
+        injector = Injector(number, "line", fail, PACKAGE)
+        enter_and_leave(injector)
+        world()
+        assert differences(before) == set(), (number, injector.where)
+
+
+@pytest.mark.parametrize("step", [1201, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGALRM])
+def test_a_signal_may_come_at_every_instruction(number, step):
+    before_all = signal.getsignal(number)
+
+    def strike(number, frame):
+        raise KeyboardInterrupt("struck")
+
+    signal.signal(number, signal.default_int_handler if number == signal.SIGINT else strike)
+    try:
+        before = state()
+        for at in numbers("opcode", step):
+            injector = Injector(at, "opcode", lambda: signal.raise_signal(number), PACKAGE)
+            error = enter_and_leave(injector)
+            assert differences(before) == set(), (at, injector.where, error)
+            if injector.where:  # a later world takes fewer instructions than the one that was counted
+                assert type(error) is KeyboardInterrupt, (at, injector.where)
+            world()
+    finally:
+        signal.signal(number, before_all)
+
+
+def test_a_signal_that_comes_with_the_last_statement_of_the_block():
+    before = state()
+    with pytest.raises(simsock.RealTimeLimit), simsock.Simulation(max_real_time=0.2):
+        sum(range(40_000_000))  # keeps the interpreter, so that the signal is looked at in __exit__
+    assert differences(before) == set()
+    world()
+
+
+_LOOPS = """
+def loop():
+    with simsock.Simulation(max_real_time=0.2):
+        while True: pass
+
+def loop_in_try():
+    with simsock.Simulation(max_real_time=0.2):
+        try:
+            while True: pass
+        except ZeroDivisionError:
+            pass
+
+def loop_with_a_long_body():
+    x = 0
+    with simsock.Simulation(max_real_time=0.2):
+        while x >= 0:
+            x += 1
+            y = x + 2 * (x - 1) // 3
+            x = max(x, y) - min(x, y)
+
+def loop_twice():
+    for _ in range(2):
+        try:
+            with simsock.Simulation(max_real_time=0.2):
+                while True: pass
+        except simsock.RealTimeLimit as error:
+            found = error
+    raise found
+"""
+"""As text: a formatter would put what loops on a line of its own, where Python 3.11 and 3.12 have a handler."""
+_programs: dict[str, object] = {"simsock": simsock}
+exec(compile(_LOOPS, __file__, "exec"), _programs)
+
+
+@pytest.mark.parametrize("program", ["loop", "loop_in_try", "loop_with_a_long_body", "loop_twice"])
+def test_loops_that_python_leaves_without_an_exit_are_left_all_the_same(program):
+    before = state()
+    with pytest.raises(simsock.RealTimeLimit):
+        _programs[program]()
+    assert differences(before) == set()
+    world()
+
+
+def test_a_world_whose_end_was_passed_over_is_taken_back_by_the_next_and_that_is_said(monkeypatch):
+    before = state()
+    exit_ = simsock.Simulation.__exit__
+    monkeypatch.setattr(simsock.Simulation, "__exit__", lambda *exc: None)
+    with pytest.raises(LookupError):
+        enter_and_lose()
+    monkeypatch.setattr(simsock.Simulation, "__exit__", exit_)
+    assert session.active is not None
+    if sys.version_info >= (3, 14):
+        session.entered._kernel.struck = True
+    with pytest.warns(RuntimeWarning, match="was not left"):
+        world()
+    assert differences(before) == set()
+
+
+def enter_and_lose():
+    with simsock.Simulation():
+        pass
+    raise LookupError
+
+
+def test_a_world_that_is_alive_is_not_taken_for_one_that_was_left_behind():
+    def fixture():
+        with simsock.Simulation() as sim:
+            yield sim
+
+    made = fixture()
+    sim = next(made)
+    with pytest.raises(simsock.UsageError, match="a world inside a world"), simsock.Simulation():
+        pass
+    assert sim.spawn(lambda: 5).result() == 5
+    made.close()
+
+
+def test_the_interpreters_end_takes_a_world_back_and_says_so(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import atexit, time, simsock\n"
+        "real = time.sleep\n"
+        "atexit.register(lambda: print(time.sleep is real))\n"
+        "from simsock.world import simulation\n"
+        "sim = simsock.Simulation()\n"
+        "sim.__enter__()\n"
+    )
+    run = subprocess.run([sys.executable, program], capture_output=True, text=True, timeout=60, env={**os.environ, "PYTHONPATH": os.path.dirname(PACKAGE[:-1])})
+    assert "it has been taken back" in run.stderr
+    assert run.returncode == 0
+
+
+@pytest.mark.parametrize("where", ["handler", "talk"])
+def test_a_regular_expression_is_ended_at_the_limit(where, monkeypatch):
+    def search():
+        re.match(r"(a|aa)+$", "a" * 60 + "b")
+
+    began = time.monotonic()
+    if where == "talk":
+        monkeypatch.setattr(talking, "REAL_SECONDS_MAX", 0.5)
+        found = simsock.talk(lambda *request: search(), b"")
+        assert isinstance(found.error, TimeoutError)
+    else:
+        with pytest.raises(simsock.RealTimeLimit), simsock.Simulation(max_real_time=0.5) as sim:
+            sim.spawn(search).result()
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("strategy", ["fifo", "random"])
+def test_a_recursion_that_does_not_end_is_an_error_of_its_task(strategy):
+    def down(count):
+        time.sleep(0)
+        return down(count + 1)
+
+    before = state()
+    with pytest.raises(RecursionError), simsock.Simulation(strategy=strategy) as sim:
+        with sim.expect_errors(RecursionError):
+            for _ in range(3):
+                sim.spawn(down, 0)
+            time.sleep(1)
+        down(0)
+    assert differences(before) == set()
+    world()
