@@ -190,6 +190,8 @@ class socket(Connecting, Receiving, Sending):
         if not 0 <= buflen <= 1024:
             raise OSError("getsockopt buflen out of range")
         value = self._file().get_option(int(level), int(optname))
+        if level == _real.IPPROTO_IP and 0 < buflen < 4 and isinstance(value, int) and 0 <= value <= 0xFF:
+            return bytes([value])  # as do_ip_getsockopt()
         if buflen:
             return (value if isinstance(value, bytes) else int(value).to_bytes(4, "little", signed=True))[:buflen]
         return int.from_bytes(value[:4], "little", signed=True) if isinstance(value, bytes) else int(value)

@@ -139,6 +139,25 @@ def test_what_is_not_sent_when_time_runs_out_is_given_up(serve, dial, errors_of,
     assert len(errors_of(TimeoutError)) == 1
 
 
+def test_last_bytes_that_nobody_takes_are_given_up_after_the_handlers_timeout(serve, dial, event):
+    """It has ended, so it is no error of its."""
+    over = event()
+
+    class Server(socketserver.SelectorTCPServer):
+        def shutdown_request(self, request):
+            super().shutdown_request(request)
+            over.set()
+
+    class Handler(Base):
+        timeout = 0.05
+
+        def handle(self):
+            self.write(b"x" * 50_000_000)  # and nothing is waited for
+
+    dial(serve(Handler, Server))
+    over.wait()
+
+
 def test_an_error_in_setup_is_one_of_the_request(serve, dial, errors_of):
     class Handler(Base):
         def setup(self):

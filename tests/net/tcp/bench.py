@@ -25,7 +25,7 @@ class Clock:
         self.now = 0
         self.timers = Timers()
         self.log = []
-        self.runq = ()
+        self.runq = self.held = ()
         self.state = {}
         self.woken = 0
 

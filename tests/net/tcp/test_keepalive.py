@@ -98,3 +98,23 @@ def test_a_probe_of_a_connection_that_is_gone_is_answered_by_a_reset(bench):
     bench.out.deliver()
     bench.back.deliver()
     assert bench.near.error == errno.ECONNRESET
+
+
+def test_one_probe_is_answered_and_then_the_peer_is_gone(bench):
+    """Nothing else is left to happen: a peer that would answer as before is not asked again, one that would not is."""
+    alive(bench)
+    bench.clock.advance(10 * S)
+    bench.out.deliver()
+    bench.back.deliver()
+    bench.far._die()
+    bench.clock.advance(10 * S)
+    assert asked(bench) == 1
+
+
+def test_one_probe_is_answered_and_nothing_else_is_left_to_happen(bench):
+    alive(bench)
+    bench.clock.advance(10 * S)
+    bench.out.deliver()
+    bench.back.deliver()
+    bench.clock.advance(100 * S)
+    assert asked(bench) == 0 and bench.near.connected

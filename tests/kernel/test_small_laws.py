@@ -1,0 +1,127 @@
+"""Small laws of the kernel that no program shows by itself."""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+
+import pytest
+
+from simsock import RealTimeLimit, Simulation
+from simsock.kernel import session
+from simsock.kernel.teardown import _kill
+
+
+@pytest.fixture
+def sim():
+    with Simulation() as sim:
+        yield sim
+
+
+def test_a_wait_whose_deadline_has_passed_lets_others_go_first(sim):
+    kernel, order = sim._kernel, []
+    task = sim.spawn(order.append, "other")
+    assert kernel.wait(deque(), kernel.now, "nothing") is False
+    order.append("first")
+    task.result()
+    assert order == ["other", "first"]
+
+
+def test_a_task_that_was_woken_and_then_stands_still_learns_that_it_was_woken(sim):
+    """It is woken, and its host is paused before it has its turn: the wait has not timed out."""
+    kernel, answers = sim._kernel, []
+    queue: deque = deque()
+    server = sim.host("server")
+    with server:
+        task = sim.spawn(lambda: answers.append(kernel.wait(queue, kernel.now + 10**9, "a test")))
+    sim.sleep("1ms")
+    kernel.wake(queue)
+    server.pause()
+    sim.sleep("1ms")
+    assert answers == []
+    server.resume()
+    task.result()
+    assert answers == [True]
+
+
+def test_the_one_that_timed_out_learns_that_it_did(sim):
+    kernel, answers = sim._kernel, []
+    server = sim.host("server")
+    with server:
+        task = sim.spawn(lambda: answers.append(kernel.wait(deque(), kernel.now + 10**6, "a test")))
+    sim.sleep("500us")
+    server.pause()
+    sim.sleep("10ms")
+    server.resume()
+    task.result()
+    assert answers == [False]
+
+
+def test_an_alarm_gives_way_to_nobody_while_something_is_atomic(sim):
+    kernel, order = sim._kernel, []
+    sim.spawn(order.append, "other")
+    kernel.atomic += 1
+    try:
+        for _ in range(3):
+            kernel.alarm = 0
+            kernel.point()
+        assert order == []
+    finally:
+        kernel.atomic -= 1
+    for _ in range(2):
+        kernel.alarm = 0
+        kernel.point()
+    assert order == ["other"]
+
+
+def test_an_interrupt_inside_the_kernel_waits_for_the_next_point(sim):
+    kernel = sim._kernel
+    try:
+        kernel.interrupted(KeyboardInterrupt(), True)
+    except KeyboardInterrupt:
+        pytest.fail("raised at once")
+    assert isinstance(kernel.pending_signal, KeyboardInterrupt) and kernel.alarm == 0
+    with pytest.raises(KeyboardInterrupt):
+        kernel.point()
+    assert kernel.pending_signal is None
+    kernel.point()
+
+
+def test_a_second_interrupt_does_not_wait_any_longer(sim):
+    kernel = sim._kernel
+    kernel.interrupted(KeyboardInterrupt(), True)
+    with pytest.raises(RealTimeLimit):
+        kernel.interrupted(RealTimeLimit("late", limit="max_real_time"), True)
+    assert kernel.pending_signal is None
+
+
+def test_an_interrupt_outside_the_kernel_strikes_at_once(sim):
+    with pytest.raises(KeyboardInterrupt):
+        sim._kernel.interrupted(KeyboardInterrupt(), False)
+
+
+def test_killing_a_task_leaves_the_tracer_of_who_kills_it(sim):
+    """A task that is killed may set a trace function of its own in its last clauses: tracing belongs to the thread."""
+    kernel = session.kernel()
+
+    def ends_tracing():
+        try:
+            sim.sleep("1h")
+        finally:
+            sys.settrace(None)
+
+    sim.spawn(ends_tracing)
+    sim.sleep("1ms")
+    inner = next(one for one in kernel.tasks.values() if one is not kernel.first)
+    before, first = sys.gettrace(), kernel.current
+
+    def trace(frame, event, argument):
+        return None
+
+    sys.settrace(trace)
+    try:
+        assert _kill(kernel, inner) is None
+        assert sys.gettrace() is trace
+    finally:
+        sys.settrace(before)
+        kernel.current = first
