@@ -173,18 +173,18 @@ class Process:
         self.files[fd] = file
 
 
-def wait_ready(kernel: Kernel, entries: Iterable[tuple[int, OpenFile, int]], deadline: int | None, why: str) -> list[tuple[int, int]]:
+def wait_ready(
+    kernel: Kernel, entries: Iterable[tuple[int, OpenFile, int]], deadline: int | None, why: str, table: dict[int, OpenFile] | None = None
+) -> list[tuple[int, int]]:
     """poll(2): park until a file of ``entries`` (descriptor, file, mask) has one of its bits, or the deadline.
 
     Returns (descriptor, bits) of the ready ones in the order given; empty when the deadline (absolute nanoseconds; None never) passed first.
+    With a ``table`` of descriptors the call looks there for its files whenever it looks again, as poll(2) and select(2) do: one that was closed
+    meanwhile is POLLNVAL, one that is another file now is that file. It is woken by the files that it began with.
     """
     entries = list(entries)
-    while True:
-        ready = [(fd, bits) for fd, file, mask in entries if (bits := file.poll() & (mask | _ALWAYS))]
-        if ready:
-            return ready
-        if deadline is not None and deadline <= kernel.now:
-            return ready
+    ready = [(fd, bits) for fd, file, mask in entries if (bits := file.poll() & (mask | _ALWAYS))]
+    while not ready and (deadline is None or deadline > kernel.now):
         queue: deque[Any] = deque()
         for _, file, mask in entries:
             file.references += 1  # as on Linux, a call that waits keeps the open file
@@ -201,3 +201,8 @@ def wait_ready(kernel: Kernel, entries: Iterable[tuple[int, OpenFile, int]], dea
                 file.references -= 1
                 if not file.references:
                     kernel.finalize(file.released)
+        for fd, file, mask in entries:
+            now = file if table is None or fd < FIRST_DESCRIPTOR else table.get(fd)
+            if bits := POLLNVAL if now is None else now.poll() & (mask | _ALWAYS):
+                ready.append((fd, bits))
+    return ready

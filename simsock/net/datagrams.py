@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from simsock.errors import Unsupported
 from simsock.kernel.files import POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP
-from simsock.net.addresses import Endpoint, is_group, is_v6
+from simsock.net.addresses import AF_INET6, Endpoint, is_group, is_v6
 from simsock.net.options import IP_MTU_DISCOVER, IPPROTO_IP, IPPROTO_IPV6, IPV6_DONTFRAG, IPV6_MTU_DISCOVER
 from simsock.net.ports import pick
 from simsock.net.sockets import Received, Socket, os_error
@@ -58,8 +58,10 @@ class DatagramSocket(Socket):
 
     def connect(self, target: Endpoint) -> None:
         """Fix the peer: only its datagrams are received from now on."""
-        self.fabric.route(self, target[0])
-        self.bind_for(target[0])
+        if self.fabric.host_at(self.host, target[0]) is not None or (self.family == AF_INET6 and self.v6_only):
+            self.fabric.route(self, target[0])
+        # To connect sends nothing: whoever asks for the own address towards an address that nobody has is told it, as where there is a route.
+        self.bind_for(*target)
         self.remote = target
 
     @property
@@ -89,7 +91,7 @@ class DatagramSocket(Socket):
 
     def send(self, data: bytes, target: Endpoint | None, passed: Passed | None = None) -> int:
         """Send one datagram. Raises EDESTADDRREQ, EMSGSIZE, ENETUNREACH, EPIPE and the pending error."""
-        self.bind_to_send()
+        self.bind_to_send(target)
         if target is None:
             target = self.remote
             if target is None:
@@ -161,11 +163,11 @@ class DatagramSocket(Socket):
             return bool(self.options.get(_DONT_FRAGMENT_V6)) or self.options.get(_DISCOVER_V6) in _DISCOVERS
         return self.options.get(_DISCOVER) in _DISCOVERS
 
-    def bind_to_send(self) -> None:
+    def bind_to_send(self, target: Endpoint | None) -> None:
         """Whoever sends has a port, whatever comes of it (inet_autobind() in Linux's af_inet.c)."""
         if not self.bound_ip:
             try:
-                self.bind_somewhere()
+                self.bind_somewhere(*(target or ("", 0)))
             except OSError:
                 raise os_error(self.no_port) from None
 

@@ -68,7 +68,7 @@ class Host:
         """The own address from which a peer is reached."""
         plain = unmapped(ip)
         if is_loopback(plain):
-            return LOOPBACK_V6 if is_v6(plain) else plain if plain != LOOPBACK_V4 else LOOPBACK_V4
+            return LOOPBACK_V6 if is_v6(plain) else LOOPBACK_V4
         if plain in self.addresses:
             return plain
         for own in self.addresses:
@@ -222,6 +222,21 @@ class Fabric:
         if found is not host and socket.bound_ip and is_loopback(socket.bound_ip):
             raise os_error(errno.EINVAL)
         return found
+
+    def listening_elsewhere(self, own: Host, ip: str, port: int) -> tuple[Host, str] | None:
+        """Of an address that is each host's own: the one other host with a stream that listens there when ``own`` has none, and the address at
+        which others reach it (empty: there is none). None if it is no such address, or if there is no such host, or several.
+        """
+        plain = canonical(ip)
+        if plain is None or not (is_any(plain) or is_loopback(plain)):
+            return None
+        looked = (LOOPBACK_V6 if is_v6(plain) else LOOPBACK_V4) if is_any(plain) else plain
+        found = [(host, socket) for host in self._hosts.values() for socket in host.tcp.at(looked, port) if socket.listening]
+        if len({host.name for host, _ in found}) != 1 or found[0][0] is own:
+            return None
+        host, socket = found[0]
+        reached = [address for address in host.addresses if is_v6(address) == is_v6(plain)] if is_any(socket.bound_ip) else []
+        return host, reached[0] if reached else ""
 
     def name_of(self, ip: str) -> str | None:
         """The name of the host with that address."""

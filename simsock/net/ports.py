@@ -91,15 +91,15 @@ class PortTable:
             if not others:
                 del self._bound[port]
 
-    def free_port(self) -> int | None:
-        """The next free port of the ephemeral range, in rotation; None when all are taken.
+    def free_port(self, avoid: int = 0) -> int | None:
+        """The next free port of the ephemeral range but ``avoid``, in rotation; None when all are taken.
 
         One in TIME_WAIT is as good as any when its turn comes again, 28,232 ports later: net.ipv4.tcp_tw_reuse allows it.
         """
         for _ in range(EPHEMERAL_LAST - EPHEMERAL_FIRST + 1):
             port = self._next
             self._next = port + 1 if port < EPHEMERAL_LAST else EPHEMERAL_FIRST
-            if port not in self._bound and port not in self._held:
+            if port not in self._bound and port not in self._held and port != avoid:
                 return port
         return None
 

@@ -167,8 +167,8 @@ class Socket(WaitedFile):
         """Whether getpeername(2) has an answer."""
         return self.remote is not None
 
-    def bind(self, ip: str, port: int) -> None:
-        """Take a local address; port 0 picks an ephemeral one. Raises EINVAL, EADDRNOTAVAIL, EADDRINUSE."""
+    def bind(self, ip: str, port: int, avoid: int = 0) -> None:
+        """Take a local address; port 0 picks an ephemeral one, but not ``avoid``. Raises EINVAL, EADDRNOTAVAIL, EADDRINUSE."""
         if not is_any(ip) and not self.host.owns(ip) and not is_group(ip):
             raise os_error(errno.EADDRNOTAVAIL)
         if self.bound_ip:
@@ -176,7 +176,7 @@ class Socket(WaitedFile):
         now = self.kernel.now
         self.automatic = not port
         if not port:
-            port = self.table.free_port() or 0
+            port = self.table.free_port(avoid) or 0
             if not port:
                 raise os_error(errno.EADDRINUSE)
         elif self.table.conflict(self, ip, port, now):
@@ -189,21 +189,22 @@ class Socket(WaitedFile):
         self.title = f"{self.host.name}:{port}"
         self.table.add(self, port)
 
-    def bind_for(self, ip: str) -> None:
-        """Take the local address from which a peer at ``ip`` is reached, keeping a port that was bound already."""
+    def bind_for(self, ip: str, port: int) -> None:
+        """Take the local address from which a peer is reached, keeping a port that was bound already."""
         source = self.host.source_for(ip)
         try:
-            self.bind_somewhere()
+            self.bind_somewhere(ip, port)
         except OSError:
             raise os_error(self.no_port) from None
         assert self.local is not None
         if is_any(self.local[0]):
             self.local = (source, self.local[1])
 
-    def bind_somewhere(self) -> None:
-        """Take a port of the ephemeral range if there is no port yet."""
+    def bind_somewhere(self, ip: str = "", port: int = 0) -> None:
+        """Take a port of the ephemeral range if there is no port yet: not that of a peer on the same host, which would be meeting oneself."""
         if not self.bound_ip:
-            self.bind(self.asked_ip or (ANY_V6 if self.family == AF_INET6 else ANY_V4), 0)
+            avoid = port if ip and (is_any(ip) or self.host.owns(ip)) else 0
+            self.bind(self.asked_ip or (ANY_V6 if self.family == AF_INET6 else ANY_V4), 0, avoid)
 
     def unbind_automatic(self) -> None:
         """Give back a port that the system chose; one that the program asked for stays."""

@@ -141,7 +141,10 @@ class SocketBase(_real.socket):
 
     def _too_late(self, file: Any) -> OSError:
         """What a wait that came to its end raises: the socket object's own timeout, or SO_RCVTIMEO and SO_SNDTIMEO, which the system heeds."""
-        return timed_out(file) if self._wait_ns is not None else would_block(file)
+        if self._wait_ns is None:
+            return would_block(file)
+        # CPython polls, and a descriptor that was closed meanwhile looks ready to it in the end.
+        return timed_out(file) if self._kernel.files.get(self._fd) is not None else bad_descriptor()
 
     def _check_open(self) -> None:
         """After a wait with a timeout: CPython polls, then calls again with a descriptor that may have been closed meanwhile."""

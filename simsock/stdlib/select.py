@@ -31,8 +31,9 @@ EPOLL_CLOEXEC = 0x80000
 
 __all__ = ["PIPE_BUF", "POLLERR", "POLLHUP", "POLLIN", "POLLNVAL", "POLLOUT", "POLLPRI", "POLLRDHUP", "epoll", "error", "poll", "select"]
 
-_READ = POLLIN | POLLHUP | POLLERR
-_WRITE = POLLOUT | POLLERR
+_READ = POLLIN | POLLHUP | POLLERR | POLLNVAL
+_WRITE = POLLOUT | POLLERR | POLLNVAL
+_OTHER = POLLPRI | POLLNVAL
 _MS = 1_000_000
 
 
@@ -66,11 +67,11 @@ def select(rlist: Any, wlist: Any, xlist: Any, timeout: float | None = None) -> 
             raise bad_descriptor()
         watched.append((fd, file, mask))
     while True:
-        ready = dict(wait_ready(kernel, watched, deadline, "select"))
+        ready = dict(wait_ready(kernel, watched, deadline, "select", files))
         found = (
             [obj for fd, obj in readers if ready.get(fd, 0) & _READ],
             [obj for fd, obj in writers if ready.get(fd, 0) & _WRITE],
-            [obj for fd, obj in others if ready.get(fd, 0) & POLLPRI],
+            [obj for fd, obj in others if ready.get(fd, 0) & _OTHER],
         )
         if any(found) or not ready:
             if not ready and timeout == 0:
@@ -127,7 +128,7 @@ class poll:
                 watched.append((fd, file, mask))
         forever = timeout is None or timeout < 0
         deadline = kernel.now if invalid else None if forever else kernel.now + ceil(timeout) * _MS  # type: ignore[arg-type]  # not None unless forever
-        ready = wait_ready(kernel, watched, deadline, "poll")
+        ready = wait_ready(kernel, watched, deadline, "poll", files)
         if not ready and not invalid and timeout == 0:
             kernel.fruitless()
         return invalid + ready

@@ -499,11 +499,13 @@ class Simulation(Faults, Observing):
         self._served.append(served)
         return served
 
-    def connect(self, served_or_address: Any, *, host: str | Host = "client", timeout: float | None = None) -> Any:
-        """A stream socket of ``host``, connected to a ``Served`` or an address. Closed with the world if not before."""
-        where = self._host_of(host)
+    def connect(self, served_or_address: Any, *, host: str | Host | None = None, timeout: float | None = None) -> Any:
+        """A stream socket of ``host``, connected to a ``Served``, to any server with a ``server_address``, or to an address. Closed with the world
+        if not before. Without ``host`` it is the host ``client``'s; but 127.0.0.1 and wildcards are each host's own: an address of that kind
+        means the one other host that listens there, at an address that others reach, or from that host itself if it listens for itself only.
+        """
+        where, address = self._way_to(self._address(served_or_address), host)
         where.must_be_up("connect")
-        address = self._address(served_or_address)
         from simsock.stdlib import socket as sockets
 
         with where:
@@ -526,9 +528,21 @@ class Simulation(Faults, Observing):
         self._sockets.append(sock)
         return sock
 
+    def _way_to(self, address: Any, host: str | Host | None) -> tuple[Host, Any]:
+        """From which host ``connect`` goes to which address."""
+        where = self._host_of(host if host is not None else "client")
+        if host is None:
+            fabric = fabric_of(self._running())
+            own = fabric.host(where.name)
+            found = fabric.listening_elsewhere(own, str(address[0]), address[1]) if isinstance(address[1], int) else None
+            if found is not None:
+                there, ip = found
+                return (where, (ip, *address[1:])) if ip else (self._host_of(there.name), address)
+        return where, address
+
     @staticmethod
     def _address(served_or_address: Any) -> Any:
-        address = served_or_address.address if isinstance(served_or_address, Served) else served_or_address
+        address = served_or_address.address if isinstance(served_or_address, Served) else getattr(served_or_address, "server_address", served_or_address)
         if not isinstance(address, tuple) or len(address) < 2:
             raise UsageError(f"connect: expected a served server or an address (host, port), got {served_or_address!r}")
         return address

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import deque
 
@@ -9,6 +10,8 @@ import pytest
 
 from simsock import RealTimeLimit, Simulation
 from simsock.kernel import session
+from simsock.kernel.program_lines import program_call
+from simsock.kernel.strategies.runs import Run
 from simsock.kernel.teardown import _kill
 
 
@@ -125,3 +128,14 @@ def test_killing_a_task_leaves_the_tracer_of_who_kills_it(sim):
     finally:
         sys.settrace(before)
         kernel.current = first
+
+
+def test_the_program_that_a_library_calls_for_is_found_behind_it():
+    through: dict = {}
+    exec(compile("import sys\ndef through(call):\n    return call(sys._getframe())", os.__file__, "exec"), through)
+    frame, _ = through["through"](program_call)
+    assert frame is sys._getframe()
+
+
+def test_a_run_that_has_not_ended_has_taken_no_steps():
+    assert Run(1).steps == 0 and Run(1).error is None

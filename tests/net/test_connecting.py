@@ -324,3 +324,50 @@ def test_a_pair_of_sockets_is_connected(net):
     assert other.recv(10) == b""
     other.sendall(b"back")
     assert one.recv(10) == b"back"
+
+
+def test_who_connects_to_any_loopback_address_comes_from_127_0_0_1(twins):
+    def program(net, notes):
+        listener = net.keep(net.socket.create_server(("127.0.0.2", 0)))
+        client = net.keep(net.socket.create_connection(listener.getsockname()))
+        accepted, address = listener.accept()
+        net.keep(accepted)
+        notes("stream", lambda: (client.getsockname()[0], address[0], accepted.getsockname()[0]))
+        inbox = net.keep(net.socket.socket(2, 2))
+        inbox.bind(("127.0.0.3", 0))
+        outbox = net.keep(net.socket.socket(2, 2))
+        outbox.sendto(b"x", inbox.getsockname())
+        notes("datagram", lambda: inbox.recvfrom(5)[1][0])
+        outbox.connect(("127.0.0.9", 9))
+        notes("connected", lambda: outbox.getsockname()[0])
+        bound = net.keep(net.socket.socket(2, 2))
+        bound.bind(("127.0.0.4", 0))
+        bound.sendto(b"y", inbox.getsockname())
+        notes("bound", lambda: inbox.recvfrom(5)[1][0])
+
+    twins(program)
+
+
+@pytest.mark.parametrize("ip", ["127.0.0.1", "10.0.0.1", "0.0.0.0"])
+def test_the_port_that_the_system_picks_is_never_the_one_that_is_connected_to(sim, ip):
+    """The first of the ephemeral range would be, and the socket would meet itself."""
+    sock = sim.network.socket.socket()
+    assert sock.connect_ex((ip, 32_768)) == errno.ECONNREFUSED
+    datagrams = sim.network.socket.socket(2, 2)
+    datagrams.sendto(b"x", (ip, 32_768))
+    assert datagrams.getsockname()[1] == 32_769
+    connected = sim.network.socket.socket(2, 2)
+    connected.connect((ip, 32_770))
+    assert connected.getsockname()[1] == 32_771
+    elsewhere = sim.network.socket.socket()
+    elsewhere.bind(("127.0.0.1", 0))
+    assert elsewhere.connect_ex(elsewhere.getsockname()) == 0  # who asks for it by name meets itself, as on Linux
+
+
+def test_the_own_address_towards_one_that_nobody_has(sim):
+    with sim.host("server") as host:
+        sock = sim.network.socket.socket(2, 2)
+        sock.connect(("8.8.8.8", 80))
+        assert sock.getsockname()[0] == host.addresses[0] and sock.getpeername() == ("8.8.8.8", 80)
+        with pytest.raises(OSError, match="Network is unreachable"):
+            sock.send(b"x")

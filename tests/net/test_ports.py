@@ -139,7 +139,7 @@ def test_ephemeral_ports_come_from_linuxs_range(net):
 def test_a_host_without_free_ports_says_so(sim, monkeypatch):
     sockets = sim.network.socket
     listener = sockets.create_server(("127.0.0.1", 0))
-    monkeypatch.setattr("simsock.net.ports.PortTable.free_port", lambda table: None)
+    monkeypatch.setattr("simsock.net.ports.PortTable.free_port", lambda table, avoid=0: None)
     with sockets.socket() as sock:
         with pytest.raises(OSError, match=r"\[Errno 98\] Address already in use"):
             sock.bind(("127.0.0.1", 0))
@@ -238,3 +238,21 @@ def test_a_port_counts_its_connections_also_when_they_change_their_options(net):
     client.close()
     net.settle()
     server.close()
+
+
+def test_of_a_dual_stack_socket_and_one_of_ipv4_the_latter_gets_what_comes_over_ipv4(twins):
+    def program(net, notes):
+        socks = []
+        for family, ip in ((V4, "0.0.0.0"), (V6, "::")):
+            sock = net.keep(net.socket.socket(family, net.socket.SOCK_DGRAM))
+            sock.setsockopt(net.socket.SOL_SOCKET, net.socket.SO_REUSEADDR, 1)
+            sock.bind((ip, socks[0].getsockname()[1] if socks else 0))
+            sock.settimeout(0.05)
+            socks.append(sock)
+        port = socks[0].getsockname()[1]
+        for family, ip in ((V4, "127.0.0.1"), (V6, "::1")):
+            net.keep(net.socket.socket(family, net.socket.SOCK_DGRAM)).sendto(b"x", (ip, port))
+            for number, sock in enumerate(socks):
+                notes(f"{ip} at {number}", sock.recv, 5)
+
+    twins(program)

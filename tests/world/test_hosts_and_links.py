@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import socketserver as standard
+import threading
+
 import pytest
 
 import simsock
 from simsock import Link, UsageError
+
+
+class Loud(standard.StreamRequestHandler):
+    def handle(self):
+        self.wfile.write(self.rfile.readline().upper())
+
+
+@pytest.fixture
+def sim():
+    with simsock.Simulation() as sim:
+        yield sim
 
 
 def rtt(sim, a="a", b="b") -> float:
@@ -150,3 +164,33 @@ class TestLinks:
             with pytest.raises((UsageError, TypeError)) as caught:
                 sim.link("a", "b", **impairments)
             assert all(word in str(caught.value) for word in words)
+
+
+@pytest.mark.parametrize("address", [("127.0.0.1", 0), ("127.0.0.1", 8000), ("", 0)])
+@pytest.mark.parametrize("given", ["address", "server"])
+def test_connect_reaches_a_standard_server_that_listens_on_its_own_loopback_or_everywhere(address, given):
+    with simsock.Simulation() as sim:
+        server = standard.ThreadingTCPServer(address, Loud)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        client = sim.connect(server if given == "server" else server.server_address)
+        client.sendall(b"hello\n")
+        assert client.recv(100) == b"HELLO\n"
+        assert client.getsockname()[0] == (sim.host("client").addresses[0] if not address[0] else "127.0.0.1")
+        server.shutdown()
+        server.server_close()
+
+
+def test_connect_with_a_host_keeps_to_it(sim):
+    with sim.host("server"), sim.network.socket.create_server(("127.0.0.1", 80)):
+        with pytest.raises(ConnectionRefusedError):
+            sim.connect(("127.0.0.1", 80), host="client")
+        assert sim.connect(("127.0.0.1", 80)).getsockname()[0] == "127.0.0.1"
+
+
+def test_connect_does_not_choose_among_several_hosts(sim):
+    listeners = []
+    for name in ("one", "other"):
+        with sim.host(name):
+            listeners.append(sim.network.socket.create_server(("127.0.0.1", 80)))
+    with pytest.raises(ConnectionRefusedError):
+        sim.connect(("127.0.0.1", 80))

@@ -111,7 +111,7 @@ class Attempt:
     def start(self) -> None:
         """Send the first SYN. Raises ENETUNREACH when there is no such host."""
         client = self.client
-        client.bind_for(self.target[0])
+        client.bind_for(*self.target)
         client.remote = self.target
         client.turn("connect")
         client.attempt = self

@@ -177,14 +177,12 @@ class UnixStream(UnixConnection):
         return data, source, len(data), passed
 
     def write(self, data: Any, passed: Passed | None = None) -> int:
-        """Take as many bytes as fit; 0 when none do (the caller waits). Raises ENOTCONN, EPIPE, the pending error."""
+        """Take as many bytes as fit; 0 when none do (the caller waits). Raises ENOTCONN, EPIPE."""
         peer = self.peer
         if self.state is not CONNECTED:
             raise os_error(errno.ENOTCONN)
         if self.write_shut or peer.dead or peer.read_shut:
-            raise os_error(errno.EPIPE)
-        if self.error:
-            self.take_error()
+            raise os_error(errno.EPIPE)  # an end with an error is shut both ways as well
         self.bind_for_credentials()
         size, sent = len(data), 0
         most = min(CHUNK_BYTES_MAX, (self.send_bytes_max >> 1) - 64)
