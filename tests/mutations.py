@@ -5,7 +5,7 @@ Each mutation is made in a copy of the project, where the tests of its file are 
 the exit code is 1. Laws: the same seed and sources give the same mutations; nothing is written outside the copies.
 
 ``--changed REVISION`` draws only from lines that differ from a revision, ``--minutes`` ends a run that has lasted so long (and says how many
-were left), ``--list`` tells the mutations without trying them.
+were left), ``--list`` tells the mutations without trying them, ``--progress`` each outcome as it comes.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ TESTS = {
     "simsock/net/ports.py": f"test_ports {_NET} test_datagrams",
     "simsock/net/chunks.py": "test_chunks test_bytes",
     "simsock/net": f"test_options test_ports test_names test_links /world {_NET} .",
+    "simsock/kernel/strategies": "/search /kernel",
     "simsock/kernel": "/kernel /world /stdlib test_polling test_descriptors",
     "simsock/socketserver": "/framework",
     "simsock/choices": "/choices /search",
@@ -243,6 +244,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--minutes", type=float, default=float("inf"))
     parser.add_argument("--changed", metavar="REVISION")
     parser.add_argument("--list", action="store_true")
+    parser.add_argument("--progress", action="store_true")
     options = parser.parse_args(arguments)
     every = candidates(options.rooms, options.changed)
     drawn = random.Random(options.seed).sample(every, min(options.count, len(every)))
@@ -251,10 +253,10 @@ def main(arguments: list[str] | None = None) -> int:
         for mutation in drawn:
             print(f"{mutation.path}:{mutation.line}: {_short(mutation.old)} -> {_short(mutation.new)}")
         return 0
-    return try_all(drawn, options.jobs, time.monotonic() + options.minutes * 60)
+    return try_all(drawn, options.jobs, time.monotonic() + options.minutes * 60, options.progress)
 
 
-def try_all(drawn: list[Mutation], jobs: int, end: float) -> int:
+def try_all(drawn: list[Mutation], jobs: int, end: float, progress: bool = False) -> int:
     """Try the mutations; 1 if some survive."""
     places: SimpleQueue[Path] = SimpleQueue()
     for _ in range(jobs):
@@ -274,6 +276,8 @@ def try_all(drawn: list[Mutation], jobs: int, end: float) -> int:
         with ThreadPoolExecutor(jobs) as pool:
             for mutation, outcome in zip(drawn, pool.map(attempt, drawn)):
                 outcomes.append(outcome)
+                if progress:
+                    print(f"{len(outcomes)}: {'left' if outcome is None else 'survives' if outcome else 'noticed'}", flush=True)
                 if outcome:
                     print(f"survives: {mutation.path}:{mutation.line}: {_short(mutation.old)} -> {_short(mutation.new)}", flush=True)
     finally:

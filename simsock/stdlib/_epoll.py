@@ -15,6 +15,7 @@ from simsock.kernel import session
 from simsock.kernel.files import OpenFile, bad_descriptor, wait_ready
 from simsock.kernel.units import NS
 from simsock.net.sockets import os_error
+from simsock.stdlib._buffers import c_int
 from simsock.stdlib._files import descriptor_of, registrable
 from simsock.stdlib._waiting import timeout_number
 
@@ -45,6 +46,15 @@ class epoll:
         self._kernel = session.kernel()
         self._kernel.point()
         self._fd = self._kernel.process.open(_EpollFile(self._kernel))
+
+    @classmethod
+    def fromfd(cls, fd: int, /) -> epoll:
+        """An epoll object over the descriptor of another one."""
+        self = cls.__new__(cls)
+        self._kernel = session.kernel()
+        self._kernel.point()
+        self._fd = c_int(fd)
+        return self
 
     def _file(self) -> _EpollFile:
         if self._fd < 0:

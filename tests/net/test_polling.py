@@ -231,3 +231,15 @@ def test_an_error_of_a_datagram_socket_makes_it_readable_and_writable_for_select
     sock.send(b"x")
     net.settle()
     assert net.select.select([sock], [sock], [sock], 0) == ([sock], [sock], [])
+
+
+def test_an_epoll_object_over_the_descriptor_of_another(net):
+    client, server = net.pair()
+    first = net.select.epoll()
+    first.register(client.fileno(), net.select.EPOLLIN)
+    other = net.select.epoll.fromfd(first.fileno())
+    server.sendall(b"x")
+    assert other.fileno() == first.fileno() and other.poll(5) == [(client.fileno(), net.select.EPOLLIN)]
+    other.close()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        first.poll(0)
