@@ -21,6 +21,7 @@ from types import FunctionType
 
 import simsock
 from simsock import socketserver
+from simsock.kernel import watchdog
 from simsock.search.runner import Runner
 from simsock.world.options import Options
 from simsock.world.simulation import Simulation
@@ -150,6 +151,59 @@ def bench_preemption_point(quick: bool) -> list[str]:
 
     with_points, without = alternate(5, lambda: measure("lines"), lambda: measure("calls"))
     return [f"{with_points - without:.2f} µs", "-", "-", "<= 1 µs"]
+
+
+def threads_and_queues(measure: str, times: int) -> Callable[[bool], float]:
+    """Microseconds for one of the things that programs do with ``threading`` and ``queue``, in a world that is patched or not."""
+
+    def ours(patch: bool) -> float:
+        with Simulation(patch=patch):
+            if patch:
+                import queue as queues
+                import threading as threads
+            else:
+                from simsock.stdlib import queue as queues
+                from simsock.stdlib import threading as threads
+            waiting = queues.Queue()
+            work: dict[str, Callable[[], object]] = {
+                "queue": lambda: (waiting.put(1), waiting.get()),
+                "event": threads.Event,
+                "thread": lambda: started(threads.Thread(target=int)).join(),
+            }
+            began = watchdog._monotonic()  # of a module that no world replaces anything in
+            for _ in range(times):
+                work[measure]()
+            return (watchdog._monotonic() - began) / times * 1e6
+
+    return ours
+
+
+def started(thread: threading.Thread) -> threading.Thread:
+    """The same thread, running."""
+    thread.start()
+    return thread
+
+
+def _row_of(measure: str, quick: bool) -> list[str]:
+    times = 300 if quick else 3_000
+    ours = threads_and_queues(measure, times)
+    plain, patched = alternate(5, lambda: ours(False), lambda: ours(True))
+    return [f"{plain:.2f} µs", "-", f"patched: {patched:.2f} µs", "-"]
+
+
+def bench_queue(quick: bool) -> list[str]:
+    """One item put into a Queue, and taken out again by the same thread."""
+    return _row_of("queue", quick)
+
+
+def bench_event(quick: bool) -> list[str]:
+    """An Event is made."""
+    return _row_of("event", quick)
+
+
+def bench_thread(quick: bool) -> list[str]:
+    """A thread is made, started and joined."""
+    return _row_of("thread", quick)
 
 
 def crowd(count: int) -> tuple[float, float]:
