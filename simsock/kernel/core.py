@@ -23,6 +23,7 @@ from simsock.errors import Deadlock, LimitExceeded, StepLimit, TaskKilled, TimeL
 from simsock.kernel.files import Process
 from simsock.kernel.headroom import FRAMES_MIN, frames_left
 from simsock.kernel.headroom import refuse as no_room
+from simsock.kernel.killing import raise_in
 from simsock.kernel.limits import Frozen, Limits
 from simsock.kernel.polling import Polling
 from simsock.kernel.program_lines import place_of_current
@@ -609,10 +610,7 @@ class Kernel:
             self.wait(error.queue, None, "paused")
             task.woken = woken
         elif error is not None:
-            try:
-                raise error
-            finally:
-                del error
+            raise_in(self, task, error)
 
     # -- the slow path ---------------------------------------------------------------------------------------------------------------
 
@@ -624,6 +622,9 @@ class Kernel:
         error = self._look()
         if error is not None:
             self.fatal(error)
+        if self.current.killed:
+            self._raise_pending(self.current)
+            return
         if self._checked_switches == self.switches and (self.runq or self.held) and not self.atomic:
             self.yield_()
         self._checked_switches = self.switches

@@ -51,6 +51,7 @@ class Task:
         "ident",
         "joiners",
         "kernel",
+        "killed",
         "kwargs",
         "label",
         "locals",
@@ -110,6 +111,8 @@ class Task:
         # the end
         self.started = False
         self.dead = False
+        self.killed = False
+        """Whether it has been told that it is to die while its world goes on."""
         self.cancelled = False
         self.value: Any = None
         self.error: BaseException | None = None

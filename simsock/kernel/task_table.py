@@ -5,6 +5,7 @@ Knows how to word the kernel's tables; changes nothing. Law: a report never alte
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from simsock.escaping import printable
@@ -12,10 +13,22 @@ from simsock.kernel.program_lines import place_of, place_of_current
 from simsock.kernel.units import format_ns
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from simsock.kernel.core import Kernel
     from simsock.kernel.task import Task
 
 ROWS_MAX = 40
+_NO_LOCK = object()
+
+
+def _no_words(frame: Any) -> tuple[str, str] | None:
+    return None
+
+
+words_of: Callable[[Any], tuple[str, str] | None] = _no_words
+"""What the task does whose innermost frame this is, and with what, where a library has words for that: ``("get from", "Queue-2")``. Whoever has them
+puts a function here."""
 
 
 def task_table(kernel: Kernel, here: str | None = None) -> str:
@@ -43,11 +56,18 @@ def _row(kernel: Kernel, task: Task, here: str | None) -> tuple[str, str, str, s
     return (name, waiting, place_of(task.greenlet), _holder(task))
 
 
+def _library_words(task: Task) -> tuple[str, str] | None:
+    if task.queue is None or getattr(task.on, "holder", _NO_LOCK) is _NO_LOCK:
+        return None
+    return words_of(sys._getframe(1) if task is task.kernel.current else getattr(task.greenlet, "gr_frame", None))
+
+
 def _waits_for(task: Task) -> str:
     words = task.why
-    on = task.on
-    described = _describe(on)
-    if described:
+    library = _library_words(task)
+    if library is not None:
+        words = " ".join(library)
+    elif described := _describe(task.on):
         words = f"{words} {described}"
     if task.timer is not None:
         words += f" until {format_ns(task.timer.deadline)}"
@@ -69,7 +89,21 @@ def _describe(on: Any) -> str:
 
 def _holder(task: Task) -> str:
     owner = getattr(task.on, "holder", None) if task.queue is not None else None
-    return owner.path if owner is not None else ""
+    if owner is None or (owner.serial < 0 and _library_words(task) is not None):  # nobody has what a queue or an event waits for
+        return ""
+    return str(owner.path)
+
+
+def deed_of(task: Task) -> str:
+    """What a parked task does: ``"get from"``, ``"sleep"``."""
+    library = _library_words(task)
+    return task.why if library is None else library[0]
+
+
+def lock_of(task: Task) -> str:
+    """What the lock is called that a task waits for."""
+    library = _library_words(task)
+    return _describe(task.on) if library is None else library[1]
 
 
 def waits_of(kernel: Kernel) -> tuple[str, ...]:

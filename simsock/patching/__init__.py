@@ -15,7 +15,7 @@ from simsock.errors import UsageError
 from simsock.hypothesis_time import not_counted
 from simsock.kernel import Kernel
 from simsock.kernel.undoing import do_all
-from simsock.patching import clocks, fence, foreign, handlers, imports, pairs, signals, sockets
+from simsock.patching import clocks, fence, foreign, handlers, imports, pairs, polls, signals, sockets
 from simsock.patching.captured import Holds
 from simsock.patching.chance import Chance
 from simsock.patching.locks import Kind
@@ -79,6 +79,7 @@ class Patching:
         self._classes = [place for place in self._places if place[3] is sockets.standing and place[0].get(place[1]) is sockets.standing]
         holds.swap()
         sockets.apply()
+        polls.apply()
         clocks.apply()
         handlers.apply()
         imports.apply(names)
@@ -90,7 +91,7 @@ class Patching:
         if _in_force is not self:
             return
         names, holds = known()
-        do_all(self._chance.remove, imports.remove, handlers.remove, clocks.remove, sockets.remove, holds.restore, self._restore_names)
+        do_all(self._chance.remove, imports.remove, handlers.remove, clocks.remove, polls.remove, sockets.remove, holds.restore, self._restore_names)
         names.restore(names.unseen())
         holds.settle()
         self._places = self._classes = []

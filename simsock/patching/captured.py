@@ -16,15 +16,16 @@ from typing import Any
 from weakref import WeakSet
 
 from simsock.harness import is_harness
-from simsock.patching import heap, locks, queues, task_locals
+from simsock.patching import heap, locks, task_locals
 from simsock.patching.module_names import space_of
 
-LOCKS = frozenset((locks.real_lock, locks.real_rlock, queues.real_queue))
+LOCKS = frozenset((locks.real_lock, locks.real_rlock, locks.real_queue))
 _ALONE_S = 10.0
 _BREATH_S = 1e-6
-_HYBRIDS = frozenset((locks.Lock, locks.RLock, queues.SimpleQueue))
-KEPT = frozenset(("_tstate_lock", "_shutdown_locks"))
-"""Attributes of ``threading`` whose locks C code releases at a thread's end: real threads only, and waiting for one is waiting for real."""
+_HYBRIDS = frozenset((locks.Lock, locks.RLock, locks.SimpleQueue, *locks.OTHERS))
+KEPT = frozenset(("_tstate_lock", "_shutdown_locks", "_active_limbo_lock", "_shutdown_locks_lock"))
+"""Attributes of ``threading`` whose locks C code releases at a thread's end: real threads only, and waiting for one is waiting for real. And those of
+its tables, which no task holds while another runs."""
 
 
 class Holds:
@@ -194,6 +195,5 @@ def _hybrid_of(target: Any, place: str, hybrids: dict[int, Any]) -> Any:
         return getattr(_hybrid_of(target.__self__, place.rpartition(".")[0], hybrids), target.__name__)
     hybrid = hybrids.get(id(target))
     if hybrid is None:
-        adopt = queues.adopt_queue if type(target) is queues.real_queue else locks.adopt
-        hybrid = hybrids[id(target)] = adopt(target, place)
+        hybrid = hybrids[id(target)] = locks.adopt(target, place)
     return hybrid

@@ -1,42 +1,26 @@
-"""Hybrid locks: real locks that also exclude the tasks of a world from each other.
+"""The locks and queues that a patched world puts in the place of real ones.
 
 PYTEST_DONT_REWRITE
 
-Owns ``Lock`` and ``RLock`` as programs see them in the patched state, and as they find them where they kept a lock from before. Laws:
-
-* there is one truth, the real C lock inside: whoever holds that holds the hybrid, old references to it included;
-* outside the world's thread, and after the world, a hybrid *is* that lock, with blocking and timeouts in real time: so it may stay where it is
-  for ever, and other OS threads need not know;
-* a task that finds it taken parks if this world's thread has it, and otherwise blocks for real, under the watchdog;
-* what a task holds that died with its world is free again.
+Owns who gets which: code of the harness gets real ones, everybody else hybrids, and to programs both are of one class. Does not know how a hybrid
+works. Law: a real lock is an instance of what ``threading.Lock`` is in a world, as it is outside.
 """
 
 from __future__ import annotations
 
-import _thread
 import sys
-from _thread import get_ident
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from simsock.errors import Deadlock
 from simsock.harness import is_harness
-from simsock.kernel import session
-from simsock.patching.bookkeeping import is_bookkeeping
-from simsock.stdlib._locks import _limit
-from simsock.stdlib._waiting import Line, granted, in_vain, looked, number
+from simsock.stdlib import _locks, _simplequeue
+from simsock.stdlib._locks import real_allocate, real_lock, real_rlock
+from simsock.stdlib._simplequeue import real_queue
 
 if TYPE_CHECKING:
     from types import FrameType
 
-    from simsock.kernel import Kernel, Task
-
 SIMSOCK_ROOM = "inside"
 
-real_allocate: Any = _thread.allocate_lock
-real_lock: Any = type(real_allocate())
-real_rlock: Any = _thread.RLock
-_thread_count = _thread._count
-_OWN = globals()
 _LIBRARY = frozenset(("threading", "queue", "functools", "concurrent.futures._base", "concurrent.futures.thread"))
 
 
@@ -62,442 +46,54 @@ _harness: dict[str, int] = {}
 class Kind(type):
     """The class of the hybrids: what they stand for are instances of theirs too."""
 
-    stands_for: Any = None
-
+    # Asked for by name: what these refer to is found in the heap, and would be exchanged for the hybrids themselves.
     def __instancecheck__(cls, instance: Any) -> bool:
-        return type.__instancecheck__(cls, instance) or (cls.stands_for is not None and type(instance) is cls.stands_for)
+        return type.__instancecheck__(cls, instance) or _stands_for(cls, type(instance))
 
     def __subclasscheck__(cls, subclass: Any) -> bool:
-        return type.__subclasscheck__(cls, subclass) or (cls.stands_for is not None and subclass is cls.stands_for)
+        return type.__subclasscheck__(cls, subclass) or _stands_for(cls, subclass)
 
 
-class Awaited:
-    """Who has a lock that its own holder waits for: whoever will release it. Reports see it as a task that waits for nothing."""
-
-    __slots__ = ("kernel",)
-    path = "itself, until another task releases it"
-    serial = -1
-    queue = on = None
-
-    def __init__(self, kernel: Kernel) -> None:
-        self.kernel = kernel
-
-
-class _Hybrid:
-    """What both locks share."""
-
-    # Defaults in the class keep the making of a lock cheap: a Condition's wait makes one.
-    holder: Any = None
-    """The task that has it (or ``Awaited``), for reports too; None when nobody or code outside the world has."""
-    place = ""
-    """Where it was found, for reports: ``"logging._lock"``."""
-    _kind = "Lock"
-    _real: Any
-    _take: Any
-    _free: Any
-    _line: Line | None = None
-    _count = 0
-    _serial = 0
-    _owner = 0
-    """The OS thread that took it outside every world, as far as known."""
-
-    def _wrap(self, real: Any, place: str = "") -> Any:
-        self._real = real
-        self._take = real.acquire
-        self._free = real.release
-        if place:
-            self.place = place
-        elif session.active is not None:
-            self._serial = number(session.active, self._kind)
-        return self
-
-    def describe(self) -> str:
-        """A few words for reports."""
-        return f"{self._kind} {self.place}" if self.place else f"{self._kind}-{self._serial}" if self._serial else f"{self._kind} (made outside the world)"
-
-    def _park(self, kernel: Kernel, ns: int) -> bool:
-        """Wait for another task's release; the lock is ours when this returns True."""
-        if ns == 0:
-            kernel.fruitless()
-            return False
-        line = self._line
-        if line is None:
-            line = self._line = Line()
-        if not line.wait(kernel, None if ns < 0 else kernel.now + ns, "acquire", self, self._try, self._pass_on):
-            return False
-        self._mine(kernel.current)
-        return True
-
-    def _block(self, kernel: Kernel, ns: int) -> bool:
-        """Another OS thread has it: this one waits for real, and the world with it."""
-        if ns == 0:
-            kernel.fruitless()
-            return False
-        if not self._take(True, -1 if ns < 0 else ns / 1e9):
-            return False
-        self._mine(kernel.current)
-        return True
-
-    def _try(self) -> bool:
-        return bool(self._take(False))
-
-    def _mine(self, task: Task) -> None:
-        self.holder = task
-        self._count = 1
-
-    def _hand_on(self, kernel: Kernel) -> None:
-        """The holder is done: the one in line that was passed over before has it now, or it is free."""
-        line = self._line
-        heir = line.offer(kernel) if line is not None else None
-        if heir is None:
-            self.holder = None
-            self._count = 0
-            self._free()
-        else:
-            self._mine(heir)
-
-    def _pass_on(self, kernel: Kernel, handed_over: bool) -> None:
-        """A task died in line, or another OS thread let go: whoever is next gets what is there."""
-        if handed_over:
-            self._hand_on(kernel)
-        elif self._line is not None and self.holder is None and self._take(False):
-            heir = self._line.offer(kernel)
-            if heir is None:
-                self._free()
-            else:
-                self._mine(heir)
-
-    def _let_in(self) -> None:
-        """Called in another OS thread, which has just let go: tasks of the world wait for that."""
-        kernel, line = session.active, self._line
-        if kernel is not None and line is not None and (line.fresh or line.barged):
-            kernel.finalize(lambda: self._pass_on(kernel, False))
-
-    def _heal(self) -> None:
-        """Free what a task held when its world ended."""
-        holder = self.holder
-        if holder is not None and holder.kernel.ended:
-            self.holder = None
-            count, self._count = self._count or 1, 0  # a Lock does not count
-            for _ in range(count):
-                try:
-                    self._free()
-                except RuntimeError:  # an RLock, taken in another OS thread than this
-                    return
-
-    def __repr__(self) -> str:
-        state = "locked" if self.holder is not None else "hybrid"
-        return f"<{state} {self.describe()}: {self._real!r}>"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError(f"cannot pickle '{type(self).__module__}.{type(self).__qualname__}' object")
-
-
-class Lock(_Hybrid, metaclass=Kind):
+class Lock(_locks.Lock, metaclass=Kind):
     """``threading.Lock``."""
-
-    stands_for = real_lock
 
     def __new__(cls) -> Any:
         return real_allocate() if for_harness() else object.__new__(cls)._wrap(real_allocate())
 
-    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        """Take the lock; see ``threading.Lock``."""
-        kernel = session.active
-        if kernel is None or kernel.thread != get_ident():
-            if self.holder is not None:
-                self._heal()
-                if blocking and session.suspended is not None:
-                    self._refuse(session.suspended)
-            if self._take(blocking, timeout):
-                self._owner = get_ident()
-                return True
-            return False
-        ns = -1 if blocking and timeout == -1 else _limit(blocking, timeout)
-        if kernel.ending:
-            return self._grant(kernel, ns)
-        if kernel.asks_strategy and is_bookkeeping(sys._getframe(1), _OWN):
-            kernel.step()
-        else:
-            kernel.point()
-        if self._take(False):
-            self.holder = kernel.current
-        elif not self._acquire_taken(kernel, ns):
-            return False
-        if kernel.watchers is not None:
-            kernel.watchers.takes(kernel.current, self)
-        return True
 
-    __enter__ = acquire
-
-    def _refuse(self, kernel: Kernel) -> None:
-        """Code outside a suspended world, in its thread, wants what one of its tasks has: waiting for that would last for ever."""
-        holder = self.holder
-        if holder is not None and holder.kernel is kernel and kernel.thread == get_ident():
-            raise Deadlock(
-                f"{self.describe()} is held by task {holder.path} of a world that is suspended while code outside it runs (a pytest hook?): "
-                "that code cannot wait for it"
-            )
-
-    def _acquire_taken(self, kernel: Kernel, ns: int) -> bool:
-        if ns == 0 and is_bookkeeping(sys._getframe(1), _OWN):  # how a Condition asks whether its lock is held: no poll of the program's
-            return False
-        holder = self.holder
-        if holder is None:
-            return self._park(kernel, ns) if self._owner == kernel.thread else self._block(kernel, ns)
-        if holder.kernel.ended:
-            self._mine(kernel.current)
-            return True
-        if holder is kernel.current:  # as Condition.wait does: another task's release is the news
-            self.holder = Awaited(kernel)
-        return self._park(kernel, ns)
-
-    def _grant(self, kernel: Kernel, ns: int) -> bool:
-        granted(kernel)
-        if self._take(False):
-            self._mine(kernel.current)
-            return True
-        return ns != 0  # a Condition asks whether its lock is held by trying to take it
-
-    def release(self) -> None:
-        """Give it up; see ``threading.Lock``."""
-        kernel = session.active
-        if kernel is None or kernel.thread != get_ident():
-            self.holder = None
-            self._free()
-            if self._line is not None:
-                self._let_in()
-            return
-        if kernel.ending:
-            granted(kernel)
-            if self.holder is kernel.current:
-                self.holder = None
-                self._free()
-            return
-        if kernel.asks_strategy and is_bookkeeping(sys._getframe(1), _OWN, releasing=True):
-            kernel.step()
-        else:
-            kernel.point()
-        self._let_go(kernel)
-
-    def _let_go(self, kernel: Kernel) -> None:
-        if kernel.watchers is not None and self._real.locked():
-            kernel.watchers.gives(kernel.current, self)
-        if self._line is None:
-            self.holder = None
-            self._free()
-        elif self._real.locked():
-            self._hand_on(kernel)
-        else:
-            raise RuntimeError("release unlocked lock")
-
-    def __exit__(self, *exc: object) -> None:
-        self.release()
-
-    def locked(self) -> bool:
-        """Whether somebody has it."""
-        kernel = session.active
-        taken = bool(self._real.locked())
-        if kernel is None or kernel.thread != get_ident() or kernel.ending:
-            return taken and not (self.holder is not None and self.holder.kernel.ended)
-        if kernel.asks_strategy and is_bookkeeping(sys._getframe(1), _OWN):
-            return taken
-        kernel.point()
-        taken = bool(self._real.locked())
-        if taken:
-            in_vain(kernel)
-        else:
-            looked(kernel)
-        return taken
-
-    acquire_lock, release_lock, locked_lock = acquire, release, locked
-
-    def _at_fork_reinit(self) -> None:
-        self._real._at_fork_reinit()
-        self.holder = self._line = None
-        self._count = self._owner = 0
-
-
-class RLock(_Hybrid, metaclass=Kind):
+class RLock(_locks.RLock, metaclass=Kind):
     """``threading.RLock``."""
-
-    _kind = "RLock"
-    stands_for = real_rlock
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         return real_rlock() if for_harness() else object.__new__(cls)._wrap(real_rlock())
 
-    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        """Take the lock, or take it once more; see ``threading.RLock``."""
-        kernel = session.active
-        if kernel is None or kernel.thread != get_ident():
-            if self.holder is not None:
-                self._heal()
-            return bool(self._take(blocking, timeout))
-        ns = -1 if blocking and timeout == -1 else _limit(blocking, timeout)
-        if kernel.ending:
-            granted(kernel)
-        else:
-            if kernel.asks_strategy and is_bookkeeping(sys._getframe(1), _OWN):
-                kernel.step()
-            else:
-                kernel.point()
-            if self.holder is None and not self._real._is_owned() and self._take(False):
-                self.holder = kernel.current
-                self._count = 1
-                if kernel.watchers is not None:
-                    kernel.watchers.takes(kernel.current, self)
-                return True
-        if not self._acquire(kernel, ns):
-            return False
-        if kernel.watchers is not None:
-            kernel.watchers.takes(kernel.current, self)
-        return True
 
-    __enter__ = acquire
+class SimpleQueue(_simplequeue.SimpleQueue, metaclass=Kind):
+    """``queue.SimpleQueue``."""
 
-    def _acquire(self, kernel: Kernel, ns: int) -> bool:
-        holder, me = self.holder, kernel.current
-        if holder is me:
-            self._take()
-            self._count += 1
-            return True
-        if holder is not None and holder.kernel.ended:
-            self._heal()
-            holder = self.holder
-        outside = holder is None and self._real._is_owned()
-        if holder is None and (not outside or me is kernel.first):
-            # By code that entered the world, and its first task goes on being that; or by nobody in this OS thread.
-            if self._take(False):
-                self._mine(me)
-                return True
-            if not kernel.ending:
-                return self._block(kernel, ns)
-        return ns != 0 if kernel.ending else self._park(kernel, ns)
+    __slots__ = ()
 
-    def _try(self) -> bool:
-        return self.holder is None and not self._real._is_owned() and bool(self._take(False))
-
-    def release(self) -> None:
-        """Release it once; see ``threading.RLock``."""
-        kernel = session.active
-        if kernel is None or kernel.thread != get_ident():
-            self._free()
-            if self._line is not None:
-                self._let_in()
-            return
-        if kernel.ending:
-            granted(kernel)
-            if self.holder is not kernel.current:
-                return
-        elif kernel.asks_strategy and is_bookkeeping(sys._getframe(1), _OWN, releasing=True):
-            kernel.step()
-        else:
-            kernel.point()
-        if self.holder is not kernel.current:
-            self._release_outer(kernel)
-            return
-        if kernel.watchers is not None:
-            kernel.watchers.gives(kernel.current, self)
-        if self._count > 1:
-            self._count -= 1
-            self._free()
-        else:
-            self._hand_on(kernel)
-
-    def __exit__(self, *exc: object) -> None:
-        self.release()
-
-    def _release_outer(self, kernel: Kernel) -> None:
-        """What the code that entered the world had taken, the world's first task may release."""
-        if self.holder is not None or kernel.current is not kernel.first:
-            raise RuntimeError("cannot release un-acquired lock")
-        self._free()
-        if not self._real._is_owned():
-            self._pass_on(kernel, False)
-
-    if hasattr(real_rlock, "locked"):  # 3.14 and later
-
-        def locked(self) -> bool:
-            """Whether somebody has it."""
-            kernel = session.active
-            if kernel is None or kernel.thread != get_ident() or kernel.ending:
-                return bool(self._real.locked()) and not (self.holder is not None and self.holder.kernel.ended)
-            if not (kernel.asks_strategy and is_bookkeeping(sys._getframe(1), _OWN)):
-                kernel.point()
-            taken = bool(self._real.locked())
-            if not taken:
-                looked(kernel)
-            elif self.holder is not kernel.current:  # what the caller has itself is no news to wait for
-                in_vain(kernel)
-            return taken
-
-    # What ``Condition`` uses. None of it is a point of its own.
-
-    def _is_owned(self) -> bool:
-        kernel = session.active
-        if kernel is None or kernel.thread != get_ident():
-            return bool(self._real._is_owned())
-        if kernel.ending or self.holder is kernel.current:
-            return True
-        return self.holder is None and kernel.current is kernel.first and bool(self._real._is_owned())
-
-    def _recursion_count(self) -> int:
-        return self._count if self.holder is not None else int(self._real._recursion_count())
-
-    def _release_save(self) -> Any:
-        kernel = session.active
-        if kernel is None or kernel.thread != get_ident():
-            saved = self._real._release_save()
-            if self._line is not None:
-                self._let_in()
-            return saved
-        if self.holder is kernel.current:
-            if kernel.watchers is not None:
-                kernel.watchers.gives(kernel.current, self)
-            count = self._count
-            for _ in range(count - 1):
-                self._free()
-            self._hand_on(kernel)
-            return count
-        if kernel.ending:
-            return 0
-        saved = self._real._release_save()
-        self._pass_on(kernel, False)
-        return saved
-
-    def _acquire_restore(self, state: Any) -> None:
-        kernel = session.active
-        if kernel is None or kernel.thread != get_ident():
-            self._real._acquire_restore(state if isinstance(state, tuple) else (state, get_ident()))
-            return
-        count = state[0] if isinstance(state, tuple) else state
-        if count and self._acquire(kernel, -1) and self.holder is kernel.current:
-            for _ in range(count - 1):
-                self._take()
-            # What the code outside had taken is its own again.
-            self.holder, self._count = (None, 0) if isinstance(state, tuple) else (kernel.current, count)
-            if kernel.watchers is not None:
-                kernel.watchers.takes(kernel.current, self)
-
-    def _at_fork_reinit(self) -> None:
-        self._real._at_fork_reinit()
-        self.holder = self._line = None
-        self._count = 0
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        if cls is SimpleQueue and for_harness():
+            return real_queue()
+        return object.__new__(cls)._adopt(real_queue(), "")
 
 
-for _class, _name in ((Lock, "lock"), (RLock, "RLock")):
-    _class.__module__, _class.__qualname__, _class.__name__ = "_thread", _name, _name
+OTHERS = (_locks.Lock, _locks.WorldLock, _locks.WorldRLock, _simplequeue.WorldQueue)
+"""Hybrids that are not for programs in a patched world to make: the real lock inside is nobody's to replace all the same."""
 
 
-def fresh(place: str) -> Any:
-    """A new lock that ``threading`` needs on one Python and not on another: it is not counted with the program's."""
-    return object.__new__(Lock)._wrap(real_allocate(), place)
+def _stands_for(cls: type, other: type) -> bool:
+    return (cls is Lock and other is real_lock) or (cls is RLock and other is real_rlock) or (cls is SimpleQueue and other is real_queue)
+
+
+for _class, _base in ((Lock, _locks.Lock), (RLock, _locks.RLock), (SimpleQueue, _simplequeue.SimpleQueue)):
+    _class.__module__, _class.__qualname__, _class.__name__ = _base.__module__, _base.__qualname__, _base.__name__
 
 
 def adopt(real: Any, place: str) -> Any:
-    """The hybrid of a real lock from before."""
-    hybrid = object.__new__(RLock if type(real) is real_rlock else Lock)._wrap(real, place)
-    if type(real) is real_lock and real.locked() and _thread_count() <= 1:  # besides this OS thread there is the watchdog's at most
-        hybrid._owner = get_ident()
-    return hybrid
+    """The hybrid of a real lock or queue from before."""
+    return _simplequeue.adopt_queue(real, place, SimpleQueue) if type(real) is real_queue else _locks.adopt(real, place, (Lock, RLock))
+
+
+__all__ = ["OTHERS", "Kind", "Lock", "RLock", "SimpleQueue", "adopt", "for_harness", "real_allocate", "real_lock", "real_queue", "real_rlock"]

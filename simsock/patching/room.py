@@ -18,8 +18,6 @@ class Room:
         "entropy_key",
         "handlers_before",
         "locals_before",
-        "sentinels",
-        "threads_born",
         "timers_before",
         "urandom_calls",
         "uuid_sequence",
@@ -36,10 +34,6 @@ class Room:
         self.uuids = 0
         self.uuid_sequence: int | None = None
         """How many UUIDs of the time there were, and what keeps those of two worlds apart (``chance``)."""
-        self.sentinels: dict[int, Any] = {}
-        """Locks that are released when tasks end, by the task's serial (``threads``)."""
-        self.threads_born = 0
-        """How many thread objects were made (``thread_hashes``)."""
         self.locals_before: list[tuple[Any, Any]] = []
         """What the code outside had in each ``threading.local`` (``task_locals``)."""
         self.wakeup_fd = -1

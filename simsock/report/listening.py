@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simsock.choices import journal
 from simsock.kernel.program_lines import innermost_line, program_call
+from simsock.kernel.task_table import lock_of
 from simsock.kernel.watchers import Watcher
 from simsock.report.silent_causes import Deeds
 
@@ -215,8 +216,7 @@ def _holding(task: Task) -> str:
     holder = getattr(task.on, "holder", None)
     if holder is None or getattr(holder, "serial", -1) < 0:  # nobody, or nobody in particular: who will release it is not known
         return ""
-    describe = getattr(task.on, "describe", None)
-    return f"{{{task.path}}} waits for {describe() if describe is not None else type(task.on).__name__}, held by {{{holder.path}}}"
+    return f"{{{task.path}}} waits for {lock_of(task)}, held by {{{holder.path}}}"
 
 
 def _stand() -> tuple[Place | None, str]:

@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 class Room:
     """``kernel.room(Room)``."""
 
-    __slots__ = ("default_timeout_ns", "granted_to", "grants", "looked_at", "looks", "made", "socket_class", "threads")
+    __slots__ = ("default_timeout_ns", "granted_to", "grants", "looked_at", "looks", "made", "socket_class", "threads_born")
 
     def __init__(self) -> None:
         self.default_timeout_ns: int | None = None
         """``socket.setdefaulttimeout`` (``_socketbase``)."""
         self.socket_class: Any = None
         """The class of the sockets that are made for the program, if it is none of ours (``simsock.patching.sockets``)."""
-        self.threads = 0
-        """How many threads have got a name of their own accord (``threading``)."""
+        self.threads_born = 0
+        """How many thread objects were made (``_thread_hashes``)."""
         self.granted_to: Task | None = None
         self.grants = 0
         """How many operations in a row were granted to that task while the world ends (``_waiting``)."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import simsock
+from simsock.kernel.task_table import deed_of
 from simsock.kernel.watchers import EVENTS, Watcher
 from tests.kernel import program
 from tests.kernel.program import Counter
@@ -184,11 +185,8 @@ def test_items_that_go_through_a_queue_are_heard(patch, kind):
 
     watcher = watched(body, patch=patch)
     told = [(event, *facts) for event, facts in watcher.heard if event in ("takes", "gives")]
-    if kind == "SimpleQueue" or not patch:
-        told = [entry for entry in told if "Queue" in entry[2]]
-        assert [entry[:2] for entry in told] == [("gives", "main"), ("takes", "getter")]
-    else:  # the standard library's own queue, over its locks
-        assert {entry[1] for entry in told} == {"main", "getter"}
+    told = [entry for entry in told if entry[2] == f"{kind}-1"]
+    assert [entry[:2] for entry in told] == [("gives", "main"), ("takes", "getter")]
 
 
 def test_a_call_that_fails_is_heard_with_its_errno():
@@ -223,7 +221,7 @@ def test_a_task_that_parks_is_heard_with_what_it_waits_for():
 
     class Waits(Watcher):
         def waits(self, task):
-            heard.append((task.path, task.why))
+            heard.append((task.path, deed_of(task)))
 
     def body(sim):
         from simsock.stdlib import queue

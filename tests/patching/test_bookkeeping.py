@@ -10,7 +10,7 @@ from hashlib import blake2b
 import pytest
 
 import simsock
-from simsock.patching import bookkeeping
+from simsock.stdlib import _bookkeeping
 
 
 class Asked:
@@ -39,8 +39,8 @@ def asked(body):
 
 
 def test_the_methods_are_there_on_this_python():
-    names = {code.co_qualname for code in bookkeeping._WHOLE | bookkeeping._RELEASES | bookkeeping._PROGRAM}
-    assert {"Thread.start", "Thread._bootstrap_inner", "Condition._is_owned", "Condition.notify", "Thread.run", "Timer.run"} <= names
+    names = {code.co_qualname for code in _bookkeeping.codes.values()}
+    assert names == {"Condition._is_owned", "Condition._release_save", "Condition.notify"}
 
 
 def test_starting_and_joining_a_thread_offer_nothing_inside():
@@ -49,7 +49,7 @@ def test_starting_and_joining_a_thread_offer_nothing_inside():
         thread.start()
         thread.join()
 
-    assert asked(body).count("main") <= 1  # the join; nobody else can run before the start
+    assert asked(body).count("main") <= 2  # whether the starter goes on, and the join
 
 
 def test_a_race_of_standard_threads_is_found_soon_with_every_seed():
@@ -75,15 +75,13 @@ def test_a_race_of_standard_threads_is_found_soon_with_every_seed():
 
 def test_what_the_program_calls_is_a_point_even_as_a_thread_s_target():
     """``Event.set`` is the program's here, although ``Thread.run`` calls it."""
-    event = threading.Event
-    first, second = [], []
 
     def body():
-        ready = event()
-        for seen in (first, second):
-            thread = threading.Thread(target=ready.set, name="setter")
+        ready = threading.Event()
+        threads = [threading.Thread(target=ready.set, name="setter") for _ in range(2)]
+        for thread in threads:
             thread.start()
-            seen.append(1)
+        for thread in threads:
             thread.join()
 
     assert "setter" in asked(body)
@@ -173,7 +171,7 @@ def all_at_the_barrier():
         thread.join()
 
 
-@pytest.mark.parametrize(("body", "expected"), [(producer_and_consumer, "92c35367f05aeef1"), (all_at_the_barrier, "b1f6e9d11bb5d867")])
+@pytest.mark.parametrize(("body", "expected"), [(producer_and_consumer, "4d59506e2a16c1a3"), (all_at_the_barrier, "cd6db0aef91ca610")])
 def test_schedules_of_standard_threads_are_the_same_on_every_python(body, expected):
     digests = []
     for seed in range(10):

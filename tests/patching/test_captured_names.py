@@ -147,7 +147,7 @@ def holdings():
     return found
 
 
-STAYS = {"threading.Thread __hash__": "threads of a world may outlive it in somebody's set: see simsock/patching/thread_hashes.py"}
+STAYS = {"threading.Thread __hash__": "threads of a world may outlive it in somebody's set: see simsock/stdlib/_thread_hashes.py"}
 
 
 def test_no_attribute_of_a_module_or_class_holds_anything_else_after_a_world(world):

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from simsock import UsageError
-from simsock.patching import Hybrids, Patching, known, locks, queues
+from simsock.patching import Hybrids, Patching, known, locks
 from simsock.patching.captured import Holds
 
 
@@ -28,12 +28,12 @@ def test_programs_get_hybrids_and_the_harness_real_ones(hybrids):
     assert type(threading.RLock()) is locks.RLock
     assert type(threading.Condition()._lock) is locks.RLock
     assert type(queue.Queue().mutex) is locks.Lock
-    assert type(queue.SimpleQueue()) is queues.SimpleQueue
+    assert type(queue.SimpleQueue()) is locks.SimpleQueue
     space = {"__name__": "_pytest.somewhere", "threading": threading, "queue": queue}
     exec("lock, condition, simple = threading.Lock(), threading.Condition(), queue.SimpleQueue()", space)
     assert type(space["lock"]) is locks.real_lock
     assert type(space["condition"]._lock) is locks.real_rlock
-    assert type(space["simple"]) is queues.real_queue
+    assert type(space["simple"]) is locks.real_queue
 
 
 def test_a_lock_in_a_plain_local_variable_excludes_tasks(hybrids, world):

@@ -201,8 +201,8 @@ def test_spinning_on_a_condition_comes_to_an_end(world):
         with condition:
             while kernel.now < SECOND:
                 condition.wait(0)
-        while not condition.wait_for(lambda: kernel.now > 2 * SECOND, timeout=0):
-            pass
+            while not condition.wait_for(lambda: kernel.now > 2 * SECOND, timeout=0):
+                pass
         assert kernel.now < 2.1 * SECOND
 
 

@@ -14,6 +14,16 @@ def held(lock):
     return lock
 
 
+def awaited(condition):
+    def wait():
+        with condition:
+            condition.wait()
+
+    threading.Thread(target=wait, daemon=True).start()
+    time.sleep(1)
+    return held(condition)
+
+
 def stocked(q):
     q.put(1)
     return q
@@ -35,8 +45,8 @@ OPERATIONS = {
     "Semaphore.acquire": (threading.Semaphore, lambda it: it.acquire()),
     "Semaphore.release": (threading.Semaphore, lambda it: it.release()),
     "BoundedSemaphore.release": (lambda: held(threading.BoundedSemaphore()), lambda it: it.release()),
-    "Condition.notify": (lambda: held(threading.Condition()), lambda it: it.notify()),
-    "Condition.notify_all": (lambda: held(threading.Condition()), lambda it: it.notify_all()),
+    "Condition.notify": (lambda: awaited(threading.Condition()), lambda it: it.notify()),
+    "Condition.notify_all": (lambda: awaited(threading.Condition()), lambda it: it.notify_all()),
     "Condition.wait": (lambda: held(threading.Condition()), lambda it: it.wait(0)),
     "Event.is_set": (threading.Event, lambda it: it.is_set()),
     "Event.set": (threading.Event, lambda it: it.set()),

@@ -209,7 +209,7 @@ def test_what_a_thread_raises_is_the_tasks_error(world):
         thread.start()
         thread.join()
         [(task, error)] = kernel.errors
-        assert task is thread._task and isinstance(error, ZeroDivisionError) and task.error is error
+        assert task.ident == thread.ident and isinstance(error, ZeroDivisionError) and task.error is error
         kernel.errors.clear()
 
 
@@ -280,7 +280,7 @@ def test_tasks_are_called_after_the_function_or_the_name_or_the_class(world):
     def work():
         pass
 
-    with world():
+    with world() as kernel:
         threads = [
             threading.Thread(target=work),
             threading.Thread(target=work),
@@ -293,7 +293,8 @@ def test_tasks_are_called_after_the_function_or_the_name_or_the_class(world):
         threads[1].name = "late"
         for thread in threads:
             thread.start()
-        assert [thread._task.path for thread in threads] == ["work-1", "late", "handler-1", "mine", "Worker-1", "Thread-1", "Timer-1"]
+        paths = {task.ident: task.path for task in kernel.tasks.values()}
+        assert [paths[thread.ident] for thread in threads] == ["work-1", "late", "handler-1", "mine", "Worker-1", "Thread-1", "Timer-1"]
         assert [thread.name for thread in threads[:3]] == ["Thread-1 (work)", "late", "Thread-3 (process_request_thread)"]
 
 
@@ -320,8 +321,8 @@ def test_threads_that_have_ended_leave_nothing_behind(world):
         for _ in range(2):
             thread = threading.Thread(target=threading.current_thread)
             thread.start()
+            gone.append(weakref.ref(kernel.tasks[max(kernel.tasks)]))
             thread.join()
-            gone.append(weakref.ref(thread._task))
         assert gone[0]() is None and threading.active_count() == 1
         assert len(kernel.tasks) == 1
 

@@ -13,10 +13,9 @@ from _thread import get_ident
 from types import GenericAlias
 from typing import TYPE_CHECKING, Any
 
+from simsock.errors import WorldEnded
 from simsock.kernel import session
-from simsock.patching.locks import Kind, for_harness
-from simsock.stdlib._waiting import Line, granted, in_vain, looked, number
-from simsock.stdlib.queue import _patience
+from simsock.stdlib._waiting import Line, granted, in_vain, looked, nanoseconds, number
 
 if TYPE_CHECKING:
     from simsock.kernel import Kernel
@@ -27,15 +26,23 @@ real_queue: Any = _queue.SimpleQueue
 _Empty = _queue.Empty
 
 
-class SimpleQueue(metaclass=Kind):
+def _patience(block: Any, timeout: Any) -> int:
+    """How long ``get`` waits, in nanoseconds: -1 for ever, 0 not at all. Errors as in CPython's _queuemodule.c."""
+    if not block:
+        return 0
+    if timeout is None:
+        return -1
+    if timeout < 0:
+        raise ValueError("'timeout' must be a non-negative number")
+    return nanoseconds(timeout)
+
+
+class SimpleQueue:
     """``queue.SimpleQueue``."""
 
-    __slots__ = ("__weakref__", "_kernel", "_line", "_promised", "_real", "_serial", "place")
-    stands_for = real_queue
+    __slots__ = ("__weakref__", "_kernel", "_line", "_promised", "_real", "_serial", "_world", "place")
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        if cls is SimpleQueue and for_harness():
-            return real_queue()
         return object.__new__(cls)._adopt(real_queue(), "")
 
     def _adopt(self, real: Any, place: str) -> Any:
@@ -43,11 +50,13 @@ class SimpleQueue(metaclass=Kind):
         self.place = place
         self._serial = 0 if place else number(session.active, "SimpleQueue")
         self._kernel: Kernel | None = None
+        self._world = session.active
+        """The world that it was made in."""
         self._line = Line()
         self._promised = 0
         return self
 
-    def _world(self) -> Kernel | None:
+    def _begin(self) -> Kernel | None:
         """The world that the caller is a task of, at a scheduling point."""
         kernel = session.active
         if kernel is None or kernel.thread != get_ident():
@@ -62,7 +71,7 @@ class SimpleQueue(metaclass=Kind):
 
     def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
         """Add an item; never waits."""
-        kernel = self._world()
+        kernel = self._begin()
         self._real.put(item)
         if kernel is not None:
             if kernel.watchers is not None:
@@ -79,9 +88,9 @@ class SimpleQueue(metaclass=Kind):
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
         """Take an item, waiting for one; see ``queue.SimpleQueue``."""
-        kernel = self._world()
+        kernel = self._begin()
         if kernel is None:
-            return self._real.get(block, timeout)
+            return self._get_outside(block, timeout)
         ns = -1 if block and timeout is None else _patience(block, timeout)
         deadline = None if ns < 0 else kernel.now + ns
         while True:
@@ -100,6 +109,9 @@ class SimpleQueue(metaclass=Kind):
             if not self._line.wait(kernel, deadline, "get from", self, self._claim, self._pass_on):
                 raise _Empty
             self._promised -= 1
+
+    def _get_outside(self, block: bool, timeout: float | None) -> Any:
+        return self._real.get(block, timeout)
 
     def _claim(self) -> bool:
         if self._real.qsize() > self._promised:
@@ -123,14 +135,14 @@ class SimpleQueue(metaclass=Kind):
 
     def qsize(self) -> int:
         """How many items there are now."""
-        kernel = self._world()
+        kernel = self._begin()
         if kernel is not None:
             looked(kernel)
         return int(self._real.qsize())
 
     def empty(self) -> bool:
         """Whether there are no items now."""
-        kernel = self._world()
+        kernel = self._begin()
         empty = not self._real.qsize()
         if kernel is not None:
             (in_vain if empty else looked)(kernel)
@@ -149,9 +161,23 @@ class SimpleQueue(metaclass=Kind):
         raise TypeError("cannot pickle '_queue.SimpleQueue' object")
 
 
-SimpleQueue.__module__ = "_queue"
+class WorldQueue(SimpleQueue):
+    """A ``SimpleQueue`` for the modules of ``sim.network``: with no world to wait in it says so instead of waiting for real."""
+
+    __slots__ = ()
+
+    def _get_outside(self, block: bool, timeout: float | None) -> Any:
+        if session.active is None and _patience(block, timeout) and not self._real.qsize():
+            if self._world is not None and self._world.ended:
+                raise WorldEnded("this world has ended")
+            session.kernel()  # says that no world is running
+        return super()._get_outside(block, timeout)
 
 
-def adopt_queue(real: Any, place: str) -> Any:
+for _class in (SimpleQueue, WorldQueue):
+    _class.__module__, _class.__qualname__, _class.__name__ = "_queue", "SimpleQueue", "SimpleQueue"
+
+
+def adopt_queue(real: Any, place: str, kind: Any = SimpleQueue) -> Any:
     """The hybrid of a real queue from before."""
-    return object.__new__(SimpleQueue)._adopt(real, place)
+    return object.__new__(kind)._adopt(real, place)

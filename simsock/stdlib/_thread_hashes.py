@@ -1,5 +1,7 @@
 """Sets of threads that look the same in every run.
 
+PYTEST_DONT_REWRITE
+
 Owns the hash of ``threading.Thread`` objects made in a world. Programs keep threads in sets and walk through them (``ThreadPoolExecutor`` joins
 its workers in that order); with the hash that every object has, its address, the order would be another one in every run. Law: an object's
 hash never changes, so this one is given at birth and stays, and threads made outside keep theirs.
@@ -7,13 +9,12 @@ hash never changes, so this one is given at birth and stays, and threads made ou
 
 from __future__ import annotations
 
-import threading
 from _thread import get_ident
 from typing import Any
 from weakref import WeakSet
 
-from simsock.kernel import session
-from simsock.patching.room import Room
+from simsock.kernel import Kernel, session
+from simsock.stdlib._room import Room
 
 _HASH = "_simsock_hash"
 
@@ -23,10 +24,18 @@ def _hash(self: Any) -> int:
     return object.__hash__(self) if number is None else number
 
 
+def give(kernel: Kernel, thread: Any) -> None:
+    """A thread is born in a world."""
+    if _HASH not in thread.__dict__:
+        room = kernel.room(Room)
+        number = room.threads_born = room.threads_born + 1
+        thread.__dict__[_HASH] = number
+
+
 class Dangling(WeakSet[Any]):
     """Stands in for ``threading._dangling``, to which ``Thread.__init__`` adds every thread before anything else can hash it."""
 
-    def __init__(self, before: WeakSet[Any]) -> None:
+    def __init__(self, before: Any) -> None:
         super().__init__()  # without what is in there: only fork() reads it, and other threads may be adding to it
         self._before = before
 
@@ -36,10 +45,7 @@ class Dangling(WeakSet[Any]):
         if kernel is None or kernel.thread != get_ident():  # in another OS thread
             self._before.add(item)
             return
-        if _HASH not in item.__dict__:
-            room = kernel.room(Room)
-            number = room.threads_born = room.threads_born + 1
-            item.__dict__[_HASH] = number
+        give(kernel, item)
         super().add(item)
 
 
@@ -48,6 +54,6 @@ def born_in_world(thread: Any) -> bool:
     return _HASH in thread.__dict__
 
 
-def install() -> None:
+def install(cls: Any) -> None:
     """For good: threads of a world may outlive it in somebody's set."""
-    threading.Thread.__hash__ = _hash  # type: ignore[method-assign]  # reads what Dangling wrote
+    cls.__hash__ = _hash  # reads what Dangling wrote

@@ -1,0 +1,52 @@
+"""The looks of ``threading`` and ``queue`` on which programs spin, while the patched state lasts.
+
+Owns which methods of the standard classes are exchanged: their own, in place, since programs hold the classes. Law: outside a world's thread they do
+what they always did, and afterwards they are what they were, by identity.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from typing import Any
+
+from simsock.kernel import session
+from simsock.stdlib import _polls
+from simsock.stdlib._waiting import begin, looked
+
+_swaps: list[tuple[Any, str, Any, Any]] = [
+    (cls, name, vars(cls)[name], now) for cls, name, now in (*_polls.polls_of_threading(vars(threading)), *_polls.polls_of_queue(vars(queue)))
+]
+_enumerate, _active_count = threading.enumerate, threading.active_count
+
+
+def apply() -> None:
+    """The patched state begins."""
+    for cls, name, before, now in _swaps:
+        if vars(cls).get(name) is before:
+            setattr(cls, name, now)
+
+
+def remove() -> None:
+    """The patched state ends."""
+    for cls, name, before, now in _swaps:
+        if vars(cls).get(name) is now:
+            setattr(cls, name, before)
+
+
+def _list() -> list[Any]:
+    looked(begin(session.active))
+    return list(_enumerate())
+
+
+def _number() -> int:
+    looked(begin(session.active))
+    return int(_active_count())
+
+
+def pairs() -> list[tuple[Any, Any]]:
+    """Functions that programs spin on, and what stands in for them."""
+    return [(_enumerate, _list), (_active_count, _number)]
+
+
+__all__ = ["apply", "pairs", "remove"]
