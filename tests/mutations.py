@@ -52,7 +52,11 @@ TESTS = {
 }
 """Which tests are to notice a change of a file: those of the longest prefix, the nearest first; in ``tests/net`` unless they begin with a slash."""
 
-CHANGES_NOTHING: dict[str, str] = {}
+CHANGES_NOTHING: dict[str, str] = {
+    "simsock/kernel/session.py: False -> True": "the first session that opens says how things were before anybody reads it",
+    "simsock/kernel/preempt.py: sys.version_info >= (3, 12) -> (sys.version_info > (3, 12))": "a version has five parts and is never equal to two",
+    "simsock/kernel/preempt.py: sys.version_info >= (3, 14) -> (sys.version_info > (3, 14))": "the same",
+}
 """Mutations that nobody can notice, each with the reason: ``"path: old -> new"``, as they are told."""
 
 _COMPARISONS = {
