@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from simsock import __version__
 from simsock.errors import Nondeterminism, ScenarioError, SimsockError, UsageError
-from simsock.escaping import printable
+from simsock.escaping import printable, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from simsock.report.files import Reports
     from simsock.scenario import Plan, Result
     from simsock.scenario.repeating import Again
+    from simsock.search import Verdict
 
 SIMSOCK_ROOM = "outside"
 
@@ -171,6 +172,9 @@ def make_parser() -> argparse.ArgumentParser:
     replay.add_argument("target", nargs="?", metavar="TARGET", help="a scenario file or module:function, if the token does not name a scenario")
     replay.add_argument("--times", type=_number(1, TIMES_MAX), default=1, metavar="N", help="repeat it N times and say how many were the same")
     replay.add_argument("--server", metavar="MODULE:CLASS", help="as it was given to `simsock run`")
+    replay.add_argument("--pdb", action="store_true", help="when the run has failed, look at it with the debugger, where it failed")
+    replay.add_argument("--step", type=_number(1, 1_000_000), metavar="N", help="look into the run with the debugger at step N of its story")
+    replay.add_argument("--report", metavar="DIR", help="also write what is told to DIR, as text and as JSON")
     replay.add_argument("--consent", action="append", default=[], metavar="OPTION", help=_CONSENT_HELP)
     replay.set_defaults(run=replay_command)
 
@@ -179,6 +183,8 @@ def make_parser() -> argparse.ArgumentParser:
     )
     explore.add_argument("target", metavar="MODULE:FUNCTION", help="a function that takes a fresh, entered Simulation; the working directory is importable")
     _search_arguments(explore, 1000)
+    explore.add_argument("--report", metavar="DIR", help="also write what was found to DIR, as text and as JSON")
+    explore.add_argument("--write-test", metavar="FILE", help="write a regression test for pytest to FILE, if a schedule fails")
     explore.add_argument("--strategy", default="random", help="how tasks are picked (random)")
     explore.add_argument("--preempt", default="lines", help="where a task may be switched out: calls, lines or instructions (lines)")
     explore.set_defaults(run=explore_command)
@@ -355,12 +361,12 @@ def replay_command(arguments: argparse.Namespace) -> int:
         plan = read(target)
         with importable(plan, arguments.server):
             test = ScenarioTest(plan, arguments.server)
-            return _replay(test, text, test.scope(), arguments.times, _other_server(arguments.server, server), consent)
+            return _replay(test, text, test.scope(), arguments, _other_server(arguments.server, server), consent)
     from simsock.scenario.loading import load_function
 
     if arguments.server is not None:
         raise UsageError(f"--server {arguments.server}: only a scenario has a server to replace, and {target} is none")
-    return _replay(load_function(target), text, None, arguments.times, "", consent)
+    return _replay(load_function(target), text, None, arguments, "", consent)
 
 
 def _consent(given: list[str]) -> dict[str, Any]:
@@ -400,18 +406,28 @@ def target_from(named: str | None) -> str:
     return named
 
 
-def _replay(test: Any, token: str, scope: Any, times: int, other_server: str, consent: dict[str, Any]) -> int:
+def _replay(test: Any, token: str, scope: Any, arguments: argparse.Namespace, other_server: str, consent: dict[str, Any]) -> int:
     from simsock.choices import Token
     from simsock.report.story import one_line
     from simsock.scenario.repeating import failure_place, repeat
     from simsock.world.options import asked_for
 
     say(f"the token asks for: {asked_for(Token.decode(token).options)}")
+    times = arguments.times
+    stop: Any = None
+    if arguments.step is not None:
+        from simsock.report.stepping import StopAtStep
+
+        stop = StopAtStep(arguments.step)
     try:
-        again = repeat(test, token, scope=scope, times=times, **consent)
+        again = repeat(test, token, scope=scope, times=times, watcher=stop, **consent)
     except KeyboardInterrupt:
         raise Interrupted("interrupted while a run was repeated") from None
     error = again.error
+    if stop is not None and not stop.reached:
+        complain(f"--step {stop.step}: the run has fewer steps")
+    if arguments.report is not None:
+        _report_of_replay(arguments.report, token, again)
     if error is None:
         if again.mismatches:
             complain("\n".join([f"the run passes{other_server}, and the token does not fit this program any more:", *again.mismatches, *again.differences]))
@@ -424,11 +440,32 @@ def _replay(test: Any, token: str, scope: Any, times: int, other_server: str, co
         for text in (*again.mismatches, *again.differences):
             say(f"note: {text}")
         say(f"fails: {one_line(error)}" + (f" ({place})" if (place := failure_place(error)) else ""))
+        if arguments.pdb:
+            import pdb  # noqa: T100 (what --pdb is)
+
+            pdb.post_mortem(_program_part(error.__traceback__))
     if times > 1:
         say(f"{again.same:,} of {times:,} the same" + (f"; the first that was not: {again.other}" if again.other else ""))
     if again.same < times:
         return BROKEN
     return OK if error is None else FAILED
+
+
+def _report_of_replay(folder: str, token: str, again: Again) -> None:
+    from simsock.report.files import Reports
+
+    error = again.error
+    trace = "".join(traceback.format_exception(type(error), error, _program_part(error.__traceback__))) if error is not None else "the run passes\n"
+    text = "\n".join([trace, *([again.story.text()] if again.story is not None else []), *again.mismatches, *again.differences])
+    facts = {
+        "token": token,
+        "error": None if error is None else {"type": type(error).__name__, "message": told(error)},
+        "steps": [step._asdict() for step in again.story.steps] if again.story is not None else [],
+        "columns": again.story.columns if again.story is not None else [],
+        "mismatches": list(again.mismatches),
+        "simsock": __version__,
+    }
+    say(f"report: {' and '.join(Reports(folder).write('replay', text, facts))}")
 
 
 def _program_part(trace: TracebackType | None) -> TracebackType | None:
@@ -475,9 +512,37 @@ def explore_command(arguments: argparse.Namespace) -> int:
             progress=progress.told,
         )
     say(str(verdict))
-    if verdict.failed and verdict.token is not None:
-        say(f"repeat it: {_replay_line(verdict.token, arguments.target, None)}")
+    command = _replay_line(verdict.token, arguments.target, None) if verdict.failed and verdict.token is not None else None
+    if command is not None:
+        say(f"repeat it: {command}")
+    if arguments.report is not None:
+        _report_of_search(arguments, verdict, command)
+    if arguments.write_test is not None and verdict.failed:
+        from simsock.report.regression import write_test
+
+        write_test(arguments.write_test, arguments.target, verdict, schedules=100, preempt=arguments.preempt, strategy=arguments.strategy)
+        say(f"test: {arguments.write_test}")
     return FAILED if verdict.failed else OK
+
+
+def _report_of_search(arguments: argparse.Namespace, verdict: Verdict, command: str | None) -> None:
+    from simsock.report.files import Reports
+
+    error = verdict.error
+    facts = {
+        "target": arguments.target,
+        "verdict": verdict.status,
+        "schedules": verdict.schedules,
+        "seed": verdict.seed,
+        "failing_schedule": verdict.failing_schedule,
+        "error": None if error is None else {"type": type(error).__name__, "message": told(error)},
+        "token": verdict.token,
+        "command": command,
+        "steps": [step._asdict() for step in verdict.deviations],
+        "columns": verdict.story.columns if verdict.story is not None else [],
+        "simsock": __version__,
+    }
+    say(f"report: {' and '.join(Reports(arguments.report).write(arguments.target, str(verdict), facts))}")
 
 
 def scenarios_command(arguments: argparse.Namespace) -> int:

@@ -38,6 +38,9 @@ def tell(item: pytest.Item, report: pytest.TestReport, world: World, error: Base
         sections.append(("simsock: netstat", world.sockets))
     if records := world.records or world.sim.records:
         sections.append(("simsock: last records", records_text(records)))
+    kernel = world.sim._kernel
+    if kernel is not None and kernel.last_words and item.config.getoption("verbose", 0) > 0:
+        sections.append(("simsock: printed by tasks that ended with their world", kernel.last_words))
     add_sections(item, report, sections)
     folder = item.config.stash[CHOSEN].report
     if folder is not None:
@@ -90,10 +93,20 @@ def _deviations(world: World, error: BaseException) -> str:
     return "\n".join(["what was not as usual in this run:", *lines])
 
 
+def _told(record: tuple[Any, ...]) -> list[str]:
+    """The words of a record. What the checksum of moved bytes is, nobody reads."""
+    what, *more = record[2:]
+    if what in ("recv", "send", "read", "write", "arrive") and len(more) > 1 and isinstance(more[-1], int):
+        *more, _ = more
+        if isinstance(more[-1], int):
+            more[-1] = f"{more[-1]:,} byte{'' if more[-1] == 1 else 's'}"
+    return [str(what), *map(str, more)]
+
+
 def records_text(records: list[tuple[Any, ...]]) -> str:
     """The last records as lines: when, who, what."""
     last = records[-RECORDS_TOLD_MAX:]
-    rows = [(format_ns(record[0]), printable(str(record[1])), printable(" ".join(str(part) for part in record[2:]))) for record in last]
+    rows = [(format_ns(record[0]), printable(str(record[1])), printable(" ".join(_told(record)))) for record in last]
     widths = [max(len(row[column]) for row in rows) for column in range(2)]
     lines = [f"{when.rjust(widths[0])}  {who.ljust(widths[1])}  {what}".rstrip() for when, who, what in rows]
     if len(records) > len(last):

@@ -88,6 +88,8 @@ class World:
 
     def capture(self, error: BaseException | None) -> None:
         """Keep the tasks, the sockets and the last records if something went wrong."""
+        if error is not None and self.plan.teller is not None:
+            self.plan.teller.failed_here()
         kernel = self.sim._kernel
         if kernel is None or kernel.ended or (error is None and not kernel.errors) or isinstance(error, pytest.skip.Exception):
             return

@@ -165,7 +165,7 @@ DEEDS: dict[str, Callable[[Record], tuple[str, str]] | str] = {
     "close": _by_link("ended"),
     "blackhole": _by_link("silenced"),
     "arrive": "what is received is told when a task takes it",
-    "RST": "whoever it meets says so: a call of his fails",
+    "RST": lambda record: (f"{record[1]} answered with a reset, since {record[3]}", "time"),
     "retransmission timeout": "what was lost is told, and a sender does nothing else about it",
     "fast retransmit": "the same",
     "hostile": "its parts are told as the answers that they are",

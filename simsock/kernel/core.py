@@ -89,6 +89,7 @@ class Kernel:
         "first",
         "held",
         "in_flight",
+        "last_words",
         "leave_now",
         "limits",
         "log",
@@ -132,6 +133,7 @@ class Kernel:
         self.timers = Timers()
         self.runq: deque[Task] = deque()
         self.polling = Polling()
+        self.last_words = ""
         self.held: deque[Task] = deque()
         """Who could run and stays back until nobody else can: an answer to the question who runs now."""
         self.tasks: dict[int, Task] = {}

@@ -51,6 +51,22 @@ def room_of(frame: FrameType) -> str:
     return room
 
 
+_CALLED = frozenset(("threading", "queue", "socket", "selectors", "socketserver", "concurrent.futures._base", "concurrent.futures.thread"))
+"""Modules of the standard library whose functions programs call to wait or to talk: a story names these, not what they are made of."""
+
+
+_SOCKETS = frozenset(f"simsock.stdlib._{part}" for part in ("receiving", "sending", "connecting", "socketobject", "socketbase", "addresses", "closing"))
+"""Modules of ours that a socket is made of."""
+
+
+def _called(frame: FrameType) -> str:
+    """What a program calls a function of ours."""
+    code = frame.f_code
+    if frame.f_globals.get("__name__") in _SOCKETS:
+        return "" if code.co_name.startswith("_") else f"socket.{code.co_name}"
+    return code.co_qualname
+
+
 def program_call(frame: FrameType | None) -> tuple[FrameType | None, str]:
     """The innermost frame of the program in this world, or None; and the simulated call that was made by it, or by a library on its behalf."""
     call = ""
@@ -61,11 +77,13 @@ def program_call(frame: FrameType | None) -> tuple[FrameType | None, str]:
             break
         if room in (INSIDE, FACE):
             if made_here:
-                call = frame.f_code.co_qualname
+                call = _called(frame) or call
         else:
             made_here = False
             if not room and not is_library(frame.f_code.co_filename):
                 return frame, call
+            if not room and frame.f_globals.get("__name__") in _CALLED and not frame.f_code.co_name.startswith(("_", "<")):
+                call = frame.f_code.co_qualname  # Event.wait, not the lock in it
         frame = frame.f_back
     return None, call
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from greenlet import getcurrent
 
 from simsock.errors import TaskKilled, TaskWillNotEnd
+from simsock.kernel.last_words import LastWords
 from simsock.kernel.program_lines import is_simsock, place_of
 
 if TYPE_CHECKING:
@@ -41,12 +42,16 @@ def end(kernel: Kernel, *, collect: bool = False) -> list[TaskWillNotEnd]:
     problems: list[TaskWillNotEnd] = []
     first = kernel.first
     # The reader may be the first task itself or (after Ctrl-C) nobody in particular; either way it is whoever runs now.
-    while victims := [task for task in kernel.tasks.values() if task is not first]:
-        victims.sort(key=lambda task: (task.daemon, task.serial))
-        for task in victims:
-            problem = _kill(kernel, task)
-            if problem is not None:
-                problems.append(problem)
+    victims = [task for task in kernel.tasks.values() if task is not first]
+    with LastWords(bool(victims)) as said:
+        while victims:
+            victims.sort(key=lambda task: (task.daemon, task.serial))
+            for task in victims:
+                problem = _kill(kernel, task)
+                if problem is not None:
+                    problems.append(problem)
+            victims = [task for task in kernel.tasks.values() if task is not first]
+    kernel.last_words = said.text
     kernel.current = first
     if collect:
         kernel.collect_last()

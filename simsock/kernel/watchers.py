@@ -59,6 +59,9 @@ class Watcher:
         """A simulated ``call`` of ``task`` fails with this errno (a resolver's number if negative, None for a timeout that passed). ``on``: the open
         file that it was made on, where that is known."""
 
+    def moves(self, task: Task, data: Any) -> None:
+        """``task`` has received or sent these bytes; the record of it comes next. A view of the program's buffer: take what is needed of it at once."""
+
     def deviates(self, task: Task, index: int, chosen: Task) -> None:
         """Question ``index`` of ``task`` had not the dull answer: ``chosen`` goes on. It still stands in the run queue."""
 
@@ -72,12 +75,27 @@ EVENTS = tuple(name for name in vars(Watcher) if not name.startswith("_"))
 class Watchers:
     """Those that watch one world: each event is a function that tells everybody who wants to hear of it."""
 
-    __slots__ = ("deviates", "everybody", "fails", "gives", "hears_records", "line", "recorded", "takes", "task_ends", "task_starts", "waits", "world_ends")
+    __slots__ = (
+        "deviates",
+        "everybody",
+        "fails",
+        "gives",
+        "hears_records",
+        "line",
+        "moves",
+        "recorded",
+        "takes",
+        "task_ends",
+        "task_starts",
+        "waits",
+        "world_ends",
+    )
 
     deviates: Callable[[Task, int, Task], object]
     fails: Callable[[Task, str, int | None, Any], object]
     gives: Callable[[Task, Any], object]
     line: Callable[[Task, CodeType, int], object]
+    moves: Callable[[Task, Any], object]
     recorded: Callable[[Record], object]
     takes: Callable[[Task, Any], object]
     task_ends: Callable[[Task], object]

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from simsock.escaping import printable
-from simsock.report.listening import FAULT, LINE, Event, Listener, Pick
+from simsock.report.listening import FAILURE, FAULT, LINE, Event, Listener, Pick
 
 if TYPE_CHECKING:
     from simsock.report.story import Words
@@ -21,6 +21,8 @@ WIDTH = 118
 COLUMNS_MAX = 5
 CELL_COMFORTABLE = 24
 CELL_MIN = 14
+LAST_LINES = 3
+"""Shown of each task where nobody was switched out."""
 AROUND = 2
 """Rows shown of a task before it was switched out and after it went on; and at the end of the run."""
 FAULTS_MAX = 10
@@ -104,6 +106,8 @@ def _choose(events: list[Event], marks: list[tuple[int, Pick | None]], budget: i
     musts.update(dict.fromkeys(islice(faults, FAULTS_MAX)))
     shown = list(musts)[: budget - AROUND]
     taken = {*shown, *_last(events)}
+    if not any(pick is not None for _, pick in marks):
+        taken.update(_last_of_each(events, max(0, budget - len(taken))))
     for number in sorted(mays, key=lambda number: (mays[number], number)):
         if len(taken) >= budget:
             break
@@ -141,6 +145,20 @@ def _last(events: list[Event]) -> list[int]:
         if events[number].kind == LINE:
             return [number]
     return []
+
+
+def _last_of_each(events: list[Event], room: int) -> list[int]:
+    """Nobody was switched out: the last lines, moved bytes and failed calls of each task, of those that did something last."""
+    found: dict[str, list[int]] = {}
+    for number in range(len(events) - 1, max(-1, len(events) - LOOK_MAX), -1):
+        event = events[number]
+        if event.words.startswith("("):
+            continue
+        of_task = found.setdefault(event.task, [])
+        if len(of_task) < LAST_LINES or event.kind is FAILURE:
+            of_task.append(number)
+    best = sorted(found.values(), key=lambda numbers: (not any(events[number].kind is FAILURE for number in numbers), -numbers[0]))[:COLUMNS_MAX]
+    return sorted(number for numbers in best for number in numbers)[-room:] if room else []
 
 
 def _columns_of(events: list[Event], chosen: list[int]) -> list[str]:

@@ -11,6 +11,7 @@ Owns the taking of notes. Does not word them (``story``) nor lay them out (``col
 
 from __future__ import annotations
 
+import errno
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -32,7 +33,11 @@ EVENTS_MAX = 200_000
 Place = tuple[str, int]
 """A source file and a line."""
 
-LINE, RECORD, FAULT = "line", "record", "fault"
+PAYLOAD_MAX = 40
+"""Bytes shown of what is sent or received."""
+LINE, RECORD, FAULT, FAILURE = "line", "record", "fault", "failure"
+_USUAL = (errno.EAGAIN, errno.EINPROGRESS, errno.EALREADY)
+"""What calls that do not wait say all the time."""
 
 
 class Event(NamedTuple):
@@ -89,6 +94,9 @@ class Listener(Watcher):
         self._line_task: Task | None = None
         self._line_steps = -1
         self._kernel: Kernel | None = None
+        self._ends_at: int | None = None
+        self._payload: bytes | None = None
+        """What the record that comes next has moved: its first bytes."""
         self.deeds = Deeds()
         self.failed = "main"
         """The task in which the error was raised."""
@@ -103,10 +111,17 @@ class Listener(Watcher):
         if error is not None:
             self.failed = next((event.task for event in reversed(self.events) if event.words == f"raises {type(error).__name__}"), "main")
             place = innermost_line(error)
+            if self._ends_at is not None:
+                del self.events[max(0, self._ends_at - self.dropped) :]
             if self.sparse and place is not None and self._kernel is not None:
                 self.events.append(Event(LINE, self.failed, place, "", self._kernel.now))
         self._kernel = self._line_task = None
         self._stopped.clear()
+
+    def failed_here(self) -> None:
+        """The error has been raised: what comes from now on, such as the teardown of fixtures, has nothing to do with it."""
+        if self._ends_at is None:
+            self._ends_at = self.count
 
     @property
     def count(self) -> int:
@@ -128,12 +143,21 @@ class Listener(Watcher):
         self._last[task.path] = (last[1] if last is not None else None, place)
         self._add(Event(LINE, task.path, place, "", kernel.now), task)
 
+    def moves(self, task: Task, data: Any) -> None:
+        self._payload = bytes(data[: PAYLOAD_MAX + 1])
+
+    def fails(self, task: Task, call: str, number: int | None, on: Any) -> None:
+        if number not in _USUAL:
+            how = "times out" if number is None else f"fails: {errno.errorcode.get(number, number)}"
+            self._add(Event(FAILURE, task.path, _stand()[0], f"{call} {how}", task.kernel.now), task)
+
     def recorded(self, record: tuple[Any, ...]) -> None:
         kernel = self._kernel
         if kernel is None or kernel.ending:
             return
         task = kernel.current
-        words = journal.act(record) if record[1] == task.path else ""
+        payload, self._payload = self._payload, None
+        words = _with_payload(record, journal.act(record), payload) if record[1] == task.path else ""
         if record[1] != task.path:
             self.deeds.note(record)
         if words:
@@ -223,3 +247,12 @@ def _stand() -> tuple[Place | None, str]:
     """Where the program stands, and which simulated call it has made there."""
     frame, call = program_call(sys._getframe(1))
     return (frame.f_code.co_filename, frame.f_lineno) if frame is not None else None, call
+
+
+def _with_payload(record: tuple[Any, ...], words: str, payload: bytes | None) -> str:
+    """The words of a record, with the bytes that were moved."""
+    size = next((part for part in record[3:] if isinstance(part, int)), 0)
+    if not payload or not size or not words or words.startswith("("):
+        return words
+    cut = f"… ({size:,} bytes)" if size > PAYLOAD_MAX else ""
+    return f"{record[2]} {payload[:PAYLOAD_MAX]!r}{cut}"

@@ -65,12 +65,14 @@ class Story:
         self._quiet = quiet
         """Whether all links were perfect and no fault was ordered."""
         self._asides = asides or {}
+        self.set_up = ""
+        """Options of the world that make its network unkind, in words; empty where all are the usual ones."""
 
     def text(self) -> str:
         """The whole report."""
         count = len(self.steps)
         lines = ["nothing unusual is needed: it fails with the plain schedule and a quiet network"]
-        if self.deeds or not self._quiet:
+        if self.deeds or not self._quiet or self.set_up:
             lines = ["nothing left to chance is needed: it fails with the plain schedule"]
         if count:
             lines = ["what was not as usual, and is enough to make it fail:"]
@@ -79,8 +81,10 @@ class Story:
             lines.extend(f"     at that moment {aside}" for aside in self._asides.get(number - 1, ()))
         if count > STEPS_TOLD_MAX:
             lines.append(f"  … and {count - STEPS_TOLD_MAX:,} more")
+        if self.set_up:
+            lines.append(f"set up with {self.set_up}")
         if self.deeds:
-            lines.append("what hurt besides, as it was set up:")
+            lines.append("what hurt besides:")
             lines.extend(f"  - {deed}" for deed in self.deeds)
         if self.columns:
             lines.extend(["", *self.columns])
@@ -107,6 +111,11 @@ class Teller:
         listener = self._listener = Listener(sim.options.preempt)
         self._sim = sim
         sim.add_watcher(listener)
+
+    def failed_here(self) -> None:
+        """The run has failed, and goes on for a while: its story ends here."""
+        if self._listener is not None:
+            self._listener.failed_here()
 
     def story(self, error: BaseException | None, deviations: Any = ()) -> Story:
         """The story of the run: of ``deviations`` if given (those that the run did not use are told as such), and of how it ended."""
@@ -136,9 +145,11 @@ class Teller:
         for deviation in deviations:
             if tuple(deviation) not in used:
                 steps.append(_step(deviation, f"(not asked for in this run: {journal.bare(deviation)})"))
-        return Story(
+        told = Story(
             steps, columns(listener, marks, words, one_line(error) if error is not None else ""), asides, listener.deeds.lines(), self._was_quiet(listener)
         )
+        told.set_up = _set_up(sim)
+        return told
 
     def _was_quiet(self, listener: Listener) -> bool:
         return not any(link.as_dict() for link in self.links.values()) and not any(event.kind is FAULT for event in listener.events)
@@ -193,6 +204,15 @@ class _Facts:
             for at in sorted(at for other, at in self._others if other == f"link {name} {question}"):
                 number += at <= number
         return f"packet {number + 1} {name}"
+
+
+def _set_up(sim: Simulation) -> str:
+    """The options that make a world's network unkind to every schedule."""
+    plain = sim.options.as_dict()
+    said = [f"{name}={plain[name]!r}" for name in ("chunks", "stalls", "sends", "collect") if name in plain]
+    if sim.options.link.as_dict():
+        said.append(f"link={sim.options.link!r}")
+    return ", ".join(said)
 
 
 def _step(deviation: Any, text: str) -> Step:

@@ -18,6 +18,7 @@ from simsock.world.options import Options
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from simsock.kernel.watchers import Watcher
     from simsock.world.simulation import Simulation
 
 RAISED_MAX = 5
@@ -71,9 +72,10 @@ class Again(NamedTuple):
         return ["raised by handlers and tasks in that run:", *shown, *([f"  and {more:,} more"] if more > 0 else [])]
 
 
-def repeat(test: Callable[[Simulation], object], token: str, *, scope: Any = None, times: int = 1, **consent: Any) -> Again:
+def repeat(test: Callable[[Simulation], object], token: str, *, scope: Any = None, times: int = 1, watcher: Watcher | None = None, **consent: Any) -> Again:
     """Run ``test`` as ``token`` says, ``times`` times. Raises ``BadToken``; what the test raises is in what is returned.
 
+    ``watcher`` watches the first of the runs.
     ``consent``: the options by which the token may let the test reach out of its world (``patch=False``, ``entropy="real"``).
     """
     carried = Token.decode(token)
@@ -86,6 +88,8 @@ def repeat(test: Callable[[Simulation], object], token: str, *, scope: Any = Non
 
         def prepare(sim: Simulation) -> None:
             worlds.append(sim)
+            if watcher is not None:
+                sim.add_watcher(watcher)
             teller.listen(sim)
 
         first = runner.repeat(carried, digest=True, prepare=prepare)

@@ -64,6 +64,8 @@ class Receiving(SocketBase):
                     self._check_open()
                 data = file.read(bufsize)
         kernel = self._kernel
+        if kernel.watchers is not None:
+            kernel.watchers.moves(kernel.current, data)
         kernel.log.append((kernel.now, kernel.current.path, "recv", file.title, len(data), crc32(data)))
         return data  # type: ignore[no-any-return]  # bytes by now
 
@@ -91,6 +93,8 @@ class Receiving(SocketBase):
                 found = file.receive(count, peek)
         if flags & MSG_WAITALL and self._wait_ns is None and not flags & MSG_DONTWAIT and not peek and file.carries_bytes:
             found = self._receive_rest(file, count, found)
+        if self._kernel.watchers is not None:
+            self._kernel.watchers.moves(self._kernel.current, found[0])
         self._log("recv", file, found[2], crc32(found[0]))
         if flags & MSG_TRUNC and isinstance(file, StreamSocket):
             return b"", None, found[2], None  # tcp(7): thrown away, and counted

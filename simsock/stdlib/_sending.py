@@ -59,6 +59,8 @@ class Sending(SocketBase):
                     count = self._send_some(file, view, flags, passed)
                 if self._wait_ns is None and not flags & MSG_DONTWAIT and not file.nonblocking:
                     count = self._send_all(file, view, count)
+        if self._kernel.watchers is not None:
+            self._kernel.watchers.moves(self._kernel.current, view[:count])
         self._log("send", file, count, crc32(view[:count]))
         return count
 
@@ -111,6 +113,8 @@ class Sending(SocketBase):
             if sent < size:
                 self._send_rest(file, view, sent, flags)
         kernel = self._kernel
+        if kernel.watchers is not None:
+            kernel.watchers.moves(kernel.current, view)
         kernel.log.append((kernel.now, kernel.current.path, "send", file.title, size, crc32(view)))
 
     def _send_rest(self, file: Any, view: Any, sent: int, flags: int) -> None:

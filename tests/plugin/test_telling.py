@@ -355,3 +355,49 @@ def test_nothing_that_a_failed_test_with_a_world_prints_or_writes_is_a_control_c
     (told,) = (project.pytester.path / "out").glob("*.txt")
     assert "bad \\x1b[31m" in told.read_text()
     assert told.read_text().replace("\n", "").isprintable()
+
+
+FIXTURE = """
+import threading
+import pytest
+
+@pytest.fixture
+def resource():
+    yield 1
+    pass
+    torn = "down"
+
+def talk():
+    try:
+        threading.Event().wait()
+    finally:
+        print("last words of a task")
+
+@pytest.mark.simsock(schedules=50)
+def test_it(sim, resource):
+    threading.Thread(target=talk, daemon=True).start()
+    count = [0]
+    def bump():
+        seen = count[0]
+        count[0] = seen + 1
+    threads = [threading.Thread(target=bump) for _ in range(2)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    assert count[0] == 2
+"""
+
+
+def test_a_story_ends_on_the_line_that_failed_and_not_in_the_teardown_of_a_fixture(project):
+    project.write_plain(FIXTURE)
+    text = project.run().stdout.str()
+    told = text.partition("step by step")[2].partition("--- simsock")[0]
+    assert "assert count[0] == 2" in told
+    assert "torn" not in told
+
+
+def test_what_dying_tasks_print_is_shown_with_v_only(project):
+    project.write_plain(FIXTURE)
+    assert "last words of a task" not in project.run().stdout.str()
+    shown = project.run("-v").stdout.str()
+    assert "simsock: printed by tasks that ended with their world" in shown
+    assert "last words of a task" in shown

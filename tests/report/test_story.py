@@ -400,9 +400,10 @@ def test_a_full_queue_is_told_although_nobody_asked_the_tape():
     story, outcome = told(datagrams_in_order, [], link=simsock.Link(rate="10kbit", queue=3))
     assert isinstance(outcome.error, TimeoutError)
     text = story.text().splitlines()
-    assert text[:3] == [
+    assert text[:4] == [
         "nothing left to chance is needed: it fails with the plain schedule",
-        "what hurt besides, as it was set up:",
+        "set up with link=Link(queue=3, rate=10000)",
+        "what hurt besides:",
         "  - the queue of client->server was full and lost what came: 5 packets, the first after 0 s",
     ]
 

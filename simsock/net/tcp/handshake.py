@@ -65,7 +65,7 @@ class AcceptQueue:
         while self.ready:
             connection = self.ready.popleft()
             connection.orphan = connection.refuses_data = True
-            connection.send_reset()
+            connection.send_reset("its listener was closed before anybody accepted it")
         listener.wake_readers()
 
 
@@ -283,14 +283,14 @@ class Attempt:
                 child.vanish()
                 return
             child.orphan = child.refuses_data = True
-            child.send_reset()
+            child.send_reset("the connection was not wanted")
             return
         if listener.accepting.full:
             child.kernel.log.append((child.kernel.now, listener.title, "backlog full"))
             if child.host.refuses_overflow:
                 self._answered(child)
                 child.orphan = child.refuses_data = True
-                child.send_reset()
+                child.send_reset("the connection was not wanted")
             return  # else the acknowledgement goes unheard, and the SYN-ACK is sent again
         self._answered(child)
         listener.accepting.add(child)

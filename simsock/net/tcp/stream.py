@@ -472,7 +472,7 @@ class StreamSocket(Socket):
             self.error = errno.ECONNRESET
             self.wake_readers()
         self.wake_writers()
-        self.send_reset()
+        self.send_reset("data came after it was closed" if self.orphan else "data came after it was shut for reading")
 
     def fin_arrives(self) -> None:
         """The peer sends no more."""
@@ -547,9 +547,10 @@ class StreamSocket(Socket):
             return
         self.orphan = self.refuses_data = True
         if self.rx or self.linger_reset:
+            reason = "it was closed with SO_LINGER and a time of 0" if self.linger_reset else "it was closed with data that nobody had read"
             self.rx.clear()
             self.tx.clear()
-            self.send_reset()
+            self.send_reset(reason)
             return
         self.fabric.orphans[self] = None
         self.write_shut = True
@@ -563,15 +564,15 @@ class StreamSocket(Socket):
         while self.state.unacknowledged and self.kernel.wait(self.writers, deadline, "close", self):
             pass
 
-    def send_reset(self) -> None:
-        """RST to the peer; this end is gone at once. One that is lost is not sent again unless the peer sends."""
+    def send_reset(self, reason: str) -> None:
+        """RST to the peer, for a reason in words; this end is gone at once. One that is lost is not sent again unless the peer sends."""
         peer = self.peer
         under_way = self.sender is not None and not self.sender.idle
         connected = self.state.connected
         self._die()
         if peer is None or not connected or not peer.state.connected:
             return
-        self.kernel.log.append((self.kernel.now, self.title, "RST"))
+        self.kernel.log.append((self.kernel.now, self.title, "RST", reason))
         self.refuse(peer, under_way)
 
     def refuse(self, peer: StreamSocket, under_way: bool = False) -> None:

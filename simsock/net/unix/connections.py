@@ -100,7 +100,7 @@ class UnixConnection(UnixSocket):
         peer = self.peer
         super().released()
         if abruptly:
-            self.kernel.log.append((self.kernel.now, self.title, "RST"))
+            self.kernel.log.append((self.kernel.now, self.title, "RST", "it was closed with data that nobody had read"))
         if peer is not None and not peer.dead:
             if abruptly:
                 peer.error = errno.ECONNRESET
