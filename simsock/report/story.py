@@ -20,6 +20,7 @@ from simsock.net.link.profiles import hostile_words
 from simsock.net.link.settings import PERFECT
 from simsock.report.columns import columns
 from simsock.report.listening import FAULT, Event, Listener, Pick, Place
+from simsock.report.raced import raced_on
 
 if TYPE_CHECKING:
     from simsock.choices import Deviation
@@ -78,7 +79,7 @@ class Story:
             lines = ["what was not as usual, and is enough to make it fail:"]
         for number, step in enumerate(self.steps[:STEPS_TOLD_MAX], 1):
             lines.append(f"  {number}. {step.text}")
-            lines.extend(f"     at that moment {aside}" for aside in self._asides.get(number - 1, ()))
+            lines.extend(f"     {aside}" for aside in self._asides.get(number - 1, ()))
         if count > STEPS_TOLD_MAX:
             lines.append(f"  … and {count - STEPS_TOLD_MAX:,} more")
         if self.set_up:
@@ -137,7 +138,9 @@ class Teller:
         for at, deviation in listener.asked:
             pick = picks.get((deviation.label, deviation.index))
             if pick is not None:
-                asides[len(steps)] = tuple(map(words.fill, pick.held))
+                asides[len(steps)] = tuple(f"at that moment {words.fill(held)}" for held in pick.held)
+                if pick.how in ("line", "within") and (names := raced_on(listener.events, pick.at - listener.dropped, pick.task)):
+                    asides[len(steps)] += (f"raced on: {', '.join(names)}",)
             text = words.of_pick(pick) if pick is not None else self._of_the_net(deviation, losses)
             steps.append(_step(deviation, text))
             marks.append((pick.at if pick is not None else at, pick))

@@ -103,6 +103,30 @@ def locks_in_opposite_order(sim):
     together(forth, back)
 
 
+def a_list_of_one(sim):
+    count = [0]
+
+    def bump():
+        seen = count[0]
+        count[0] = seen + 1
+
+    together(bump, bump)
+    assert count[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("program", "names"),
+    [
+        (lost_update, "total"),
+        (two_stages, "one, two"),
+        (a_list_of_one, "items of count"),
+        (a_counter_of_a_threading_server, "hits"),
+    ],
+)
+def test_what_was_raced_on_is_named(program, names):
+    assert f"\n     raced on: {names}\n" in simsock.explore(program, schedules=500).story.text()
+
+
 @pytest.mark.parametrize(
     ("program", "preempt"),
     [
