@@ -37,25 +37,25 @@ class _Kept(io.TextIOBase):
 
 
 class LastWords:
-    """A context manager; ``text`` is then what was printed in it. With ``dies`` False nobody is killed, and nothing is exchanged."""
+    """What is printed between ``begin`` and ``end`` is then ``text``. With ``dies`` False nobody is killed, and nothing is exchanged."""
 
     def __init__(self, dies: bool) -> None:
         self._dies = dies
         self._kept = _Kept()
         self._before: tuple[Any, Any] = (None, None)
 
-    def __enter__(self) -> LastWords:
+    def begin(self) -> None:
+        """Stand in for both streams."""
         if self._dies:
             self._before = sys.stdout, sys.stderr
             sys.stdout = sys.stderr = self._kept
-        return self
 
-    def __exit__(self, *exc: object) -> None:
-        if self._dies:
-            if sys.stdout is self._kept:
-                sys.stdout = self._before[0]
-            if sys.stderr is self._kept:
-                sys.stderr = self._before[1]
+    def end(self) -> None:
+        """Put them back; may be called at any time, and twice."""
+        if sys.stdout is self._kept:
+            sys.stdout = self._before[0]
+        if sys.stderr is self._kept:
+            sys.stderr = self._before[1]
 
     @property
     def text(self) -> str:
