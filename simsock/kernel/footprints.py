@@ -426,17 +426,16 @@ def _space_of(value: Any, cls: type) -> dict[str, Any]:
 
 def local_value(frame: FrameType, name: str) -> Any:
     """What a local variable or a cell holds now, without the snapshot that ``f_locals`` leaves in the frame before 3.13."""
-    if sys.version_info >= (3, 13):
+    if _get_variable is None:
         return frame.f_locals.get(name, _UNKNOWN)
-    if sys.version_info >= (3, 12):
-        try:
-            return _get_variable(frame, name)
-        except NameError:
-            return _UNKNOWN
-    return frame.f_locals.get(name, _UNKNOWN)
+    try:
+        return _get_variable(frame, name)
+    except NameError:
+        return _UNKNOWN
 
 
-if sys.version_info >= (3, 12):
-    _get_variable: Any = ctypes.pythonapi.PyFrame_GetVar
+_get_variable: Any = None
+if (3, 12) <= sys.version_info < (3, 13):
+    _get_variable = ctypes.pythonapi.PyFrame_GetVar
     _get_variable.argtypes = [ctypes.py_object, ctypes.py_object]
     _get_variable.restype = ctypes.py_object

@@ -114,7 +114,17 @@ def points_of(code: CodeType, by_line: bool = True) -> Points:
 
 def touches(names: tuple[str, ...], frame: FrameType) -> bool:
     """Whether one of these locals of ``frame`` is not plain now."""
-    return any(type(local_value(frame, name)) not in PLAIN for name in names)
+    if sys.version_info >= (3, 12) and sys.version_info < (3, 13):
+        # Here ``f_locals`` would leave a copy of every local in the frame, which keeps objects alive.
+        for name in names:  # noqa: SIM110  # a generator takes longer than the look
+            if type(local_value(frame, name)) not in PLAIN:
+                return True
+        return False
+    values = frame.f_locals
+    for name in names:  # noqa: SIM110  # likewise
+        if name not in values or type(values[name]) not in PLAIN:
+            return True
+    return False
 
 
 def _first_line(instructions: tuple[Instruction, ...]) -> int | None:

@@ -17,7 +17,7 @@ from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
 from simsock.errors import UsageError
-from simsock.kernel.points import Points, points_of, touches
+from simsock.kernel.points import Points, Rule, points_of, touches
 from simsock.kernel.scope import Scope
 
 if TYPE_CHECKING:
@@ -52,6 +52,9 @@ class Preemption:
         self._by_line = granularity == "lines"
         self._points: dict[int, Points] = {}
         """By identity of the code, which each of them keeps."""
+        self._code: CodeType | None = None
+        self._rules: dict[int, Rule] = {}
+        """Of the code that was asked about last: programs stay in one for a while."""
 
     def start(self) -> None:
         """Install the events for this OS thread's programs."""
@@ -102,9 +105,12 @@ class Preemption:
         if steps >= kernel.alarm:
             self._outside(kernel._alarm)
         if kernel.asks_strategy:
-            rule = (self._points.get(id(code)) or self.points(code)).lines.get(place, True)
-            if rule is not True and (rule is False or not touches(rule, frame or sys._getframe(1))):
-                return
+            if code is not self._code:
+                self._code, self._rules = code, self.points(code).lines
+            if place in self._rules:
+                rule = self._rules[place]
+                if rule is False or not touches(rule, frame or sys._getframe(1)):  # type: ignore[arg-type]  # True is never kept
+                    return
             if not kernel.runq:
                 task.points += 1
             elif (chosen := kernel.ask(task, True)) is not None:
