@@ -185,7 +185,7 @@ def make_parser() -> argparse.ArgumentParser:
     _search_arguments(explore, 1000)
     explore.add_argument("--report", metavar="DIR", help="also write what was found to DIR, as text and as JSON")
     explore.add_argument("--write-test", metavar="FILE", help="write a regression test for pytest to FILE, if a schedule fails")
-    explore.add_argument("--strategy", default="random", help="how tasks are picked (random)")
+    explore.add_argument("--strategy", default="portfolio", help="how tasks are picked (portfolio)")
     explore.add_argument("--preempt", default="lines", help="where a task may be switched out: calls, lines or instructions (lines)")
     explore.set_defaults(run=explore_command)
 

@@ -23,7 +23,7 @@ from simsock.patching import make_patching
 from simsock.search.exploring import make_token
 from simsock.search.runner import source_file
 from simsock.world.expecting import note
-from simsock.world.options import NEED_CONSENT
+from simsock.world.options import NEED_CONSENT, WORLD_OPTIONS
 from simsock.world.simulation import Simulation
 
 if TYPE_CHECKING:
@@ -34,9 +34,7 @@ SIMSOCK_ROOM = "outside"
 REPLAY = "SIMSOCK_REPLAY"
 """The environment variable that a token is given in; the test that the token names is then that run."""
 
-OPTIONS = (
-    "seed", "strategy", "preempt", "scope", "link", "chunks", "max_steps", "max_time", "max_real_time", "entropy", "start_time", "patch", "allow",
-)  # fmt: skip
+OPTIONS = ("seed", *WORLD_OPTIONS)
 """What may be a class attribute, with ``sim_`` in front."""
 
 _BESIDE_A_TOKEN = ("scope", "max_real_time", *NEED_CONSENT)

@@ -118,7 +118,7 @@ def test_the_lost_update_is_found_shrunk_told_and_repeated_by_one_command(here, 
     steps = [line for line in lines if re.match(r"  \d\. ", line)]
     assert 1 <= len(steps) <= 3
     assert any(re.search(r"task \S+ ran between counter\.py:\d+ and counter\.py:\d+ of handler-\d", step) for step in steps)
-    assert any(line.split()[:2] == ["handler-1", "handler-2"] for line in lines), "the columns"
+    assert any(re.fullmatch(r" *handler-\d +handler-\d.*", line) for line in lines), "the columns"
     assert any(re.fullmatch(r" +AssertionError: 3 visitors came, [12] were counted", line) for line in lines), "the error, in a column and not cut"
     assert f"repeat it: simsock replay {token_in(out)}" in lines
     assert re.fullmatch(r"repeated from its token: same error, raised at scenarios/counter\.py:\d+", lines[-2])

@@ -14,9 +14,7 @@ import pytest
 from pytest_simsock.configuring import CHOSEN
 from pytest_simsock.hiding import takes_sim
 
-WORLD_OPTIONS = ("strategy", "preempt", "scope", "link", "chunks", "max_steps", "max_time", "max_real_time", "entropy", "start_time", "patch", "allow")
 _WORLDS = frozenset(("sim", "testbed", "simsock_seed"))
-MARKER_OPTIONS = ("seed", "schedules", *WORLD_OPTIONS)
 
 
 class Settings(NamedTuple):
@@ -34,7 +32,7 @@ def marked(item: pytest.Item) -> dict[str, Any]:
     for marker in item.iter_markers("simsock"):
         if marker.args:
             raise ValueError(f"@pytest.mark.simsock takes keywords only, got {', '.join(map(repr, marker.args))}")
-        _check_names("@pytest.mark.simsock", marker.kwargs, MARKER_OPTIONS)
+        _check_names("@pytest.mark.simsock", marker.kwargs)
         for name, value in marker.kwargs.items():
             found.setdefault(name, value)
     schedules = found.get("schedules", 1)
@@ -65,7 +63,7 @@ def settings_of(item: pytest.Item, config: Any) -> Settings:
         raise ValueError(f"simsock_config: expected a dict of options, got {config!r}")
     if "schedules" in config:
         raise ValueError("simsock_config: schedules is an option of the marker only: how often a test runs must be known before its fixtures are")
-    _check_names("simsock_config", config, MARKER_OPTIONS)
+    _check_names("simsock_config", config)
     options = {**config, **marked(item)}
     options.pop("schedules", None)
     pinned = "seed" in options
@@ -93,11 +91,12 @@ def _is_real(item: pytest.Item) -> bool:
     return callspec is not None and callspec.params.get("testbed") == "real"
 
 
-def _check_names(where: str, given: Mapping[str, Any], known: tuple[str, ...]) -> None:
-    for name in given:
-        if name not in known:
-            import difflib
+def _check_names(where: str, given: Mapping[str, Any]) -> None:
+    # Late: a session whose tests use no world does not load simsock, and coverage measures it from its first line on.
+    from simsock.errors import UsageError
+    from simsock.world.options import WORLD_OPTIONS, check_names
 
-            near = difflib.get_close_matches(name, known, 1)
-            meant = f"; did you mean {near[0]!r}?" if near else ""
-            raise ValueError(f"{where}: unknown option {name!r}{meant} Known are {', '.join(known)}")
+    try:
+        check_names(where, given, ("seed", "schedules", *WORLD_OPTIONS))
+    except UsageError as error:
+        raise ValueError(str(error)) from None

@@ -16,9 +16,8 @@ from pytest_simsock.configuring import CHOSEN
 from simsock.kernel import Session, strategies
 from simsock.kernel.scope import make_scope
 from simsock.patching import make_patching
-from simsock.search.exploring import MAX_STEPS, MAX_TIME
 from simsock.search.runner import COLLECT_EVERY, source_file
-from simsock.world.options import NEED_CONSENT, Options
+from simsock.world.options import NEED_CONSENT, SEARCH_DEFAULTS, Options
 
 if TYPE_CHECKING:
     from pytest_simsock.marking import Settings
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
 
 _DEBUGGING_S = 86_400.0
 """How long a world may take when somebody looks into it with a debugger."""
-_SEARCH_OPTIONS = {"strategy": "random", "preempt": "lines", "max_steps": MAX_STEPS, "max_time": MAX_TIME}
-"""Defaults of a test that is searched."""
 
 
 class Shared:
@@ -37,7 +34,7 @@ class Shared:
     ``searched``: there will be many worlds, and the session stays open until ``close``; ``defaults`` are then theirs.
     """
 
-    def __init__(self, *, searched: bool = False, defaults: dict[str, Any] = _SEARCH_OPTIONS) -> None:
+    def __init__(self, *, searched: bool = False, defaults: dict[str, Any] = SEARCH_DEFAULTS) -> None:
         self.searched = searched
         self._defaults = defaults if searched else {}
         self.options: Options | None = None
@@ -45,7 +42,7 @@ class Shared:
         self._session: Session | None = None
         self._of: tuple[Any, ...] = ()
         self._worlds = 0
-        self.profile = strategies.Profile()
+        self._profile: strategies.Profile | None = None
         """What the first schedules have shown; a search under pytest tries them in order."""
 
     def make_options(self, item: pytest.Item, settings: Settings) -> Options:
@@ -78,6 +75,12 @@ class Shared:
         elif _TRACES and self._session.preemption is not None:
             self._session.preemption.start()
         return self._session
+
+    def profile(self) -> strategies.Profile | None:
+        """What the first schedules have shown, if the strategy learns from them."""
+        if self._profile is None and self.options is not None and (learns := strategies.learns(self.options.strategy)):
+            self._profile = strategies.Profile(learns)
+        return self._profile
 
     def rest(self) -> None:
         """A world has ended: keep the session for the next one of a search."""
@@ -135,8 +138,7 @@ class Plan:
         """What a strategy is told of it."""
         if self.number is None:
             return strategies.Run(seed)
-        learns = self.shared.options is not None and strategies.learns(self.shared.options.strategy)
-        return strategies.Run(seed, self.number, self.shared.profile if learns else None)
+        return strategies.Run(seed, self.number, self.shared.profile())
 
 
 PLAN = pytest.StashKey[Plan]()

@@ -161,6 +161,10 @@ class Tape:
             raise too_many(self.limit, label)
         deviations.append(_new(Deviation, (label, index, value)))
 
+    def asked(self) -> list[str]:
+        """The labels of streams that were asked anything."""
+        return [label for label, stream in self._streams.items() if stream.index]
+
     def plan(self, label: str) -> dict[int, int]:
         """What a replay prescribes for ``label``: question to answer; ``{}`` when this is no replay. The caller may keep and change it."""
         return dict(self.source.plans.get(label, ()))

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 VERSION = 1
+QUESTIONS = 2
+"""The version of the questions that worlds ask. It is raised whenever questions come, go or are numbered otherwise: a token of another version does
+not fit any more, whatever the program. One that names no version is of the first."""
 TEXT_MAX = 65_536
 """Characters of a token."""
 PASTED_MAX = 4 * TEXT_MAX
@@ -54,7 +57,7 @@ DEPTH_MAX = 4
 _CHECKSUM_SIZE = 6
 _PREFIX = re.compile(r"simsock([0-9]{1,6})\.")
 _BODY = re.compile(r"[A-Za-z0-9_-]+")
-_FIELDS = {"s": "seed", "o": "options", "d": "deviations", "t": "target", "p": "python", "h": "hashseed"}
+_FIELDS = {"s": "seed", "o": "options", "d": "deviations", "t": "target", "p": "python", "h": "hashseed", "q": "questions"}
 
 
 class Token:
@@ -97,7 +100,7 @@ class Token:
 
     def encode(self) -> str:
         """The token's text. Raises ``BadToken`` when it would be longer than a token may be."""
-        content: dict[str, Any] = {"s": self.seed, "p": self.python, "h": self.hashseed}
+        content: dict[str, Any] = {"s": self.seed, "p": self.python, "h": self.hashseed, "q": QUESTIONS}
         if self.options:
             content["o"] = _options(self.options)
         if self.target is not None:
@@ -121,6 +124,15 @@ class Token:
         for key in content:
             if key not in _FIELDS:
                 raise BadToken(f"the token's content is wrong: unknown field {key[:20]!r}")
+        questions = content.get("q", 1)
+        if type(questions) is not int:
+            raise BadToken(f"the token's content is wrong: the version of its questions is a whole number, not {_short(questions)}")
+        if questions != QUESTIONS:
+            made = "an older" if questions < QUESTIONS else "a newer"
+            raise BadToken(
+                f"this token was made by {made} simsock, whose worlds asked other questions (version {_short(questions)}; this one asks version {QUESTIONS}): "
+                "it cannot be repeated here, and that says nothing about the test; search again for a new one"
+            )
         for key in "sph":
             if content.get(key) is None:
                 raise BadToken(f"the token's content is wrong: {_FIELDS[key]} is missing")

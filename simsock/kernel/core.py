@@ -36,6 +36,7 @@ from simsock.kernel.units import EPOCH_NS, format_ns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import CodeType
 
     from greenlet import greenlet
 
@@ -100,6 +101,7 @@ class Kernel:
         "process",
         "runq",
         "seed",
+        "sees",
         "steps",
         "strategy_error",
         "struck",
@@ -122,11 +124,10 @@ class Kernel:
         self.steps = 0
         self.switches = 0
         self.asks_strategy = choose is not None
-        self.alive_max = 1
-        """Most tasks alive at once."""
-        self.counts: dict[str, int] | None = None
-        """How many questions each task that has ended had asked, by its path, if anybody wants to know."""
+        self.alive_max = 1  # most tasks alive at once
+        self.counts: dict[str, int] | None = None  # questions that each ended task had asked, by its path, if anybody wants to know
         self.strategy_error: BaseException | None = None
+        self.sees: Callable[[Task, CodeType | None, int], object] | None = None  # told of every point: see strategies/sights.py
         self.alarm = min(CHECK_EVERY, limits.steps)
         self.atomic = 0
         self.log = Log(keep_records)
@@ -196,8 +197,7 @@ class Kernel:
         if self.choose is not None:
             task.plan = self.tape.plan(task.label)
         self.tasks[serial] = task
-        if len(self.tasks) > self.alive_max:
-            self.alive_max = len(self.tasks)
+        self.alive_max = max(self.alive_max, len(self.tasks))
         return task
 
     def spawn(
@@ -291,6 +291,8 @@ class Kernel:
         if steps >= self.alarm:
             self._alarm()
         if self.asks_strategy:
+            if self.sees is not None:
+                self.sees(self.current, None, 0)
             if not self.runq:
                 self.current.points += 1
             elif (chosen := self.ask(self.current, True)) is not None:

@@ -111,6 +111,8 @@ class Preemption:
                 rule = self._rules[place]
                 if rule is False or not touches(rule, frame or sys._getframe(1)):  # type: ignore[arg-type]  # True is never kept
                     return
+            if kernel.sees is not None:
+                kernel.sees(task, code, place)
             if not kernel.runq:
                 task.points += 1
             elif (chosen := kernel.ask(task, True)) is not None:

@@ -93,13 +93,22 @@ def duration(value: Any) -> Any:
     return value
 
 
-def chunks(value: Any) -> Any:
-    """How received bytes are cut."""
-    try:
-        Options.from_keywords(chunks=value)
-    except (SimsockError, TypeError) as error:
-        raise ValueError(str(error)) from None
-    return value
+def world_option(name: str) -> Check:
+    """A value of an option of worlds."""
+
+    def check(value: Any) -> Any:
+        try:
+            Options(**{name: value})
+        except (SimsockError, TypeError) as error:
+            words = str(error).removeprefix(f"{name}: ")
+            raise ValueError(words.rpartition(", got ")[0].partition(" or an object with ")[0] or words) from None
+        return value
+
+    return check
+
+
+chunks = world_option("chunks")
+"""How received bytes are cut."""
 
 
 def difference(value: Any) -> Any:

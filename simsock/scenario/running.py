@@ -21,7 +21,7 @@ from simsock.scenario.acting import Stage, missing_actions
 from simsock.scenario.judging import Judge, messages, unlike
 from simsock.scenario.loading import Cast, neighbours, takes
 from simsock.scenario.repeating import capture, repeat, with_server
-from simsock.scenario.schema import Plan, condition_of, read
+from simsock.scenario.schema import SEARCH_OPTIONS, Plan, condition_of, read
 from simsock.search import Verdict, explore
 from simsock.search.verdict import FAILS
 
@@ -240,14 +240,13 @@ def capture_failure(result: Result, path: str) -> bool:
 
 def _explore(test: ScenarioTest, plan: Plan, schedules: int | None, seed: int | str | None, **options: Any) -> Verdict:
     search = plan.table("search")
-    if search["max_time"] is not None:
-        options["max_time"] = search["max_time"]
+    options.update({name: search[name] for name in ("max_time", *SEARCH_OPTIONS) if search[name] is not None})
+    options.setdefault("scope", test.scope())
     return explore(
         test,
         search["schedules"] if schedules is None else schedules,
         strategy=search["strategy"],
         preempt=search["preempt"],
-        scope=test.scope(),
         seed=search["seed"] if seed is None else seed,
         link=condition_of(plan.table("link")),
         chunks=search["chunks"],

@@ -21,7 +21,7 @@ from simsock.clients.crowds import CLIENTS_MAX, known_options, read_arrivals
 from simsock.clients.kinds import KINDS
 from simsock.errors import ScenarioError, SimsockError
 from simsock.kernel.preempt import GRANULARITIES
-from simsock.kernel.strategies import NAMES as STRATEGIES
+from simsock.kernel.strategies import DEFAULT
 from simsock.net import Link
 from simsock.net.link.profiles import changed
 from simsock.net.link.settings import ARGUMENTS as IMPAIRMENTS
@@ -30,7 +30,10 @@ from simsock.scenario import checks
 from simsock.scenario.checks import REFERENCE
 from simsock.scenario.naming import check_names, title_of
 from simsock.search.verdict import FAILS, INCONCLUSIVE
+from simsock.world.options import WORLD_OPTIONS
 
+SEARCH_OPTIONS = tuple(name for name in WORLD_OPTIONS if name not in ("strategy", "preempt", "link", "chunks", "max_time"))
+"""Options of worlds that ``[search]`` takes as they are; the others have defaults, or a table, of their own."""
 FILE_BYTES_MAX = 1_000_000
 NUMBER_BITS_MAX = 256
 """Of a whole number anywhere in a file: a seed may have as many."""
@@ -98,6 +101,7 @@ def _named(value: Any) -> Any:
 
 LinkTable = _table("LinkTable", **_CONDITION)
 LINK: Any = Annotated[LinkTable | None, BeforeValidator(_named)]
+_AS_THEY_ARE: dict[str, Any] = {name: (checks.world_option(name), None) for name in SEARCH_OPTIONS}
 MODELS: dict[str, Any] = {
     "scenario": _table("Scenario", name=checks.line, about=checks.line, expect=checks.one_of(FAILS, INCONCLUSIVE), error=(checks.line, None)),
     "server": _table(
@@ -112,11 +116,12 @@ MODELS: dict[str, Any] = {
     "search": _table(
         "Search",
         schedules=(checks.whole(1, SCHEDULES_MAX), 1000),
-        strategy=(checks.one_of(*STRATEGIES), "random"),
+        strategy=(checks.world_option("strategy"), DEFAULT),
         preempt=(checks.one_of(*GRANULARITIES), "lines"),
         seed=(checks.seed, 0),
         chunks=(checks.chunks, "whole"),
         max_time=(checks.duration, None),
+        **_AS_THEY_ARE,
     ),
     "link": LinkTable,
     "expectations": _table(

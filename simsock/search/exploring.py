@@ -12,19 +12,18 @@ from typing import TYPE_CHECKING, Any
 from simsock.choices import Token, shrink
 from simsock.choices.tape import misfit
 from simsock.errors import BadToken, Nondeterminism, UsageError
-from simsock.kernel.strategies import Question, Questions
+from simsock.kernel.strategies import Question, Questions, levels
 from simsock.search.evidence import Evidence
+from simsock.search.exhausting import Exhausting, Recorder
 from simsock.search.runner import Outcome, Runner, nth_seed
-from simsock.search.verdict import FAILS, INCONCLUSIVE, Verdict
-from simsock.world.options import MAX_REAL_TIME, Options
+from simsock.search.verdict import FAILS, HOLDS, INCONCLUSIVE, Verdict
+from simsock.world.options import SEARCH_DEFAULTS, Options, check_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from simsock.world.simulation import Simulation
 
-MAX_STEPS = 200_000
-MAX_TIME = "1d"
 SHRINK_RUNS_MAX = 2_000
 
 
@@ -32,51 +31,40 @@ def explore(
     test: Callable[[Simulation], object],
     schedules: int = 1000,
     *,
-    strategy: Any = "random",
-    preempt: str = "lines",
-    scope: Any = None,
     seed: int | str = 0,
-    link: Any = "perfect",
-    chunks: Any = "whole",
-    max_steps: int = MAX_STEPS,
-    max_time: Any = MAX_TIME,
-    max_real_time: Any = MAX_REAL_TIME,
     shrink: bool = True,
     jobs: int = 1,
     executor: Any = None,
     target: str | None = None,
     progress: Callable[[int], object] | None = None,
+    **options: Any,
 ) -> Verdict:
     """Run ``test(sim)`` under up to ``schedules`` schedules, each in a fresh world, until one fails; shrink that one and tell its story.
 
-    ``strategy``, ``preempt``, ``scope``, ``link``, ``chunks``, ``max_steps`` and ``max_time`` are options of every world; schedule number
-    i of a seed is the same run on every machine. ``jobs`` processes share the work (``test`` must then be importable), or those of a
-    ``concurrent.futures`` executor. ``progress`` is called with the number of schedules tried so far, after each
-    or (with ``jobs``) after each batch.
+    ``options`` are those of every world: all that ``Simulation`` takes, with ``strategy="portfolio"``, ``preempt="lines"``, ``max_steps=200_000``
+    and ``max_time="1d"`` by default. Schedule 1 is the plain order; schedule number i of a seed is the same run on every machine. ``jobs`` processes
+    share the work (``test`` must then be importable), or those of a ``concurrent.futures`` executor. ``progress`` is called with the number of
+    schedules tried so far, after each or (with ``jobs``) after each batch.
     """
     if isinstance(schedules, bool) or not isinstance(schedules, int) or schedules < 1:
         raise UsageError(f"schedules: expected a whole number from 1, got {schedules!r}")
     if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1:
         raise UsageError(f"jobs: expected a whole number from 1, got {jobs!r}")
-    options = Options(
-        strategy=strategy,
-        preempt=preempt,
-        scope=scope,
-        link=link,
-        chunks=chunks,
-        max_steps=max_steps,
-        max_time=max_time,
-        max_real_time=max_real_time,
-    )
+    check_names("explore", options)
+    checked = Options(**{**SEARCH_DEFAULTS, **options})
     evidence = Evidence()
+    exhausts, most = levels(checked.strategy)
+    if exhausts:
+        with Runner(test, checked) as runner:
+            return _exhaust(runner, Exhausting(most), schedules, seed, shrink, target, progress, evidence)
     first: int | None = None
     if jobs > 1 or executor is not None:
         from simsock.search.jobs import first_failure
 
-        first = first_failure(test, options, seed, schedules, jobs, executor, progress, evidence)
+        first = first_failure(test, checked, seed, schedules, jobs, executor, progress, evidence)
         if first is None:
             return Verdict(INCONCLUSIVE, schedules, seed, evidence)
-    with Runner(test, options) as runner:
+    with Runner(test, checked) as runner:
         numbers = range(1, schedules + 1) if first is None else (first,)
         for number in numbers:
             outcome = runner.schedule(seed, number)
@@ -88,6 +76,31 @@ def explore(
     if first is not None:
         raise Nondeterminism(f"schedule {first} of seed {seed!r} failed in another process and passes in this one")
     return Verdict(INCONCLUSIVE, schedules, seed, evidence)
+
+
+def _exhaust(
+    runner: Runner, search: Exhausting, schedules: int, seed: int | str, shrinking: bool, target: str | None, progress: Any, evidence: Evidence
+) -> Verdict:
+    """Every schedule in turn, in this process: each is the plain run with a few other answers."""
+    own_seed = nth_seed(seed, 1)
+    number = 0
+    while number < schedules and (plan := search.next()) is not None:
+        number += 1
+        recorder = Recorder(plan)
+        outcome = runner.run(own_seed, plan, prepare=lambda sim, recorder=recorder: setattr(sim, "_questions", recorder))
+        evidence.note(number, outcome.deviations, outcome.alive)
+        if outcome.error is not None:
+            return _tell(runner, number, outcome, seed, shrinking, target, evidence)
+        search.tried(plan, recorder, outcome.asked)
+        if progress is not None:
+            progress(number)
+    if number < schedules:
+        search.next()  # whether it is the end
+    verdict = Verdict(HOLDS if search.holds else INCONCLUSIVE, number, seed, evidence)
+    verdict.bound = search.bound
+    scope = runner.session.preemption.scope.text if runner.session.preemption is not None else ""
+    verdict.where = f", preempted at {runner.options.preempt}" + (f" of {scope}" if scope else "")
+    return verdict
 
 
 def _tell(runner: Runner, number: int, found: Outcome, seed: int | str, shrinking: bool, target: str | None, evidence: Evidence) -> Verdict:
@@ -184,6 +197,7 @@ def check_determinism(test: Callable[[Simulation], object], seed: int | str = 0,
 
     ``options`` are those of ``Simulation``. What the test raises does not matter here, only whether both runs do the same.
     """
+    check_names("check_determinism", options)
     checked = Options(**options)
     logs: list[list[tuple[Any, ...]]] = []
     outcomes = []

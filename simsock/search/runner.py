@@ -44,6 +44,8 @@ class Outcome(NamedTuple):
     mismatches: tuple[str, ...]
     alive: int
     """Most tasks alive at once."""
+    asked: tuple[str, ...] = ()
+    """Who asked the tape in a replay, the scheduler apart."""
 
 
 class Runner:
@@ -80,7 +82,7 @@ class Runner:
         if not learns:
             return 0
         if self._lessons is None or self._lessons[0] != seed:
-            self._lessons = (seed, strategies.Profile())
+            self._lessons = (seed, strategies.Profile(learns))
         missing = range(self._lessons[1].runs + 1, min(learns + 1, number))
         for earlier in missing:
             self._try(seed, earlier)
@@ -136,6 +138,7 @@ class Runner:
                 kernel.steps,
                 tuple(kernel.tape.mismatches()) if deviations is not None else (),
                 kernel.alive_max,
+                tuple(kernel.tape.asked()) if deviations is not None else (),
             )
         finally:
             error = None

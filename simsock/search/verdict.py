@@ -1,6 +1,6 @@
 """What a search says in the end.
 
-Owns ``Verdict`` and its words. Law: a search that ran out of budget is *inconclusive*; it never says *holds*.
+Owns ``Verdict`` and its words. Law: a search that ran out of budget is *inconclusive*; only one that tried every schedule says *holds*.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ class Verdict:
         self.schedules = schedules
         self.seed = seed
         self.evidence = evidence if evidence is not None else Evidence()
+        self.bound: int | None = None
+        """With ``strategy="dfs"``: every schedule with at most so many preemptions was tried."""
+        self.where = ""
         self.error: BaseException | None = None
         self.deviations: list[Any] = []
         self.token: str | None = None
@@ -80,7 +83,12 @@ class Verdict:
     def __str__(self) -> str:
         if not self.failed:
             tried = f"{self.schedules:,} schedule" + ("" if self.schedules == 1 else "s")
-            said = f"{self.status}, {tried} tried (seed {self.seed!r})" if self.status == INCONCLUSIVE else f"{self.status}: all {tried} passed"
+            if self.status == INCONCLUSIVE:
+                said = f"{self.status}, {tried} tried (seed {self.seed!r})"
+                if self.bound is not None:
+                    said += f": no failure with at most {self.bound} preemption" + ("" if self.bound == 1 else "s")
+            else:
+                said = f"{self.status}: all {tried} passed{self.where}"
             return said + (f"\n{self.evidence.text(self.schedules)}" if self.schedules > 1 and self.orders else "")
         lines = [f"fails: schedule {self.failing_schedule} of seed {self.seed!r} raised {_named(self.error)}"]
         if self.story is not None:

@@ -7,13 +7,14 @@ simulated yet is an error too, never silence.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 from simsock.errors import Unsupported, UsageError
 from simsock.kernel import Limits
 from simsock.kernel.preempt import GRANULARITIES
-from simsock.kernel.strategies import check_strategy
+from simsock.kernel.strategies import DEFAULT, check_strategy
 from simsock.kernel.units import NS, duration_ns
 from simsock.net.chunks import check_chunks
 from simsock.net.link.profiles import HOSTILE, make_link
@@ -138,13 +139,31 @@ class Options:
         return options
 
 
+WORLD_OPTIONS: tuple[str, ...] = tuple(Options.__init__.__kwdefaults__ or ())
+"""Every option of a world, by name. Whoever takes options takes all of these: the marker, ``explore``, ``SimulationTestCase``, scenarios, ``simulations``."""
+SEARCH_DEFAULTS: dict[str, Any] = {"strategy": DEFAULT, "preempt": "lines", "max_steps": 200_000, "max_time": "1d"}
+"""What the worlds of a search have unless it is told otherwise."""
+
+
+def check_names(where: str, given: Iterable[str], known: Iterable[str] = WORLD_OPTIONS) -> None:
+    """A ``UsageError`` for an option that does not exist."""
+    names = list(known)
+    for name in given:
+        if name not in names:
+            import difflib
+
+            near = difflib.get_close_matches(name, names, 1)
+            meant = f"; did you mean {near[0]!r}?" if near else ""
+            raise UsageError(f"{where}: unknown option {name!r}{meant} Known are {', '.join(names)}")
+
+
 _PLAIN_TYPES = frozenset((bool, int, float, str))
 """Of values that cannot change, and that are the same thing wherever they are equal and of one type."""
 _MADE_MAX = 100
 _made: dict[tuple[tuple[str, type, Any], ...], Options] = {}
 _START_MAX = 253402300800
 """The year 10000: no calendar of Python's goes on."""
-_DEFAULTS = {"strategy": "fifo", "preempt": "calls", "chunks": "whole", "patch": True, "entropy": "tape"}
+_DEFAULTS = {name: value for name, value in (Options.__init__.__kwdefaults__ or {}).items() if name in ("strategy", "preempt", "chunks", "patch", "entropy")}
 
 
 NEED_CONSENT = ("patch", "entropy")

@@ -26,6 +26,7 @@ from simsock.escaping import printable
 from simsock.kernel import Kernel, Session, Task, session, strategies
 from simsock.kernel.boundaries import WithStatement, boundary, is_boundary
 from simsock.kernel.leaks import open_descriptors, running_tasks
+from simsock.kernel.program_lines import program_frame
 from simsock.kernel.scope import make_scope
 from simsock.kernel.task_table import task_table, wait_cycles, waits_of
 from simsock.kernel.teardown import end
@@ -43,7 +44,7 @@ from simsock.world.expecting import Expectation, note, raise_errors
 from simsock.world.faults import Faults
 from simsock.world.hosts import Host, base_name
 from simsock.world.observing import Observing, note_sockets
-from simsock.world.options import NEED_CONSENT, Options
+from simsock.world.options import NEED_CONSENT, Options, check_names
 from simsock.world.servers import Served, make_server
 
 if TYPE_CHECKING:
@@ -92,10 +93,8 @@ class Simulation(Faults, Observing):
             if options.get("allow"):
                 raise Unsupported(f"allow={options['allow']!r}: letting real peers through the fence is not there yet")
         else:
-            try:
-                checked = Options.from_keywords(**options)
-            except TypeError as error:
-                raise UsageError(f"Simulation: {error}".replace("Options.__init__() got an unexpected keyword argument", "unknown option")) from None
+            check_names("Simulation", options)
+            checked = Options.from_keywords(**options)
         self._set_up(checked, seed, deviations, records, run)
 
     def _set_up(self, options: Options, seed: int | str, deviations: Any, records: int, run: strategies.Run | None) -> None:
@@ -119,7 +118,7 @@ class Simulation(Faults, Observing):
         self._run = run or strategies.Run(seed)
         """What the strategy is told of this run."""
         self._watchers: list[Watcher] = []
-        self._questions: strategies.Questions | None = None
+        self._questions: Any = None
         """Who writes a replay's questions down, if somebody does."""
         """Those that were added before it began."""
         self._drawn: DrawnSource | None = None
@@ -185,7 +184,8 @@ class Simulation(Faults, Observing):
         opened = self._session
         if opened is None:
             needed = options.preempt != "calls"
-            scope = make_scope(options.scope, frame.f_code.co_filename) if needed or options.scope is not None else None
+            near = program_frame(frame) or frame
+            scope = make_scope(options.scope, near.f_code.co_filename) if needed or options.scope is not None else None
             opened = self._session = Session(options.preempt, scope, make_patching(options))
         if self._own_session:
             begun.begin(opened.__exit__)
@@ -203,8 +203,6 @@ class Simulation(Faults, Observing):
             choose = strategies.replaying if self._questions is None else self._questions.choose
         kernel = self._kernel = Kernel(tape, choose, options.limits, opened.launcher, self._records)
         kernel.with_statement, kernel.leave_now = statement, self._leave_now
-        if self._run.profile is not None:
-            kernel.counts = {}
         for watcher in self._watchers:
             watch(kernel, watcher)
         kernel.epoch_ns = options.start_ns
@@ -217,6 +215,8 @@ class Simulation(Faults, Observing):
         begun.begin(lambda: end_captures(kernel))
         begun.begin(self._resume)
         opened.enter_world(kernel, frame)
+        if choose is not None and planned is None:
+            self._run.world_begins(kernel)
         networks.push(self._use)
         _error_hooks().append(self._handler_failed)
 
@@ -270,8 +270,7 @@ class Simulation(Faults, Observing):
                     self._wind_down(kernel)
                 except BaseException as late:
                     error = late
-            if self._run.profile is not None:
-                self._run.profile.gather(kernel, self._run.number)
+            self._run.world_ends(kernel)
             problems = self._finish(kernel, sound=error is None)
         finally:
             try:

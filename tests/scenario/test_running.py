@@ -54,10 +54,23 @@ def test_a_server_class_is_given_its_handler_or_knows_it(scenario, server):
     assert "counted" in str(result.verdict.error)
 
 
+ALONE = """
+
+class Alone(BaseRequestHandler):
+    def handle(self):
+        while self.request.recv(100):
+            pass
+
+
+def threading_server(server):
+    assert type(server) is ThreadingTCPServer
+"""
+
+
 def test_a_handler_alone_is_served_by_a_threading_server(scenario, tmp_path):
     path = scenario(server='handler = "counter:Alone"', expect="inconclusive", check="counter:threading_server", schedules=5)
     with open(tmp_path / "counter.py", "a") as file:
-        file.write("\n\nclass Alone(BaseRequestHandler):\n    pass\n\n\ndef threading_server(server):\n    assert type(server) is ThreadingTCPServer\n")
+        file.write(ALONE)
     assert run(read(path)).as_expected
 
 

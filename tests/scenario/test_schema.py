@@ -41,7 +41,8 @@ def changed(old, new):
 
 def test_a_small_file_is_enough_and_the_rest_has_defaults():
     made = plan("x.toml", tomllib.loads(GOOD))
-    assert made.table("search") == {"schedules": 1000, "strategy": "random", "preempt": "lines", "seed": 0, "chunks": "whole", "max_time": None}
+    not_given = dict.fromkeys(("scope", "entropy", "start_time", "max_steps", "max_real_time", "patch", "allow"))
+    assert made.table("search") == {"schedules": 1000, "strategy": "portfolio", "preempt": "lines", "seed": 0, "chunks": "whole", "max_time": None, **not_given}
     assert made.table("clients") == {"count": 1, "send": "x", "client": None}
     assert made.tables["check"] is None
     assert made.tables["link"] is None
@@ -62,6 +63,12 @@ def test_everything_that_may_be_said_can_be_said():
 
 
 MORE = "[expectations], [[hosts]], [[links]], [[populations]], [[timeline]]"
+
+
+NO_STRATEGY = (
+    "search.strategy = 'ptc': expected one of 'fifo', 'random', 'pct', 'pcth', 'pos', 'surw', 'surw:selective', "
+    "'portfolio', 'dfs', 'pct:D', 'pcth:D' (a depth), 'dfs:N' (preemptions)"
+)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +103,11 @@ MORE = "[expectations], [[hosts]], [[links]], [[populations]], [[timeline]]"
         ('send = "x"', 'send = "x"\ncount = 1.5', "clients.count = 1.5: expected a whole number from 1 to 10,000"),
         ('send = "x"', 'send = "x"\ncount = true', "clients.count = True: expected a whole number from 1 to 10,000"),
         ('send = "x"', 'send = "x"\n[check]', "check.function is missing"),
-        ('send = "x"', 'send = "x"\n[search]\nstrategy = "pct"', "search.strategy = 'pct': expected one of 'fifo', 'random'"),
+        (
+            'send = "x"',
+            'send = "x"\n[search]\nstrategy = "ptc"',
+            NO_STRATEGY,
+        ),
         ('send = "x"', 'send = "x"\n[search]\npreempt = "line"', "search.preempt = 'line': expected one of 'calls', 'lines', 'instructions'"),
         ('send = "x"', 'send = "x"\n[search]\nseed = 1.5', "search.seed = 1.5: expected a whole number or text"),
         ('send = "x"', 'send = "x"\n[search]\nschedules = "many"', "search.schedules = 'many': expected a whole number from 1 to 10,000,000"),

@@ -238,7 +238,7 @@ class TestReplay:
         assert simsock.replay(programs.clean, sim.token) is None
 
     def test_a_token_of_a_seed_only_is_replayed(self):
-        number = simsock.explore(programs.lost_update).failing_schedule
+        number = simsock.explore(programs.lost_update, strategy="random").failing_schedule
         assert number > 1, "the first is the plain order"
         token = Token(nth_seed(0, number), {"strategy": "random", "preempt": "lines", "schedule": number}).encode()
         with pytest.raises(AssertionError):

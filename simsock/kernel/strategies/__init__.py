@@ -11,14 +11,19 @@ Owns the names of strategies and their life cycle. Knows no sockets and no searc
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simsock.errors import UsageError
+from simsock.kernel.strategies.events_left import selective, surw
+from simsock.kernel.strategies.hot_names import pcth
 from simsock.kernel.strategies.objects import PARTS, asking
+from simsock.kernel.strategies.partial_orders import pos
+from simsock.kernel.strategies.portfolio import portfolio
+from simsock.kernel.strategies.priorities import pct
 from simsock.kernel.strategies.questions import Question, Questions
 from simsock.kernel.strategies.random_walk import random_walk
 from simsock.kernel.strategies.records import drawing, plain, replaying
-from simsock.kernel.strategies.runs import Profile, Run, run_of_token
+from simsock.kernel.strategies.runs import NAMED_RUNS, Profile, Run, run_of_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,18 +32,48 @@ if TYPE_CHECKING:
     from simsock.kernel.core import Choose
 
 FIFO = "fifo"
-_MAKERS: dict[str, Callable[[Run], Choose]] = {"random": random_walk}
-"""By name, what makes the function of one run."""
-NAMES = (FIFO, *_MAKERS)
-COUNTED_RUNS = 1
-"""How many of the first schedules a strategy may learn from."""
+DEFAULT = "portfolio"
+"""What searches use unless told otherwise."""
+
+
+class Known(NamedTuple):
+    """A strategy by name: what makes the function of one run, how many of the first schedules it learns from, and whether it takes a depth."""
+
+    make: Callable[..., Choose]
+    learns: int
+    deep: bool = False
+    lowest: int = 1
+    """The least depth."""
+
+
+def _search_only(run: Run, *depth: int) -> Choose:
+    raise UsageError(
+        'strategy: "dfs" goes through all schedules of a test, which simsock.explore, the command and scenarios do; a world alone cannot, nor can the marker'
+    )
+
+
+_KNOWN: dict[str, Known] = {
+    "random": Known(random_walk, 0),
+    "pct": Known(pct, 1, deep=True),
+    "pcth": Known(pcth, NAMED_RUNS, deep=True),
+    "pos": Known(pos, 0),
+    "surw": Known(surw, 1),
+    "surw:selective": Known(selective, NAMED_RUNS),
+    "portfolio": Known(portfolio, NAMED_RUNS),
+    "dfs": Known(_search_only, 0, deep=True, lowest=0),
+}
+NAMES = (FIFO, *_KNOWN)
+DEPTH_MAX = 100
+DFS = "dfs"
+"""All schedules, one after the other."""
+_SAID = ", ".join(repr(name) for name in NAMES) + ", 'pct:D', 'pcth:D' (a depth), 'dfs:N' (preemptions)"
 
 
 def check_strategy(strategy: Any) -> None:
     """A ``UsageError`` unless ``strategy`` is a name of ``NAMES`` or an object with the life cycle."""
     if isinstance(strategy, str):
-        if strategy not in NAMES:
-            raise UsageError(f"strategy: expected one of {', '.join(map(repr, NAMES))} or an object with {_FORM}, got {strategy!r}")
+        if strategy != FIFO:
+            _known(strategy)
         return
     missing = [part for part in PARTS if not callable(getattr(strategy, part, None))]
     if not missing:
@@ -53,7 +88,27 @@ def check_strategy(strategy: Any) -> None:
     raise UsageError(f"strategy: expected an object with {_FORM}, got {strategy!r}, which has no {' and no '.join(missing)}")
 
 
+def _known(strategy: str) -> tuple[Known, tuple[int, ...]]:
+    """The strategy of that name, and its depth if it has one."""
+    known = _KNOWN.get(strategy)
+    if known is not None:
+        return known, ()
+    name, _, depth = strategy.partition(":")
+    known = _KNOWN.get(name)
+    if known is None or not known.deep or not (depth.isascii() and depth.isdigit() and known.lowest <= int(depth[:4]) <= DEPTH_MAX and len(depth) < 4):
+        raise UsageError(f"strategy: expected one of {_SAID} or an object with {_FORM}, got {strategy!r}")
+    return known, (int(depth),)
+
+
 _FORM = "begin(run), pick(task, runnable, preempting) and end(run)"
+
+
+def levels(strategy: Any) -> tuple[bool, int | None]:
+    """Whether a strategy tries all schedules, which is a search's affair, and the most preemptions if it stops there."""
+    if isinstance(strategy, str) and strategy.partition(":")[0] == DFS:
+        _, depth = _known(strategy)
+        return True, depth[0] if depth else None
+    return False, None
 
 
 def asks(strategy: Any) -> bool:
@@ -63,13 +118,16 @@ def asks(strategy: Any) -> bool:
 
 def learns(strategy: Any) -> int:
     """How many of the first schedules of its search a strategy learns from."""
-    return 0 if strategy in (FIFO, "random") else COUNTED_RUNS
+    if not isinstance(strategy, str):
+        return NAMED_RUNS
+    return 0 if strategy == FIFO else _known(strategy)[0].learns
 
 
 def run_of(token: Token) -> Run:
     """The run that a token stands for, where it is made outside its search. ``BadToken`` when that cannot be."""
     strategy = token.options.get("strategy", FIFO)
-    return run_of_token(token, strategy, learns(strategy))
+    is_object = strategy not in NAMES and ":" not in str(strategy)  # a token has no objects, only their picks
+    return run_of_token(token, strategy, NAMED_RUNS if is_object else learns(strategy))
 
 
 def begin(strategy: Any, run: Run) -> Choose | None:
@@ -82,7 +140,8 @@ def begin(strategy: Any, run: Run) -> Choose | None:
     if run.number == 1:
         return plain
     if isinstance(strategy, str):
-        return _MAKERS[strategy](run)
+        known, depth = _known(strategy)
+        return known.make(run, *depth)
     strategy.begin(run)
     return asking(strategy)
 
@@ -94,7 +153,7 @@ def end(strategy: Any, run: Run) -> None:
 
 
 __all__ = [
-    "COUNTED_RUNS",
+    "DEFAULT",
     "FIFO",
     "NAMES",
     "Profile",
@@ -107,6 +166,7 @@ __all__ = [
     "drawing",
     "end",
     "learns",
+    "levels",
     "plain",
     "replaying",
     "run_of",

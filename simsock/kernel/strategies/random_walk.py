@@ -1,36 +1,49 @@
-"""``random``: at every question each candidate is as probable as any other.
+"""``random``: any runnable task, with a rate of switching that is drawn for each run.
 
 PYTEST_DONT_REWRITE
 
-Owns the random walk. Law: one draw a question.
+Owns the random walk. A walk that switches at every other point never lets one task run on while another stands still, so the chance that a task is
+switched away from at a point is one of 1/2, 1/4 ... 1/512, the same for a whole run. Law: nothing is drawn for a point at which nothing changes.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simsock.kernel.strategies.draws import MASKS, Draws
+from simsock.kernel.strategies.draws import Draws
 
 if TYPE_CHECKING:
     from simsock.kernel.core import Choose, Kernel
     from simsock.kernel.strategies.runs import Run
     from simsock.kernel.task import Task
 
+RATES = 9
+"""The chances of a switch: from 1/2 down to one half to this power."""
+
 
 def random_walk(run: Run) -> Choose:
     """The walk of one run."""
     draws = Draws(run.seed)
-    draw = draws.byte
+    below = draws.below
+    bits = 1 + below(RATES)
+    gap = _gap(draws, bits)
 
     def choose(kernel: Kernel, task: Task, index: int, count: int, preempting: bool) -> int:
-        if count == 1:
+        nonlocal gap
+        if not preempting:
+            return below(count)
+        if gap:
+            gap -= 1
             return 0
-        if count <= 256:
-            mask = MASKS[count]
-            pick = draw() & mask
-            while pick >= count:
-                pick = draw() & mask
-            return pick
-        return draws.below(count)
+        gap = _gap(draws, bits)
+        return 1 + below(count - 1)
 
     return choose
+
+
+def _gap(draws: Draws, bits: int) -> int:
+    """How many points pass before the next switch: geometric with chance 2 to the power of -``bits``, drawn by halving."""
+    gap = 0
+    while draws.bits(bits):
+        gap += 1
+    return gap

@@ -8,44 +8,72 @@ the number of the schedule, never on which runs this process happens to have mad
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from simsock.choices import derive_seed
 from simsock.errors import BadToken
+from simsock.kernel.strategies.sights import Gathering, Names
 
 if TYPE_CHECKING:
+    from types import CodeType
+
     from simsock.choices import Token
     from simsock.kernel.core import Kernel
+    from simsock.kernel.task import Task
+
+    Sees = Callable[[Task, CodeType | None, int], object]
+
+
+NAMED_RUNS = 20
+"""How many of the first schedules may show which names tasks share. Until so many are known, those of schedule 1 count alone."""
 
 
 class Profile:
     """What the first schedules of a search have shown."""
 
-    __slots__ = ("counts", "runs", "steps")
+    __slots__ = ("_first", "_names", "counts", "runs", "spawned", "steps", "wanted")
 
-    def __init__(self) -> None:
+    def __init__(self, wanted: int) -> None:
+        self.wanted = wanted
+        """How many of the first schedules are to be looked at."""
         self.counts: dict[str, int] = {}
         """Questions that each task asked in schedule 1, by its path."""
+        self.spawned: dict[str, list[str]] = {}
+        """By a task's path: the tasks that it started in schedule 1, in that order."""
         self.steps = 0
         """Steps of schedule 1."""
         self.runs = 0
         """How many of the first schedules have been looked at."""
+        self._first = Names()
+        self._names = Names()
 
-    def gather(self, kernel: Kernel, number: int) -> None:
-        """Schedule ``number`` is about to end, with its tasks still there."""
+    def gather(self, kernel: Kernel, number: int, names: Names | None) -> None:
+        """Schedule ``number`` is about to end, with its tasks still there. ``names`` is what was seen of it."""
         if number != self.runs + 1:
             return
         self.runs = number
         if number == 1:
             self.steps = kernel.steps
             self.counts = {**(kernel.counts or {}), **{task.path: task.points for task in kernel.tasks.values()}}
+            for path in self.counts:
+                parent, _, _ = path.rpartition("/")
+                if path != kernel.first.path:
+                    self.spawned.setdefault(parent or kernel.first.path, []).append(path)
+        if names is not None:
+            if number == 1:
+                self._first.merge(names)
+            self._names.merge(names)
+
+    def hot(self, number: int) -> Mapping[str, tuple[tuple[str, int], ...]]:
+        """The names that tasks share and change, for schedule ``number``: by name, its tasks and how many points of each touch it."""
+        return (self._names if number > NAMED_RUNS else self._first).hot()
 
 
 class Run:
     """One run that a strategy decides: what ``begin`` and ``end`` are given."""
 
-    __slots__ = ("error", "number", "own_seed", "profile", "steps")
+    __slots__ = ("_gathering", "_is_seen", "error", "number", "own_seed", "profile", "steps", "watch")
 
     def __init__(self, own_seed: int | str, number: int = 0, profile: Profile | None = None) -> None:
         self.own_seed = own_seed
@@ -56,6 +84,30 @@ class Run:
         """At the end: what the run raised."""
         self.steps = 0
         """At the end: how many steps it took."""
+        self.watch: Callable[[Kernel], Sees] | None = None
+        """A strategy that goes by points sets this when it begins: what makes the function that is told of each."""
+        self._gathering: Gathering | None = None
+        self._is_seen = False
+
+    def world_begins(self, kernel: Kernel) -> None:
+        """Let the world's points be seen by whoever goes by them."""
+        sees = self.watch(kernel) if self.watch is not None else None
+        profile = self.profile
+        if profile is not None and profile.runs == self.number - 1 and self.number <= profile.wanted:
+            kernel.counts = {}
+            self._is_seen = True
+            if profile.wanted > 1:
+                self._gathering = Gathering(kernel)
+                sees = _both(self._gathering.sees, sees) if sees is not None else self._gathering.sees
+        kernel.sees = sees
+
+    def world_ends(self, kernel: Kernel) -> None:
+        """The world is about to end, with its tasks still there."""
+        kernel.sees = None
+        if self._is_seen and self.profile is not None:
+            self.profile.gather(kernel, self.number, self._gathering.names if self._gathering is not None else None)
+            self._gathering = None
+            self._is_seen = False
 
     @property
     def seed(self) -> int:
@@ -67,8 +119,21 @@ class Run:
         """How many questions each task (by its path) asked in schedule 1; empty when nobody knows."""
         return self.profile.counts if self.profile is not None else {}
 
+    @property
+    def names(self) -> Mapping[str, tuple[tuple[str, int], ...]]:
+        """Names that two tasks touch and one writes, each with these tasks' paths and how many of their points touch it; from the first schedules."""
+        return self.profile.hot(self.number) if self.profile is not None else {}
+
     def __repr__(self) -> str:
         return f"<Run {self.number} of seed {self.own_seed!r}>"
+
+
+def _both(one: Sees, other: Sees) -> Sees:
+    def sees(task: Task, code: CodeType | None, place: int) -> None:
+        one(task, code, place)
+        other(task, code, place)
+
+    return sees
 
 
 def run_of_token(token: Token, strategy: Any, learns: int) -> Run:

@@ -1,0 +1,137 @@
+"""``surw``: who has more to do is picked more often, so that all orders are about as probable.
+
+PYTEST_DONT_REWRITE
+
+Owns the strategy: Zhao, Wang and others, "Selectively Uniform Concurrency Testing" (SURW), ASPLOS 2025. A walk that picks a task with a chance in
+proportion to the events that it has left samples interleavings uniformly; the counts are those of schedule 1. A task that is not yet started counts
+with the task that starts it, with one event more for its start. ``surw:selective`` draws a shared name and an *intended* task: at points on that name
+none but the intended task may pass while another can move; when it has passed, another is intended, in proportion to such points left.
+Law: every runnable task keeps a weight, however wrong the counts are.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from simsock.kernel.strategies.draws import Draws
+from simsock.kernel.strategies.sights import Sight
+
+if TYPE_CHECKING:
+    from types import CodeType
+
+    from simsock.kernel.core import Choose, Kernel
+    from simsock.kernel.strategies.runs import Run, Sees
+    from simsock.kernel.task import Task
+
+
+class Weights:
+    """What each task has left, by the counts of schedule 1."""
+
+    __slots__ = ("_counts", "_seen", "_spawned", "_unborn", "_whole", "first")
+
+    def __init__(self, run: Run, first: str = "main") -> None:
+        profile = run.profile
+        self.first = first
+        self._counts = profile.counts if profile is not None else {}
+        self._spawned = profile.spawned if profile is not None else {}
+        self._whole: dict[str, int] = {}
+        self._unborn: dict[str, int] = {}
+        """By task: what those have to do that it has yet to start."""
+        self._seen: set[int] = set()
+
+    def _all_of(self, path: str) -> int:
+        """A task's events and those of all that it starts, each of them with one more for its start."""
+        whole = self._whole.get(path)
+        if whole is None:
+            whole = self._whole[path] = self._counts.get(path, 0) + self._unborn_of(path)
+        return whole
+
+    def _unborn_of(self, path: str) -> int:
+        left = self._unborn.get(path)
+        if left is None:
+            left = self._unborn[path] = sum(self._all_of(child) + 1 for child in self._spawned.get(path, ()))
+        return left
+
+    def meet(self, task: Task) -> None:
+        """A task is there: from now on it counts for itself."""
+        if task.serial in self._seen:
+            return
+        self._seen.add(task.serial)
+        path = task.path
+        if path in self._counts and task.parent is not None:
+            parent = task.parent.path
+            whole = self._all_of(path)
+            if path in self._spawned.get(parent, ()):
+                self._unborn[parent] = max(self._unborn_of(parent) - whole - 1, 0)
+
+    def left(self, task: Task) -> int:
+        """What a task has left."""
+        return max(self._counts.get(task.path, 0) - task.points, 0) + self._unborn_of(task.path) + 1
+
+
+def surw(run: Run) -> Choose:
+    """A uniform walk."""
+    draws = Draws(run.seed)
+    weights = Weights(run)
+
+    def choose(kernel: Kernel, task: Task, index: int, count: int, preempting: bool) -> int:
+        candidates = [task, *kernel.runq] if preempting else list(kernel.runq)
+        for candidate in candidates:
+            weights.meet(candidate)
+        return weighted(draws, [weights.left(candidate) for candidate in candidates])
+
+    return choose
+
+
+def weighted(draws: Draws, shares: list[int]) -> int:
+    """A place of ``shares``, each with a chance in proportion to its number."""
+    ticket = draws.below(sum(shares))
+    for place, share in enumerate(shares):
+        ticket -= share
+        if ticket < 0:
+            return place
+    return 0
+
+
+def selective(run: Run) -> Choose:
+    """A walk that is uniform in the points on one shared name."""
+    hot = run.names
+    if not hot:
+        return surw(run)
+    draws = Draws(run.seed)
+    names = list(hot)
+    name = names[draws.below(len(names))]
+    left = dict(hot[name])
+    before: dict[int, bool] = {}
+    """By task: whether its next event is one on the name."""
+    intended: str | None = None
+
+    def watch(kernel: Kernel) -> Sees:
+        sight = Sight(kernel)
+
+        def sees(task: Task, code: CodeType | None, place: int) -> None:
+            touches, counts = sight.touches(task, code, place)
+            if counts:
+                before[task.serial] = any(touched == name for touched, _ in touches)
+
+        return sees
+
+    run.watch = watch
+
+    def choose(kernel: Kernel, task: Task, index: int, count: int, preempting: bool) -> int:
+        nonlocal intended
+        candidates = [task, *kernel.runq] if preempting else list(kernel.runq)
+        if intended is None:
+            paths = sorted(path for path in left if left[path] > 0)
+            intended = paths[weighted(draws, [left[path] for path in paths])] if paths else ""
+        free = [place for place, other in enumerate(candidates) if other.path == intended or not before.get(other.serial)]
+        if not free:
+            free = list(range(len(candidates)))
+        pick = free[draws.below(len(free))]
+        chosen = candidates[pick]
+        if before.pop(chosen.serial, False):
+            left[chosen.path] = left.get(chosen.path, 0) - 1
+            intended = None
+        return pick
+
+    return choose

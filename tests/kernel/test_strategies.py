@@ -1,0 +1,236 @@
+"""The strategies by name: what each is good for, that it goes by its run alone, and that none keeps anybody from running."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections import Counter
+from itertools import pairwise
+
+import pytest
+
+import simsock
+from simsock import UsageError
+from simsock.kernel import strategies
+from simsock.kernel.strategies.draws import Draws
+from simsock.kernel.strategies.events_left import weighted
+
+ASKING = [name for name in strategies.NAMES if name not in (strategies.FIFO, strategies.DFS)]
+
+
+def turns_of(sim, points=4, tasks=2):
+    """In which order tasks had their turns, a point before each."""
+    turns = []
+
+    def work(letter):
+        for _ in range(points):
+            sim._kernel.point()
+            turns.append(letter)
+
+    for task in [sim.spawn(work, letter) for letter in "abcdef"[:tasks]]:
+        task.result()
+    return "".join(turns)
+
+
+def orders_of(strategy, schedules=300, **more):
+    """The orders that a search shows, by schedule."""
+    found = []
+    simsock.explore(lambda sim: found.append(turns_of(sim, **more)), schedules, strategy=strategy, preempt="calls")
+    return found
+
+
+@pytest.mark.parametrize("strategy", [*ASKING, "pct:1", "pcth:7"])
+def test_the_same_seed_gives_the_same_runs_and_the_first_is_the_plain_order(strategy):
+    one = orders_of(strategy, 60)
+    assert one == orders_of(strategy, 60)
+    assert one[0] == "aaaabbbb"
+    assert len(set(one)) > 1
+
+
+@pytest.mark.parametrize("strategy", ASKING)
+def test_a_world_alone_may_have_any_strategy(strategy):
+    def run(seed):
+        with simsock.Simulation(strategy=strategy, seed=seed) as sim:
+            return turns_of(sim)
+
+    assert [run(seed) for seed in range(20)] == [run(seed) for seed in range(20)]
+    assert len({run(seed) for seed in range(40)}) > 1
+
+
+@pytest.mark.parametrize("strategy", ASKING)
+@pytest.mark.parametrize("preempt", ["calls", "lines"])
+def test_a_task_that_polls_keeps_nobody_from_running(strategy, preempt):
+    """Each of two loops waits for the other by turns, in vain most of the time."""
+
+    def test(sim):
+        state = [0]
+
+        def work(mine):
+            for _ in range(20):
+                while state[0] % 2 != mine:
+                    sim.sleep(0)
+                state[0] += 1
+
+        for task in [sim.spawn(work, mine) for mine in (0, 1)]:
+            task.result()
+        assert state[0] == 40
+
+    verdict = simsock.explore(test, 40, strategy=strategy, preempt=preempt, max_steps=50_000)
+    assert verdict.status == "inconclusive", verdict.error
+
+
+@pytest.mark.parametrize("strategy", ASKING)
+def test_a_loop_that_looks_at_a_flag_ends(strategy):
+    def test(sim):
+        flag = []
+
+        def look():
+            while not flag:
+                pass
+
+        thread = threading.Thread(target=look)
+        thread.start()
+        flag.append(1)
+        thread.join()
+
+    verdict = simsock.explore(test, 30, strategy=strategy, max_steps=100_000)
+    assert verdict.status == "inconclusive", verdict.error
+
+
+@pytest.mark.parametrize("name", ["pct:", "pct:0", "pct:x", "pct:1000", "pct:²", "surw:3", "random:2", "surw:", "PCT", "portfolio:2"])
+def test_a_name_that_is_none_is_an_error_that_lists_the_names(name):
+    with pytest.raises(UsageError, match=r"strategy: expected one of 'fifo', 'random', 'pct', .*'pct:D'.*got "):
+        simsock.Simulation(strategy=name)
+
+
+# -- what each is good for -------------------------------------------------------------------------------------------------------------------
+
+
+class Job:
+    """Its ``stop`` uses an attribute that ``run`` takes away after so many lines on a name that both touch."""
+
+    def __init__(self, steps):
+        self.steps = steps
+        self.count = 0
+        self.go = threading.Event()
+        self.thread = threading.Thread(target=self.run)
+
+    def run(self):
+        self.go.wait()
+        for _ in range(self.steps):
+            self.count += 1
+        self.thread = None
+
+    def stop(self):
+        self.count += 1
+        if self.thread is not None:
+            self.go.set()
+            self.thread.join()
+
+
+@pytest.mark.parametrize("steps", [5, 40, 150])
+@pytest.mark.parametrize(("strategy", "most"), [("pcth", 60), ("portfolio", 100)])
+def test_one_preemption_is_found_however_many_lines_others_run_meanwhile(strategy, most, steps):
+    def test(sim):
+        job = Job(steps)
+        job.thread.start()
+        job.stop()
+
+    for seed in range(3):
+        verdict = simsock.explore(test, most, strategy=strategy, seed=seed, shrink=False)
+        assert isinstance(verdict.error, AttributeError), (seed, verdict)
+
+
+def test_a_walk_by_what_is_left_shows_all_orders_about_as_often():
+    """Two tasks of three turns have twenty orders."""
+    counts = Counter(orders_of("surw", 2_000, points=3))
+    assert len(counts) == 20
+    others = [count for order, count in counts.items() if order != "aaabbb"]
+    assert max(others) < 6 * min(others)
+
+
+def test_a_walk_by_chance_has_runs_that_hardly_switch_and_runs_that_always_do():
+    switches = Counter(sum(one != other for one, other in pairwise(order)) for order in orders_of("random", 400, points=20))
+    assert switches[1] > 20
+    assert sum(count for number, count in switches.items() if number > 12) > 20
+
+
+def test_pct_of_depth_one_never_preempts():
+    for order in orders_of("pct:1", 100, points=6, tasks=3):
+        assert sum(one != other for one, other in pairwise(order)) == 2
+
+
+def test_the_portfolio_gives_each_member_its_turn(monkeypatch):
+    asked = []
+    module = sys.modules["simsock.kernel.strategies.portfolio"]  # the name in the package is the function's
+    monkeypatch.setattr(module, "_FOUR", tuple(lambda run, name=name: asked.append(name) for name in "abcd"))
+    monkeypatch.setattr(module, "_FIFTH", tuple(lambda run, name=name: asked.append(name) for name in "xyz"))
+    for number in range(2, 22):
+        strategies.begin("portfolio", strategies.Run("0/1", number))
+    assert "".join(asked) == "abcdxabcdyabcdzabcdx"
+
+
+# -- what they draw from and learn ------------------------------------------------------------------------------------------------------------
+
+
+def test_draws_are_within_bounds_and_reach_them():
+    draws = Draws(7)
+    for count in (1, 2, 3, 255, 256, 257, 1000, 70_000):
+        found = [draws.below(count) for _ in range(400)]
+        assert min(found) >= 0
+        assert max(found) < count
+    assert {draws.below(5) for _ in range(200)} == set(range(5))
+    assert {draws.below(300) > 255 for _ in range(200)} == {True, False}
+    assert {draws.bits(3) for _ in range(200)} == set(range(8))
+
+
+def test_a_weight_is_a_chance():
+    draws = Draws(3)
+    counts = Counter(weighted(draws, [1, 0, 3]) for _ in range(4_000))
+    assert set(counts) == {0, 2}
+    assert 2.5 < counts[2] / counts[0] < 3.6
+
+
+class Learner:
+    """Notes what it is told of earlier runs."""
+
+    def __init__(self):
+        self.told = []
+
+    def begin(self, run):
+        self.told.append((run.number, dict(run.counts), dict(run.names)))
+
+    def pick(self, task, runnable, preempting):
+        return runnable[0]
+
+    def end(self, run):
+        assert run.error is None
+        assert run.steps > 0
+
+
+def test_a_strategy_learns_counts_of_schedule_1_and_the_names_that_tasks_share():
+    class Shared:
+        value = 0
+        own = 0
+
+    def test(sim):
+        shared = Shared()
+
+        def count():
+            shared.value = shared.value + 1
+
+        def look():
+            return shared.value
+
+        for task in [sim.spawn(count), sim.spawn(look)]:
+            task.result()
+        shared.own = 3
+
+    learner = Learner()
+    simsock.explore(test, 25, strategy=learner)
+    assert [number for number, *_ in learner.told] == list(range(2, 26)), "schedule 1 is the plain order, in which nobody is asked"
+    for _, counts, names in learner.told:
+        assert {"main", "count-1", "look-1"} == set(counts)
+        assert all(count > 0 for count in counts.values())
+        assert dict(names["value"]) == {"count-1": 1, "look-1": 1}
+        assert "own" not in names

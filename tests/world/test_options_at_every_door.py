@@ -1,0 +1,92 @@
+"""Options of worlds are named once: every door takes all of them, and the documentation names them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import Phase, given, settings
+
+import simsock
+from pytest_simsock.configuring import MARKER
+from simsock import UsageError, testing
+from simsock.scenario.schema import MODELS
+from simsock.strategies import simulations
+from simsock.world.options import WORLD_OPTIONS
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+VALUES = {
+    "strategy": "random",
+    "preempt": "calls",
+    "scope": [str(ROOT)],
+    "link": "3g",
+    "chunks": "bytes",
+    "entropy": "tape",
+    "start_time": "2020-02-29",
+    "max_steps": 5_000,
+    "max_time": "1h",
+    "max_real_time": 30,
+    "patch": False,
+    "allow": (),
+}
+"""One value of each; a new option needs one more."""
+
+
+def named_in(text: str) -> set[str]:
+    """The options that a text names as keywords."""
+    return set(re.findall(r"\b([a-z_]+)=", text))
+
+
+def test_there_is_a_value_for_each():
+    assert set(VALUES) == set(WORLD_OPTIONS)
+
+
+@pytest.mark.parametrize("option", WORLD_OPTIONS)
+def test_explore_takes_it(option):
+    assert simsock.explore(lambda sim: sim.sleep(1), 2, **{option: VALUES[option]}).status == "inconclusive"
+
+
+@pytest.mark.parametrize("option", WORLD_OPTIONS)
+def test_simulations_takes_it(option):
+    @settings(max_examples=1, database=None, phases=[Phase.generate], deadline=None)
+    @given(simulations(**{option: VALUES[option]}))
+    def test(sim):
+        with sim:
+            sim.sleep(1)
+
+    test()
+
+
+def test_a_test_case_takes_all():
+    class Case(testing.SimulationTestCase):
+        def test_it(self):
+            self.sim.sleep(1)
+
+    for name, value in VALUES.items():
+        setattr(Case, f"sim_{name}", value)
+    assert Case("test_it").run().wasSuccessful()
+
+
+def test_a_marker_takes_all(pytester):
+    pytester.makepyfile(f"import pytest\n\n@pytest.mark.simsock(schedules=3, **{VALUES!r})\ndef test_it(sim):\n    sim.sleep(1)\n")
+    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
+
+
+def test_a_scenario_takes_all_but_the_condition_of_links_which_is_a_table_of_its_own():
+    assert set(WORLD_OPTIONS) - set(MODELS["search"].model_fields) == {"link"}
+
+
+def test_the_documentation_names_all():
+    text = (ROOT / "docs" / "pytest.md").read_text(encoding="utf-8")
+    [marker] = re.findall(r"^`@pytest\.mark\.simsock\((.*?)\)`", text, re.MULTILINE | re.DOTALL)
+    assert named_in(marker) | {"allow"} == {"seed", "schedules", *WORLD_OPTIONS}
+    assert named_in(MARKER) - {"N"} == {"seed", "schedules", *WORLD_OPTIONS}
+    assert simsock.Simulation.__doc__ is not None
+    assert set(WORLD_OPTIONS) <= set(re.findall(r"``([a-z_]+)``", simsock.Simulation.__doc__))
+
+
+def test_a_name_that_is_none_is_told_with_the_nearest():
+    for door in (lambda **options: simsock.explore(lambda sim: None, **options), simsock.Simulation, lambda **options: simulations(**options)):
+        with pytest.raises(UsageError, match="unknown option 'strateg'; did you mean 'strategy'"):
+            door(strateg="random")
