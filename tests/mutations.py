@@ -56,6 +56,7 @@ CHANGES_NOTHING: dict[str, str] = {
     "simsock/kernel/session.py: False -> True": "the first session that opens says how things were before anybody reads it",
     "simsock/kernel/preempt.py: sys.version_info >= (3, 12) -> (sys.version_info > (3, 12))": "a version has five parts and is never equal to two",
     "simsock/kernel/preempt.py: sys.version_info >= (3, 14) -> (sys.version_info > (3, 14))": "the same",
+    "simsock/net/tcp/handshake.py: socket.accepting is not None and socket.listening -> (socket.listening)": "each says the other",
 }
 """Mutations that nobody can notice, each with the reason: ``"path: old -> new"``, as they are told."""
 

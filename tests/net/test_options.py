@@ -274,3 +274,14 @@ def test_ip_mtu_is_that_of_the_way_to_the_peer(sim):
     sock.connect((address, 9))
     sock.send(b"x")
     assert sock.getsockopt(0, 14) == 900
+
+
+def test_tcp_info_of_an_idle_connection_is_all_constants(sim):
+    listener = sim.network.socket.create_server(("127.0.0.1", 80))
+    client = sim.network.socket.create_connection(("127.0.0.1", 80))
+    head = (1, 0, 0, 0, 0, 6, 0x77, 1)
+    room = 131_072
+    counts = (200_000, 0, 1460, 1460, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1500, room)
+    rest = (0, 0, 0x7FFF_FFFF, 10, 1460, 3, 0, room, 0)
+    assert client.getsockopt(6, 11, 248) == struct.pack("=8B24I", *head, *counts, *rest).ljust(248, b"\0")
+    listener.close()

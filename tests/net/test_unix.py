@@ -465,3 +465,16 @@ def test_raw_unix_sockets_and_other_pairs_are_not_simulated(sim):
         sockets.socketpair(sockets.AF_UNIX, 3)
     with pytest.raises(Unsupported, match="socketpair: family 17 is not simulated"):
         sockets.socketpair(17)
+
+
+@pytest.mark.parametrize("size", [3_000, 5_000, 20_000])
+def test_a_unix_stream_takes_as_much_at_once_as_a_small_buffer_has_room_for(twins, size):
+    def program(net, notes):
+        one, other = net.socket.socketpair()
+        net.keep(one), net.keep(other)
+        one.setsockopt(1, 7, size)
+        one.setblocking(False)
+        notes("taken", one.send, bytes(200_000))
+        notes("and then", one.send, bytes(200_000))
+
+    twins(program)
