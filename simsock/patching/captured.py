@@ -116,7 +116,7 @@ class Holds:
         for finding in findings:
             target, spot = finding.target, finding.spot
             if id(target) in self.pairs:
-                if spot is not None and not finding.harness and not is_module_name(spot):
+                if spot is not None and not finding.harness and not is_module_name(spot) and not spot.immutable:
                     self._captured.append((spot, id(target)))
             elif isinstance(target, task_locals.real_local):
                 if id(target) not in kept:

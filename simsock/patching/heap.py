@@ -19,6 +19,8 @@ from simsock.harness import is_harness
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_IMMUTABLE = 1 << 8
+"""``Py_TPFLAGS_IMMUTABLETYPE``."""
 _class_dict: Any = type.__dict__["__dict__"]
 
 
@@ -31,6 +33,11 @@ class Spot:
         self.kind = kind
         self.box = box
         self.key = key
+
+    @property
+    def immutable(self) -> bool:
+        """Whether nothing else can be put there: a class of C."""
+        return self.kind == "class" and bool(self.box.__flags__ & _IMMUTABLE)
 
     def get(self) -> Any:
         """What is there now; None when nothing is."""

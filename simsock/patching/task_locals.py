@@ -67,10 +67,17 @@ def register(found: Any) -> None:
     registered[found] = (args, kwargs)
 
 
+def _set_hooks(hooks: tuple[Any, Any]) -> None:
+    if sys.getprofile() is not hooks[0]:
+        sys.setprofile(hooks[0])
+    if sys.gettrace() is not hooks[1]:
+        sys.settrace(hooks[1])
+
+
 class Carrier:
     """``kernel.thread_state``: called around every switch."""
 
-    __slots__ = ("_aside", "_knows", "_makers", "_refs", "_run", "_running", "_spaces", "_swap", "kernel")
+    __slots__ = ("_aside", "_hooks", "_knows", "_makers", "_refs", "_run", "_running", "_spaces", "_swap", "kernel")
 
     def __init__(self) -> None:
         self.kernel: Kernel | None = None
@@ -84,6 +91,8 @@ class Carrier:
         self._makers: dict[int, Any] = {}
         """What runs a subclass's ``__init__`` in a new task."""
         self._refs: list[Any] = []
+        self._hooks: tuple[Any, Any] | None = None
+        """The profile and trace functions of this OS thread outside the world, once a thread of the program has got any of its own."""
         self._aside: list[Any] | None = None
         """What the first task had when the world was suspended, in a list; None when it is not."""
         self._knows: tuple[int, int] | None = None
@@ -112,6 +121,9 @@ class Carrier:
         _carrier = kernel.thread_state = None
         for space in self._spaces.values():
             space.clear()
+        if self._hooks is not None:
+            _set_hooks(self._hooks)
+            self._hooks = None
         before = kernel.room(Room)
         for space, content in before.locals_before:
             space.update(content)
@@ -139,6 +151,11 @@ class Carrier:
         self.restore(aside[0])
         self._aside = None
         _carrier = kernel.thread_state = self
+
+    def follow_hooks(self) -> None:
+        """A thread is about to start that gets a profile or trace function (``threading.setprofile``, ``settrace``): from now on each task has its own."""
+        if self._hooks is None:
+            self._hooks = sys.getprofile(), sys.gettrace()
 
     def _clear(self) -> None:
         self._spaces.clear()
@@ -183,7 +200,15 @@ class Carrier:
         kept: Any = None
         if (running is not None and running() is not None) or any(self._spaces.values()):
             kept = self.save()
-        task.greenlet.switch(task)
+        if self._hooks is None:
+            task.greenlet.switch(task)
+            if self._hooks is not None:
+                _set_hooks(self._hooks)  # type: ignore[unreachable]  # another task may have begun to follow them meanwhile
+        else:
+            hooks = sys.getprofile(), sys.gettrace()
+            _set_hooks(self._hooks)
+            task.greenlet.switch(task)
+            _set_hooks(hooks)
         kernel = self.kernel
         if kernel is None or kernel.thread_state is not self:  # the world has ended meanwhile
             return

@@ -96,6 +96,9 @@ def _spawn(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], daemon:
             name = thread.name  # type: ignore[attr-defined]  # likewise
         daemon = thread.daemon  # type: ignore[attr-defined]  # likewise
         thread._invoke_excepthook = _reporter(function.__func__.__globals__)  # type: ignore[attr-defined]  # likewise
+        namespace = function.__func__.__globals__
+        if (namespace["_trace_hook"] or namespace["_profile_hook"]) and session.kernel().thread_state is not None:
+            session.kernel().thread_state.follow_hooks()
     return session.kernel().spawn(function, args, kwargs, name=name, base=_BASES.get(base, base), daemon=daemon)
 
 

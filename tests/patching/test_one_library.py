@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import sys
 import threading
 from hashlib import blake2b
 from types import SimpleNamespace
@@ -412,3 +413,28 @@ def test_a_real_lock_is_an_instance_of_what_makes_locks_in_a_world():
         made = (threading.Lock(), threading.RLock(), queue.SimpleQueue())
         assert [isinstance(one, type(other)) for one, other in zip(real, made, strict=True)] == [True] * 3
         assert [isinstance(one, type(other)) for one, other in zip(made, made[1:] + made[:1], strict=True)] == [False] * 3
+
+
+def test_profile_and_trace_functions_of_a_thread_are_gone_with_it():
+    def hook(frame, event, argument):
+        return None
+
+    def outer():
+        return sys.getprofile(), sys.gettrace()
+
+    before = outer()
+    seen = []
+    with simsock.Simulation() as sim:
+        threading.setprofile(hook)
+        threading.settrace(hook)
+        thread = threading.Thread(target=lambda: seen.append((sim.sleep(1), outer())[1]))
+        try:
+            thread.start()
+            seen.append(outer())
+            thread.join()
+            seen.append(outer())
+        finally:
+            threading.setprofile(None)
+            threading.settrace(None)
+    assert seen == [before, (hook, hook), before]
+    assert outer() == before
