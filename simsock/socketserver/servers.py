@@ -7,6 +7,7 @@ Owns how each kind of socket is made, bound, asked for requests and closed. Does
 from __future__ import annotations
 
 import socket
+import sys
 from typing import TYPE_CHECKING, Any
 
 from simsock.socketserver.base import BaseServer
@@ -23,7 +24,7 @@ class TCPServer(BaseServer):
     address_family: int = socket.AF_INET
     socket_type: int = socket.SOCK_STREAM
 
-    request_queue_size: int = 5
+    request_queue_size: int = socket.SOMAXCONN if sys.version_info >= (3, 15) else 5
     """The backlog that ``listen()`` is called with."""
 
     allow_reuse_address: bool = False

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import struct
+import sys
 from array import array
 from typing import TYPE_CHECKING, Any
 
@@ -66,10 +67,11 @@ def pack(file: Socket, process: Process, messages: list[tuple[int, int, bytes]])
 
 def _item(item: Any) -> tuple[int, int, bytes]:
     where = "[sendmsg() ancillary data items]() argument must be"
-    if not isinstance(item, (tuple, list)):
-        raise TypeError(f"{where} 3-item sequence, not {type(item).__name__}")
+    sequence, kinds = ("tuple", tuple) if sys.version_info >= (3, 14) else ("sequence", (tuple, list))
+    if not isinstance(item, kinds):
+        raise TypeError(f"{where} 3-item {sequence}, not {type(item).__name__}")
     if len(item) != 3:
-        raise TypeError(f"{where} sequence of length 3, not {len(item)}")
+        raise TypeError(f"{where} {sequence} of length 3, not {len(item)}")
     level, kind, data = item
     for number in (level, kind):
         if not hasattr(number, "__index__"):

@@ -5,6 +5,7 @@ Owns CPython's checks of both. Knows no sockets.
 
 from __future__ import annotations
 
+import sys
 from operator import index
 from typing import Any
 
@@ -25,6 +26,27 @@ def bytes_view(data: Any) -> Any:
     except TypeError:
         raise TypeError(f"a bytes-like object is required, not {type(data).__name__!r}") from None
     return view if view.format == "B" and view.ndim == 1 else view.cast("B")
+
+
+def option_bytes(value: Any) -> Any:
+    """The bytes of a socket option that is no integer; the error says from 3.15 on what an option may be."""
+    try:
+        return bytes_view(value)
+    except TypeError:
+        if sys.version_info < (3, 15):
+            raise
+        raise TypeError(f"socket option should be int, bytes-like object or None (got {type(value).__name__})") from None
+
+
+def wrong_option_arguments(values: tuple[Any, ...]) -> str:
+    """What CPython says of this many values for ``setsockopt``, of which None may only come with a length."""
+    if len(values) in (1, 2) and sys.version_info >= (3, 15):
+        if values[0] is None:
+            return "setsockopt() requires 4 arguments when the third argument is None"
+        return f"setsockopt() only takes 4 arguments when the third argument is None (got {type(values[0]).__name__})"
+    if values == (None,):
+        return "a bytes-like object is required, not 'NoneType'"
+    return f"setsockopt() takes exactly 3 arguments ({len(values) + 2} given)"
 
 
 def writable_view(buffer: Any, what: str) -> memoryview:

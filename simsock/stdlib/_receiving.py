@@ -8,6 +8,7 @@ Owns buffers, flags and waiting on the receiving side. Does not know how bytes t
 from __future__ import annotations
 
 import errno
+import sys
 from operator import index
 from typing import Any
 from zlib import crc32
@@ -34,6 +35,8 @@ from simsock.stdlib._socketbase import (
 _BUFFERS_MAX = 1024
 """Linux's UIO_MAXIOV."""
 _ROOM_MAX = 0x7FFF_FFFF
+_PADS_MESSAGES = sys.version_info >= (3, 15)
+"""With MSG_TRUNC, ``recvmsg`` returns as many bytes of a datagram as ``recv`` does; before 3.15, those that there was room for."""
 
 
 class Receiving(SocketBase):
@@ -160,7 +163,8 @@ class Receiving(SocketBase):
         """(data, ancillary data as (level, type, data), flags such as MSG_TRUNC and MSG_CTRUNC, the sender's address)."""
         if bufsize < 0:
             raise ValueError("negative buffer size in recvmsg()")
-        return self._receive_message(bufsize, ancbufsize, flags)
+        data, size, *rest = self._receive_message(bufsize, ancbufsize, flags)
+        return _padded(data, size, flags) if _PADS_MESSAGES or self._discards else data, *rest
 
     def recvmsg_into(self, buffers: Any, ancbufsize: int = 0, flags: int = 0, /) -> tuple[int, list[tuple[int, int, bytes]], int, Any]:
         """As ``recvmsg``, into one buffer after the other; returns the number of bytes first."""
@@ -174,20 +178,21 @@ class Receiving(SocketBase):
             raise TypeError("recvmsg_into() argument 1 must be an iterable of single-segment read-write buffers") from None
         if len(views) > _BUFFERS_MAX:
             raise os_error(errno.EMSGSIZE)
-        data, *rest = self._receive_message(sum(map(len, views)), ancbufsize, flags)
+        data, size, *rest = self._receive_message(sum(map(len, views)), ancbufsize, flags)
         place = 0
         for view in views if not (flags & MSG_TRUNC and self._discards) else ():
             part = data[place : place + len(view)]
             view[: len(part)] = part
             place += len(part)
-        return len(data), *rest
+        return size if flags & MSG_TRUNC else len(data), *rest
 
     @property
     def _discards(self) -> bool:
         """Whether MSG_TRUNC throws away what it receives: no buffer is touched."""
         return isinstance(self._kernel.files.get(self._fd), StreamSocket)
 
-    def _receive_message(self, count: int, room: int, flags: int) -> tuple[bytes, list[tuple[int, int, bytes]], int, Any]:
+    def _receive_message(self, count: int, room: int, flags: int) -> tuple[bytes, int, list[tuple[int, int, bytes]], int, Any]:
+        """As ``recvmsg``, with the size of what there was second."""
         if not 0 <= room <= _ROOM_MAX:
             raise ValueError("invalid ancillary data buffer length")
         file = self._file()
@@ -195,13 +200,11 @@ class Receiving(SocketBase):
         credentials = file.family == AF_UNIX and file.pass_credentials
         messages, short = _ancillary.unpack(passed, self._kernel.process, room, credentials)
         told = int(flags) & MSG_CMSG_CLOEXEC
-        if isinstance(file, StreamSocket):
-            data = _padded(data, size, flags)
-        elif size > len(data):
+        if size > len(data) and not isinstance(file, StreamSocket):
             told |= MSG_TRUNC
         if short:
             told |= MSG_CTRUNC
-        return data, messages, told, _sender(file, source)
+        return data, size, messages, told, _sender(file, source)
 
 
 def _refuse(file: Any, flags: int) -> None:

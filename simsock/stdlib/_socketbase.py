@@ -16,7 +16,7 @@ from simsock.kernel import session
 from simsock.kernel.failures import bad_descriptor, timed_out, would_block
 from simsock.kernel.units import NS
 from simsock.stdlib._room import Room
-from simsock.stdlib._waiting import TIMEOUT_MAX, real_number
+from simsock.stdlib._waiting import TIMEOUT_MAX, TIMEOUT_TOO_LARGE, real_number
 
 if TYPE_CHECKING:
     from simsock.kernel.core import Kernel
@@ -38,7 +38,7 @@ def _timeout_ns(value: Any) -> int | None:
     if number < 0:
         raise ValueError("Timeout value out of range")
     if number > TIMEOUT_MAX:
-        raise OverflowError("timestamp out of range for platform time_t")
+        raise OverflowError(TIMEOUT_TOO_LARGE)
     return ceil(number * NS)
 
 

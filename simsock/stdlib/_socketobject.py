@@ -31,7 +31,7 @@ from simsock.net.tcp.stream import StreamSocket
 from simsock.net.unix.connections import UnixConnection, UnixStream
 from simsock.stdlib import _makefile
 from simsock.stdlib._addresses import own_address, peer_address
-from simsock.stdlib._buffers import bytes_view, c_int
+from simsock.stdlib._buffers import c_int, option_bytes, wrong_option_arguments
 from simsock.stdlib._closing import close_descriptor
 from simsock.stdlib._connecting import Connecting
 from simsock.stdlib._names import current_host, fabric
@@ -174,15 +174,15 @@ class socket(Connecting, Receiving, Sending):
 
     def setsockopt(self, level: int, optname: int, *values: Any) -> None:
         """Set an option. ``simsock/net/options.py`` has a table of what each of them does."""
-        if len(values) not in (1, 2) or (len(values) == 2 and values[0] is not None):
-            raise TypeError(f"setsockopt() takes exactly 3 arguments ({len(values) + 2} given)")
-        value = values[0]
+        value = values[0] if values else None
+        if len(values) not in (1, 2) or (len(values) == 2) != (value is None):
+            raise TypeError(wrong_option_arguments(values))
         if len(values) == 2:
             value = bytes(index(values[1]))
         elif isinstance(value, int):
             value = c_int(value)
         else:
-            value = bytes(bytes_view(value))
+            value = bytes(option_bytes(value))
         self._file().set_option(int(level), int(optname), value)
 
     def getsockopt(self, level: int, optname: int, buflen: int = 0, /) -> Any:

@@ -34,6 +34,7 @@ GRANTS_MAX = 10_000
 """Operations granted to one task while its world ends: a loop that swallows ``TaskKilled`` has to end too."""
 TIMEOUT_MAX = 9223372036.0
 """CPython's, on Linux."""
+TIMEOUT_TOO_LARGE = f"timestamp out of range for {'C PyTime_t' if sys.version_info >= (3, 14) else 'platform time_t'}"
 
 
 def begin(bound: Kernel | None) -> Kernel | None:
@@ -126,11 +127,11 @@ def nanoseconds(seconds: Any) -> int:
         if isnan(number):
             raise ValueError("Invalid value NaN (not a number)")
         if not -TIMEOUT_MAX <= number <= TIMEOUT_MAX:
-            raise OverflowError("timestamp out of range for platform time_t")
+            raise OverflowError(TIMEOUT_TOO_LARGE)
         return round(number * NS)
     ns = number * NS
     if not -TIMEOUT_MAX * NS <= ns <= TIMEOUT_MAX * NS:
-        raise OverflowError("timestamp out of range for platform time_t")
+        raise OverflowError(TIMEOUT_TOO_LARGE)
     return ns
 
 

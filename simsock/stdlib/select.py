@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import select as _real
+import sys
 from math import ceil
 from typing import Any
 
@@ -135,10 +136,11 @@ class poll:
 
 
 def _checked(eventmask: int) -> int:
+    new = sys.version_info >= (3, 14)
     if not isinstance(eventmask, int):
-        raise TypeError("an integer is required")
+        raise TypeError(f"{type(eventmask).__name__!r} object cannot be interpreted as an integer" if new else "an integer is required")
     if eventmask < 0:
-        raise ValueError("value must be positive")
+        raise ValueError("Cannot convert negative int" if new else "value must be positive")
     if eventmask > 0xFFFF:
         raise OverflowError("Python int too large for C unsigned short")
     return eventmask

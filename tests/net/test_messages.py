@@ -193,7 +193,9 @@ def test_messages_of_datagrams_as_on_linux(twins):
         one.sendto(b"hello", there)
         notes("too small", lambda: other.recvmsg_into([bytearray(2), bytearray(1)])[:3])
         one.sendto(b"hello", there)
-        notes("peek", lambda: other.recvmsg(2, 0, MSG_PEEK | MSG_TRUNC)[:3])
+        data, *rest = other.recvmsg(2, 0, MSG_PEEK | MSG_TRUNC)
+        notes("peek", lambda: (data[:2], len(data), rest[:2]))  # what follows has no defined value
+        notes("peek into", lambda: other.recvmsg_into([bytearray(2)], 0, MSG_PEEK | MSG_TRUNC)[:3])
         notes("recv", lambda: len(other.recv(2, MSG_TRUNC)))
         notes("many", one.sendmsg, [b"x"] * 1025, [], 0, there)
         notes("many", other.recvmsg_into, [bytearray(1)] * 1025)
