@@ -24,6 +24,10 @@ _EVENTS = _TALKS | frozenset(
     "socket.__new__ socket.bind subprocess.Popen os.fork os.forkpty os.system os.posix_spawn os.exec os.startfile pty.spawn time.sleep".split()
 )
 _HINTS = {
+    **dict.fromkeys(
+        ("concurrent.interpreters.create", "concurrent.futures.InterpreterPoolExecutor"),
+        "worlds have one interpreter: nothing in another one is simulated",
+    ),
     "os.fork": "worlds have one process: threads are simulated, processes not yet",
     "socket.__new__": "use socket.socket, which is simulated",
     "time.sleep": "the program kept the real one where it could not be replaced: see simsock doctor",
@@ -83,6 +87,8 @@ def pairs() -> list[tuple[Any, Any]]:
     found = []
     loads: tuple[tuple[str, Callable[[], Any]], ...] = (
         ("_posixsubprocess.fork_exec", lambda: import_module("_posixsubprocess").fork_exec),
+        ("concurrent.interpreters.create", lambda: import_module("_interpreters").create),
+        ("concurrent.interpreters.create", lambda: import_module("_xxsubinterpreters").create),  # before 3.13
         ("posix.spawnv", lambda: import_module("posix").spawnv),
         ("_posixshmem.shm_open", lambda: import_module("_posixshmem").shm_open),
     )

@@ -1,6 +1,6 @@
 """Names of other people's libraries that a world has to put something else under, because no standard module stands in between.
 
-Owns the list. Laws: nothing is imported for it; what is not loaded, or has no such name, is left alone.
+Owns the list. Laws: nothing is imported for it; what is not loaded, or has no such name, is left alone, until it is imported in the world.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 from simsock.choices import derive_seed
 from simsock.kernel import Kernel
+from simsock.patching import fence
 from simsock.patching.room import Room
 
 _NAMES: tuple[tuple[str, str, Callable[[Any, Kernel], Any]], ...] = (
@@ -25,6 +26,8 @@ _NAMES: tuple[tuple[str, str, Callable[[Any, Kernel], Any]], ...] = (
     ("trio._core._run", "_ALLOW_DETERMINISTIC_SCHEDULING", lambda before, kernel: True),
     # trio runs what is ready in an order that a generator from before the world decides.
     ("trio._core._run", "_r", lambda before, kernel: _generator(before, kernel)),
+    # A pool of interpreters would fail where each of its threads makes one, and hide that error behind one of its own.
+    ("concurrent.futures.interpreter", "WorkerContext", lambda before, kernel: _NoInterpreters),
 )
 """(module, name, what is there in a world, given what was there before)."""
 _before: list[tuple[dict[str, Any], str, Any]] = []
@@ -35,11 +38,20 @@ def _generator(before: Any, kernel: Kernel) -> Any:
     return random.Random(derive_seed(kernel.seed, "trio")) if kernel.room(Room).draws_from_world else before
 
 
+class _NoInterpreters:
+    """What prepares the threads of a pool of interpreters, asked when the pool is made."""
+
+    @classmethod
+    def prepare(cls, *args: Any, **kwargs: Any) -> None:
+        fence.refuse("concurrent.futures.InterpreterPoolExecutor", ())
+
+
 def enter(kernel: Kernel) -> None:
-    """A world begins. After its chance."""
+    """A world begins, after its chance; or goes on after an import."""
+    known = [(space, name) for space, name, _ in _before]
     for module, name, make in _NAMES:
         space = vars(sys.modules[module]) if module in sys.modules else {}
-        if name in space:
+        if name in space and not any(space is seen and name == there for seen, there in known):
             _before.append((space, name, space[name]))
             space[name] = make(space[name], kernel)
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from simsock.harness import is_harness
 from simsock.kernel import session
-from simsock.patching import fence
+from simsock.patching import fence, foreign
 from simsock.patching.room import Room
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def _find_and_load(name: str, import_: Any) -> Any:
         session.active = kernel
         if drawn is not None:
             random.setstate(drawn)
+        foreign.enter(kernel)
         if _names is not None:
             _names.restore([space for space in _names.unseen() if is_harness(str(space.get("__name__", "")))])
 

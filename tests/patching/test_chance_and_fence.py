@@ -145,6 +145,54 @@ def test_a_real_initialiser_of_a_socket_is_fenced(world):
         sock.close()
 
 
+ONE_INTERPRETER = "worlds have one interpreter"
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="new in 3.14")
+def test_other_interpreters_and_pools_of_them_are_refused_by_name(world):
+    from concurrent import interpreters
+    from concurrent.futures import InterpreterPoolExecutor
+
+    made = interpreters.list_all()
+    with world():
+        with pytest.raises(Fenced, match=rf"concurrent\.interpreters\.create.*{ONE_INTERPRETER}"):
+            interpreters.create()
+        with pytest.raises(Fenced, match=rf"InterpreterPoolExecutor.*{ONE_INTERPRETER}"):
+            InterpreterPoolExecutor(2)
+    assert interpreters.list_all() == made
+    with InterpreterPoolExecutor(1) as pool:
+        assert pool.submit(pow, 2, 5).result() == 32
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="new in 3.14")
+def test_a_pool_of_interpreters_that_is_first_heard_of_in_a_world_is_refused_too(in_process):
+    code = """
+        import sys
+        import simsock
+
+        with simsock.Simulation():
+            assert "concurrent.futures.interpreter" not in sys.modules
+            from concurrent.futures import InterpreterPoolExecutor
+            try:
+                InterpreterPoolExecutor()
+            except simsock.Unsupported as error:
+                print(error)
+        with InterpreterPoolExecutor(1) as pool:
+            print(pool.submit(pow, 2, 5).result())
+    """
+    refused, worked = in_process(code).splitlines()
+    assert "InterpreterPoolExecutor" in refused and ONE_INTERPRETER in refused and worked == "32"
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="private on 3.11, by another name")
+def test_interpreters_by_their_private_names_are_refused(world):
+    import importlib
+
+    private = importlib.import_module("_interpreters" if sys.version_info >= (3, 13) else "_xxsubinterpreters")
+    with world(), pytest.raises(Fenced, match=ONE_INTERPRETER):
+        private.create()
+
+
 def test_a_process_by_multiprocessing_is_fenced(world):
     with world(), pytest.raises(Fenced):
         multiprocessing.get_context("fork").Process(target=time.sleep, args=(0,)).start()
