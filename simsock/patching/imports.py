@@ -29,16 +29,16 @@ _original: Any = bootstrap._find_and_load
 _names: Names | None = None
 
 
-def _find_and_load(name: str, import_: Any) -> Any:
+def _find_and_load(name: str, import_: Any, **options: Any) -> Any:
     kernel = session.active
     if kernel is None or kernel.thread != get_ident():
-        return _original(name, import_)
+        return _original(name, import_, **options)
     drawn = random.getstate() if kernel.room(Room).draws_from_world else None
     session.active = None
     kernel.atomic += 1
     fence.importing += 1
     try:
-        return _original(name, import_)
+        return _original(name, import_, **options)
     finally:
         fence.importing -= 1
         kernel.atomic -= 1

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import sys
 import time
+import types
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
@@ -18,6 +20,7 @@ from simsock.harness import is_harness
 _REAL_CLOCK = ModuleType("time")
 """The module ``time`` as it is outside worlds; a part of the harness by its name."""
 vars(_REAL_CLOCK).update(vars(time), __name__="simsock.time")
+LAZY: Any = getattr(types, "LazyImportType", None)
 space_of: Any = ModuleType.__dict__["__dict__"].__get__  # type: ignore[index]  # not the attribute of an instance, which a lazy module may compute
 
 
@@ -38,8 +41,10 @@ class Names:
             self._usual.setdefault(pair[0].__name__, []).append(pair)
         self._modules: list[Any] = []
         self._spaces: list[tuple[dict[str, Any], int]] = []
-        self._seen: dict[int, tuple[Any, int, list[Place]]] = {}
-        """By identity of the module: the module, how many names it had, and its places."""
+        self._lazy: list[tuple[dict[str, Any], str]] = []
+        """Names that stand for an import yet to come (3.15): they may come to hold an original, or what is in its place, at any moment."""
+        self._seen: dict[int, tuple[Any, int, list[Place], list[str]]] = {}
+        """By identity of the module: the module, how many names it had, its places, and its names of imports yet to come."""
         self._places: list[Place] = []
 
     def places(self) -> tuple[list[Place], bool]:
@@ -50,23 +55,33 @@ class Names:
         for space, size in self._spaces:
             if len(space) != size:
                 return self._look_around(modules), True
+        if self._lazy and any(True for _ in self._come()):
+            return self._look_around(modules), True
         return self._places, False
 
+    def _come(self) -> Iterator[dict[str, Any]]:
+        """Namespaces in which an import has come that was yet to come at the last look."""
+        return (space for space, key in self._lazy if type(space.get(key)) is not LAZY)
+
     def _look_around(self, modules: list[Any]) -> list[Place]:
-        seen: dict[int, tuple[Any, int, list[Place]]] = {}
+        seen: dict[int, tuple[Any, int, list[Place], list[str]]] = {}
+        come = set(map(id, self._come()))
         self._places = []
         self._spaces = []
+        self._lazy = []
         for module in modules:
             if not issubclass(type(module), ModuleType) or id(module) in seen:
                 continue
             space = space_of(module)
             known = self._seen.get(id(module))
-            if known is not None and known[0] is module and known[1] == len(space):
+            if known is not None and known[0] is module and known[1] == len(space) and id(space) not in come:
                 entry = known
             else:
-                entry = (module, len(space), self.look(space))
+                lazy = [] if LAZY is None else [key for key, value in list(space.items()) if type(value) is LAZY]
+                entry = (module, len(space), self.look(space), lazy)
             seen[id(module)] = entry
             self._places += entry[2]
+            self._lazy += [(space, key) for key in entry[3]]
             self._spaces.append((space, entry[1]))
         self._modules = modules
         self._seen = seen
@@ -103,8 +118,9 @@ class Names:
                         space[key] = back[id(value)]
 
     def unseen(self) -> list[dict[str, Any]]:
-        """The namespaces of modules that came, or got more names, since the last look."""
+        """The namespaces of modules that came, or got more names, or whose lazy imports came, since the last look."""
         found = [space for space, size in self._spaces if len(space) != size]
+        found += self._come()
         modules = list(sys.modules.values())
         if modules != self._modules:
             known = set(map(id, self._modules))

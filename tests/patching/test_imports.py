@@ -132,3 +132,36 @@ def test_a_module_must_not_talk_to_the_network_while_it_is_imported(world, fresh
         import looker
 
         assert looker.last == 2
+
+
+LAZY = """
+    lazy from socket import gethostname as name_of_host
+    lazy import socket
+
+    def look():
+        return name_of_host(), socket.socket()
+"""
+
+
+@pytest.mark.skipif(sys.version_info < (3, 15), reason="lazy imports are new in 3.15")
+@pytest.mark.parametrize("first", ["in a world", "outside"])
+def test_names_that_are_imported_lazily_are_simulated_in_worlds_and_real_outside(in_process, first):
+    code = """
+        import lazily  # first: what is imported already is not imported lazily
+        import types
+        assert type(vars(lazily)["name_of_host"]) is types.LazyImportType
+
+        import simsock
+        import socket
+
+        if FIRST:
+            assert lazily.name_of_host is socket.gethostname
+        for _ in range(3):
+            with simsock.Simulation() as sim:
+                name, sock = sim.spawn(lazily.look, host=sim.host("server")).result()
+                assert name == "server" and sock.fileno() >= 10_000, (name, sock)
+                sock.close()
+            assert lazily.name_of_host is socket.gethostname, lazily.name_of_host
+        print("as meant")
+    """
+    assert in_process(code.replace("FIRST", str(first == "outside")), modules={"lazily": LAZY}).strip() == "as meant"
