@@ -1,6 +1,6 @@
-"""Whose time it is that simsock needs for itself: not the test's.
+"""What Hypothesis does not notice of worlds: the time that simsock needs for itself, and frozen objects.
 
-Owns how Hypothesis is told, whose deadline for an example would count it. Laws: where Hypothesis's insides have changed, nothing
+Owns how Hypothesis is told, whose deadline for an example would count that time. Laws: where Hypothesis's insides have changed, nothing
 happens; the clock is the real one also inside a world, where asking the simulated one would be a point of the program.
 """
 
@@ -38,4 +38,12 @@ def _excuse(seconds: float) -> None:
         times[_WORDS] = times.get(_WORDS, 0.0) + seconds
 
 
-__all__ = ["not_counted"]
+def before_freezing() -> None:
+    """Hypothesis looks once, through the garbage collector, for who holds its generator: among frozen objects it finds nobody, and warns (3.15)."""
+    core: Any = sys.modules.get("hypothesis.core")
+    if core is not None and getattr(getattr(core, "threadlocal", None), "_hypothesis_global_random", core) is None:
+        with sys.modules["hypothesis.internal.entropy"].deterministic_PRNG():
+            pass
+
+
+__all__ = ["before_freezing", "not_counted"]

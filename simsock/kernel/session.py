@@ -15,6 +15,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from simsock.errors import UsageError
+from simsock.hypothesis_time import before_freezing
 from simsock.kernel import coverage_check
 from simsock.kernel.boundaries import boundary
 from simsock.kernel.launcher import borrow_launcher, return_launcher
@@ -124,6 +125,7 @@ class Session:
         _suspend_collection(self)
         if patching is not None:
             patching.prepare()
+        before_freezing()
         # Collections inside a world look at what the world made: older objects go out of the way, in constant time.
         gc.freeze()
         if patching is not None:
