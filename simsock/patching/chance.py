@@ -23,7 +23,7 @@ _seed: Any = random.Random.seed
 _generator: Any = random._inst  # the global generator of Lib/random.py
 _UUID_EPOCH = 0x01B21DD213814000
 """100 ns ticks between 1582-10-15 and 1970-01-01: RFC 9562."""
-_NODE = 0x02_53_49_4D_00_01
+NODE = 0x02_53_49_4D_00_01
 """A locally administered MAC address: "SIM" 1."""
 
 
@@ -64,7 +64,7 @@ def _generate_time_safe() -> Any:
     if sequence is None:
         sequence = room.uuid_sequence = int.from_bytes(urandom(2), "big") & 0x3FFF
     low, mid, high = ticks & 0xFFFFFFFF, ticks >> 32 & 0xFFFF, ticks >> 48 & 0x0FFF | 0x1000
-    number = low << 96 | mid << 80 | high << 64 | (sequence | 0x8000) << 48 | _NODE
+    number = low << 96 | mid << 80 | high << 64 | (sequence | 0x8000) << 48 | NODE
     return number.to_bytes(16, "big"), None
 
 

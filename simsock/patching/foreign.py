@@ -14,6 +14,7 @@ from typing import Any
 from simsock.choices import derive_seed
 from simsock.kernel import Kernel
 from simsock.patching import fence
+from simsock.patching.chance import NODE
 from simsock.patching.room import Room
 
 _NAMES: tuple[tuple[str, str, Callable[[Any, Kernel], Any]], ...] = (
@@ -26,6 +27,12 @@ _NAMES: tuple[tuple[str, str, Callable[[Any, Kernel], Any]], ...] = (
     ("trio._core._run", "_ALLOW_DETERMINISTIC_SCHEDULING", lambda before, kernel: True),
     # trio runs what is ready in an order that a generator from before the world decides.
     ("trio._core._run", "_r", lambda before, kernel: _generator(before, kernel)),
+    # The address of this machine's network card, for which uuid may ask the system, or chance.
+    ("uuid", "_node", lambda before, kernel: NODE if kernel.room(Room).draws_from_world else before),
+    # From 3.14 on uuid's versions 6 and 7 go on from the newest that the process has made, which another world may have.
+    ("uuid", "_last_timestamp_v6", lambda before, kernel: None),
+    ("uuid", "_last_timestamp_v7", lambda before, kernel: None),
+    ("uuid", "_last_counter_v7", lambda before, kernel: 0),
     # A pool of interpreters would fail where each of its threads makes one, and hide that error behind one of its own.
     ("concurrent.futures.interpreter", "WorkerContext", lambda before, kernel: _NoInterpreters),
 )

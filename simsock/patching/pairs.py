@@ -28,8 +28,8 @@ _SOCKET = (
 ).split()
 _OS = (
     "closerange dup dup2 eventfd eventfd_read eventfd_write fchdir fdatasync fsync fstat ftruncate get_blocking get_inheritable get_terminal_size "
-    "isatty lockf lseek mkfifo pipe pipe2 posix_fadvise posix_fallocate pread preadv pwrite pwritev read readv remove sendfile set_blocking "
-    "set_inheritable splice stat ttyname unlink write writev"
+    "isatty lockf lseek mkfifo pipe pipe2 posix_fadvise posix_fallocate pread preadv pwrite pwritev read readinto readv remove sendfile set_blocking "
+    "set_inheritable splice stat statx ttyname unlink write writev"
 ).split()
 
 

@@ -7,7 +7,6 @@ Owns how each kind of socket is made, bound, asked for requests and closed. Does
 from __future__ import annotations
 
 import socket
-import sys
 from typing import TYPE_CHECKING, Any
 
 from simsock.socketserver.base import BaseServer
@@ -24,8 +23,8 @@ class TCPServer(BaseServer):
     address_family: int = socket.AF_INET
     socket_type: int = socket.SOCK_STREAM
 
-    request_queue_size: int = socket.SOMAXCONN if sys.version_info >= (3, 15) else 5
-    """The backlog that ``listen()`` is called with."""
+    request_queue_size: int = 5
+    """The backlog that ``listen()`` is called with; the standard server's is larger from 3.15 on, this one is the same on every Python."""
 
     allow_reuse_address: bool = False
     """Whether ``server_bind()`` sets ``SO_REUSEADDR``."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os as _real
+import sys
 from operator import index
 from stat import S_IFIFO, S_IFSOCK, S_ISREG
 from typing import Any
@@ -37,7 +38,7 @@ _PROCESSES = frozenset(
         "spawnl spawnle spawnlp spawnlpe spawnv spawnve spawnvp spawnvpe system wait wait3 wait4 waitid waitpid"
     ).split()
 )
-_OF_DESCRIPTOR = frozenset("fchmod fchown fpathconf lockf tcgetpgrp tcsetpgrp".split())
+_OF_DESCRIPTOR = frozenset("fchmod fchown fpathconf lockf statx tcgetpgrp tcsetpgrp".split())
 """Functions whose first argument is a descriptor, and that are not simulated."""
 _OF_TWO_DESCRIPTORS = frozenset(("copy_file_range", "splice"))
 _REFUSED_AS_ON_LINUX = {
@@ -176,6 +177,14 @@ def readv(fd: int, buffers: Any, /) -> int:
         view[: len(part)] = part
         place += len(part)
     return len(data)
+
+
+if sys.version_info >= (3, 14):
+    _readinto = _real.readinto
+
+    def readinto(fd: int, buffer: Any, /) -> int:
+        """Read into a buffer; returns the number of bytes."""
+        return _readinto(fd, buffer) if world_of(fd) is None else readv(fd, (buffer,))
 
 
 def writev(fd: int, buffers: Any, /) -> int:

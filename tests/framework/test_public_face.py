@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import inspect
 import socketserver as standard
+import sys
 
 import pytest
 
@@ -58,7 +59,10 @@ def test_a_method_takes_the_arguments_that_the_standard_one_takes(name, method):
 
 @pytest.mark.parametrize(("name", "attribute"), CLASS_ATTRIBUTES)
 def test_a_class_attribute_has_the_value_of_the_standard_one(name, attribute):
-    assert getattr(getattr(socketserver, name), attribute) == getattr(getattr(standard, name), attribute)
+    theirs = getattr(getattr(standard, name), attribute)
+    if attribute == "request_queue_size" and sys.version_info >= (3, 15):
+        theirs = 5  # 4096 there; a world's record has it, and is the same on every Python
+    assert getattr(getattr(socketserver, name), attribute) == theirs
 
 
 @pytest.mark.parametrize("name", NAMES)

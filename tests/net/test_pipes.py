@@ -8,6 +8,7 @@ import os as real_os
 import select
 import stat
 import struct
+import sys
 
 import pytest
 
@@ -41,6 +42,12 @@ def test_bytes_come_out_of_a_pipe_as_they_went_in(twins):
         first, second = bytearray(3), bytearray(10)
         notes("readv", os.readv, r, [first, second])
         notes("where they went", lambda: (bytes(first), bytes(second)))
+        if sys.version_info >= (3, 14):
+            os.write(w, b"more than fits")
+            notes("readinto", os.readinto, r, first)
+            notes("readinto nothing", os.readinto, r, bytearray())
+            notes("readinto the rest", os.readinto, r, memoryview(second)[2:])
+            notes("where they went now", lambda: (bytes(first), bytes(second), os.read(r, 100)))
         notes("nothing wanted", os.read, r, 0)
         notes("the wrong end", os.read, w, 1)
         notes("the other wrong end", os.write, r, b"x")

@@ -30,6 +30,7 @@ def draws():
         os.urandom(5),
         uuid.uuid4(),
         uuid.uuid1(),
+        *([uuid.uuid6(), uuid.uuid7(), uuid.uuid7()] if sys.version_info >= (3, 14) else []),
         next(tempfile._get_candidate_names()),
     )
 
