@@ -136,26 +136,43 @@ def simple_queues(std, out):
     finish([std.threading.Thread(target=target, args=args, daemon=True) for target, args in ((put, (0,)), (get, ()), (put, (1,)), (get, ()))])
 
 
+class Anyhow:
+    """A strategy that will be the same when simsock's own have become better."""
+
+    def begin(self, run):
+        self.state = int(run.seed) + 1
+        self.asked = []
+
+    def pick(self, task, runnable, preempting):
+        self.state = (self.state * 6364136223846793005 + 1442695040888963407) % (1 << 64)
+        self.asked.append((task.path, [other.path for other in runnable]))
+        return runnable[(self.state >> 33) % len(runnable)]
+
+    def end(self, run):
+        pass
+
+
 EXPECTED = {
-    locks: "aa8cc53bcabfa63e",
-    conditions: "63c407b917c58a3f",
-    events: "fcd01d9d5f37f48d",
-    queues: "8b47111bd96775f5",
-    simple_queues: "f3ec6d5a6b276295",
+    locks: "3bbffbc9b74e05c9",
+    conditions: "ca23e909b73596ea",
+    events: "8578c937a18ceaf3",
+    queues: "b643fe127ce907c7",
+    simple_queues: "3bc783e1de870cd6",
 }
 
 
 @pytest.mark.parametrize("program", EXPECTED)
 def test_one_seed_is_one_order_in_both_kinds_of_worlds_and_on_every_python(std, program):
-    digests = set()
+    orders = set()
     hashed = blake2b(digest_size=8)
     for seed in SEEDS:
         out = []
-        with simsock.Simulation(seed=seed, strategy="random", patch=std.patch) as sim:
+        anyhow = Anyhow()
+        with simsock.Simulation(seed=seed, strategy=anyhow, patch=std.patch):
             program(std, out)
-        digests.add(sim.digest)
-        hashed.update(f"{sim.digest} {out}".encode())
-    assert len(digests) > 50
+        orders.add(str(anyhow.asked))
+        hashed.update(f"{anyhow.asked} {out}".encode())
+    assert len(orders) > 50
     assert hashed.hexdigest() == EXPECTED[program]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 
 import pytest
 
@@ -42,6 +43,7 @@ def relay(sim):
 
             thread = threading.Thread(target=pump, args=(self.request, up), name="forth")
             thread.start()
+            time.sleep(0)  # it has closed both by then
             pump(up, self.request)
             thread.join()
 

@@ -88,7 +88,11 @@ def test_a_client_function_gets_the_world_the_server_and_its_number(scenario):
 
 def test_each_client_is_a_host_of_its_own(scenario, tmp_path):
     path = scenario(server='handler = "counter:Handler"', check="counter:three_hosts", expect="inconclusive", schedules=5)
-    source = (tmp_path / "counter.py").read_text().replace("        self.rfile.readline()", "        peers.append(self.client_address[0])\n        return", 1)
+    source = (
+        (tmp_path / "counter.py")
+        .read_text()
+        .replace("        self.rfile.readline()", "        peers.append(self.client_address[0])\n        self.rfile.readline()\n        return", 1)
+    )
     (tmp_path / "counter.py").write_text(
         source + "\n\npeers = []\n\n\ndef three_hosts(server):\n    found = sorted(peers)\n    peers.clear()\n    assert len(set(found)) == 3, found\n"
     )
