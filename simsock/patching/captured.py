@@ -16,7 +16,7 @@ from typing import Any
 from weakref import WeakSet
 
 from simsock.harness import is_harness
-from simsock.patching import heap, locks, task_locals
+from simsock.patching import heap, locks, sockets, task_locals
 from simsock.patching.module_names import space_of
 
 LOCKS = frozenset((locks.real_lock, locks.real_rlock, locks.real_queue))
@@ -116,7 +116,7 @@ class Holds:
         for finding in findings:
             target, spot = finding.target, finding.spot
             if id(target) in self.pairs:
-                if spot is not None and not finding.harness and not is_module_name(spot) and not spot.immutable:
+                if spot is not None and not finding.harness and not _is_left(spot, target):
                     self._captured.append((spot, id(target)))
             elif isinstance(target, task_locals.real_local):
                 if id(target) not in kept:
@@ -176,6 +176,23 @@ def interesting(objects: list[Any]) -> tuple[list[Any], list[type]]:
     known = {id(found) for found in targets}
     targets += [found for found in late if id(found) not in known]
     return [found for found in targets if id(found) not in inside and (type(found) is not BuiltinFunctionType or id(found.__self__) not in inside)], types
+
+
+def _is_left(spot: heap.Spot, target: Any) -> bool:
+    """Whether something else looks after the spot, or nobody ever looks there."""
+    if spot.kind == "class":
+        return spot.immutable or spot.box is sockets.real_class  # methods of simulated sockets are found before it
+    if spot.kind != "item" or type(spot.box) is not dict:
+        return False
+    home = getattr(target, "__objclass__", None)
+    if home is not None and spot.box.keys() == vars(home).keys():
+        return True  # a method of a class in C, in the namespace of that class
+    return is_module_name(spot) or _is_copy_of_extension(spot.box)
+
+
+def _is_copy_of_extension(space: dict[Any, Any]) -> bool:
+    """Whether this is the copy of a module in C that CPython keeps for making it anew; no function has it for its globals."""
+    return "__name__" in space and "__package__" in space and "__builtins__" not in space
 
 
 def is_module_name(spot: heap.Spot) -> bool:

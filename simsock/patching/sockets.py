@@ -22,7 +22,7 @@ from simsock.stdlib._refusals import bound_by
 from simsock.stdlib._room import Room
 from simsock.stdlib._socketobject import socket as simulated
 
-_class = real.socket
+real_class = _class = real.socket
 """Taken now: a program or ``mock.patch`` may put another class under this name while a world is live."""
 _original = _class.__new__
 _FUNCTIONS = (FunctionType, MethodDescriptorType)

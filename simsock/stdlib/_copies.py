@@ -18,6 +18,10 @@ _IMPORT = builtins.__import__
 _KEPT = ("__name__", "__doc__", "__file__", "__spec__", "__loader__", "__package__", "__cached__", "__getattr__")
 
 
+class _Module(SimpleNamespace):
+    """A copy of a module. Its class is simsock's, so a search for what the program has captured passes it over."""
+
+
 def execute(name: str, namespace: dict[str, Any], below: dict[str, Any]) -> None:
     """Run the code of the standard module ``name`` in ``namespace``; what it imports by a name in ``below`` is what stands there."""
     spec = find_spec(name)
@@ -37,7 +41,7 @@ def execute(name: str, namespace: dict[str, Any], below: dict[str, Any]) -> None
 def shaped_like(module: Any, **changed: Any) -> Any:
     """A module's names, some with other values; None takes one away."""
     names = {**vars(module), **changed}
-    return SimpleNamespace(**{name: value for name, value in names.items() if value is not None or name not in changed})
+    return _Module(**{name: value for name, value in names.items() if value is not None or name not in changed})
 
 
 __all__ = ["execute", "shaped_like"]
