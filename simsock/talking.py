@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import errno
 from collections import deque
+from contextlib import suppress
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
-from simsock.errors import RealTimeLimit, Unsupported, UsageError
+from simsock.errors import RealTimeLimit, TaskWillNotEnd, Unsupported, UsageError
 from simsock.kernel import session
 from simsock.kernel.files import POLLIN
 from simsock.kernel.leaks import open_descriptors, running_tasks
@@ -180,7 +181,8 @@ def _talk(kernel: Kernel, handler: Any, client: Any, server: Any, chunks: Any, h
 def _stop(kernel: Kernel, task: Task) -> None:
     task.daemon = True  # not before: threads that a handler starts would take after it
     if kernel.cancel(task):
-        kernel.join(task, kernel.now)  # one that swallows its end is left to the world's
+        with suppress(TaskWillNotEnd):  # one that swallows its end is left to the world's
+            kernel.join(task, kernel.now)
 
 
 def _last_words(task: Any) -> str:

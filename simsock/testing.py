@@ -115,9 +115,7 @@ class SimulationTestCase(unittest.TestCase):
         else:
             sim = Simulation(**given)
         if sim.options.preempt != "calls":  # the scope is that of the test's file, and not of this one
-            session = Session(sim.options.preempt, make_scope(sim.options.scope, source_file(test)), make_patching(sim.options))
-            session.__enter__()
-            sim._session = session
+            sim._session = Session(sim.options.preempt, make_scope(sim.options.scope, source_file(test)), make_patching(sim.options))
         sim.__enter__()
         self.sim = self._sim_open = sim
 

@@ -13,6 +13,8 @@ AS_PROGRAM = {
     "simsock.world.simulation.Simulation.datagram": "what a program does that binds a socket",
     "simsock.world.simulation.Simulation._wind_down": "closes what it has handed out, as a program that ends",
     "simsock.scenario.running.ScenarioTest._send": "what a scenario's own client does, request by request",
+    "simsock.strategies.stateful": "the clients of a state machine, step by step",
+    "pytest_simsock.searching.Search._phase": "calls pytest's hooks, in which the test runs",
     "simsock.faker.NetworkProvider.syslog_line": "asks the world's clock, for a line that a program of this world writes",
 }
 """Packages, modules and functions, each with what it does as a program."""

@@ -33,7 +33,8 @@ from simsock.kernel.program_lines import place_text, program_frame
 if TYPE_CHECKING:
     from simsock.kernel.core import Kernel
 
-SIGNAL = signal.SIGUSR2
+SIGNAL = getattr(signal, "SIGUSR2", signal.SIGTERM)
+"""There is none on Windows, where worlds do not run and this module can be imported all the same."""
 _LOOK_EVERY_S = 0.1
 _IDLE_AFTER_S = 2.0
 _GRACE_S = 0.2

@@ -66,7 +66,7 @@ _SOCKET: tuple[Option, ...] = (
     Option(SOL_SOCKET, 7, "SO_SNDBUF", "heeded", "number"),
     Option(SOL_SOCKET, 8, "SO_RCVBUF", "heeded", "number"),
     Option(SOL_SOCKET, 9, "SO_KEEPALIVE", "heeded"),
-    Option(SOL_SOCKET, 10, "SO_OOBINLINE", "refused"),
+    Option(SOL_SOCKET, 10, "SO_OOBINLINE", "stored"),
     Option(SOL_SOCKET, 12, "SO_PRIORITY", "stored", "number"),
     Option(SOL_SOCKET, 13, "SO_LINGER", "heeded", "bytes", size=8),
     Option(SOL_SOCKET, 15, "SO_REUSEPORT", "heeded"),

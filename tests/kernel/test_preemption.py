@@ -14,6 +14,7 @@ import pytest
 import simsock
 from simsock import UsageError, socketserver
 from simsock.kernel.scope import make_scope, project_root
+from tests.kernel.walks import Walk
 
 GRANULARITIES = ["lines", "instructions"]
 SEEDS = range(8)
@@ -208,7 +209,7 @@ def test_tasks_are_switched(work, preempt):
     expected = work()
     orders = set()
     for seed in SEEDS:
-        with simsock.Simulation(strategy="random", seed=seed, preempt=preempt) as sim:
+        with simsock.Simulation(strategy=Walk(), seed=seed, preempt=preempt) as sim:
             tasks = [sim.spawn(work) for _ in range(3)]
             assert [task.result() for task in tasks] == [expected] * 3
         orders.add(tuple(sim.deviations))
@@ -218,7 +219,7 @@ def test_tasks_are_switched(work, preempt):
 
 @pytest.mark.parametrize("preempt", GRANULARITIES)
 def test_thousands_of_switches_leave_everything_sound(preempt):
-    with simsock.Simulation(strategy="random", seed=1, preempt=preempt) as sim:
+    with simsock.Simulation(strategy=Walk(), seed=1, preempt=preempt) as sim:
 
         def all_of_them():
             return [work() for work in WORKS for _ in range(3)]

@@ -10,6 +10,8 @@ import pytest
 
 from simsock import RealTimeLimit, Simulation
 from simsock.kernel import session
+from simsock.kernel.boundaries import INNER, PROGRAM
+from simsock.kernel.interrupting import interrupt
 from simsock.kernel.program_lines import program_call
 from simsock.kernel.strategies.runs import Run
 from simsock.kernel.teardown import _kill
@@ -80,7 +82,7 @@ def test_an_alarm_gives_way_to_nobody_while_something_is_atomic(sim):
 def test_an_interrupt_inside_the_kernel_waits_for_the_next_point(sim):
     kernel = sim._kernel
     try:
-        kernel.interrupted(KeyboardInterrupt(), True)
+        interrupt(kernel, KeyboardInterrupt(), INNER, None)
     except KeyboardInterrupt:
         pytest.fail("raised at once")
     assert isinstance(kernel.pending_signal, KeyboardInterrupt) and kernel.alarm == 0
@@ -92,15 +94,15 @@ def test_an_interrupt_inside_the_kernel_waits_for_the_next_point(sim):
 
 def test_a_second_interrupt_does_not_wait_any_longer(sim):
     kernel = sim._kernel
-    kernel.interrupted(KeyboardInterrupt(), True)
+    interrupt(kernel, KeyboardInterrupt(), INNER, None)
     with pytest.raises(RealTimeLimit):
-        kernel.interrupted(RealTimeLimit("late", limit="max_real_time"), True)
+        interrupt(kernel, RealTimeLimit("late", limit="max_real_time"), INNER, None)
     assert kernel.pending_signal is None
 
 
 def test_an_interrupt_outside_the_kernel_strikes_at_once(sim):
     with pytest.raises(KeyboardInterrupt):
-        sim._kernel.interrupted(KeyboardInterrupt(), False)
+        interrupt(sim._kernel, KeyboardInterrupt(), PROGRAM, None)
 
 
 def test_killing_a_task_leaves_the_tracer_of_who_kills_it(sim):

@@ -11,6 +11,7 @@ import pytest
 
 import simsock
 from simsock import TaskCancelled, TaskKilled
+from tests.kernel.walks import Walk
 
 
 def test_a_task_that_is_spawned_from_deep_down_has_a_whole_stack():
@@ -160,7 +161,7 @@ class TestCancel:
                 number += 1
             return number
 
-        with simsock.Simulation(strategy="random", seed=seed, preempt=preempt) as sim:
+        with simsock.Simulation(strategy=Walk(), seed=seed, preempt=preempt) as sim:
             task = sim.spawn(work)
             sim.sleep(0)
             sim.spawn(count).result()

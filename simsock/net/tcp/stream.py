@@ -475,7 +475,9 @@ class StreamSocket(Socket):
         self.send_reset("data came after it was closed" if self.orphan else "data came after it was shut for reading")
 
     def fin_arrives(self) -> None:
-        """The peer sends no more."""
+        """The peer sends no more; an end that is over, by a reset say, does not care."""
+        if not self.state.connected:
+            return
         self.eof = True
         self.turn("fin")
         self.wake_readers()
