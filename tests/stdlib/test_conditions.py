@@ -171,6 +171,7 @@ def test_a_notification_between_the_release_of_a_lock_and_the_wait_is_not_lost(w
         def __init__(self):
             self.inner = threading.Lock()
             self.acquire = self.inner.acquire
+            self.locked = self.inner.locked  # which conditions ask for since 3.15
 
         def release(self):
             self.inner.release()
