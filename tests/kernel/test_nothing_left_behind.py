@@ -122,12 +122,15 @@ def untraced():
 
 
 def numbers(kind, step):
-    """Every so many events: all of them take minutes, and are run with ``-m slow``."""
+    """Every so many events; more of them with ``-m slow``, and each single one, in many minutes, with ``-m exhaustive``."""
     return range(0, events(kind), step)
 
 
+EVERY = [pytest.mark.exhaustive, pytest.mark.timeout(7200)]
+
+
 @pytest.mark.filterwarnings("ignore:a world was not left")
-@pytest.mark.parametrize("step", [17, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [17, pytest.param(5, marks=pytest.mark.slow), pytest.param(1, marks=EVERY)])
 @pytest.mark.parametrize("failure", [fail, fail_hard])
 def test_every_operation_of_entering_and_leaving_may_fail(failure, step):
     before = state()
@@ -141,7 +144,7 @@ def test_every_operation_of_entering_and_leaving_may_fail(failure, step):
 
 
 @pytest.mark.filterwarnings("ignore:a world was not left")
-@pytest.mark.parametrize("step", [211, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [211, pytest.param(101, marks=pytest.mark.slow), pytest.param(1, marks=EVERY)])
 def test_what_is_interrupted_at_any_line_is_taken_back_by_the_next_world_at_the_latest(step):
     before = state()
     for number in numbers("line", step):
@@ -151,7 +154,7 @@ def test_what_is_interrupted_at_any_line_is_taken_back_by_the_next_world_at_the_
         assert differences(before) == set(), (number, injector.where)
 
 
-@pytest.mark.parametrize("step", [1201, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [1201, pytest.param(601, marks=pytest.mark.slow), pytest.param(1, marks=EVERY)])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGALRM])
 def test_a_signal_may_come_at_every_instruction(number, step):
     before_all = signal.getsignal(number)
