@@ -112,9 +112,12 @@ def points_of(code: CodeType, by_line: bool = True) -> Points:
     return points
 
 
+_LOCALS_ARE_COPIED = sys.version_info[:2] == (3, 12)
+
+
 def touches(names: tuple[str, ...], frame: FrameType) -> bool:
     """Whether one of these locals of ``frame`` is not plain now."""
-    if sys.version_info >= (3, 12) and sys.version_info < (3, 13):
+    if _LOCALS_ARE_COPIED:
         # Here ``f_locals`` would leave a copy of every local in the frame, which keeps objects alive.
         for name in names:  # noqa: SIM110  # a generator takes longer than the look
             if type(local_value(frame, name)) not in PLAIN:

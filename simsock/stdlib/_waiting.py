@@ -34,7 +34,8 @@ GRANTS_MAX = 10_000
 """Operations granted to one task while its world ends: a loop that swallows ``TaskKilled`` has to end too."""
 TIMEOUT_MAX = 9223372036.0
 """CPython's, on Linux."""
-TIMEOUT_TOO_LARGE = f"timestamp out of range for {'C PyTime_t' if sys.version_info >= (3, 14) else 'platform time_t'}"
+TIMEOUT_TOO_LARGE = f"timestamp out of range for {'C PyTime_t' if sys.version_info >= (3, 13, 15) else 'platform time_t'}"
+"""The words changed within 3.13: 3.13.0 has the old ones, 3.13.15 the new ones."""
 
 
 def begin(bound: Kernel | None) -> Kernel | None:
