@@ -19,11 +19,11 @@ from __future__ import annotations
 
 import dis
 import sys
-from types import CodeType, FrameType
+from types import CodeType
 from typing import Any
 
 from simsock.kernel.bytecode import Instruction, instructions_of
-from simsock.kernel.footprints import PLAIN, local_value
+from simsock.kernel.plain_locals import operands as as_operands
 
 _MOVES = frozenset(
     "RESUME NOP PUSH_NULL POP_TOP COPY SWAP LOAD_CONST LOAD_SMALL_INT LOAD_FAST LOAD_FAST_CHECK LOAD_FAST_BORROW LOAD_FAST_LOAD_FAST "
@@ -52,8 +52,8 @@ _KNOWN_MAX = 20_000
 
 ALWAYS = True
 NEVER = False
-Rule = bool | tuple[str, ...]
-"""Whether a line is a point; or the names of the locals of which one must not be plain."""
+Rule = bool | tuple[Any, ...]
+"""Whether a line is a point; or the locals of which one must not be plain, as ``plain_locals.touches`` wants to be told them."""
 
 
 class Points:
@@ -112,24 +112,6 @@ def points_of(code: CodeType, by_line: bool = True) -> Points:
     return points
 
 
-_LOCALS_ARE_COPIED = sys.version_info[:2] == (3, 12)
-
-
-def touches(names: tuple[str, ...], frame: FrameType) -> bool:
-    """Whether one of these locals of ``frame`` is not plain now."""
-    if _LOCALS_ARE_COPIED:
-        # Here ``f_locals`` would leave a copy of every local in the frame, which keeps objects alive.
-        for name in names:  # noqa: SIM110  # a generator takes longer than the look
-            if type(local_value(frame, name)) not in PLAIN:
-                return True
-        return False
-    values = frame.f_locals
-    for name in names:  # noqa: SIM110  # likewise
-        if name not in values or type(values[name]) not in PLAIN:
-            return True
-    return False
-
-
 def _first_line(instructions: tuple[Instruction, ...]) -> int | None:
     """The line of RESUME, if work begins on it."""
     line: int | None = None
@@ -177,7 +159,8 @@ def _rule(code: CodeType, instructions: list[Instruction]) -> Rule:
         depth = 0 if name in _LEAVES else max(depth + _effect(found), 0)
     if not operates:
         return NEVER
-    return tuple(name for name in operands if name not in code.co_cellvars and name not in code.co_freevars) or NEVER
+    names = tuple(name for name in operands if name not in code.co_cellvars and name not in code.co_freevars)
+    return as_operands(names, code) if names else NEVER
 
 
 def _loaded(found: Instruction) -> tuple[str, ...]:

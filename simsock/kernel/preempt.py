@@ -17,7 +17,8 @@ from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
 from simsock.errors import UsageError
-from simsock.kernel.points import Points, Rule, points_of, touches
+from simsock.kernel.plain_locals import touches
+from simsock.kernel.points import Points, Rule, points_of
 from simsock.kernel.scope import Scope
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import simsock
+from simsock.kernel import plain_locals, points, preempt
 from simsock.kernel.points import points_of
 from tests.kernel import one_line
 
@@ -308,3 +309,82 @@ def test_steps_are_counted_on_lines_that_are_no_points_too():
 
     with pytest.raises(simsock.StepLimit), simsock.Simulation(preempt="lines", strategy="random", max_steps=5_000, max_real_time=20) as sim:
         sim.spawn(spin).result()
+
+
+# -- the types of a function's variables --------------------------------------------------------------------------------------------------------
+
+
+def touching(frame, *names):
+    """Those of these variables that are not plain."""
+    return {name for name in names if plain_locals.touches(plain_locals.operands((name,), frame.f_code), frame)}
+
+
+def of_all_types(number, text=b"", *rest, last=None, **more):
+    """Every kind of variable that a line can work on, bound and not."""
+    frame = sys._getframe()
+    found = touching(frame, "number", "text", "rest", "last", "more", "frame", "span", "late", "gone")
+    span, gone = range(number), 1
+    assert not plain_locals.touches(plain_locals.operands(("number", "span", "gone"), frame.f_code), frame)
+    del gone
+    assert plain_locals.touches(plain_locals.operands(("number", "span", "gone"), frame.f_code), frame)
+    if rest:
+        late = gone = 1
+        return late, gone, span
+    return found
+
+
+def test_what_is_not_bound_or_of_any_class_but_a_few_is_not_plain():
+    others = {"rest", "more", "frame", "span", "late", "gone"}
+    assert of_all_types(1) == others
+    assert of_all_types(True, "text", last=1.5j) == others
+    assert of_all_types(2, [], last={}) == {*others, "text", "last"}
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="types are read in memory before 3.13 only")
+def test_types_that_cannot_be_read_in_memory_are_asked_for(monkeypatch):
+    assert plain_locals.touches is plain_locals._touch_in_memory
+    monkeypatch.setattr(plain_locals, "operands", plain_locals._by_name)
+    monkeypatch.setattr(plain_locals, "touches", plain_locals._readers[sys.version_info[:2]])
+    test_what_is_not_bound_or_of_any_class_but_a_few_is_not_plain()
+
+
+def counted(out, lock):
+    """Three threads count under a lock in a variable that they share, and give way at lines that work on lists of their own."""
+    count = 0
+
+    def work():
+        nonlocal count
+        mine = []
+        with lock:
+            count = count + 1
+        other = mine + mine
+        other = mine + other
+        return other
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    out.append(count)
+
+
+def test_looking_at_variables_takes_back_nothing_that_others_have_done():
+    def three(sim):
+        out = []
+        counted(out, threading.Lock())
+        assert out == [3]
+
+    assert simsock.explore(three, schedules=200, strategy="random").error is None
+
+
+def test_looking_at_a_copy_takes_nothing_back_either(monkeypatch):
+    if sys.version_info >= (3, 12):
+        pytest.skip("there is no copy that is written back")
+    monkeypatch.setattr(points, "as_operands", plain_locals._by_name)
+    monkeypatch.setattr(preempt, "touches", plain_locals._touch_in_copy)
+    points._known.clear()
+    try:
+        test_looking_at_variables_takes_back_nothing_that_others_have_done()
+    finally:
+        points._known.clear()
