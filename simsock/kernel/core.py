@@ -15,7 +15,7 @@ from __future__ import annotations
 import gc
 from _thread import get_ident
 from collections import deque
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from greenlet import getcurrent
 
@@ -28,6 +28,7 @@ from simsock.kernel.limits import Frozen, Limits
 from simsock.kernel.polling import Polling
 from simsock.kernel.program_lines import place_of_current
 from simsock.kernel.records import Log
+from simsock.kernel.rooms import make_room
 from simsock.kernel.task import Task
 from simsock.kernel.task_table import task_table, waits_of
 from simsock.kernel.teardown import refuse
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
     Choose = Callable[["Kernel", Task, int, int, bool], int]
     """A strategy: (kernel, current task, index of the question in its stream, number of candidates, whether going on is one) to a pick."""
 
-R = TypeVar("R")
 
 CHECK_EVERY = 1_000
 """Steps between two looks at the slow things: fairness, memory of the log."""
@@ -71,7 +71,6 @@ class Kernel:
         "_idlers",
         "_launcher",
         "_limit_at",
-        "_rooms",
         "_serial",
         "abandoned",
         "alarm",
@@ -99,6 +98,7 @@ class Kernel:
         "polling",
         "preemption",
         "process",
+        "room",
         "runq",
         "seed",
         "sees",
@@ -146,7 +146,8 @@ class Kernel:
         self.seed: int | str = 0
         self.epoch_ns = EPOCH_NS
         """What the clocks of this world show when it begins, in nanoseconds since 1970."""
-        self._rooms: dict[type, Any] = {}
+        self.room = make_room()
+        """What a higher floor keeps for this world: an object of a class of its own, made when it is first asked for."""
         self.watchers: Watchers | None = None
         """Who is told of what happens; None as long as that is nobody."""
         self.thread_state: Any = None
@@ -178,13 +179,6 @@ class Kernel:
         self.first.greenlet = getcurrent()
         self.first.started = True
         self.current = self.first
-
-    def room(self, kind: type[R]) -> R:
-        """What a higher floor keeps for this world: an object of a class of its own, made when it is first asked for."""
-        room: R | None = self._rooms.get(kind)
-        if room is None:
-            room = self._rooms[kind] = kind()
-        return room
 
     # -- tasks ---------------------------------------------------------------------------------------------------------------------
 
@@ -499,7 +493,7 @@ class Kernel:
         self.steps = steps = self.steps + 1
         if steps >= self.alarm:
             self._alarm_parking()
-        nxt = self._next(task)
+        nxt = self._next(task) if self.asks_strategy or not self.runq else self.runq.popleft()
         if nxt is not task:
             self.switches += 1
             self.current = nxt
@@ -513,7 +507,7 @@ class Kernel:
     def _next(self, task: Task) -> Task:
         """Who runs next, moving the clock if nobody can. Never raises: limits end up as the first task's pending error."""
         runq = self.runq
-        while not runq and not self._let_in():
+        while not runq and not (self.held and self._let_in()):
             if not self._stir():
                 self._fail_first(self._deadlock())
         if self.asks_strategy:

@@ -71,39 +71,47 @@ class WaitedFile(OpenFile):
     __slots__ = ("readers", "writers")
 
     def __init__(self, kernel: Kernel) -> None:
-        super().__init__(kernel)
+        self.kernel = kernel
+        self.references = 0
+        self.nonblocking = False
+        self.pollers = None
         self.readers: deque[Task] = deque()
         self.writers: deque[Task] = deque()
 
     def wait_readable(self, deadline: int | None, why: str) -> bool:
         """Park until something happened that a reader should look at; False when the deadline passed."""
-        return self._wait(self.readers, deadline, why)
-
-    def wait_writable(self, deadline: int | None, why: str) -> bool:
-        """Park until something happened that a writer should look at; False when the deadline passed."""
-        return self._wait(self.writers, deadline, why)
-
-    def _wait(self, queue: deque[Task], deadline: int | None, why: str) -> bool:
         # As on Linux, a call that waits keeps the open file: who closes the descriptor meanwhile neither wakes it nor ends the connection.
         self.references += 1
         try:
-            return self.kernel.wait(queue, deadline, why, self)
+            return self.kernel.wait(self.readers, deadline, why, self)
         finally:
             self.references -= 1
             if not self.references:
                 self.kernel.finalize(self.released)  # at the next point: first the call looks at what it waited for
 
+    def wait_writable(self, deadline: int | None, why: str) -> bool:
+        """Park until something happened that a writer should look at; False when the deadline passed."""
+        self.references += 1  # as above
+        try:
+            return self.kernel.wait(self.writers, deadline, why, self)
+        finally:
+            self.references -= 1
+            if not self.references:
+                self.kernel.finalize(self.released)
+
     def wake_readers(self) -> None:
         """There is something to read, or nothing ever again."""
-        if self.readers:
-            self.kernel.wake_all(self.readers)
+        readers = self.readers
+        while readers:
+            self.kernel.wake(readers)
         if self.pollers:
             self.changed()
 
     def wake_writers(self) -> None:
         """There is room to write, or none ever again."""
-        if self.writers:
-            self.kernel.wake_all(self.writers)
+        writers = self.writers
+        while writers:
+            self.kernel.wake(writers)
         if self.pollers:
             self.changed()
 

@@ -42,6 +42,8 @@ class HardTimer:
         self._signal = signal
         self._library: Any = None
         self._timer: Any = None
+        self._setting = _Setting()
+        self._given = ctypes.byref(self._setting)
         self._pid = 0
         self.due = _FAR
         """When it rings, by the clock of whoever sets it."""
@@ -67,7 +69,10 @@ class HardTimer:
                 self._arm(0, 0)
 
     def _arm(self, seconds: int, ns: int) -> None:
-        self._library.timer_settime(self._timer, 0, ctypes.byref(_Setting(0, 0, seconds, ns)), None)
+        setting = self._setting
+        setting.in_s = seconds
+        setting.in_ns = ns
+        self._library.timer_settime(self._timer, 0, self._given, None)
 
     def _make(self) -> None:
         self._pid = os.getpid()

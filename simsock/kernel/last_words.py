@@ -37,18 +37,16 @@ class _Kept(io.TextIOBase):
 
 
 class LastWords:
-    """What is printed between ``begin`` and ``end`` is then ``text``. With ``dies`` False nobody is killed, and nothing is exchanged."""
+    """What is printed between ``begin`` and ``end`` is then ``text``."""
 
-    def __init__(self, dies: bool) -> None:
-        self._dies = dies
+    def __init__(self) -> None:
         self._kept = _Kept()
         self._before: tuple[Any, Any] = (None, None)
 
     def begin(self) -> None:
         """Stand in for both streams."""
-        if self._dies:
-            self._before = sys.stdout, sys.stderr
-            sys.stdout = sys.stderr = self._kept
+        self._before = sys.stdout, sys.stderr
+        sys.stdout = sys.stderr = self._kept
 
     def end(self) -> None:
         """Put them back; may be called at any time, and twice."""

@@ -46,7 +46,8 @@ class Polling:
 
     def is_vain_for_ever(self, kernel: Kernel) -> bool:
         """The clock is about to move: whether that is in vain for good."""
-        news = (kernel.wakes, kernel._serial, kernel.log.count - len(kernel.tape.deviations))
+        log = kernel.log
+        news = (kernel.wakes, kernel._serial, log.count_flushed + len(log._buffer) - len(kernel.tape.deviations))
         if kernel.in_flight or news != self._news:
             self._news = news
             self.vain = self._equal = 0

@@ -43,19 +43,20 @@ def end(kernel: Kernel, *, collect: bool = False) -> list[TaskWillNotEnd]:
     first = kernel.first
     # The reader may be the first task itself or (after Ctrl-C) nobody in particular; either way it is whoever runs now.
     victims = [task for task in kernel.tasks.values() if task is not first]
-    said = LastWords(bool(victims))
-    try:
-        said.begin()
-        while victims:
-            victims.sort(key=lambda task: (task.daemon, task.serial))
-            for task in victims:
-                problem = _kill(kernel, task)
-                if problem is not None:
-                    problems.append(problem)
-            victims = [task for task in kernel.tasks.values() if task is not first]
-    finally:
-        said.end()  # also when a signal came while it began
-    kernel.last_words = said.text
+    if victims:
+        said = LastWords()
+        try:
+            said.begin()
+            while victims:
+                victims.sort(key=lambda task: (task.daemon, task.serial))
+                for task in victims:
+                    problem = _kill(kernel, task)
+                    if problem is not None:
+                        problems.append(problem)
+                victims = [task for task in kernel.tasks.values() if task is not first]
+        finally:
+            said.end()  # also when a signal came while it began
+        kernel.last_words = said.text
     kernel.current = first
     if collect:
         kernel.collect_last()

@@ -71,7 +71,14 @@ class Timers:
 
     def pop_due(self, now: int) -> Timer | None:
         """Take out the next live timer with a deadline up to ``now``, or None."""
-        deadline = self.next_deadline()
-        if deadline is None or deadline > now:
-            return None
-        return heappop(self._heap)[2]
+        heap = self._heap
+        while heap:
+            deadline, _, timer = heap[0]
+            if timer.action is None:
+                self._dead -= 1
+            elif deadline > now:
+                return None
+            else:
+                return heappop(heap)[2]
+            heappop(heap)
+        return None

@@ -14,28 +14,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Undoing:
-    """What takes back what was begun."""
+class Undoing(list["Callable[[], object]"]):
+    """What takes back what was begun: a list of it, since each world begins a dozen steps."""
 
-    __slots__ = ("_steps",)
+    __slots__ = ()
 
-    def __init__(self) -> None:
-        self._steps: list[Callable[[], object]] = []
-
-    def __bool__(self) -> bool:
-        return bool(self._steps)
-
-    def begin(self, undo: Callable[[], object]) -> None:
-        """The step that ``undo`` takes back comes next."""
-        self._steps.append(undo)
+    begin = list.append
+    """``begin(undo)``: the step that ``undo`` takes back comes next."""
 
     def take_back(self) -> None:
         """Undo all of it; then raise the first error that came of it. To be called again if it is interrupted."""
         raised: BaseException | None = None
-        steps = self._steps
-        while steps:
-            raised = _twice(steps[-1]) or raised
-            steps.pop()
+        while self:
+            step = self[-1]
+            try:
+                step()
+            except BaseException as error:
+                _again(step)
+                raised = raised or error
+            self.pop()
         if raised is not None:
             raise raised
 
@@ -44,23 +41,20 @@ def do_all(*steps: Callable[[], object]) -> None:
     """Take every step, also after one that fails; then raise the first error."""
     raised: BaseException | None = None
     for step in steps:
-        error = _twice(step)
-        raised = raised or error
+        try:
+            step()
+        except BaseException as error:
+            _again(step)
+            raised = raised or error
     if raised is not None:
         raise raised
 
 
-def _twice(step: Callable[[], object]) -> BaseException | None:
+def _again(step: Callable[[], object]) -> None:
     try:
         step()
     except BaseException as error:
-        try:
-            step()
-        except BaseException as again:
-            again.__context__ = None
-            return error
-        return error
-    return None
+        error.__context__ = None
 
 
 __all__ = ["Undoing", "do_all"]

@@ -138,7 +138,9 @@ class Watchdog:
         """Keep handlers that are there before the world from striking where it begins or ends."""
         for number in _STRIKES:
             theirs = _get_handler(number)
-            if theirs is not None and callable(theirs) and theirs is not _default_int_handler and number not in self._former:
+            if type(theirs) is int or theirs is None or theirs is _default_int_handler:  # as most are
+                continue
+            if callable(theirs) and number not in self._former:
                 foreign = self._foreign[number] = _Foreign(self, theirs)
                 _set_handler(number, foreign)
 

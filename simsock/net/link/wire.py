@@ -148,7 +148,8 @@ class Wire:
     def _happens(self, what: str, share: Any) -> bool:
         if not share or share >= 1:  # certain either way: nothing to ask, and nothing for shrinking to take away
             return bool(share)
-        return self._questions(what).chance(share)
+        questions = self._asked.get(what)
+        return (self._questions(what) if questions is None else questions).chance(share)
 
     def copies(self) -> int:
         """How often the next datagram sets out: once or twice."""
@@ -156,16 +157,20 @@ class Wire:
 
     def lost(self, size: int = SEGMENT_HEADERS_BYTES) -> bool:
         """Whether the next packet (of ``size`` bytes with headers) never arrives, or arrives damaged and is thrown away."""
-        return self.dropped(size) or self._happens("corrupt", self.link.corrupt)
+        if self.dropped(size):
+            return True
+        share = self.link.corrupt
+        return bool(share) and self._happens("corrupt", share)
 
     def dropped(self, size: int) -> bool:
         """Whether the next packet never arrives: the link loses it, or has no room for it."""
         if self._severed:
             return True
-        loss = self.link.loss
-        if self._in_burst(loss) if isinstance(loss, GilbertElliott) else self._happens("loss", loss):
+        link = self.link
+        loss = link.loss
+        if loss and (self._in_burst(loss) if type(loss) is GilbertElliott else self._happens("loss", loss)):
             return True
-        return bool(self.link.rate) and self._overflows(size + self.link.overhead)
+        return bool(link.rate) and self._overflows(size + link.overhead)
 
     def _in_burst(self, loss: GilbertElliott) -> bool:
         """Lost by Gilbert-Elliott. That a bad spell goes on is what is asked, so that the dull answer ends it."""
@@ -202,9 +207,12 @@ class Wire:
             self._busy_until = departure = max(now, self._busy_until) + -(-size * 8 * NS // link.rate)
             self._waiting.append((departure, size))
             self._waiting_bytes += size
-        if self._skips():
+        if (link.reorder or link.reorder_every) and self._skips():
             return departure - now
-        arrival = departure + max(0, link.latency_ns + self._offset_ns(link.jitter_ns))
+        delay = link.latency_ns
+        if link.jitter_ns:
+            delay += self._offset_ns(link.jitter_ns)
+        arrival = departure + delay if delay > 0 else departure
         if link.keep_order:
             self._last_arrival = arrival = max(arrival, self._last_arrival)
         return arrival - now
@@ -220,8 +228,6 @@ class Wire:
         return self._happens("reorder", self.link.reorder)
 
     def _offset_ns(self, jitter: int) -> int:
-        if not jitter:
-            return 0
         name = self.link.distribution
         return offset_ns(name, jitter, self._questions("jitter").choose(possibilities(name, jitter)))
 

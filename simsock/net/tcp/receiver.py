@@ -117,8 +117,13 @@ class Receiver:
 
     def _answer(self, sent_at: int = -1) -> Answer:
         """What is here and how much room there is; of what came in order, when it was sent."""
-        self._edge = max(self._edge, self.nxt + self._room())
-        return self.nxt, self._edge, self.blocks if self._blocks else (), sent_at
+        stream, nxt = self.stream, self.nxt
+        most = stream.receive_bytes_max
+        room = most - len(stream.rx) - self._early_bytes
+        edge = nxt + room if room >= SEGMENT_BYTES_MAX or room >= most // 2 else nxt  # as _room() says
+        if edge > self._edge:
+            self._edge = edge
+        return nxt, self._edge, self.blocks if self._blocks else (), sent_at
 
     def _send(self, answer: Answer) -> None:
         stream = self.stream

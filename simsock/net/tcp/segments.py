@@ -53,23 +53,22 @@ class Segment:
 
 def segment_bytes_max(out: Wire | None, back: Wire | None, limit: int = 0) -> int:
     """How many bytes a segment of a connection over these two ways has at most (RFC 9293, 3.7.1); ``limit`` is what TCP_MAXSEG says, 0 for nothing."""
-    mtus = [wire.link.mtu for wire in (out, back) if wire is not None and wire.link.mtu]
-    size = min(mtus) - SEGMENT_HEADERS_BYTES if mtus else SEGMENT_BYTES_MAX
+    mtu = out.link.mtu if out is not None else 0
+    other = back.link.mtu if back is not None else 0
+    if other and (not mtu or other < mtu):
+        mtu = other
+    size = mtu - SEGMENT_HEADERS_BYTES if mtu else SEGMENT_BYTES_MAX
     return min(size, limit) if limit else size
 
 
-def carry(wire: Wire, end: StreamSocket, flags: int, seq: int, data: bytes, action: Any, argument: Any) -> bool:
-    """Put a segment of ``end`` on the wire: ``action(argument)`` on arrival. False when it is lost."""
+def carry(wire: Wire, end: StreamSocket, flags: int, seq: int, data: bytes, action: Any, argument: Any, heard: bool = False) -> bool:
+    """Put a segment of ``end`` on the wire: ``action(argument)`` on arrival. False when it is lost. ``heard``: whoever listens in knows of it."""
     tap = end.fabric.tap
-    if tap is None:
-        return _set_out(wire, end, flags, seq, data, action, argument)
-    frame = tap.segment(wire, end, flags, seq, data)
-    arrives = _set_out(wire, end, flags, seq, data, tap.lands, (wire, frame, action, argument))
-    tap.departs(wire, frame, not arrives)
-    return arrives
-
-
-def _set_out(wire: Wire, end: StreamSocket, flags: int, seq: int, data: bytes, action: Any, argument: Any) -> bool:
+    if tap is not None and not heard:
+        frame = tap.segment(wire, end, flags, seq, data)
+        arrives = carry(wire, end, flags, seq, data, tap.lands, (wire, frame, action, argument), True)
+        tap.departs(wire, frame, not arrives)
+        return arrives
     size = SEGMENT_HEADERS_BYTES + len(data)
     kernel = end.kernel
     if wire.governed and (after := wire.ruling("tcp", size, data, _addresses(end, flags), _names(flags))) is not None:

@@ -68,7 +68,7 @@ STATES = (
     *(CLOSE_WAIT, CLOSING, LAST_ACK, TIME_WAIT, FAILED, ENDED, ABORTED),
 )
 
-_STEPS: dict[tuple[State, Event], State] = {
+STEPS: dict[tuple[State, Event], State] = {
     (NEW, "listen"): LISTEN,
     (NEW, "connect"): SYN_SENT,
     (NEW, "syn"): SYN_RECEIVED,
@@ -88,17 +88,17 @@ _STEPS: dict[tuple[State, Event], State] = {
     (TIME_WAIT, "end"): ENDED,
     (ENDED, "end"): ENDED,
 }
-_STEPS.update({(state, "end"): ABORTED for state in STATES if (state, "end") not in _STEPS})
-_STEPS.update({(state, "disconnect"): NEW for state in STATES if not state.connected})
-_STEPS.update({(state, "established"): state for state in STATES if state is not SYN_RECEIVED})
-_STEPS[SYN_RECEIVED, "established"] = ESTABLISHED
+STEPS.update({(state, "end"): ABORTED for state in STATES if (state, "end") not in STEPS})
+STEPS.update({(state, "disconnect"): NEW for state in STATES if not state.connected})
+STEPS.update({(state, "established"): state for state in STATES if state is not SYN_RECEIVED})
+STEPS[SYN_RECEIVED, "established"] = ESTABLISHED
 # The link may end a connection in the peer's name, whose own FIN then comes as well.
-_STEPS.update({(state, "fin"): state for state in (CLOSE_WAIT, CLOSING, LAST_ACK)})
+STEPS.update({(state, "fin"): state for state in (CLOSE_WAIT, CLOSING, LAST_ACK)})
 
 
 def after(state: State, event: Event) -> State:
     """The state after something happened."""
     try:
-        return _STEPS[state, event]
+        return STEPS[state, event]
     except KeyError:
         raise AssertionError(f"a stream in {state.name} cannot {event!r}") from None

@@ -25,7 +25,7 @@ from simsock.net.tcp.keepalive import Keepalive
 from simsock.net.tcp.options import CONGESTION, MSS_MIN, congestion_control, info, keepalive_times, keeps_alive, stored, user_timeout_ns
 from simsock.net.tcp.segments import ACK, FIN, RST, carry, segment_bytes_max
 from simsock.net.tcp.sender import Sender
-from simsock.net.tcp.states import CLOSE_WAIT, ENDED, FAILED, LISTEN, NEW, SYN_SENT, TIME_WAIT, Event, State, after
+from simsock.net.tcp.states import CLOSE_WAIT, ENDED, FAILED, LISTEN, NEW, STEPS, SYN_SENT, TIME_WAIT, Event, State, after
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,10 +44,6 @@ TIME_WAIT_NS = 60_000_000_000
 
 
 _UNSENT_MAX = 0xFFFF_FFFF
-_INHERITED = (
-    *("receive_bytes_max", "send_bytes_max", "receive_timeout_ns", "send_timeout_ns", "reuse_address", "reuse_port"),
-    *("linger_reset", "linger_ns", "segment_limit", "unsent_max", "read_shut"),
-)
 
 
 class StreamSocket(Socket):
@@ -133,7 +129,7 @@ class StreamSocket(Socket):
 
     def turn(self, event: Event) -> None:
         """Something happened: the one place where the state changes."""
-        self.state = after(self.state, event)
+        self.state = STEPS.get((self.state, event)) or after(self.state, event)
 
     @property
     def listening(self) -> bool:
@@ -222,14 +218,18 @@ class StreamSocket(Socket):
         peer = self.peer
         if not self.state.connected or peer is None:
             return self.segment_limit or OPTIONS[IPPROTO_TCP, TCP_MAXSEG].default
-        limits = [end.segment_limit for end in (self, peer) if end.segment_limit]
-        return segment_bytes_max(self.wire, peer.wire, min(limits) if limits else 0)
+        limit, other = self.segment_limit, peer.segment_limit
+        return segment_bytes_max(self.wire, peer.wire, min(limit, other) if limit and other else limit or other)
 
     def inherit(self, listener: StreamSocket) -> None:
         """What an accepted connection has from its listener: its options, and in which directions it was shut down."""
         self.options.update(listener.options)
-        for name in _INHERITED:
-            setattr(self, name, getattr(listener, name))
+        self.receive_bytes_max, self.send_bytes_max = listener.receive_bytes_max, listener.send_bytes_max
+        self.receive_timeout_ns, self.send_timeout_ns = listener.receive_timeout_ns, listener.send_timeout_ns
+        self.reuse_address, self.reuse_port = listener.reuse_address, listener.reuse_port
+        self.linger_reset, self.linger_ns = listener.linger_reset, listener.linger_ns
+        self.segment_limit, self.unsent_max = listener.segment_limit, listener.unsent_max
+        self.read_shut = listener.read_shut
 
     def _heed_options(self) -> None:
         options = self.options
@@ -294,7 +294,9 @@ class StreamSocket(Socket):
             else:
                 data = bytes(rx[:count])
                 del rx[:count]
-            self._consumed()
+            peer = self.peer
+            if self.peer_receiver is not None or (peer is not None and peer.tx):
+                self._consumed()
             return data
         # The order of tcp_recvmsg(): the peer's FIN, the error, our own shutdown, the state.
         if self.eof:
