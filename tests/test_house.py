@@ -50,6 +50,7 @@ FLOORS = {
     "simsock.scenario": 7,
     "simsock.report": 7,
     "simsock.cli": 8,
+    "simsock.world_arguments": 7,
     "simsock.__main__": 8,
     "pytest_simsock": 8,
     "simsock": 9,  # the facade: knows everybody, and only the doors may know it

@@ -29,8 +29,8 @@ from simsock.errors import Nondeterminism, RealTimeLimit
 from simsock.kernel.strategies import Question
 from simsock.report.story import Teller, one_line
 from simsock.search.evidence import Evidence
-from simsock.search.exploring import SHRINK_RUNS_MAX, make_token
 from simsock.search.runner import signature
+from simsock.search.telling import SHRINK_RUNS_MAX, make_token
 from simsock.search.verdict import INCONCLUSIVE, Verdict
 
 _TIMEOUT = re.compile(r"Timeout \(?>")

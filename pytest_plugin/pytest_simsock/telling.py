@@ -18,7 +18,7 @@ from pytest_simsock.escaped import make_printable
 from simsock.escaping import printable
 from simsock.kernel.units import format_ns
 from simsock.report.story import STEPS_TOLD_MAX, Teller
-from simsock.search.exploring import make_token
+from simsock.search.telling import make_token
 
 if TYPE_CHECKING:
     from pytest_simsock.worlds import World
