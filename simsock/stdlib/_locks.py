@@ -512,46 +512,38 @@ class RLock(_Hybrid):
         self._count = 0
 
 
-class WorldLock(Lock):
-    """A ``Lock`` for the modules of ``sim.network``: with no world to wait in it says so instead of waiting for real."""
+class _OfNetwork:
+    """What the modules of ``sim.network`` have more: with no world to wait in they say so instead of waiting for real."""
 
     _world: Kernel | None = None
+
+    def _acquire_outside(self, blocking: bool, timeout: float) -> bool:
+        return _without_world(self, super()._acquire_outside, blocking, timeout)  # type: ignore[misc]  # the lock's, which comes next
+
+    def _release_outside(self) -> None:
+        try:
+            super()._release_outside()  # type: ignore[misc]
+        except RuntimeError:
+            if self._world is None:
+                raise
+
+
+class WorldLock(_OfNetwork, Lock):
+    """The ``Lock`` of ``sim.network``."""
 
     def __new__(cls) -> Any:
         self = object.__new__(cls)._wrap(real_allocate())
         self._world = session.active
         return self
 
-    def _acquire_outside(self, blocking: bool, timeout: float) -> bool:
-        return _without_world(self, super()._acquire_outside, blocking, timeout)
 
-    def _release_outside(self) -> None:
-        try:
-            super()._release_outside()
-        except RuntimeError:
-            if self._world is None:
-                raise
-
-
-class WorldRLock(RLock):
-    """The same for ``RLock``."""
-
-    _world: Kernel | None = None
+class WorldRLock(_OfNetwork, RLock):
+    """The ``RLock`` of ``sim.network``."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         self = object.__new__(cls)._wrap(real_rlock())
         self._world = session.active
         return self
-
-    def _acquire_outside(self, blocking: bool, timeout: float) -> bool:
-        return _without_world(self, super()._acquire_outside, blocking, timeout)
-
-    def _release_outside(self) -> None:
-        try:
-            super()._release_outside()
-        except RuntimeError:
-            if self._world is None:
-                raise
 
 
 def _without_world(lock: Any, acquire: Any, blocking: bool, timeout: float) -> bool:
