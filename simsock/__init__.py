@@ -11,7 +11,8 @@ __version__ = "0.1.0"
 
 _WHERE = {
     "simsock.errors": (
-        "BadToken Deadlock Fenced LeakWarning LimitExceeded Nondeterminism RealTimeLimit ReplayMismatch ScenarioError SearchFailure SimsockError StepLimit "
+        "BadToken Deadlock Fenced LeakWarning LimitExceeded NoEffectWarning Nondeterminism RealTimeLimit "
+        "ReplayMismatch ScenarioError SearchFailure SimsockError StepLimit "
         "TaskCancelled TaskKilled TaskWillNotEnd TimeLimit Unsupported UsageError WorldEnded"
     ),
     "simsock.fuzzing": "fuzz",
@@ -41,6 +42,7 @@ __all__ = [
     "Link",
     "Netstat",
     "Network",
+    "NoEffectWarning",
     "Nondeterminism",
     "Packet",
     "Pass",
@@ -82,6 +84,7 @@ if TYPE_CHECKING:
         Fenced,
         LeakWarning,
         LimitExceeded,
+        NoEffectWarning,
         Nondeterminism,
         RealTimeLimit,
         ReplayMismatch,

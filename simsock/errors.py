@@ -124,5 +124,9 @@ class TaskKilled(BaseException):
     """Thrown into tasks that still live when their world ends. Not an ``Exception``: do not catch it."""
 
 
-class LeakWarning(ResourceWarning):
-    """Descriptors or tasks of the program were still open when their world ended."""
+class LeakWarning(UserWarning):
+    """Tasks of the program were still running when their world ended. No ``ResourceWarning``, which Python shows to nobody by default."""
+
+
+class NoEffectWarning(UserWarning):
+    """Something that a world was asked for did nothing in it, such as a link when all that was sent stayed on one host."""

@@ -38,12 +38,13 @@ from simsock.net import Fabric
 from simsock.net.addresses import AF_INET6
 from simsock.net.fabric import NetRoom, fabric_of
 from simsock.net.link.profiles import changed
+from simsock.net.link.settings import PERFECT
 from simsock.patching import make_patching
 from simsock.world.capturing import end_captures
 from simsock.world.expecting import Expectation, note, raise_errors
 from simsock.world.faults import Faults
 from simsock.world.hosts import Host, base_name
-from simsock.world.observing import Observing, note_sockets
+from simsock.world.observing import Observing, note_sockets, warn_of_no_effect
 from simsock.world.options import NEED_CONSENT, Options, check_names
 from simsock.world.servers import Served, make_server
 
@@ -207,7 +208,7 @@ class Simulation(Faults, Observing):
             watch(kernel, watcher)
         kernel.epoch_ns = options.start_ns
         kernel.seed = self.seed
-        fabric = kernel.room(NetRoom).fabric = Fabric(kernel, options.link, options.chunks)
+        fabric = kernel.room(NetRoom).fabric = Fabric(kernel, options.link, options.chunks, options.link if options.loopback else PERFECT)
         kernel.first.host = fabric.localhost
         begun.begin(self._leave_network)
         begun.begin(opened.leave_world)
@@ -292,6 +293,7 @@ class Simulation(Faults, Observing):
                 return
             raise error
         raise_errors(raised)
+        warn_of_no_effect(kernel, stacklevel=2)
         if tasks := [leak for leak in self.leaks if leak.startswith("task ")]:
             warnings.warn(LeakWarning(f"the world ended while tasks still ran: {', '.join(map(printable, tasks))}"), stacklevel=2)
 
