@@ -11,7 +11,7 @@ __version__ = "0.1.0"
 
 _WHERE = {
     "simsock.errors": (
-        "BadToken Deadlock Fenced LeakWarning LimitExceeded NoEffectWarning Nondeterminism RealTimeLimit "
+        "BadToken Deadlock Fenced KilledBySignal LeakWarning LimitExceeded NoEffectWarning Nondeterminism RealTimeLimit "
         "ReplayMismatch ScenarioError SearchFailure SimsockError StepLimit "
         "TaskCancelled TaskKilled TaskWillNotEnd TimeLimit Unsupported UsageError WorldEnded"
     ),
@@ -37,6 +37,7 @@ __all__ = [
     "Drop",
     "Fenced",
     "GilbertElliott",
+    "KilledBySignal",
     "LeakWarning",
     "LimitExceeded",
     "Link",
@@ -82,6 +83,7 @@ if TYPE_CHECKING:
         BadToken,
         Deadlock,
         Fenced,
+        KilledBySignal,
         LeakWarning,
         LimitExceeded,
         NoEffectWarning,

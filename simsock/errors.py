@@ -100,6 +100,12 @@ class RealTimeLimit(LimitExceeded):
     """The run took longer than ``max_real_time`` of real time: blocked in a real call, or looping without a simulated one."""
 
 
+class KilledBySignal(SimsockError):
+    """A signal of the world would have ended the program: nobody handles it, and that is its default action. ``facts["signal"]`` is its name."""
+
+    fault = "program"
+
+
 class TaskCancelled(SimsockError):
     """The result was asked for of a task that had been cancelled."""
 

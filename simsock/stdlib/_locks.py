@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from simsock.errors import Deadlock, WorldEnded
 from simsock.kernel import session
+from simsock.kernel.handler_places import uninterruptible
 from simsock.stdlib._bookkeeping import codes, waits
 from simsock.stdlib._waiting import TIMEOUT_MAX, Line, granted, in_vain, looked, nanoseconds, number, real_number
 
@@ -272,6 +273,7 @@ class Lock(_Hybrid):
             return True
         return ns != 0  # a Condition asks whether its lock is held by trying to take it
 
+    @uninterruptible
     def release(self) -> None:
         """Give it up; see ``threading.Lock``."""
         kernel = session.active
@@ -286,6 +288,7 @@ class Lock(_Hybrid):
                 kernel.point()
             self._let_go(kernel)
 
+    @uninterruptible
     def __exit__(self, *exc: object) -> None:
         kernel = session.active
         if kernel is None or kernel.thread != get_ident():
@@ -402,6 +405,7 @@ class RLock(_Hybrid):
     def _try(self) -> bool:
         return self.holder is None and not self._real._is_owned() and bool(self._take(False))
 
+    @uninterruptible
     def release(self) -> None:
         """Release it once; see ``threading.RLock``."""
         kernel = session.active
@@ -492,6 +496,7 @@ class RLock(_Hybrid):
         self._pass_on(kernel, False)
         return saved
 
+    @uninterruptible
     def _acquire_restore(self, state: Any) -> None:
         kernel = session.active
         if kernel is None or kernel.thread != get_ident():

@@ -15,6 +15,7 @@ import atexit
 import sys
 import warnings
 from _thread import get_ident
+from signal import NSIG
 from typing import TYPE_CHECKING, Any
 
 from greenlet import getcurrent
@@ -40,6 +41,7 @@ from simsock.net.fabric import NetRoom, fabric_of
 from simsock.net.link.profiles import changed
 from simsock.net.link.settings import PERFECT
 from simsock.patching import make_patching
+from simsock.stdlib.signal import send
 from simsock.world.capturing import end_captures
 from simsock.world.expecting import Expectation, note, raise_errors
 from simsock.world.faults import Faults
@@ -261,6 +263,8 @@ class Simulation(Faults, Observing):
             raise UsageError("a world is left by the task that entered it")
         kernel.current = kernel.first
         self._is_in = False
+        if kernel.signals is not None:
+            kernel.signals.is_over = True
         ours = error is not None
         problems: list[Any] = []
         try:
@@ -424,6 +428,18 @@ class Simulation(Faults, Observing):
     def settle(self) -> None:
         """Let everything run until no task can and nothing is on its way. Sleeping tasks go on sleeping."""
         self._running().settle()
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the program, as ``os.kill(os.getpid(), number)`` does in it: its handler runs in the first task, whose wait it interrupts.
+
+        One that nobody handles, and whose default action would end the process, raises ``KilledBySignal`` there.
+        """
+        self._running()
+        if not self.options.patch:
+            raise UsageError("signal: signals are simulated in patched worlds only, and this one has patch=False")
+        if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number < NSIG:
+            raise UsageError(f"signal: expected the number of a signal, such as signal.SIGTERM, got {number!r}")
+        send(int(number))
 
     # -- tasks and hosts -----------------------------------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ import simsock
 from simsock import talking
 from simsock.kernel import session
 from simsock.kernel.program_lines import PACKAGE
+from tests.real_signals import strike_here
 
 _INJECTOR = '''
 class Injector:
@@ -166,7 +167,7 @@ def test_a_signal_may_come_at_every_instruction(number, step):
     try:
         before = state()
         for at in numbers("opcode", step):
-            injector = Injector(at, "opcode", lambda: signal.raise_signal(number), PACKAGE)
+            injector = Injector(at, "opcode", lambda: strike_here(int(number)), PACKAGE)
             error = enter_and_leave(injector)
             assert differences(before) == set(), (at, injector.where, error)
             if injector.where:  # a later world takes fewer instructions than the one that was counted
