@@ -608,16 +608,18 @@ def doctor_command(arguments: argparse.Namespace) -> int:
     """``simsock doctor``."""
     from importlib import import_module
 
+    from simsock.patching.living import open_descriptors
     from simsock.report.diagnosis import diagnose
     from simsock.report.story import one_line
 
     _find_modules_here()
+    before = open_descriptors()
     for name in arguments.modules:
         try:
             import_module(name)
         except Exception as error:
             raise UsageError(f"doctor: cannot import {name!r}: {one_line(error)}") from None
-    found = diagnose()
+    found = diagnose(before)
     say("\n".join(found.lines(arguments.all)))
     return OK if found.is_healthy else FAILED
 
