@@ -29,8 +29,15 @@ def why_not() -> str:
     return ""
 
 
+_is_known_to_be_fine = False
+
+
 def check() -> None:
     """Raise ``Unsupported`` with the reason, if there is one."""
+    global _is_known_to_be_fine
+    if _is_known_to_be_fine:
+        return
     reason = why_not()
     if reason:
         raise Unsupported(reason)
+    _is_known_to_be_fine = True

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 def open_descriptors(kernel: Kernel, before: Collection[int] = ()) -> list[str]:
     """Those that are open and were not among ``before``; none whose host is gone."""
+    if not kernel.files:
+        return []
     open_now = sorted(kernel.files.items())
     return [f"descriptor {fd}: {file.describe()}" for fd, file in open_now if fd not in before and not getattr(file, "vanished", False)]
 

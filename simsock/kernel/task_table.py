@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from simsock.errors import Deadlock
 from simsock.escaping import printable
 from simsock.kernel.program_lines import place_of, place_of_current
 from simsock.kernel.units import format_ns
@@ -114,17 +113,13 @@ def waits_of(kernel: Kernel) -> tuple[str, ...]:
     return tuple(sorted(f"{task.why} at {place_of_current() if task is kernel.current else place_of(task.greenlet)}" for task in parked))
 
 
-def deadlock(kernel: Kernel) -> Deadlock:
-    """The error of a world in which nothing can happen any more."""
-    why = "all that goes on is polling, and what is polled for stays as it is" if len(kernel.timers) else "no task can run and no timer is left"
-    return Deadlock(f"deadlock: {why}\n{task_table(kernel)}", report=task_table(kernel), waits=waits_of(kernel))
-
-
 def wait_cycles(kernel: Kernel) -> list[list[Task]]:
     """Cycles of tasks that wait for locks held by each other."""
     cycles: list[list[Task]] = []
     seen: set[int] = set()
     for task in kernel.tasks.values():
+        if task.queue is None:
+            continue
         chain: list[Task] = []
         at: Task | None = task
         while at is not None and at.serial not in seen and at not in chain:

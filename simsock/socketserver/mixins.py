@@ -55,14 +55,14 @@ class _Threads:
             self._ending.append(thread)
             self._running.pop(number, None)
 
-    def join(self, but: Any) -> None:
-        """Wait for all of them, in the order in which they were started, ``but`` for one."""
+    def join(self, but: int) -> None:
+        """Wait for all of them, in the order in which they were started, but for the one of this identity."""
         while self._running or self._ending:
             try:
                 thread = self._running.pop(next(iter(self._running))) if self._running else self._ending.popleft()
             except (KeyError, IndexError, StopIteration, RuntimeError):
                 continue  # it ended, and moved, just now
-            if thread is not but:
+            if thread.ident != but:
                 thread.join()
 
 
@@ -116,7 +116,7 @@ class ThreadingMixIn:
         """Close the server; then, with ``block_on_close``, wait for the threads that are not daemons (but for the calling one)."""
         super().server_close()  # type: ignore[misc]  # the server class comes after this one
         if self.block_on_close and self._threads:
-            self._threads.join(but=self.network.threading.current_thread())
+            self._threads.join(but=self.network.threading.get_ident())
 
 
 if hasattr(os, "fork"):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from simsock.net.addresses import AF_INET, AF_INET6, AF_UNIX, ANY_V4, ANY_V6, Endpoint, mapped, unmapped
+from simsock.net.addresses import AF_INET, AF_INET6, AF_UNIX, ANY_V4, ANY_V6, Endpoint, canonical, mapped, unmapped
 from simsock.net.unix.common import NAME_BYTES_MAX, UnixSocket
 from simsock.stdlib._buffers import bytes_view
 from simsock.stdlib._names import resolve
@@ -47,6 +47,8 @@ def endpoint(family: int, address: Any, what: str) -> Endpoint:
         raise OverflowError(f"{what}(): port must be 0-65535.")
     if len(address) > 2 and not 0 <= address[2] <= 0xFFFFF:
         raise OverflowError(f"{what}(): flowinfo must be 0-1048575.")
+    if family == AF_INET and type(host) is str and (ip := canonical(host)) is not None and ":" not in ip:
+        return ip, port  # as most are
     if not host:
         return (ANY_V6 if family == AF_INET6 else ANY_V4), port
     if host == "<broadcast>":

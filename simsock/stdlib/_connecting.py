@@ -24,7 +24,6 @@ from simsock.net.unix.connections import UnixConnection
 from simsock.stdlib._addresses import own_address, peer_address
 from simsock.stdlib._addresses import target as target_of
 from simsock.stdlib._buffers import c_int
-from simsock.stdlib._names import fabric
 from simsock.stdlib._refusals import explained
 from simsock.stdlib._socketbase import SocketBase
 
@@ -104,7 +103,7 @@ class Connecting(SocketBase):
             return self._take_failure(file)
         if file.state is NEW:
             self._log("connect", file, f"{target[0]} {target[1]}")
-            fabric().connect(file, target)
+            file.fabric.connect(file, target)
             if self._wait_ns == 0:
                 return errno.EINPROGRESS
         elif file.state is not SYN_SENT:

@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from simsock.errors import Deadlock, WorldEnded
 from simsock.kernel import session
-from simsock.kernel.handler_places import uninterruptible
 from simsock.stdlib._bookkeeping import codes, waits
-from simsock.stdlib._waiting import TIMEOUT_MAX, Line, granted, in_vain, looked, nanoseconds, number, real_number
+from simsock.stdlib._room import Room
+from simsock.stdlib._waiting import TIMEOUT_MAX, Line, granted, in_vain, looked, nanoseconds, real_number
 
 if TYPE_CHECKING:
     from simsock.kernel import Kernel, Task
@@ -90,14 +90,17 @@ class _Hybrid:
         self._free = real.release
         if place:
             self.place = place
-        elif session.active is not None:
+        elif (kernel := session.active) is not None:
             frame: Any = _caller(2)
             if frame.f_code.co_name == "RLock":
                 frame = frame.f_back
+            kind = self._kind
             # Those inside of what threading and queue make are numbered apart, so that the program's Lock-1 is the first that it made.
             if frame.f_globals.get("__name__") in _LIBRARY:
                 self.inner = True
-            self._serial = number(session.active, "inner" if self.inner else self._kind)
+                kind = "inner"
+            made = kernel.room(Room).made
+            self._serial = made[kind] = made.get(kind, 0) + 1
         return self
 
     def describe(self) -> str:
@@ -273,7 +276,6 @@ class Lock(_Hybrid):
             return True
         return ns != 0  # a Condition asks whether its lock is held by trying to take it
 
-    @uninterruptible
     def release(self) -> None:
         """Give it up; see ``threading.Lock``."""
         kernel = session.active
@@ -288,7 +290,6 @@ class Lock(_Hybrid):
                 kernel.point()
             self._let_go(kernel)
 
-    @uninterruptible
     def __exit__(self, *exc: object) -> None:
         kernel = session.active
         if kernel is None or kernel.thread != get_ident():
@@ -339,6 +340,34 @@ class Lock(_Hybrid):
         return taken
 
     acquire_lock, release_lock, locked_lock = acquire, release, locked
+
+    # What ``Condition`` does with a lock, in its own words, where that has these methods: the real one has not, and a condition made of it learns so
+    # by three errors, which take longer than all else. None but the last is a point of its own.
+
+    def _is_owned(self) -> bool:
+        kernel = session.active
+        if kernel is None or kernel.thread != get_ident() or kernel.ending:
+            if self.acquire(False):
+                self.release()
+                return False
+            return True
+        if self._real.locked():
+            return True
+        kernel.step()
+        return False
+
+    def _release_save(self) -> None:
+        kernel = session.active
+        if kernel is None or kernel.thread != get_ident():
+            self._release_outside()
+        elif kernel.ending:
+            self._release_at_the_end(kernel)
+        else:
+            kernel.step()
+            self._let_go(kernel)
+
+    def _acquire_restore(self, state: object) -> None:
+        self.acquire()
 
     def _at_fork_reinit(self) -> None:
         self._real._at_fork_reinit()
@@ -405,7 +434,6 @@ class RLock(_Hybrid):
     def _try(self) -> bool:
         return self.holder is None and not self._real._is_owned() and bool(self._take(False))
 
-    @uninterruptible
     def release(self) -> None:
         """Release it once; see ``threading.RLock``."""
         kernel = session.active
@@ -496,7 +524,6 @@ class RLock(_Hybrid):
         self._pass_on(kernel, False)
         return saved
 
-    @uninterruptible
     def _acquire_restore(self, state: Any) -> None:
         kernel = session.active
         if kernel is None or kernel.thread != get_ident():
@@ -517,38 +544,46 @@ class RLock(_Hybrid):
         self._count = 0
 
 
-class _OfNetwork:
-    """What the modules of ``sim.network`` have more: with no world to wait in they say so instead of waiting for real."""
+class WorldLock(Lock):
+    """A ``Lock`` for the modules of ``sim.network``: with no world to wait in it says so instead of waiting for real."""
 
     _world: Kernel | None = None
-
-    def _acquire_outside(self, blocking: bool, timeout: float) -> bool:
-        return _without_world(self, super()._acquire_outside, blocking, timeout)  # type: ignore[misc]  # the lock's, which comes next
-
-    def _release_outside(self) -> None:
-        try:
-            super()._release_outside()  # type: ignore[misc]
-        except RuntimeError:
-            if self._world is None:
-                raise
-
-
-class WorldLock(_OfNetwork, Lock):
-    """The ``Lock`` of ``sim.network``."""
 
     def __new__(cls) -> Any:
         self = object.__new__(cls)._wrap(real_allocate())
         self._world = session.active
         return self
 
+    def _acquire_outside(self, blocking: bool, timeout: float) -> bool:
+        return _without_world(self, super()._acquire_outside, blocking, timeout)
 
-class WorldRLock(_OfNetwork, RLock):
-    """The ``RLock`` of ``sim.network``."""
+    def _release_outside(self) -> None:
+        try:
+            super()._release_outside()
+        except RuntimeError:
+            if self._world is None:
+                raise
+
+
+class WorldRLock(RLock):
+    """The same for ``RLock``."""
+
+    _world: Kernel | None = None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         self = object.__new__(cls)._wrap(real_rlock())
         self._world = session.active
         return self
+
+    def _acquire_outside(self, blocking: bool, timeout: float) -> bool:
+        return _without_world(self, super()._acquire_outside, blocking, timeout)
+
+    def _release_outside(self) -> None:
+        try:
+            super()._release_outside()
+        except RuntimeError:
+            if self._world is None:
+                raise
 
 
 def _without_world(lock: Any, acquire: Any, blocking: bool, timeout: float) -> bool:

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any
 from simsock.errors import Unsupported
 from simsock.kernel import session
 from simsock.kernel.files import FIRST_DESCRIPTOR, bad_descriptor
-from simsock.kernel.handler_places import uninterruptible
 from simsock.kernel.units import NS
 from simsock.net.addresses import AF_INET as _AF_INET
 from simsock.net.addresses import AF_INET6 as _AF_INET6
@@ -35,7 +34,6 @@ from simsock.stdlib._addresses import own_address, peer_address
 from simsock.stdlib._buffers import c_int, option_bytes, wrong_option_arguments
 from simsock.stdlib._closing import close_descriptor
 from simsock.stdlib._connecting import Connecting
-from simsock.stdlib._names import current_host, fabric
 from simsock.stdlib._receiving import Receiving
 from simsock.stdlib._room import Room
 from simsock.stdlib._sending import Sending
@@ -43,6 +41,7 @@ from simsock.stdlib._socketbase import getdefaulttimeout, setdefaulttimeout
 
 if TYPE_CHECKING:
     from simsock.kernel.core import Kernel
+    from simsock.net.fabric import Host
 
 __all__ = ["getdefaulttimeout", "setdefaulttimeout", "socket"]
 
@@ -61,7 +60,7 @@ class socket(Connecting, Receiving, Sending):
         self._fd = -1
         self._io_refs = 0
         self._closed = False
-        kernel = self._kernel = session.kernel()
+        kernel = self._kernel = session.active or session.kernel()
         kernel.point()
         if fileno is not None:
             file = _open_socket(kernel, fileno)
@@ -73,7 +72,7 @@ class socket(Connecting, Receiving, Sending):
             self._sim_family = family = _AF_INET if family == -1 else int(family)
             self._sim_type = kind = (_real.SOCK_STREAM if type == -1 else int(type)) & 0xF
             self._sim_proto = proto = 0 if proto == -1 else proto
-            file = _make(family, kind, proto)
+            file = _make(kernel.current.host, family, kind, proto)
             self._fd = kernel.process.open(file)
         nonblocking = type != -1 and type & _real.SOCK_NONBLOCK
         self._wait_ns: int | None = 0 if nonblocking else kernel.room(Room).default_timeout_ns
@@ -231,7 +230,6 @@ class socket(Connecting, Receiving, Sending):
         kernel.finalize(send)
         return len(data)
 
-    @uninterruptible
     def _real_close(self, _ss: Any = None) -> None:
         fd = self._fd
         if fd < 0:
@@ -279,14 +277,14 @@ class socket(Connecting, Receiving, Sending):
 _PROTOCOLS: dict[int, tuple[int, int]] = {_real.SOCK_STREAM: (0, _real.IPPROTO_TCP), _real.SOCK_DGRAM: (0, _real.IPPROTO_UDP)}
 
 
-def _make(family: int, kind: int, proto: int) -> Socket:
-    """A new socket of the current host."""
+def _make(host: Host, family: int, kind: int, proto: int) -> Socket:
+    """A new socket of a host."""
     if family == _AF_UNIX:
         if proto not in (0, _AF_UNIX):
             raise os_error(errno.EPROTONOSUPPORT)
         if kind not in (_real.SOCK_STREAM, _real.SOCK_DGRAM, _real.SOCK_SEQPACKET):
             raise Unsupported(f"socket: type {_shown(kind)!r} of AF_UNIX is not simulated; SOCK_STREAM, SOCK_DGRAM and SOCK_SEQPACKET are")
-        return fabric().unix(current_host(), kind)
+        return host.fabric.unix(host, kind)
     if family not in (_AF_INET, _AF_INET6):
         known = _real.AddressFamily._value2member_map_.get(family, family)
         raise Unsupported(f"socket: address family {known!r} is not simulated; AF_INET, AF_INET6 and AF_UNIX are")
@@ -294,8 +292,8 @@ def _make(family: int, kind: int, proto: int) -> Socket:
         raise Unsupported(f"socket: type {_shown(kind)!r} is not simulated; SOCK_STREAM and SOCK_DGRAM are")
     if proto not in _PROTOCOLS[kind]:
         raise os_error(errno.EPROTONOSUPPORT)
-    make = fabric().stream if kind == _real.SOCK_STREAM else fabric().datagram
-    return make(current_host(), family, _PROTOCOLS[kind][1])
+    make = host.fabric.stream if kind == _real.SOCK_STREAM else host.fabric.datagram
+    return make(host, family, _PROTOCOLS[kind][1])
 
 
 def _shown(kind: int) -> Any:

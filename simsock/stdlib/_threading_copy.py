@@ -123,7 +123,7 @@ def _thread_of(task: Task) -> Any:
 def _adopted(cls: Any, task: Task) -> Any:
     thread = object.__new__(cls)
     _copied["Thread"].__init__(thread, name="MainThread" if task is task.kernel.first else task.path, daemon=task.daemon)
-    thread._started = _threads.Started()
+    thread._started = _STARTED
     thread._ident = task.ident
     thread._native_id = _get_native_id()
     thread._simsock_task = task
@@ -144,6 +144,8 @@ class _Dangling(_thread_hashes.Dangling):
 
 
 _outside_names = count(1)
+_STARTED = _threads.Started()
+"""Of all threads that nobody has to start."""
 
 
 def _counter() -> int:
@@ -188,6 +190,29 @@ def _refused(name: str) -> Any:
     return refuse
 
 
+def _current() -> Any:
+    """For ``Thread.__init__`` and ``join``: the one asks whether the thread that calls is a daemon, the other whether it is a certain one. A task that
+    has no thread object yet, as in most worlds the first one has none, needs none for that: whose daemon it is, it knows itself."""
+    kernel = session.active
+    return _real.current_thread() if kernel is None else kernel.current.thread or kernel.current
+
+
+def _asks_for(function: Any, **names: str) -> None:
+    """From now on a function of the copy looks for another global name."""
+    code = function.__code__
+    function.__code__ = code.replace(co_names=tuple(names.get(name, name) for name in code.co_names))
+
+
+def _lighten(namespace: dict[str, Any]) -> None:
+    """What every thread pays for and nobody sees: an event that its start exchanges, a hook that is exchanged, locks that nobody waits for."""
+    thread = namespace["Thread"]
+    namespace.update(_simsock_started=_threads.NotStarted, _simsock_current=_current, _make_invoke_excepthook=lambda: None)
+    _asks_for(thread.__init__, Event="_simsock_started", current_thread="_simsock_current")
+    _asks_for(thread.join, current_thread="_simsock_current")
+    if "_maintain_shutdown_locks" in namespace:
+        namespace["_maintain_shutdown_locks"] = lambda: None  # there are none: see ShutdownLocks
+
+
 def fill(namespace: dict[str, Any]) -> None:
     """Make ``namespace``, that of a module, the copy."""
     global _copied
@@ -200,6 +225,7 @@ def fill(namespace: dict[str, Any]) -> None:
     namespace["_active_limbo_lock"] = _locks.real_rlock()  # of tables that no task holds while another runs
     if "_shutdown_locks" in namespace:
         namespace.update(_shutdown_locks=_threads.ShutdownLocks(), _shutdown_locks_lock=_locks.real_allocate())
+    _lighten(namespace)
     _bookkeeping.learn(namespace)
     _threads.learn(namespace)
     _thread_hashes.install(namespace["Thread"])

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any
 
 from simsock.errors import RealTimeLimit, TaskKilled
 from simsock.kernel import session
-from simsock.kernel.handler_places import uninterruptible
 from simsock.kernel.starting import begin_at_once, give_back
 from simsock.stdlib import _wait_words
 from simsock.stdlib._locks import real_allocate, real_lock
@@ -123,7 +122,7 @@ class Started:
         self._thread = thread
         self._starter = starter
         self._namespace = namespace
-        self._waiting: deque[Task] = deque()
+        self._waiting: deque[Task] | None = None
 
     def is_set(self) -> bool:
         """Whether the thread has begun."""
@@ -137,8 +136,8 @@ class Started:
         if starter is None or namespace is None:
             return
         kernel = starter.kernel
-        while self._waiting:
-            kernel.wake(self._waiting)
+        if self._waiting:
+            kernel.wake_all(self._waiting)
         try:
             give_back(kernel, starter)
         except BaseException:
@@ -149,12 +148,29 @@ class Started:
 
     def wait(self, timeout: float | None = None) -> bool:
         """Only for a starter whose thread parks before it has begun."""
-        while not self._flag and self._starter is not None:
-            self._starter.kernel.wait(self._waiting, None, "start", self._thread)
+        if not self._flag and self._starter is not None:
+            waiting = self._waiting = self._waiting or deque()
+            self._starter.kernel.wait(waiting, None, "start", self._thread)
         return True
 
     def _at_fork_reinit(self) -> None:
         pass
+
+
+class NotStarted(Started):
+    """The same of a thread that nobody has started yet, which gets another one then: who waits for this one waits in vain."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._flag = False
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait so long, or until the world says that nothing can happen any more."""
+        kernel = session.kernel()
+        kernel.wait(deque(), None if timeout is None else kernel.now + max(0, round(timeout * 1e9)), "start", None)
+        return self._flag
 
 
 # -- the end ---------------------------------------------------------------------------------------------------------------------------
@@ -316,7 +332,5 @@ for _function, _name in (
     (ThreadHandle.is_done, "Thread.is_alive"),
 ):
     _told_as(_function, _name)
-for _function in (start_new_thread, start_joinable_thread):  # the table of threads that start would be left with one that has started
-    uninterruptible(_function)
 
 __all__ = ["Sentinel", "ThreadHandle", "excepthook", "get_native_id", "set_sentinel", "start_joinable_thread", "start_new_thread"]

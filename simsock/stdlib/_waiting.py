@@ -19,7 +19,6 @@ from operator import index
 from typing import TYPE_CHECKING, Any
 
 from simsock.kernel import session
-from simsock.kernel.signals import AGAIN
 from simsock.kernel.units import NS
 from simsock.stdlib._room import Room
 
@@ -194,10 +193,6 @@ class Line:
                 raise
             if not woken:
                 return False
-            if task.woken is AGAIN:  # a signal's handler has run in between: nobody has handed it over
-                if there():
-                    return True
-                continue
             if queue is self.barged or there():
                 return True
             queue = self.barged

@@ -15,7 +15,6 @@ import atexit
 import sys
 import warnings
 from _thread import get_ident
-from signal import NSIG
 from typing import TYPE_CHECKING, Any
 
 from greenlet import getcurrent
@@ -39,14 +38,12 @@ from simsock.net import Fabric
 from simsock.net.addresses import AF_INET6
 from simsock.net.fabric import NetRoom, fabric_of
 from simsock.net.link.profiles import changed
-from simsock.net.link.settings import PERFECT
 from simsock.patching import make_patching
-from simsock.stdlib.signal import send
 from simsock.world.capturing import end_captures
 from simsock.world.expecting import Expectation, note, raise_errors
 from simsock.world.faults import Faults
 from simsock.world.hosts import Host, base_name
-from simsock.world.observing import Observing, note_sockets, warn_of_no_effect
+from simsock.world.observing import Observing, note_sockets
 from simsock.world.options import NEED_CONSENT, Options, check_names
 from simsock.world.servers import Served, make_server
 
@@ -186,9 +183,9 @@ class Simulation(Faults, Observing):
         begun = self._begun
         opened = self._session
         if opened is None:
-            needed = options.preempt != "calls"
-            near = program_frame(frame) or frame
-            scope = make_scope(options.scope, near.f_code.co_filename) if needed or options.scope is not None else None
+            scope = None
+            if options.preempt != "calls" or options.scope is not None:
+                scope = make_scope(options.scope, (program_frame(frame) or frame).f_code.co_filename)
             opened = self._session = Session(options.preempt, scope, make_patching(options))
         if self._own_session:
             begun.begin(opened.__exit__)
@@ -210,7 +207,7 @@ class Simulation(Faults, Observing):
             watch(kernel, watcher)
         kernel.epoch_ns = options.start_ns
         kernel.seed = self.seed
-        fabric = kernel.room(NetRoom).fabric = Fabric(kernel, options.link, options.chunks, options.link if options.loopback else PERFECT)
+        fabric = kernel.room(NetRoom).fabric = Fabric(kernel, options.link, options.chunks)
         kernel.first.host = fabric.localhost
         begun.begin(self._leave_network)
         begun.begin(opened.leave_world)
@@ -263,8 +260,6 @@ class Simulation(Faults, Observing):
             raise UsageError("a world is left by the task that entered it")
         kernel.current = kernel.first
         self._is_in = False
-        if kernel.signals is not None:
-            kernel.signals.is_over = True
         ours = error is not None
         problems: list[Any] = []
         try:
@@ -286,8 +281,9 @@ class Simulation(Faults, Observing):
             self._sockets.clear()
         raised = self._unexpected(kernel)
         if self._planned is None and self._drawn is None:
-            problems.extend(self._end_strategy(kernel, error or next((failed for _, failed in raised), None)))
-        raised.extend((None, problem) for problem in problems)
+            problems.extend(self._end_strategy(kernel, error or (raised[0][1] if raised else None)))
+        if problems:
+            raised.extend((None, problem) for problem in problems)
         if kernel.pending_signal is not None and (error is None or isinstance(kernel.pending_signal, KeyboardInterrupt)):
             error, ours = kernel.pending_signal, False  # a signal that came while the world ended
         watchdog.deliver()
@@ -297,7 +293,6 @@ class Simulation(Faults, Observing):
                 return
             raise error
         raise_errors(raised)
-        warn_of_no_effect(kernel, stacklevel=2)
         if tasks := [leak for leak in self.leaks if leak.startswith("task ")]:
             warnings.warn(LeakWarning(f"the world ended while tasks still ran: {', '.join(map(printable, tasks))}"), stacklevel=2)
 
@@ -371,6 +366,8 @@ class Simulation(Faults, Observing):
         self.leaks += running_tasks(kernel, counts)
 
     def _unexpected(self, kernel: Kernel) -> list[tuple[Task | None, BaseException]]:
+        if not kernel.errors:
+            return []
         return [entry for entry in kernel.errors if not any(expectation.take(entry[1]) for expectation in self._expectations)]
 
     def _handler_failed(self, server: Any, request: Any, client_address: Any, error: Exception) -> bool:
@@ -429,18 +426,6 @@ class Simulation(Faults, Observing):
         """Let everything run until no task can and nothing is on its way. Sleeping tasks go on sleeping."""
         self._running().settle()
 
-    def signal(self, number: int) -> None:
-        """Send a signal to the program, as ``os.kill(os.getpid(), number)`` does in it: its handler runs in the first task, whose wait it interrupts.
-
-        One that nobody handles, and whose default action would end the process, raises ``KilledBySignal`` there.
-        """
-        self._running()
-        if not self.options.patch:
-            raise UsageError("signal: signals are simulated in patched worlds only, and this one has patch=False")
-        if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number < NSIG:
-            raise UsageError(f"signal: expected the number of a signal, such as signal.SIGTERM, got {number!r}")
-        send(int(number))
-
     # -- tasks and hosts -----------------------------------------------------------------------------------------------------------
 
     def spawn(self, fn: Callable[..., Any], *args: Any, name: str | None = None, host: str | Host | None = None) -> Task:
@@ -474,7 +459,8 @@ class Simulation(Faults, Observing):
     def _host_of(self, host: str | Host) -> Host:
         if isinstance(host, Host):
             return host
-        return self.host(host)
+        known = self._hosts.get(host) if type(host) is str else None
+        return self.host(host) if known is None or session.active is not self._kernel else known
 
     def link(self, a: str, b: str | None = None, condition: Any = "perfect", *, both_ways: bool = True, **impairments: Any) -> None:
         """Set the condition of the link from ``a`` to ``b`` (and back, with ``both_ways``), or of all links of ``a`` when ``b`` is None.
@@ -505,9 +491,7 @@ class Simulation(Faults, Observing):
         or a ready server. It listens on ``port`` (0: any) of ``host``; ``options`` go to the server class.
         """
         if server_class is None:
-            from simsock.socketserver import ThreadingTCPServer
-
-            server_class = ThreadingTCPServer
+            server_class = sys.modules["simsock.socketserver"].ThreadingTCPServer
         kernel = self._running()
         where = self._host_of(host)
         where.must_be_up("serve")
@@ -523,10 +507,8 @@ class Simulation(Faults, Observing):
         """
         where, address = self._way_to(self._address(served_or_address), host)
         where.must_be_up("connect")
-        from simsock.stdlib import socket as sockets
-
         with where:
-            sock = sockets.create_connection(address[:2], timeout)
+            sock = _SIMULATED.socket.create_connection(address[:2], timeout)
         self._sockets.append(sock)
         return sock
 
@@ -534,8 +516,7 @@ class Simulation(Faults, Observing):
         """A datagram socket of ``host``, bound to ``address`` or to the host's first one and any port. Closed with the world if not before."""
         where = self._host_of(host)
         where.must_be_up("datagram")
-        from simsock.stdlib import socket as sockets
-
+        sockets = _SIMULATED.socket
         target = address if address is not None else (where.addresses[0], 0)
         if not isinstance(target, tuple) or len(target) < 2:
             raise UsageError(f"datagram: expected an address (host, port), got {target!r}")
@@ -635,10 +616,17 @@ def _at_exit() -> None:
         warnings.warn("a world was not left before the interpreter's end: it has been taken back", RuntimeWarning, stacklevel=1)
 
 
-def _error_hooks() -> list[Any]:
-    from simsock import socketserver
+_hooks: list[Any] | None = None
 
-    return socketserver.error_hooks
+
+def _error_hooks() -> list[Any]:
+    """The framework's, which is imported with the first world."""
+    global _hooks
+    if _hooks is None:
+        from simsock import socketserver
+
+        _hooks = socketserver.error_hooks
+    return _hooks
 
 
 __all__ = ["LimitExceeded", "Simulation"]

@@ -15,7 +15,6 @@ from simsock import network as networks
 from simsock import socketserver
 from simsock.kernel import session
 from simsock.kernel.watchdog import SIGNAL, watchdog
-from tests.real_signals import strike
 
 
 def state_of_the_process() -> dict[str, object]:
@@ -78,7 +77,7 @@ def blocks(sim):
 
 
 def is_interrupted(sim):
-    strike(signal.SIGINT)
+    signal.raise_signal(signal.SIGINT)
     sim.sleep(1)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 STRIKES = """
-    import ctypes
     import signal
     import sys
 
@@ -26,7 +25,7 @@ STRIKES = """
             nonlocal calls
             calls += shelter.is_active()  # from where the search begins
             if calls == after.args[0] and shelter.is_active():
-                ctypes.PyDLL(None)["raise"](signal.SIGALRM)
+                signal.raise_signal(signal.SIGALRM)
 
         before = signal.signal(signal.SIGALRM, strike)
         sys.setprofile(count)
@@ -89,7 +88,6 @@ def test_a_strike_that_a_finalizer_swallows_comes_again(project):
     project.write_plain(STRIKES, name="conftest")
     project.write_plain(
         """
-        import ctypes
         import signal
         import sys
 
@@ -98,7 +96,7 @@ def test_a_strike_that_a_finalizer_swallows_comes_again(project):
         class Finalized:
             def __del__(self):
                 struck.append(1)
-                ctypes.PyDLL(None)["raise"](signal.SIGALRM)  # raises here, where Python prints what is raised, and goes on
+                signal.raise_signal(signal.SIGALRM)  # raises here, where Python prints what is raised, and goes on
 
         struck = []
 
@@ -129,7 +127,7 @@ def test_the_handler_is_the_owners_again_after_a_search(project):
         @pytest.mark.strikes_after(-1)
         @pytest.mark.simsock(schedules=2, preempt="calls")
         def test_it(sim):
-            assert shelter.is_active()
+            assert signal.getsignal(signal.SIGALRM) == shelter._shelter.on_signal
             assert shelter._shelter.exposed == 1
 
         def test_after():

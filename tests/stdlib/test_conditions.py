@@ -515,3 +515,20 @@ def test_waits_end_with_their_world(world):
         kernel.spawn(on_condition)
         time.sleep(1)
     assert ends == ["event", "condition"]
+
+
+def test_a_condition_asks_a_simulated_lock_in_as_many_steps_as_it_asks_a_real_one_in_calls(world):
+    with world() as kernel:
+        lock = threading.Lock()
+        condition = threading.Condition(lock)
+        before = kernel.steps
+        assert not condition._is_owned() and kernel.steps == before + 1  # a real lock is taken, and let go again
+        with condition:
+            before = kernel.steps
+            assert condition._is_owned() and kernel.steps == before  # and here found taken
+            saved = condition._release_save()
+            assert not lock.locked()
+            condition._acquire_restore(saved)
+            assert lock.locked()
+        with pytest.raises(RuntimeError, match="release unlocked lock"):
+            condition._release_save()

@@ -421,3 +421,25 @@ def test_the_stack_size_is_stored_and_read_back(monkeypatch):
         threading.stack_size(5)
     with pytest.raises(ValueError, match="size must be 0 or a positive value"):
         threading.stack_size(-1)
+
+
+def test_the_event_of_a_thread_that_nobody_has_started_is_not_set_and_waiting_for_it_ends_at_the_timeout(world):
+    with world() as kernel:
+        thread = threading.Thread(target=int)
+        assert not thread._started.is_set() and not thread.is_alive()
+        assert thread._started.wait(2) is False
+        assert kernel.now == 2 * SECOND
+        thread.start()
+        assert thread._started.is_set()
+        thread.join()
+
+
+def test_a_task_needs_no_thread_object_to_make_and_join_threads(world):
+    with world() as kernel:
+        thread = threading.Thread(target=int)
+        thread.start()
+        thread.join()
+        assert kernel.first.thread is None
+        assert threading.current_thread() is threading.main_thread() is kernel.first.thread
+        with pytest.raises(RuntimeError, match="cannot join current thread"):
+            threading.current_thread().join()

@@ -105,7 +105,8 @@ class Capture:
 def end_captures(kernel: Kernel) -> list[SimsockError]:
     """End all captures of a world; returns what went wrong."""
     problems: list[SimsockError] = []
-    for capture in list(kernel.room(Captures).open):
+    still_open = kernel.room(Captures).open
+    for capture in list(still_open) if still_open else ():
         try:
             capture.close()
         except UsageError as error:
