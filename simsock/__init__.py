@@ -11,7 +11,8 @@ __version__ = "0.1.0"
 
 _WHERE = {
     "simsock.errors": (
-        "BadToken Deadlock Fenced LeakWarning LimitExceeded Nondeterminism RealTimeLimit ReplayMismatch ScenarioError SearchFailure SimsockError StepLimit "
+        "BadToken Deadlock Fenced KilledBySignal LeakWarning LimitExceeded NoEffectWarning Nondeterminism RealTimeLimit "
+        "ReplayMismatch ScenarioError SearchFailure SimsockError StepLimit "
         "TaskCancelled TaskKilled TaskWillNotEnd TimeLimit Unsupported UsageError WorldEnded"
     ),
     "simsock.fuzzing": "fuzz",
@@ -36,11 +37,13 @@ __all__ = [
     "Drop",
     "Fenced",
     "GilbertElliott",
+    "KilledBySignal",
     "LeakWarning",
     "LimitExceeded",
     "Link",
     "Netstat",
     "Network",
+    "NoEffectWarning",
     "Nondeterminism",
     "Packet",
     "Pass",
@@ -80,8 +83,10 @@ if TYPE_CHECKING:
         BadToken,
         Deadlock,
         Fenced,
+        KilledBySignal,
         LeakWarning,
         LimitExceeded,
+        NoEffectWarning,
         Nondeterminism,
         RealTimeLimit,
         ReplayMismatch,

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 from simsock import __version__
 from simsock.errors import Nondeterminism, ScenarioError, SimsockError, UsageError
 from simsock.escaping import printable, told
+from simsock.world_arguments import add_scope_argument, add_world_arguments, world_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,6 +42,10 @@ TIMES_MAX = 1_000_000
 
 _EXIT_CODES = "exit codes: 0 as expected, 1 an expectation failed (the token is printed), 2 usage or a broken file, 130 interrupted"
 _REPLAY_CODES = "exit codes: 1 the run fails (again), 0 it passes, 2 the token is damaged or no longer fits the program, or runs differ, 130 interrupted"
+FOLDER = ".simsock/failures"
+"""Where ``explore`` keeps failures unless told otherwise."""
+_EXPLORE_CODES = "exit codes: 0 no schedule failed, 1 one did (its token is printed), 2 usage, or the function cannot be found, 130 interrupted"
+_DATABASE_HELP = f"where failures are kept; the next search without --seed tries them first, and drops what passes ({FOLDER})"
 _REPLAY_ABOUT = """\
 Run the one run again that a token stands for, and print its traceback and its story.
 
@@ -94,7 +99,8 @@ class Progress:
         if self._shown:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
         if kind is not None and issubclass(kind, KeyboardInterrupt):
-            raise Interrupted(f"interrupted after {self.tried:,} schedule" + ("" if self.tried == 1 else "s")) from None
+            found = next((note for note in getattr(error, "__notes__", ()) if "token: " in note), None)
+            raise Interrupted(found or f"interrupted after {self.tried:,} schedule" + ("" if self.tried == 1 else "s")) from None
 
 
 def say(text: str = "", stream: TextIO | None = None) -> None:
@@ -175,18 +181,22 @@ def make_parser() -> argparse.ArgumentParser:
     replay.add_argument("--pdb", action="store_true", help="when the run has failed, look at it with the debugger, where it failed")
     replay.add_argument("--step", type=_number(1, 1_000_000), metavar="N", help="look into the run with the debugger at step N of its story")
     replay.add_argument("--report", metavar="DIR", help="also write what is told to DIR, as text and as JSON")
+    add_scope_argument(replay)
     replay.add_argument("--consent", action="append", default=[], metavar="OPTION", help=_CONSENT_HELP)
     replay.set_defaults(run=replay_command)
 
     explore = commands.add_parser(
-        "explore", help="search the schedules of a test function", description="Search the schedules of a test function.", epilog=_EXIT_CODES
+        "explore", help="search the schedules of a test function", description="Search the schedules of a test function.", epilog=_EXPLORE_CODES
     )
     explore.add_argument("target", metavar="MODULE:FUNCTION", help="a function that takes a fresh, entered Simulation; the working directory is importable")
-    _search_arguments(explore, 1000)
-    explore.add_argument("--report", metavar="DIR", help="also write what was found to DIR, as text and as JSON")
-    explore.add_argument("--write-test", metavar="FILE", help="write a regression test for pytest to FILE, if a schedule fails")
-    explore.add_argument("--strategy", default="portfolio", help="how tasks are picked (portfolio)")
-    explore.add_argument("--preempt", default="lines", help="where a task may be switched out: calls, lines or instructions (lines)")
+    search = explore.add_argument_group("the search")
+    _search_arguments(search, 1000)
+    search.add_argument("--no-shrink", dest="shrink", action="store_false", help="tell the failing schedule as it was found")
+    search.add_argument("--database", metavar="DIR|none", default=FOLDER, help=_DATABASE_HELP)
+    add_world_arguments(explore)
+    found = explore.add_argument_group("what is found")
+    found.add_argument("--report", metavar="DIR", help="also write it to DIR, as text and as JSON")
+    found.add_argument("--write-test", metavar="FILE", help="write a regression test for pytest to FILE, if a schedule fails")
     explore.set_defaults(run=explore_command)
 
     listing = commands.add_parser(
@@ -211,10 +221,10 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _search_arguments(parser: argparse.ArgumentParser, schedules: int | None) -> None:
+def _search_arguments(parser: argparse._ActionsContainer, schedules: int | None) -> None:
     shown = "what the file says" if schedules is None else str(schedules)
     parser.add_argument("--schedules", type=_number(1, 10_000_000), default=schedules, metavar="N", help=f"how many to try ({shown})")
-    parser.add_argument("--seed", type=_seed, default=None if schedules is None else 0, help="a whole number or text; another seed tries other schedules")
+    parser.add_argument("--seed", type=_seed, help="a whole number or text; another seed tries other schedules")
     parser.add_argument("--jobs", type=_number(1, 1_000), default=1, metavar="N", help="processes that share the work (1)")
 
 
@@ -330,8 +340,8 @@ def _how_it_repeats(again: Again, repeats: bool) -> str:
     return "same error" + (f", raised at {place}" if place else "")
 
 
-def _replay_line(token: str, target: str | None, server: str | None) -> str:
-    words = ["simsock", "replay", token, *([target] if target is not None else []), *(["--server", server] if server is not None else [])]
+def _replay_line(token: str, target: str | None, server: str | None, more: Sequence[str] = ()) -> str:
+    words = ["simsock", "replay", token, *([target] if target is not None else []), *(["--server", server] if server is not None else []), *more]
     return shlex.join(words)
 
 
@@ -358,6 +368,8 @@ def replay_command(arguments: argparse.Namespace) -> int:
                 f"the token was made with --server {shown}, and not with the server of {target}; a token may come from a stranger, so code that "
                 f"it names is not run: if you trust it, give --server {shown} yourself"
             )
+        if arguments.scope is not None:
+            raise UsageError("--scope: a scenario has its own")
         plan = read(target)
         with importable(plan, arguments.server):
             test = ScenarioTest(plan, arguments.server)
@@ -366,7 +378,8 @@ def replay_command(arguments: argparse.Namespace) -> int:
 
     if arguments.server is not None:
         raise UsageError(f"--server {arguments.server}: only a scenario has a server to replace, and {target} is none")
-    return _replay(load_function(target), text, None, arguments, "", consent)
+    test = load_function(target)
+    return _replay(test, text, world_options(arguments).get("scope"), arguments, "", consent)
 
 
 def _consent(given: list[str]) -> dict[str, Any]:
@@ -495,39 +508,52 @@ class _Counted:
 
 def explore_command(arguments: argparse.Namespace) -> int:
     """``simsock explore``."""
+    from simsock.report.files import Reports
     from simsock.scenario.loading import load_function
     from simsock.search import explore
 
     _find_modules_here()
+    options = world_options(arguments)
     test = load_function(arguments.target)
+    reports = Reports(arguments.report) if arguments.report is not None else None
     with Progress(arguments.target, arguments.schedules) as progress:
         verdict = explore(
             test if arguments.jobs > 1 else _Counted(test, progress),
             arguments.schedules,
-            strategy=arguments.strategy,
-            preempt=arguments.preempt,
-            seed=arguments.seed,
+            seed=0 if arguments.seed is None else arguments.seed,
+            shrink=arguments.shrink,
             jobs=arguments.jobs,
             target=arguments.target,
             progress=progress.told,
+            database=arguments.database,
+            tries_kept=arguments.seed is None,
+            **options,
         )
     say(str(verdict))
-    command = _replay_line(verdict.token, arguments.target, None) if verdict.failed and verdict.token is not None else None
-    if command is not None:
+    command = None
+    if verdict.failed and verdict.token is not None:
+        command = _replay_line(verdict.token, arguments.target, None, _more_for_replay(arguments, options))
         say(f"repeat it: {command}")
-    if arguments.report is not None:
-        _report_of_search(arguments, verdict, command)
+    if reports is not None:
+        _report_of_search(arguments, verdict, command, reports)
     if arguments.write_test is not None and verdict.failed:
         from simsock.report.regression import write_test
 
-        write_test(arguments.write_test, arguments.target, verdict, schedules=100, preempt=arguments.preempt, strategy=arguments.strategy)
+        write_test(arguments.write_test, arguments.target, verdict, options)
         say(f"test: {arguments.write_test}")
     return FAILED if verdict.failed else OK
 
 
-def _report_of_search(arguments: argparse.Namespace, verdict: Verdict, command: str | None) -> None:
-    from simsock.report.files import Reports
+def _more_for_replay(arguments: argparse.Namespace, options: dict[str, Any]) -> list[str]:
+    """What a token does not carry, or must not ask for by itself."""
+    words = [word for part in arguments.scope or () for word in ("--scope", part)]
+    for said, (name, value) in _CONSENTS.items():
+        if options.get(name) == value and name in options:
+            words += ["--consent", said]
+    return words
 
+
+def _report_of_search(arguments: argparse.Namespace, verdict: Verdict, command: str | None, reports: Reports) -> None:
     error = verdict.error
     facts = {
         "target": arguments.target,
@@ -542,7 +568,7 @@ def _report_of_search(arguments: argparse.Namespace, verdict: Verdict, command: 
         "columns": verdict.story.columns if verdict.story is not None else [],
         "simsock": __version__,
     }
-    say(f"report: {' and '.join(Reports(arguments.report).write(arguments.target, str(verdict), facts))}")
+    say(f"report: {' and '.join(reports.write(arguments.target, str(verdict), facts))}")
 
 
 def scenarios_command(arguments: argparse.Namespace) -> int:
@@ -582,16 +608,18 @@ def doctor_command(arguments: argparse.Namespace) -> int:
     """``simsock doctor``."""
     from importlib import import_module
 
+    from simsock.patching.living import open_descriptors
     from simsock.report.diagnosis import diagnose
     from simsock.report.story import one_line
 
     _find_modules_here()
+    before = open_descriptors()
     for name in arguments.modules:
         try:
             import_module(name)
         except Exception as error:
             raise UsageError(f"doctor: cannot import {name!r}: {one_line(error)}") from None
-    found = diagnose()
+    found = diagnose(before)
     say("\n".join(found.lines(arguments.all)))
     return OK if found.is_healthy else FAILED
 

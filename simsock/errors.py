@@ -100,6 +100,12 @@ class RealTimeLimit(LimitExceeded):
     """The run took longer than ``max_real_time`` of real time: blocked in a real call, or looping without a simulated one."""
 
 
+class KilledBySignal(SimsockError):
+    """A signal of the world would have ended the program: nobody handles it, and that is its default action. ``facts["signal"]`` is its name."""
+
+    fault = "program"
+
+
 class TaskCancelled(SimsockError):
     """The result was asked for of a task that had been cancelled."""
 
@@ -124,5 +130,9 @@ class TaskKilled(BaseException):
     """Thrown into tasks that still live when their world ends. Not an ``Exception``: do not catch it."""
 
 
-class LeakWarning(ResourceWarning):
-    """Descriptors or tasks of the program were still open when their world ended."""
+class LeakWarning(UserWarning):
+    """Tasks of the program were still running when their world ended. No ``ResourceWarning``, which Python shows to nobody by default."""
+
+
+class NoEffectWarning(UserWarning):
+    """Something that a world was asked for did nothing in it, such as a link when all that was sent stayed on one host."""

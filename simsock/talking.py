@@ -180,7 +180,7 @@ def _talk(kernel: Kernel, handler: Any, client: Any, server: Any, chunks: Any, h
 
 def _stop(kernel: Kernel, task: Task) -> None:
     task.daemon = True  # not before: threads that a handler starts would take after it
-    if kernel.cancel(task):
+    if task.cancel():
         with suppress(TaskWillNotEnd):  # one that swallows its end is left to the world's
             kernel.join(task, kernel.now)
 

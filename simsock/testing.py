@@ -20,8 +20,8 @@ from simsock.errors import Unsupported, UsageError
 from simsock.kernel import Session
 from simsock.kernel.scope import make_scope
 from simsock.patching import make_patching
-from simsock.search.exploring import make_token
 from simsock.search.runner import source_file
+from simsock.search.telling import make_token
 from simsock.world.expecting import note
 from simsock.world.options import NEED_CONSENT, WORLD_OPTIONS
 from simsock.world.simulation import Simulation

@@ -16,9 +16,11 @@ from pcapng import FileScanner
 from pcapng.blocks import EnhancedPacket
 
 import simsock
+from simsock import cli
 from simsock.choices import Token
 from simsock.cli import main, target_from
 from simsock.errors import UsageError
+from simsock.search import memory
 
 pytestmark = pytest.mark.usefixtures("modules_stay_as_they_are")
 ROOT = Path(__file__).resolve().parent.parent
@@ -429,7 +431,53 @@ def test_explore_says_inconclusive_and_exits_with_0_when_it_finds_nothing(here, 
 
 
 def test_explore_shares_the_work_among_jobs(here, simsock_command):
-    assert simsock_command("explore", "program:racing", "--jobs", "2")[1] == simsock_command("explore", "program:racing")[1]
+    assert simsock_command("explore", "program:racing", "--seed", "0", "--jobs", "2")[1] == simsock_command("explore", "program:racing", "--seed", "0")[1]
+
+
+def test_explore_keeps_what_fails_and_tries_it_first(here, simsock_command):
+    _, out, _ = simsock_command("explore", "program:racing", "--seed", "5")
+    assert (here / ".simsock" / ".gitignore").read_text().endswith("\n*\n")
+    code, again, _ = simsock_command("explore", "program:racing")
+    assert code == 1
+    assert ", kept from an earlier search, raised AssertionError" in again.splitlines()[0]
+    assert token_in(again) == token_in(out)
+    _, other, _ = simsock_command("explore", "program:racing", "--seed", "6")
+    assert "of seed 6 raised" in other.splitlines()[0], "whoever names a seed gets its search"
+    assert "kept" not in simsock_command("explore", "program:racing", "--database", "none")[1].splitlines()[0]
+    (here / "program.py").write_text(PROGRAM.replace("assert box[0] == 2", "assert box[0]"))
+    sys.modules.pop("program")
+    code, passes, _ = simsock_command("explore", "program:racing", "--schedules", "3")
+    assert (code, passes.count("passes now")) == (0, 2)
+    assert "passes now" not in simsock_command("explore", "program:racing", "--schedules", "3")[1]
+
+
+def test_the_default_folder_has_one_name():
+    assert cli.FOLDER == memory.FOLDER
+
+
+def test_explore_takes_the_options_of_a_world_and_says_how_to_repeat_a_run_with_them(here, simsock_command):
+    options = ["--scope", "program", "--no-patch", "--link", "3g,loss=0", "--max-time", "2h", "--no-shrink", "--strategy", "random", "--max-real-time", "50"]
+    code, out, _ = simsock_command("explore", "program:racing", *options)
+    assert code == 1
+    command = re.search(r"^repeat it: simsock (.*)$", out, re.MULTILINE)[1].split()
+    assert command[-4:] == ["--scope", "program", "--consent", "patch=False"]
+    code, again, _ = simsock_command(*command)
+    assert code == 1
+    assert "fails: AssertionError (program.py:" in again
+    assert "max_time_ns=7200000000000" in again.splitlines()[0]
+    code, _, err = simsock_command("explore", "program:fine", "--max-time", "soon")
+    assert (code, "max_time" in err and "soon" in err) == (2, True)
+    assert simsock_command("run", LOST_UPDATE, "--scope", "x")[0] == 2
+
+
+def test_ctrl_c_while_a_failure_is_shrunk_tells_the_shortest_run_so_far(here, simsock_command):
+    source = PROGRAM.replace("    box = [0]\n", "    counted.append(1)\n    if len(counted) == 40:\n        raise KeyboardInterrupt\n    box = [0]\n")
+    (here / "program.py").write_text(source.replace("for _ in range(2)]", "for _ in range(6)]").replace("== 2", "== 6"))
+    code, out, err = simsock_command("explore", "program:racing")
+    assert (code, out) == (130, "")
+    assert re.match(r"simsock: interrupted while a failure was shrunk: schedule \d+ of seed 0 raised builtins\.AssertionError; the shortest run so far", err)
+    assert simsock_command("replay", token_in(err), "program:racing")[0] == 1
+    assert simsock_command("explore", "program:racing")[1].splitlines()[0].count("kept from an earlier search") == 1
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,7 @@ FLOORS = {
     "simsock.scenario": 7,
     "simsock.report": 7,
     "simsock.cli": 8,
+    "simsock.world_arguments": 7,
     "simsock.__main__": 8,
     "pytest_simsock": 8,
     "simsock": 9,  # the facade: knows everybody, and only the doors may know it
@@ -98,7 +99,6 @@ CLOCKS_ALLOWED = {
     ("simsock/hypothesis_time.py", "time.perf_counter"): "tells Hypothesis how long simsock itself took, and decides nothing",
     ("simsock/kernel/watchdog.py", "time.monotonic"): "breaks a run that blocks for real, and decides nothing else",
     ("simsock/kernel/watchdog.py", "time.sleep"): "its thread looks up now and then",
-    ("simsock/patching/signals.py", "time.monotonic"): "a timer from before a world goes on after it with what is left of it",
 }
 CLOCKS_TAKEN_OVER = ("simsock/patching/chance.py", "simsock/patching/clocks.py", "simsock/patching/imports.py")
 """Files whose business it is to name the real ones, because they put others in their place."""

@@ -344,7 +344,7 @@ def test_the_world_is_an_attribute_during_the_test_only():
 
 def test_a_token_that_no_longer_fits_is_an_error(monkeypatch):
     from simsock.choices import Deviation
-    from simsock.search.exploring import make_token
+    from simsock.search.telling import make_token
     from simsock.world.options import Options
 
     token = make_token(0, Options(), (Deviation("no such question", 3, 1),), None)

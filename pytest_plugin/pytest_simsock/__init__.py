@@ -30,6 +30,7 @@ from pytest_simsock.hooks import (
     pytest_runtest_protocol,
     pytest_runtest_setup,
 )
+from pytest_simsock.progress import pytest_terminal_summary
 from pytest_simsock.scenarios import pytest_collect_file
 
 SIMSOCK_ROOM = "outside"
@@ -53,6 +54,7 @@ __all__ = [
     "pytest_runtest_makereport",
     "pytest_runtest_protocol",
     "pytest_runtest_setup",
+    "pytest_terminal_summary",
     "sim",
     "simsock_config",
     "simsock_seed",

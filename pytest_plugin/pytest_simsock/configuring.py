@@ -25,6 +25,8 @@ MARKER = (
     "simsock(seed=, schedules=, strategy=, preempt=, scope=, link=, chunks=, max_steps=, max_time=, max_real_time=, entropy=, start_time=, patch=, allow=): "
     "options of the test's simulated world; with schedules=N the test is searched: run anew under up to N schedules until one fails."
 )
+FOLDER = ".simsock/failures"
+"""Where failures are kept unless told otherwise."""
 LAST = "simsock/seed"
 """Where pytest's cache keeps the seed that was last given or drawn."""
 _SEED = re.compile(r"-?\d{1,77}")
@@ -34,9 +36,22 @@ _RANDOM_BYTES = 4
 class Chosen:
     """What the session was asked for."""
 
-    __slots__ = ("networks", "replay", "report", "schedules", "seed")
+    __slots__ = ("database", "names_seed", "networks", "replay", "report", "schedules", "seed")
 
-    def __init__(self, seed: int, schedules: int | None, networks: tuple[str, ...], replay: Token | None, report: Path | None) -> None:
+    def __init__(
+        self,
+        seed: int,
+        schedules: int | None,
+        networks: tuple[str, ...],
+        replay: Token | None,
+        report: Path | None,
+        database: Path | None,
+        names_seed: bool,
+    ) -> None:
+        self.database = database
+        """The folder in which failures of searches are kept."""
+        self.names_seed = names_seed
+        """Whether a number was asked for as seed: then it is that search that is wanted, and nothing is tried before it."""
         self.seed = seed
         self.schedules = schedules
         self.networks = networks
@@ -55,9 +70,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--simsock-schedules", metavar="N", help="how many schedules to try of every test whose marker has schedules=, instead of the number there")
     group.addoption("--simsock-network", metavar="sim|real|both", help="what `testbed` is (default: ini simsock_network, else sim)")
     group.addoption("--simsock-replay", metavar="TOKEN", help="run the one run that a token stands for, instead of searching")
+    group.addoption(
+        "--simsock-database",
+        metavar="DIR|none",
+        help=f"where failures of searches are kept, to be tried first next time (default: ini simsock_database, else {FOLDER} in the root folder)",
+    )
     group.addoption("--simsock-report", metavar="DIR", help="also write what is told of a failure, and a capture of its run, into files of this folder")
     parser.addini("simsock_seed", "default of --simsock-seed", default="")
     parser.addini("simsock_schedules", "default of --simsock-schedules", default="")
+    parser.addini("simsock_database", "default of --simsock-database", default="")
     parser.addini("simsock_network", "default of --simsock-network", default="")
     parser.addini("simsock_program", "packages that are the program under test although their names begin with pytest_ (or are a plugin's)", type="args")
     parser.addini("simsock_harness", "more packages that run tests and do not live in worlds: they keep real sockets, threads and clocks", type="args")
@@ -77,6 +98,8 @@ def pytest_configure(config: pytest.Config) -> None:
         _networks(config),
         None if replay is None else _token(replay),
         None if report is None else config.invocation_params.dir / report,
+        _database(config),
+        _SEED.fullmatch(config.getoption("--simsock-seed") or "") is not None,
     )
     for option in ("simsock_harness", "simsock_program"):
         _packages(config, option)
@@ -185,6 +208,17 @@ def _schedules(config: pytest.Config) -> int | None:
     if not text.isdecimal() or int(text) < 1:
         raise pytest.UsageError(f"{where}: expected a whole number from 1, got {text!r}")
     return int(text)
+
+
+def _database(config: pytest.Config) -> Path | None:
+    """A folder named on the command line is meant from where pytest was started, one of the ini file from the root folder."""
+    text, where = _given(config, "database")
+    if text.lower() == "none":
+        return None
+    folder = (config.invocation_params.dir if where.startswith("--") else config.rootpath) / (text or FOLDER)
+    if folder.exists() and not folder.is_dir():
+        raise pytest.UsageError(f"{where}: expected a folder or none, got {text or FOLDER!r}, which is no folder")
+    return folder
 
 
 def _networks(config: pytest.Config) -> tuple[str, ...]:

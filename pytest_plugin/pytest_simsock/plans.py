@@ -108,13 +108,14 @@ _TRACES = sys.version_info < (3, 12)
 class Plan:
     """What one run shall be. By default: as the test and the command line say. A search makes others: schedule ``number``, or a replay."""
 
-    __slots__ = ("deviations", "number", "questions", "quiet", "shared", "story", "teller", "token", "writes_questions")
+    __slots__ = ("deviations", "number", "questions", "quiet", "seed", "shared", "story", "teller", "token", "writes_questions")
 
     def __init__(
         self,
         shared: Shared | None = None,
         *,
         number: int | None = None,
+        seed: int | str | None = None,
         deviations: Any = None,
         quiet: bool = False,
         teller: Teller | None = None,
@@ -122,6 +123,8 @@ class Plan:
     ) -> None:
         self.shared = shared or Shared()
         self.number = number
+        self.seed = seed
+        """The world's own, of a run that an earlier search has kept; otherwise it comes from the search's and the number."""
         self.deviations = deviations
         self.quiet = quiet
         """Nobody will read what is reported of it."""
@@ -136,7 +139,7 @@ class Plan:
 
     def run(self, seed: int | str) -> strategies.Run:
         """What a strategy is told of it."""
-        if self.number is None:
+        if self.number is None or self.seed is not None:
             return strategies.Run(seed)
         return strategies.Run(seed, self.number, self.shared.profile())
 

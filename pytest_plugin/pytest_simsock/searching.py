@@ -6,7 +6,9 @@ Laws of the file:
 * each run sets up and tears down the test's function-scoped fixtures; wider ones are set up once and torn down after the last run;
 * a run that is skipped, expected to fail, or fails before there is a world ends the search and is reported as it is;
 * the failure that is reported comes from the last run, which was listened to; if it cannot be repeated, from the first, and that is said;
-* a timeout that strikes during the search ends it (where it may strike: ``shelter.py``).
+* a timeout that strikes during the search ends it (where it may strike: ``shelter.py``);
+* Ctrl-C ends it too: what was found until then is reported, and how far it came;
+* what earlier searches have kept is tried before the first schedule, and shifts no number.
 """
 
 from __future__ import annotations
@@ -19,18 +21,20 @@ from typing import Any, NamedTuple
 import pytest
 from _pytest.runner import check_interactive_exception
 
-from pytest_simsock.configuring import STAGE
+from pytest_simsock.configuring import CHOSEN, STAGE
 from pytest_simsock.plans import PLAN, Plan, Shared
+from pytest_simsock.progress import Progress, interrupted
 from pytest_simsock.shelter import strike, was_swallowed
-from pytest_simsock.telling import add_sections
+from pytest_simsock.telling import add_sections, command_with
 from pytest_simsock.worlds import World
 from simsock.choices import shrink
 from simsock.errors import Nondeterminism, RealTimeLimit
 from simsock.kernel.strategies import Question
 from simsock.report.story import Teller, one_line
 from simsock.search.evidence import Evidence
-from simsock.search.exploring import SHRINK_RUNS_MAX, make_token
+from simsock.search.memory import Memory, base_seed, fits, number_of
 from simsock.search.runner import signature
+from simsock.search.telling import SHRINK_RUNS_MAX, make_token
 from simsock.search.verdict import INCONCLUSIVE, Verdict
 
 _TIMEOUT = re.compile(r"Timeout \(?>")
@@ -89,26 +93,46 @@ class Search:
         self.evidence = Evidence()
         self.first: list[pytest.TestReport] = []
         """The reports of the run that failed first, if one did."""
+        chosen = item.config.stash[CHOSEN]
+        self.memory = Memory(chosen.database, item.nodeid)
+        self.kept = [] if chosen.names_seed else self.memory.kept()
+        """What earlier searches have found."""
+        self.shortest: tuple[Any, ...] | None = None
+        """The failing run with the fewest deviations so far, as a memory keeps it."""
+        self.progress = Progress(item.config)
 
     def reports(self) -> list[pytest.TestReport]:
         """Search; what comes of it is to be logged as the item's."""
         try:
-            reports = self._search()
+            with self.progress:
+                reports = self._search()
         except pytest.fail.Exception as error:  # a timeout, between two runs
             reports = self._cut_short(error)
+        except KeyboardInterrupt:
+            self._interrupted()
+            raise
         finally:
             self.shared.close()
+            if self.shortest is not None:
+                self.memory.keep(*self.shortest)
             for key in (PLAN, STAGE):
                 if key in self.item.stash:
                     del self.item.stash[key]
         for report in reports:
             if report.when == "call":
                 report.duration = self.seconds
+                if self.memory.notes:
+                    add_sections(self.item, report, [("simsock: kept failures", "\n".join(self.memory.notes))])
         return reports
 
     def _search(self) -> list[pytest.TestReport]:
+        found = self._try_kept()
+        if found is not None:
+            return found
         for number in range(1, self.schedules + 1):
             last = number == self.schedules
+            self.progress.tried = number
+            self.progress.tell(f"{number:,} of {self.schedules:,} schedules")
 
             def is_final(run: Run, last: bool = last) -> bool:
                 return last if run.failed is None else not run.searchable
@@ -120,7 +144,7 @@ class Search:
                 self._tear_down()
                 return run.reports
             if run.searchable:
-                return self._tell(number, run)
+                return self._tell(number, run, base=run.world.base_seed if run.world is not None else None)
             if run.world is None and run.failed is None:
                 return self._no_world(run)
             if is_final(run):
@@ -134,6 +158,24 @@ class Search:
                     phase.report.sections.append(("simsock: search", str(Verdict(INCONCLUSIVE, number, run.world.base_seed, self.evidence))))
         return run.reports
 
+    def _try_kept(self) -> list[pytest.TestReport] | None:
+        """What earlier searches have found, run again; None when all of it passes."""
+        for kept in self.kept:
+            run = self._run(Plan(self.shared, number=number_of(kept), seed=kept.seed, deviations=kept.deviations), _unless_searchable)
+            if run.timed_out:
+                self._tear_down()
+                return run.reports
+            if run.searchable:
+                self.memory.replace(kept)
+                return self._tell(number_of(kept), run, base=base_seed(kept), is_kept=True)
+            if run.failed is not None:
+                return run.reports
+            if run.world is None:
+                return self._no_world(run)
+            if fits(kept, run.world.options):
+                self.memory.passed(kept)
+        return None
+
     def _no_world(self, run: Run) -> list[pytest.TestReport]:
         self._tear_down()
         for report in run.reports:
@@ -146,27 +188,41 @@ class Search:
 
     # -- a failure -------------------------------------------------------------------------------------------------------------------
 
-    def _tell(self, number: int, found: Run) -> list[pytest.TestReport]:
+    def _tell(self, number: int, found: Run, base: int | str | None, is_kept: bool = False) -> list[pytest.TestReport]:
         """Repeat a failure from its deviations, shrink them, and run the shortest once more to tell its story."""
         assert found.world is not None and found.error is not None, "only searchable runs are told"
         self.first = found.reports
         wanted = signature(found.error)
         world = found.world
         seed, options, deviations = world.seed, world.options, tuple(world.sim.deviations)
-        said = f"schedule {number} of seed {world.base_seed!r} failed: {one_line(found.error)}"
+        kept = ", kept from an earlier search," if is_kept else ""
+        said = f"schedule {number} of seed {base!r}{kept} failed: {one_line(found.error)}"
         is_slow = isinstance(found.error, RealTimeLimit)
         del found, world  # they hold the whole world
+        runs = 0
 
-        def fails(candidate: Any) -> bool:
-            run = self._run(Plan(self.shared, number=number, deviations=tuple(candidate), quiet=True), _never)
+        def plan_of(candidate: Any, **more: Any) -> Plan:
+            return Plan(self.shared, number=number, seed=seed if is_kept else None, deviations=tuple(candidate), **more)
+
+        def tried(plan: Plan) -> Run:
+            nonlocal runs
+            runs += 1
+            self.progress.tell(f"a failure is shrunk, {runs:,} runs")
+            run = self._run(plan, _never)
             if run.timed_out:
                 raise _CutShort
-            return run.searchable and run.error is not None and signature(run.error) == wanted
+            return run
+
+        def fails(candidate: Any) -> bool:
+            run = tried(plan_of(candidate, quiet=True))
+            if not run.searchable or run.error is None or signature(run.error) != wanted:
+                return False
+            self.shortest = (seed, options, tuple(candidate), self.item.nodeid, number)
+            return True
 
         def asked(candidate: Any) -> list[Question]:
-            plan = Plan(self.shared, number=number, deviations=tuple(candidate), quiet=True, writes_questions=True)
-            if self._run(plan, _never).timed_out:
-                raise _CutShort
+            plan = plan_of(candidate, quiet=True, writes_questions=True)
+            tried(plan)
             return plan.questions.asked() if plan.questions is not None else []
 
         if is_slow:
@@ -174,12 +230,13 @@ class Search:
         try:
             if not fails(deviations):
                 raise Nondeterminism("")
-            shrunk = shrink(deviations, fails, SHRINK_RUNS_MAX, asked)
+            shrunk = shrink(deviations, fails, SHRINK_RUNS_MAX, None if is_kept else asked)  # what was kept has been shrunk
         except _CutShort:
             return self._as_first(_CUT_SHORT)
         except Nondeterminism:
+            self.shortest = None
             return self._as_first(_UNREPEATABLE)
-        plan = Plan(self.shared, number=number, deviations=shrunk.deviations, teller=Teller())
+        plan = plan_of(shrunk.deviations, teller=Teller())
         plan.token = make_token(seed, options, shrunk.deviations, self.item.nodeid, number)
         plan.story = (said, f"{len(deviations):,} deviations, shrunk to {len(shrunk.deviations):,} in {shrunk.runs:,} runs")
         if shrunk.exhausted:
@@ -188,11 +245,26 @@ class Search:
         if final.timed_out:
             return self._as_first(_CUT_SHORT)
         if final.error is None or signature(final.error) != wanted:
+            self.shortest = None
             return self._as_first(_UNREPEATABLE)
         for phase in final.phases:
             if check_interactive_exception(phase.call, phase.report):
                 self.item.ihook.pytest_exception_interact(node=self.item, call=phase.call, report=phase.report)
         return final.reports
+
+    def _interrupted(self) -> None:
+        """Ctrl-C: the failure, if there was one, is reported as it was found, with the command for the shortest run so far."""
+        if not self.first:
+            count = self.progress.tried
+            interrupted(self.item.config, f"{self.item.nodeid}: interrupted at schedule {count:,} of {self.schedules:,}; none before it had failed")
+            return
+        why = "not shrunk to the end: interrupted"
+        if self.shortest is not None:
+            seed, options, deviations, target, number = self.shortest
+            token = make_token(seed, options, deviations, target, number)
+            why += f"; the shortest run so far has {len(deviations):,} deviation{'' if len(deviations) == 1 else 's'}:\n{command_with(self.item, token)}"
+        for report in self._as_first(why):
+            self.item.ihook.pytest_runtest_logreport(report=report)
 
     def _as_first(self, why: str) -> list[pytest.TestReport]:
         """Report the failure as it was when it was found."""
@@ -299,6 +371,10 @@ def _always(run: Run) -> bool:
 
 def _never(run: Run) -> bool:
     return False
+
+
+def _unless_searchable(run: Run) -> bool:
+    return run.failed is not None and not run.searchable
 
 
 def _brief(excinfo: pytest.ExceptionInfo[BaseException], *args: Any, **more: Any) -> str:

@@ -17,6 +17,8 @@ from types import FrameType
 from typing import Any
 
 _ALARM = getattr(signal, "SIGALRM", None)
+_set_timer: Any = getattr(signal, "setitimer", None)
+"""Taken now: in a world, programs get the world's."""
 _SOON_S, _NOT_SO_SOON_S = 0.001, 0.05
 
 
@@ -40,7 +42,7 @@ class _Shelter:
         elif frame is not None and frame.f_lineno is None:
             # Between two lines, where CPython has some instructions of its own: pytest cannot show a traceback that ends there.
             self.struck = True
-            signal.setitimer(signal.ITIMER_REAL, _SOON_S)
+            _set_timer(signal.ITIMER_REAL, _SOON_S)
         else:
             self.struck, self.came = False, True
             self.theirs(number, frame)

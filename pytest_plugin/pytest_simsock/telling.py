@@ -18,7 +18,7 @@ from pytest_simsock.escaped import make_printable
 from simsock.escaping import printable
 from simsock.kernel.units import format_ns
 from simsock.report.story import STEPS_TOLD_MAX, Teller
-from simsock.search.exploring import make_token
+from simsock.search.telling import make_token
 
 if TYPE_CHECKING:
     from pytest_simsock.worlds import World
@@ -63,16 +63,22 @@ def add_sections(item: pytest.Item, report: pytest.TestReport, sections: list[tu
 
 def command(item: pytest.Item, world: World) -> str:
     """The command that runs this test in this way again, for the folder that pytest was started in."""
-    config = item.config
-    file, separator, name = item.nodeid.partition("::")  # relative to the root folder, which need not be the current one
-    words = ["pytest", shlex.quote(os.path.relpath(config.rootpath / file, config.invocation_params.dir) + separator + name)]
     token = world.plan.token
     if token is None and world.plan.number is not None:  # a schedule that was not shrunk
         token = make_token(world.seed, world.options, tuple(world.sim.deviations), item.nodeid, world.plan.number)
+    seed = None if world.pinned else world.seed
+    return command_with(item, token, seed)
+
+
+def command_with(item: pytest.Item, token: str | None, seed: int | str | None = None) -> str:
+    """The command that repeats a run of this test: that of a token, or else of a seed, unless the test itself names that."""
+    config = item.config
+    file, separator, name = item.nodeid.partition("::")  # relative to the root folder, which need not be the current one
+    words = ["pytest", shlex.quote(os.path.relpath(config.rootpath / file, config.invocation_params.dir) + separator + name)]
     if token is not None:
         words.append(f"--simsock-replay={token}")
-    elif not world.pinned:
-        words.append(shlex.quote(f"--simsock-seed={world.seed}"))
+    elif seed is not None:
+        words.append(shlex.quote(f"--simsock-seed={seed}"))
     callspec = getattr(item, "callspec", None)
     if callspec is not None and callspec.params.get("testbed") == "sim" and (config.getini("simsock_network") or "sim") == "real":
         words.append("--simsock-network=sim")

@@ -246,6 +246,8 @@ def settings_of_test(item: pytest.Item, config: Any, plan: Plan) -> Settings:
     replay = item.config.stash[CHOSEN].replay
     if replay is not None:
         return settings._replace(seed=replay.seed)
+    if plan.seed is not None:
+        return settings._replace(seed=plan.seed)
     if plan.number is not None:
         return settings._replace(seed=nth_seed(settings.seed, plan.number))
     return settings

@@ -128,6 +128,8 @@ ACTS: dict[str, Callable[[Record], str]] = {
     "resolve": _nothing,  # what comes of it is told
     "link": lambda record: _plain(record) if record[0] else "",  # those that are set before anything happens are a test's scenery
     **dict.fromkeys(("recv", "send"), _sized),
+    "signal": lambda record: f"sends {record[3]}",
+    "handler": lambda record: f"handles {record[3]}",
     **dict.fromkeys(("cancel", "bind", "listen", "connect", "accept", "shutdown", "close", "read", "write"), _plain),
     **dict.fromkeys(("partition", "heal", "hold", "release", "rule", "resolver"), _plain),
     **dict.fromkeys(("crash", "restart", "pause", "resume", "jump", "clock skew"), _plain),
@@ -165,6 +167,7 @@ DEEDS: dict[str, Callable[[Record], tuple[str, str]] | str] = {
     "close": _by_link("ended"),
     "blackhole": _by_link("silenced"),
     "arrive": "what is received is told when a task takes it",
+    "rings": lambda record: (f"a timer rang: {record[3]}", "time"),
     "RST": lambda record: (f"{record[1]} answered with a reset, since {record[3]}", "time"),
     "retransmission timeout": "what was lost is told, and a sender does nothing else about it",
     "fast retransmit": "the same",

@@ -131,7 +131,8 @@ class Token:
             made = "an older" if questions < QUESTIONS else "a newer"
             raise BadToken(
                 f"this token was made by {made} simsock, whose worlds asked other questions (version {_short(questions)}; this one asks version {QUESTIONS}): "
-                "it cannot be repeated here, and that says nothing about the test; search again for a new one"
+                "it cannot be repeated here, and that says nothing about the test; search again for a new one",
+                questions=questions,
             )
         for key in "sph":
             if content.get(key) is None:

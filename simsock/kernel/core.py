@@ -19,18 +19,18 @@ from typing import TYPE_CHECKING, Any
 
 from greenlet import getcurrent
 
-from simsock.errors import Deadlock, LimitExceeded, StepLimit, TaskKilled, TimeLimit, WorldEnded
+from simsock.errors import LimitExceeded, StepLimit, TaskKilled, TimeLimit, WorldEnded
 from simsock.kernel.files import Process
 from simsock.kernel.headroom import FRAMES_MIN, frames_left
 from simsock.kernel.headroom import refuse as no_room
 from simsock.kernel.killing import raise_in
-from simsock.kernel.limits import Frozen, Limits
+from simsock.kernel.limits import Halt, Limits
 from simsock.kernel.polling import Polling
 from simsock.kernel.program_lines import place_of_current
 from simsock.kernel.records import Log
 from simsock.kernel.rooms import make_room
 from simsock.kernel.task import Task
-from simsock.kernel.task_table import task_table, waits_of
+from simsock.kernel.task_table import deadlock, task_table, waits_of
 from simsock.kernel.teardown import refuse
 from simsock.kernel.timers import Timers
 from simsock.kernel.units import EPOCH_NS, format_ns
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from simsock.choices import Tape
     from simsock.kernel.boundaries import WithStatement
+    from simsock.kernel.signals import Signals
     from simsock.kernel.watchers import Watchers
 
     Choose = Callable[["Kernel", Task, int, int, bool], int]
@@ -102,6 +103,7 @@ class Kernel:
         "runq",
         "seed",
         "sees",
+        "signals",
         "steps",
         "strategy_error",
         "struck",
@@ -158,6 +160,8 @@ class Kernel:
         self.abandoned: list[Task] = []
         self.pending_signal: BaseException | None = None
         """What a signal wants raised, and could not while the kernel itself was at work: the next point or park does it."""
+        self.signals: Signals | None = None
+        """The signals of this world, as soon as a program has anything to do with them."""
         self.struck = False
         """A signal's error was raised where the program stood: if the world is not left by that, Python has passed over its end."""
         self.with_statement: WithStatement | None = None
@@ -215,6 +219,8 @@ class Kernel:
         if host is not None:
             task.host = host
         task.greenlet = self._launcher
+        if self.signals is not None:
+            self.signals.inherit(self.current, task)
         self.log.append((self.now, self.current.path, "spawn", task.path))
         self.runq.append(task)
         if self.watchers is not None:
@@ -260,21 +266,6 @@ class Kernel:
         while not task.dead:
             if not self.wait(task.joiners, deadline, "join", task):
                 return task.dead
-        return True
-
-    def cancel(self, task: Task) -> bool:
-        """``Task.cancel``."""
-        if task.dead:
-            return False
-        if task is self.current:
-            raise RuntimeError("a task cannot cancel itself; return or raise instead")
-        if task is self.first:
-            raise RuntimeError("the world's first task cannot be cancelled; leave the world instead")
-        self.log.append((self.now, self.current.path, "cancel", task.path))
-        task.pending = TaskKilled("cancelled")
-        if task.queue is not None:
-            self.detach(task)
-            self.runq.append(task)
         return True
 
     # -- points: where a task may be switched out ------------------------------------------------------------------------------------
@@ -455,6 +446,8 @@ class Kernel:
         if self.watchers is not None:
             self.watchers.waits(task)
         self._park()
+        if self.now < deadline:  # a signal's handler has run in between
+            self._sleep_until(deadline, why)
 
     def settle(self) -> None:
         """Park until no other task can run and nothing is on its way. Does not pass time beyond that."""
@@ -479,7 +472,7 @@ class Kernel:
         if self.runq or self.held:
             self.yield_()
         elif not self._stir():
-            self.fatal(self._deadlock())
+            self.fatal(deadlock(self))
         if self.current.pending is not None:
             self._raise_pending(self.current)
 
@@ -509,7 +502,7 @@ class Kernel:
         runq = self.runq
         while not runq and not (self.held and self._let_in()):
             if not self._stir():
-                self._fail_first(self._deadlock())
+                self._fail_first(deadlock(self))
         if self.asks_strategy:
             if len(runq) == 1:
                 task.points += 1
@@ -562,10 +555,6 @@ class Kernel:
         self.in_flight -= 1
         flight[0](flight[1])
 
-    def _deadlock(self) -> Deadlock:
-        why = "all that goes on is polling, and what is polled for stays as it is" if len(self.timers) else "no task can run and no timer is left"
-        return Deadlock(f"deadlock: {why}\n{task_table(self)}", report=task_table(self), waits=waits_of(self))
-
     def _fail_first(self, error: BaseException) -> None:
         """Have ``error`` raised in the first task, wherever it stands."""
         first = self.first
@@ -603,10 +592,8 @@ class Kernel:
 
     def _raise_pending(self, task: Task) -> None:
         error, task.pending = task.pending, None
-        if isinstance(error, Frozen):
-            woken = task.woken  # what it waited for has come, or not: it learns of it when it goes on
-            self.wait(error.queue, None, "paused")
-            task.woken = woken
+        if isinstance(error, Halt):
+            error.meet(self, task)
         elif error is not None:
             raise_in(self, task, error)
 
@@ -623,6 +610,8 @@ class Kernel:
         if self.current.killed:
             self._raise_pending(self.current)
             return
+        if self.signals is not None and self.signals.strike():
+            return
         if self._checked_switches == self.switches and (self.runq or self.held) and not self.atomic:
             self.yield_()
         self._checked_switches = self.switches
@@ -633,6 +622,8 @@ class Kernel:
             error = self._look()
             if error is not None:
                 self._fail_first(error)
+            elif self.signals is not None:
+                self.signals.parking()
 
     def _look(self) -> BaseException | None:
         """What is due every now and then. Returns what the first task is to be told: a signal came, or the steps are used up."""

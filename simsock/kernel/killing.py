@@ -22,6 +22,22 @@ if TYPE_CHECKING:
 SWALLOWED_MAX = 1_000
 
 
+def cancel(kernel: Kernel, task: Task) -> bool:
+    """``Task.cancel``."""
+    if task.dead:
+        return False
+    if task is kernel.current:
+        raise RuntimeError("a task cannot cancel itself; return or raise instead")
+    if task is kernel.first:
+        raise RuntimeError("the world's first task cannot be cancelled; leave the world instead")
+    kernel.log.append((kernel.now, kernel.current.path, "cancel", task.path))
+    task.pending = TaskKilled("cancelled")
+    if task.queue is not None:
+        kernel.detach(task)
+        kernel.runq.append(task)
+    return True
+
+
 def raise_in(kernel: Kernel, task: Task, error: BaseException) -> None:
     """Raise what was pending for the current task, which stands where that can be done."""
     try:
@@ -60,4 +76,4 @@ def _on_its_way(error: TaskKilled) -> bool:
     return False
 
 
-__all__ = ["raise_in"]
+__all__ = ["cancel", "raise_in"]

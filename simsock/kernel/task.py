@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from simsock.errors import TaskCancelled
 from simsock.escaping import printable
+from simsock.kernel.killing import cancel
 from simsock.kernel.units import duration_ns
 
 if TYPE_CHECKING:
@@ -169,4 +170,4 @@ class Task:
 
     def cancel(self) -> bool:
         """End the task: ``TaskKilled`` is raised where it stands. False if it had ended before; a task cannot cancel itself."""
-        return self.kernel.cancel(self)
+        return cancel(self.kernel, self)

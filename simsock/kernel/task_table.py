@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from simsock.errors import Deadlock
 from simsock.escaping import printable
 from simsock.kernel.program_lines import place_of, place_of_current
 from simsock.kernel.units import format_ns
@@ -111,6 +112,12 @@ def waits_of(kernel: Kernel) -> tuple[str, ...]:
     which of two like tasks waits is no other hang."""
     parked = [task for task in kernel.tasks.values() if task.queue is not None and task.timer is None and task.started]
     return tuple(sorted(f"{task.why} at {place_of_current() if task is kernel.current else place_of(task.greenlet)}" for task in parked))
+
+
+def deadlock(kernel: Kernel) -> Deadlock:
+    """The error of a world in which nothing can happen any more."""
+    why = "all that goes on is polling, and what is polled for stays as it is" if len(kernel.timers) else "no task can run and no timer is left"
+    return Deadlock(f"deadlock: {why}\n{task_table(kernel)}", report=task_table(kernel), waits=waits_of(kernel))
 
 
 def wait_cycles(kernel: Kernel) -> list[list[Task]]:

@@ -280,6 +280,13 @@ class Watchdog:
         if trace is not None and sys.gettrace() is None:
             sys.settrace(trace)
 
+    def disposition(self, number: int) -> Any:
+        """What handles a real signal, as whoever set it knows it: without what simsock has put before it for worlds."""
+        handler = _get_handler(number)
+        if number in self._former and handler in (self._on_signal, self._on_interrupt):
+            handler = self._former[number]
+        return handler.theirs if type(handler) is _Foreign else handler
+
     def strike(self, foreign: _Foreign, number: int, frame: FrameType | None) -> None:
         """A signal that somebody else handles."""
         place = place_of_signal(frame, self._guarded.atomic if self._guarded is not None else 0)
@@ -310,11 +317,6 @@ class _Foreign:
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         self._watchdog.strike(self, number, frame)
-
-
-def bare(handler: Any) -> Any:
-    """A handler as whoever set it knows it."""
-    return handler.theirs if type(handler) is _Foreign else handler
 
 
 def _patience(kernel: Kernel) -> float:

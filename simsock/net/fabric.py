@@ -105,6 +105,7 @@ class Fabric:
         "_default",
         "_hostile",
         "_hosts",
+        "_loopback",
         "_settings",
         "_silent",
         "_wires",
@@ -119,7 +120,7 @@ class Fabric:
         "verbose",
     )
 
-    def __init__(self, kernel: Kernel, link: Link = PERFECT, chunks: Any = "whole") -> None:
+    def __init__(self, kernel: Kernel, link: Link = PERFECT, chunks: Any = "whole", loopback: Link = PERFECT) -> None:
         self.kernel = kernel
         self.verbose = False
         self.tap: Tap | None = None
@@ -129,6 +130,7 @@ class Fabric:
         self.background_timers = 0
         """How many timers are set that only ask whether a peer is still there."""
         self._default = link
+        self._loopback = loopback
         self._hostile: Link | None = None
         self.interference = Interference()
         self.resolver = Resolver()
@@ -249,17 +251,23 @@ class Fabric:
     # -- wires -----------------------------------------------------------------------------------------------------------------------
 
     def wire(self, source: Host, destination: Host) -> Wire:
-        """The wire from one host to another. The loopback of a host has the perfect link unless it is configured itself."""
+        """The wire from one host to another. The loopback of a host has its own default, and is else configured by its own name only."""
         key = (source.name, destination.name)
         wire = self._wires.get(key)
         if wire is None:
             keys = [key] if source is destination else [key, (source.name, None), (None, destination.name)]
             settings = [self._configured[found] for found in keys if found in self._configured]
-            link = max(settings)[1] if settings else PERFECT if source is destination else self._default
+            link = max(settings)[1] if settings else self._loopback if source is destination else self._default
             wire = self._wires[key] = Wire(self.kernel, source.name, destination.name, self._drawn(link))
             if not self.interference.at_rest:
                 self.interference.apply(wire)
         return wire
+
+    def unused_link(self) -> Link | None:
+        """The link that was asked for, if all that was sent was sent on a perfect loopback, by the only host that there is."""
+        if len(self._hosts) > 1 or not self._wires or not self._default.as_dict() or any(wire.link.as_dict() for wire in self._wires.values()):
+            return None
+        return self._default
 
     def known_wire(self, source: Host, destination: Host) -> Wire | None:
         """The wire from one host to another if it is there already."""

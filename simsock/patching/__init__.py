@@ -15,7 +15,7 @@ from simsock.errors import UsageError
 from simsock.hypothesis_time import not_counted
 from simsock.kernel import Kernel
 from simsock.kernel.undoing import do_all
-from simsock.patching import clocks, fence, foreign, handlers, imports, pairs, polls, signals, sockets
+from simsock.patching import clocks, fence, foreign, handlers, imports, pairs, polls, sockets
 from simsock.patching.captured import Holds
 from simsock.patching.chance import Chance
 from simsock.patching.locks import Kind
@@ -54,7 +54,6 @@ class Patching:
         self._chance = Chance(entropy)
         self._carrier = Carrier()
         self._registry = Registry()
-        self._world: Kernel | None = None
         self._places: list[Any] = []
         self._classes: list[Any] = []
         """Those that hold ``socket.socket``: outside the world, programs ask for exactly that class as well."""
@@ -104,7 +103,6 @@ class Patching:
 
     def enter(self, kernel: Kernel) -> None:
         """A world begins. ``leave`` takes back what was begun, also half of it."""
-        self._world = kernel
         sockets.enter(kernel)
         self._registry.enter()
         self._chance.enter(kernel, kernel.seed)
@@ -136,12 +134,7 @@ class Patching:
 
     def leave(self) -> None:
         """The world is over. Safe to call again."""
-        do_all(fence.take_down, self._leave_signals, foreign.leave, self._carrier.leave, self._chance.leave, self._registry.leave)
-
-    def _leave_signals(self) -> None:
-        if self._world is not None:
-            signals.leave(self._world)
-            self._world = None
+        do_all(fence.take_down, foreign.leave, self._carrier.leave, self._chance.leave, self._registry.leave)
 
 
 class Hybrids:

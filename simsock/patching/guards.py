@@ -27,6 +27,7 @@ def guarded(original: Any, simulated: Any) -> Any:
 
     functools.update_wrapper(call, original, assigned=("__name__", "__qualname__", "__doc__"), updated=())
     call.__module__ = getattr(original, "__module__", None) or "builtins"
+    call.__code__ = call.__code__.replace(co_qualname=call.__qualname__)  # stories name a call by it
     return call
 
 

@@ -16,13 +16,10 @@ class Room:
     __slots__ = (
         "draws_from_world",
         "entropy_key",
-        "handlers_before",
         "locals_before",
-        "timers_before",
         "urandom_calls",
         "uuid_sequence",
         "uuids",
-        "wakeup_fd",
     )
 
     def __init__(self) -> None:
@@ -36,9 +33,3 @@ class Room:
         """How many UUIDs of the time there were, and what keeps those of two worlds apart (``chance``)."""
         self.locals_before: list[tuple[Any, Any]] = []
         """What the code outside had in each ``threading.local`` (``task_locals``)."""
-        self.wakeup_fd = -1
-        """``signal.set_wakeup_fd`` (``signals``)."""
-        self.handlers_before: dict[int, Any] = {}
-        """By the number of the signal: what was its handler before the program set one (``signals``)."""
-        self.timers_before: dict[int, tuple[float, float, float]] = {}
-        """Of each interval timer that the program set: what was left of it, its interval, and when that was, in real seconds (``signals``)."""

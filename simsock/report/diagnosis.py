@@ -1,6 +1,6 @@
 """What ``simsock doctor`` says: what a world cannot reach in a program, and what to do about each.
 
-Owns the wording. Does not know how the findings are found (``patching/doctor.py``, ``patching/native.py``).
+Owns the wording. Does not know how the findings are found (``patching/doctor.py``, ``patching/living.py``, ``patching/native.py``).
 """
 
 from __future__ import annotations
@@ -9,10 +9,22 @@ import re
 from typing import NamedTuple
 
 from simsock.patching.doctor import Captured, ForeignLock, find_captured, find_foreign_locks
+from simsock.patching.living import EXECUTOR, GENERATOR, LOOP, PIPE, POLLER, SOCKET, THREAD, Living, find_living
 from simsock.patching.native import Native, find_native
 
 _OURS = re.compile(r".*\.stands_for|list\[\d+\]")
 """Places that are simsock's own, or a list that only somebody's local variables hold while the question is asked."""
+
+
+_REMEDIES = {
+    EXECUTOR: "make it in the test, or in a fixture that comes after `sim`; the threads of this one stay real ones, which no world schedules",
+    LOOP: "make it in the test, or in a fixture that comes after `sim` (asyncio.run does); this one waits in real time",
+    GENERATOR: "seed it in the test, or draw from `random` itself; what this one draws is not the world's, and no run can be repeated",
+    PIPE: "make it in the test, or in a fixture that comes after `sim`; a world knows only descriptors of its own",
+    POLLER: "make it in the test, or in a fixture that comes after `sim`; this one knows no descriptor of a world",
+    SOCKET: "make it in the test, or in a fixture that comes after `sim`; a call of this one in a world is an error",
+    THREAD: "start it in the test, or in a fixture that comes after `sim`; this one goes on in real time, outside every world",
+}
 
 
 class Diagnosis(NamedTuple):
@@ -21,11 +33,12 @@ class Diagnosis(NamedTuple):
     captured: list[Captured]
     locks: list[ForeignLock]
     native: list[Native]
+    living: list[Living]
 
     @property
     def is_healthy(self) -> bool:
         """Whether a world reaches everything."""
-        return not self.locks and not self.native and all(found.swapped for found in self.captured)
+        return not self.locks and not self.native and not self.living and all(found.swapped for found in self.captured)
 
     def lines(self, everything: bool = False) -> list[str]:
         """The report; with ``everything`` also what is swapped by itself."""
@@ -43,6 +56,8 @@ class Diagnosis(NamedTuple):
                 where = ", ".join(named) or "local variables only"
                 lines.append(f"  {lock.kind}{' (locked now)' if lock.locked else ''}  kept by {where}")
             lines.append("  -> make them where they are used, or keep them in an attribute or a dict; contended in a world they are an error that names them")
+        if self.living:
+            lines += _living_lines(self.living)
         if self.native:
             lines.append("Modules with C code that talks to the network on its own; no world sees what they do:")
             lines += [f"  {module.name}  by {module.by}" for module in self.native]
@@ -59,10 +74,21 @@ class Diagnosis(NamedTuple):
         return lines
 
 
-def diagnose() -> Diagnosis:
-    """Look at this process as it is now. Raises ``UsageError`` inside a world."""
+def _living_lines(living: list[Living]) -> list[str]:
+    lines = ["Alive before any world, and real in every one:"]
+    for kind in dict.fromkeys(found.kind for found in living):
+        lines += [f"  {kind}: {found.what}{f'  kept by {found.place}' if found.place else ''}" for found in living if found.kind == kind]
+        lines.append(f"  -> {_REMEDIES[kind]}")
+    return lines
+
+
+def diagnose(descriptors: frozenset[int] | None = None) -> Diagnosis:
+    """Look at this process as it is now. Raises ``UsageError`` inside a world.
+
+    ``descriptors``: those that were open before the program was imported (``patching.living.open_descriptors``); without it pipes are not looked for.
+    """
     captured = [found for found in find_captured() if not _OURS.fullmatch(found.place) and not _is_table_of_os(found)]
-    return Diagnosis(captured, find_foreign_locks(), find_native())
+    return Diagnosis(captured, find_foreign_locks(), find_native(), find_living(descriptors))
 
 
 def _is_table_of_os(found: Captured) -> bool:

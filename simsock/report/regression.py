@@ -26,18 +26,24 @@ TOKEN = "{token}"
 
 def test_{name}_in_the_schedule_that_failed():
     try:
-        simsock.replay(program, TOKEN)
+        simsock.replay(program, TOKEN{consent})
     except simsock.ReplayMismatch:
         pass  # the program has changed: that schedule is not there any more, and the search below looks for others
 
 
 def test_{name}_in_other_schedules():
-    simsock.explore(program, schedules={schedules}, preempt={preempt!r}, strategy={strategy!r}, seed={seed!r}).raise_if_failed()
+    simsock.explore(program, schedules={schedules}, seed={seed!r}{options}).raise_if_failed()
 '''
 
 
-def write_test(path: str, target: str, verdict: Any, *, schedules: int, preempt: str, strategy: str) -> None:
-    """Write the test to ``path``, which must not be there yet (``UsageError``)."""
+SCHEDULES = 100
+"""Other schedules that the test tries."""
+_OF_REPLAYS = ("scope", "patch", "entropy")
+"""Options that a token does not carry, or does not ask for by itself."""
+
+
+def write_test(path: str, target: str, verdict: Any, options: dict[str, Any]) -> None:
+    """Write the test to ``path``, which must not be there yet (``UsageError``). ``options``: those of a world that the search was given."""
     module, _, function = target.partition(":")
     story = printable(str(verdict), lines=True).replace("\\", "\\\\").replace('"""', "'''")
     story = "\n".join(line.rstrip() for line in story.splitlines() if not line.startswith("token: "))
@@ -49,9 +55,9 @@ def write_test(path: str, target: str, verdict: Any, *, schedules: int, preempt:
         function=function,
         name=name,
         token=verdict.token,
-        schedules=schedules,
-        preempt=preempt,
-        strategy=strategy,
+        schedules=SCHEDULES,
+        options=_as_arguments(options),
+        consent=_as_arguments({name: value for name, value in options.items() if name in _OF_REPLAYS}),
         seed=verdict.seed,
     )
     try:
@@ -63,4 +69,14 @@ def write_test(path: str, target: str, verdict: Any, *, schedules: int, preempt:
         raise UsageError(f"--write-test {path}: cannot be written: {error}") from None
 
 
-__all__ = ["write_test"]
+def _as_arguments(options: dict[str, Any]) -> str:
+    """Keyword arguments that follow others."""
+    return "".join(f", {name}={_literal(value)}" for name, value in options.items())
+
+
+def _literal(value: Any) -> str:
+    """Of plain values, lists of them, and links, whose representation is the call that makes them."""
+    return repr(value) if isinstance(value, (bool, int, float, str, list, tuple)) else f"simsock.{value!r}"
+
+
+__all__ = ["SCHEDULES", "write_test"]

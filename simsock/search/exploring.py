@@ -1,7 +1,7 @@
 """Looking for a schedule that fails.
 
-Owns ``explore``, ``replay`` and ``check_determinism``. Does not know how a world works inside, nor how a story is worded. Laws: the first
-failing schedule by number is the one reported, however many jobs looked for it; what is reported was run again from its token.
+Owns ``explore``, ``replay`` and ``check_determinism``. Does not know how a world works inside, nor what becomes of a failing run. Law: the first
+failing schedule by number is the one reported, however many jobs looked for it; only what an earlier search has kept comes before.
 """
 
 from __future__ import annotations
@@ -9,22 +9,20 @@ from __future__ import annotations
 import gc
 from typing import TYPE_CHECKING, Any
 
-from simsock.choices import Token, shrink
-from simsock.choices.tape import misfit
-from simsock.errors import BadToken, Nondeterminism, UsageError
-from simsock.kernel.strategies import Question, Questions, levels
-from simsock.search.evidence import Evidence
+from simsock.choices import Token
+from simsock.errors import Nondeterminism, UsageError
+from simsock.kernel.strategies import levels
 from simsock.search.exhausting import Exhausting, Recorder
-from simsock.search.runner import Outcome, Runner, nth_seed
-from simsock.search.verdict import FAILS, HOLDS, INCONCLUSIVE, Verdict
+from simsock.search.memory import Memory, base_seed, fits, name_of, number_of
+from simsock.search.runner import Runner, nth_seed
+from simsock.search.telling import Found, Request, raise_as, tell
+from simsock.search.verdict import HOLDS, INCONCLUSIVE, Verdict
 from simsock.world.options import SEARCH_DEFAULTS, Options, check_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from simsock.world.simulation import Simulation
-
-SHRINK_RUNS_MAX = 2_000
 
 
 def explore(
@@ -37,6 +35,8 @@ def explore(
     executor: Any = None,
     target: str | None = None,
     progress: Callable[[int], object] | None = None,
+    database: Any = None,
+    tries_kept: bool = True,
     **options: Any,
 ) -> Verdict:
     """Run ``test(sim)`` under up to ``schedules`` schedules, each in a fresh world, until one fails; shrink that one and tell its story.
@@ -44,7 +44,9 @@ def explore(
     ``options`` are those of every world: all that ``Simulation`` takes, with ``strategy="portfolio"``, ``preempt="lines"``, ``max_steps=200_000``
     and ``max_time="1d"`` by default. Schedule 1 is the plain order; schedule number i of a seed is the same run on every machine. ``jobs`` processes
     share the work (``test`` must then be importable), or those of a ``concurrent.futures`` executor. ``progress`` is called with the number of
-    schedules tried so far, after each or (with ``jobs``) after each batch.
+    schedules tried so far, after each or (with ``jobs``) after each batch. ``database`` (a folder, or one of Hypothesis's ``ExampleDatabase``) keeps
+    what fails; what it has of this test is tried before the first schedule (unless ``tries_kept`` is False), and dropped when it passes. Nothing is
+    kept by default.
     """
     if isinstance(schedules, bool) or not isinstance(schedules, int) or schedules < 1:
         raise UsageError(f"schedules: expected a whole number from 1, got {schedules!r}")
@@ -52,16 +54,47 @@ def explore(
         raise UsageError(f"jobs: expected a whole number from 1, got {jobs!r}")
     check_names("explore", options)
     checked = Options(**{**SEARCH_DEFAULTS, **options})
-    evidence = Evidence()
+    memory = Memory(database, target or name_of(test))
+    asked = Request(seed, schedules, shrink, target, progress)
+    try:
+        verdict = (_from_memory(test, checked, memory, asked) if tries_kept else None) or _search(test, checked, asked, jobs, executor)
+    except KeyboardInterrupt as error:
+        error.add_note(asked.until_now())
+        raise
+    finally:
+        if asked.shortest is not None:
+            memory.keep(*asked.shortest)
+    verdict.notes += memory.notes
+    return verdict
+
+
+def _from_memory(test: Any, options: Options, memory: Memory, asked: Request) -> Verdict | None:
+    """What earlier searches have kept, run again: the verdict on the first that still fails."""
+    kept = [token for token in memory.kept() if fits(token, options)]
+    if not kept:
+        return None
+    with Runner(test, options) as runner:
+        for token in kept:
+            outcome = runner.run(token.seed, token.deviations)
+            if outcome.error is not None:
+                memory.replace(token)
+                return tell(runner, Found(outcome, token.seed, number_of(token), base_seed(token), is_kept=True), asked)
+            memory.passed(token)
+    return None
+
+
+def _search(test: Any, checked: Options, asked: Request, jobs: int, executor: Any) -> Verdict:
+    """The schedules of a seed, from the first on."""
+    seed, schedules, evidence = asked.seed, asked.schedules, asked.evidence
     exhausts, most = levels(checked.strategy)
     if exhausts:
         with Runner(test, checked) as runner:
-            return _exhaust(runner, Exhausting(most), schedules, seed, shrink, target, progress, evidence)
+            return _exhaust(runner, Exhausting(most), asked)
     first: int | None = None
     if jobs > 1 or executor is not None:
         from simsock.search.jobs import first_failure
 
-        first = first_failure(test, checked, seed, schedules, jobs, executor, progress, evidence)
+        first = first_failure(test, checked, seed, schedules, jobs, executor, asked.tried, evidence)
         if first is None:
             return Verdict(INCONCLUSIVE, schedules, seed, evidence)
     with Runner(test, checked) as runner:
@@ -70,92 +103,33 @@ def explore(
             outcome = runner.schedule(seed, number)
             evidence.note(number, outcome.deviations, outcome.alive)
             if outcome.error is not None:
-                return _tell(runner, number, outcome, seed, shrink, target, evidence)
-            if progress is not None:
-                progress(number)
+                return tell(runner, Found(outcome, nth_seed(seed, number), number, seed), asked)
+            asked.tried(number)
     if first is not None:
         raise Nondeterminism(f"schedule {first} of seed {seed!r} failed in another process and passes in this one")
     return Verdict(INCONCLUSIVE, schedules, seed, evidence)
 
 
-def _exhaust(
-    runner: Runner, search: Exhausting, schedules: int, seed: int | str, shrinking: bool, target: str | None, progress: Any, evidence: Evidence
-) -> Verdict:
+def _exhaust(runner: Runner, search: Exhausting, asked: Request) -> Verdict:
     """Every schedule in turn, in this process: each is the plain run with a few other answers."""
-    own_seed = nth_seed(seed, 1)
+    own_seed = nth_seed(asked.seed, 1)
     number = 0
-    while number < schedules and (plan := search.next()) is not None:
+    while number < asked.schedules and (plan := search.next()) is not None:
         number += 1
         recorder = Recorder(plan)
         outcome = runner.run(own_seed, plan, prepare=lambda sim, recorder=recorder: setattr(sim, "_questions", recorder))
-        evidence.note(number, outcome.deviations, outcome.alive)
+        asked.evidence.note(number, outcome.deviations, outcome.alive)
         if outcome.error is not None:
-            return _tell(runner, number, outcome, seed, shrinking, target, evidence)
+            return tell(runner, Found(outcome, own_seed, number, asked.seed), asked)
         search.tried(plan, recorder, outcome.asked)
-        if progress is not None:
-            progress(number)
-    if number < schedules:
+        asked.tried(number)
+    if number < asked.schedules:
         search.next()  # whether it is the end
-    verdict = Verdict(HOLDS if search.holds else INCONCLUSIVE, number, seed, evidence)
+    verdict = Verdict(HOLDS if search.holds else INCONCLUSIVE, number, asked.seed, asked.evidence)
     verdict.bound = search.bound
     scope = runner.session.preemption.scope.text if runner.session.preemption is not None else ""
     verdict.where = f", preempted at {runner.options.preempt}" + (f" of {scope}" if scope else "")
     return verdict
-
-
-def _tell(runner: Runner, number: int, found: Outcome, seed: int | str, shrinking: bool, target: str | None, evidence: Evidence) -> Verdict:
-    """From a failing run to a verdict: repeat it from its deviations, shrink them, and run the shortest once more to tell its story."""
-    from simsock.report.story import Teller
-
-    verdict = Verdict(FAILS, number, seed, evidence)
-    verdict.failing_schedule = number
-    own_seed = nth_seed(seed, number)
-    deviations = found.deviations
-    wanted = found.signature
-
-    def fails(candidate: tuple[Any, ...]) -> bool:
-        outcome = runner.run(own_seed, candidate)
-        return outcome.error is not None and outcome.signature == wanted
-
-    found = found._replace(error=None)  # its traceback holds the whole world alive
-    if not fails(deviations):
-        raise Nondeterminism(
-            f"schedule {number} of seed {seed!r} failed with {wanted} and did not fail again from its own record: the test depends on something "
-            "outside its world (real time, a global random generator, state kept between runs); simsock.check_determinism(test) may say what"
-        )
-
-    def asked(candidate: tuple[Any, ...]) -> list[Question]:
-        written: list[Questions] = []
-        runner.run(own_seed, candidate, prepare=lambda sim: written.append(sim._write_questions()))
-        return written[0].asked()
-
-    if shrinking:
-        shrunk = shrink(deviations, fails, SHRINK_RUNS_MAX, asked)
-        deviations = shrunk.deviations
-        verdict.shrink_runs = shrunk.runs
-        if shrunk.exhausted:
-            verdict.notes.append(f"(shrinking stopped after {shrunk.runs:,} runs; a shorter story may exist)")
-    teller = Teller()
-    outcome = runner.run(own_seed, deviations, prepare=teller.listen)
-    if outcome.error is None:
-        raise Nondeterminism(f"schedule {number} of seed {seed!r} failed, and again from its own record, and then passed once: the test is not deterministic")
-    verdict.error = outcome.error
-    verdict.story = teller.story(outcome.error, deviations)
-    verdict.deviations = verdict.story.steps
-    options = runner.options
-    verdict.token = make_token(own_seed, options, deviations, target, number)
-    test = runner.test
-    verdict._replay = lambda: _replay(test, options, own_seed, deviations)
-    return verdict
-
-
-def make_token(seed: int | str, options: Options, deviations: Any, target: str | None, number: int | None = None) -> str:
-    """The token of a run; one whose deviations are too many for a token is repeated from its seed, as schedule ``number`` of its search."""
-    try:
-        return Token(seed, options.as_dict(), deviations, target=target).encode()
-    except (BadToken, UsageError):  # more or longer deviations than a token carries
-        schedule = {} if number is None else {"schedule": number}
-        return Token(seed, {**options.as_dict(), **schedule}, None, target=target).encode()
 
 
 def replay(
@@ -173,23 +147,7 @@ def replay(
     options = Options.from_dict(carried.options, scope=scope, patch=patch, entropy=entropy)
     with Runner(test, options) as runner:
         outcome = runner.repeat(carried)
-    _raise(outcome, strict, carried.differences_here())
-
-
-def _replay(test: Any, options: Options, seed: Any, deviations: Any) -> None:
-    with Runner(test, options) as runner:
-        outcome = runner.run(seed, deviations)
-    _raise(outcome)
-
-
-def _raise(outcome: Outcome, strict: bool = False, differences: Any = ()) -> None:
-    if (strict or outcome.error is None) and (wrong := misfit(outcome.mismatches, differences)) is not None:
-        raise wrong from outcome.error
-    if outcome.error is not None:
-        try:
-            raise outcome.error
-        finally:
-            del outcome
+    raise_as(outcome, strict, carried.differences_here())
 
 
 def check_determinism(test: Callable[[Simulation], object], seed: int | str = 0, **options: Any) -> str:

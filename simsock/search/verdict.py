@@ -38,6 +38,8 @@ class Verdict:
         self.token: str | None = None
         self.story: Story | None = None
         self.failing_schedule: int | None = None
+        self.is_kept = False
+        """Whether the failure is one that an earlier search had kept: then nothing else was tried."""
         self.shrink_runs = 0
         self.notes: list[str] = []
         self._replay: Any = None
@@ -89,8 +91,11 @@ class Verdict:
                     said += f": no failure with at most {self.bound} preemption" + ("" if self.bound == 1 else "s")
             else:
                 said = f"{self.status}: all {tried} passed{self.where}"
-            return said + (f"\n{self.evidence.text(self.schedules)}" if self.schedules > 1 and self.orders else "")
-        lines = [f"fails: schedule {self.failing_schedule} of seed {self.seed!r} raised {_named(self.error)}"]
+            if self.schedules > 1 and self.orders:
+                said += f"\n{self.evidence.text(self.schedules)}"
+            return "\n".join([said, *self.notes])
+        kept = ", kept from an earlier search," if self.is_kept else ""
+        lines = [f"fails: schedule {self.failing_schedule} of seed {self.seed!r}{kept} raised {_named(self.error)}"]
         if self.story is not None:
             lines.append(self.story.text())
         lines.extend(self.notes)

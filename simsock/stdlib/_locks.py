@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from simsock.errors import Deadlock, WorldEnded
 from simsock.kernel import session
+from simsock.kernel.handler_places import uninterruptible
 from simsock.stdlib._bookkeeping import codes, waits
 from simsock.stdlib._room import Room
 from simsock.stdlib._waiting import TIMEOUT_MAX, Line, granted, in_vain, looked, nanoseconds, real_number
@@ -276,6 +277,7 @@ class Lock(_Hybrid):
             return True
         return ns != 0  # a Condition asks whether its lock is held by trying to take it
 
+    @uninterruptible
     def release(self) -> None:
         """Give it up; see ``threading.Lock``."""
         kernel = session.active
@@ -290,6 +292,7 @@ class Lock(_Hybrid):
                 kernel.point()
             self._let_go(kernel)
 
+    @uninterruptible
     def __exit__(self, *exc: object) -> None:
         kernel = session.active
         if kernel is None or kernel.thread != get_ident():
@@ -434,6 +437,7 @@ class RLock(_Hybrid):
     def _try(self) -> bool:
         return self.holder is None and not self._real._is_owned() and bool(self._take(False))
 
+    @uninterruptible
     def release(self) -> None:
         """Release it once; see ``threading.RLock``."""
         kernel = session.active
@@ -524,6 +528,7 @@ class RLock(_Hybrid):
         self._pass_on(kernel, False)
         return saved
 
+    @uninterruptible
     def _acquire_restore(self, state: Any) -> None:
         kernel = session.active
         if kernel is None or kernel.thread != get_ident():
@@ -544,46 +549,38 @@ class RLock(_Hybrid):
         self._count = 0
 
 
-class WorldLock(Lock):
-    """A ``Lock`` for the modules of ``sim.network``: with no world to wait in it says so instead of waiting for real."""
+class _OfNetwork:
+    """What the modules of ``sim.network`` have more: with no world to wait in they say so instead of waiting for real."""
 
     _world: Kernel | None = None
+
+    def _acquire_outside(self, blocking: bool, timeout: float) -> bool:
+        return _without_world(self, super()._acquire_outside, blocking, timeout)  # type: ignore[misc]  # the lock's, which comes next
+
+    def _release_outside(self) -> None:
+        try:
+            super()._release_outside()  # type: ignore[misc]
+        except RuntimeError:
+            if self._world is None:
+                raise
+
+
+class WorldLock(_OfNetwork, Lock):
+    """The ``Lock`` of ``sim.network``."""
 
     def __new__(cls) -> Any:
         self = object.__new__(cls)._wrap(real_allocate())
         self._world = session.active
         return self
 
-    def _acquire_outside(self, blocking: bool, timeout: float) -> bool:
-        return _without_world(self, super()._acquire_outside, blocking, timeout)
 
-    def _release_outside(self) -> None:
-        try:
-            super()._release_outside()
-        except RuntimeError:
-            if self._world is None:
-                raise
-
-
-class WorldRLock(RLock):
-    """The same for ``RLock``."""
-
-    _world: Kernel | None = None
+class WorldRLock(_OfNetwork, RLock):
+    """The ``RLock`` of ``sim.network``."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         self = object.__new__(cls)._wrap(real_rlock())
         self._world = session.active
         return self
-
-    def _acquire_outside(self, blocking: bool, timeout: float) -> bool:
-        return _without_world(self, super()._acquire_outside, blocking, timeout)
-
-    def _release_outside(self) -> None:
-        try:
-            super()._release_outside()
-        except RuntimeError:
-            if self._world is None:
-                raise
 
 
 def _without_world(lock: Any, acquire: Any, blocking: bool, timeout: float) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from simsock.kernel import session
 from simsock.kernel.failures import os_error
+from simsock.kernel.handler_places import uninterruptible
 from simsock.kernel.units import NS
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class SemLock:
                 kernel.wake(self._waiting)
             raise
 
+    @uninterruptible
     def release(self) -> None:
         """Give it back. ``AssertionError`` when a recursive lock is not the caller's, ``ValueError`` when there is nothing to give back."""
         kernel = self._kernel

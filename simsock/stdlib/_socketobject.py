@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from simsock.errors import Unsupported
 from simsock.kernel import session
 from simsock.kernel.files import FIRST_DESCRIPTOR, bad_descriptor
+from simsock.kernel.handler_places import uninterruptible
 from simsock.kernel.units import NS
 from simsock.net.addresses import AF_INET as _AF_INET
 from simsock.net.addresses import AF_INET6 as _AF_INET6
@@ -230,6 +231,7 @@ class socket(Connecting, Receiving, Sending):
         kernel.finalize(send)
         return len(data)
 
+    @uninterruptible
     def _real_close(self, _ss: Any = None) -> None:
         fd = self._fd
         if fd < 0:

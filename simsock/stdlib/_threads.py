@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from simsock.errors import RealTimeLimit, TaskKilled
 from simsock.kernel import session
+from simsock.kernel.handler_places import uninterruptible
 from simsock.kernel.starting import begin_at_once, give_back
 from simsock.stdlib import _wait_words
 from simsock.stdlib._locks import real_allocate, real_lock
@@ -148,7 +149,7 @@ class Started:
 
     def wait(self, timeout: float | None = None) -> bool:
         """Only for a starter whose thread parks before it has begun."""
-        if not self._flag and self._starter is not None:
+        while not self._flag and self._starter is not None:
             waiting = self._waiting = self._waiting or deque()
             self._starter.kernel.wait(waiting, None, "start", self._thread)
         return True
@@ -332,5 +333,7 @@ for _function, _name in (
     (ThreadHandle.is_done, "Thread.is_alive"),
 ):
     _told_as(_function, _name)
+for _function in (start_new_thread, start_joinable_thread):  # the table of threads that start would be left with one that has started
+    uninterruptible(_function)
 
 __all__ = ["Sentinel", "ThreadHandle", "excepthook", "get_native_id", "set_sentinel", "start_joinable_thread", "start_new_thread"]

@@ -19,6 +19,7 @@ from operator import index
 from typing import TYPE_CHECKING, Any
 
 from simsock.kernel import session
+from simsock.kernel.signals import AGAIN
 from simsock.kernel.units import NS
 from simsock.stdlib._room import Room
 
@@ -193,6 +194,10 @@ class Line:
                 raise
             if not woken:
                 return False
+            if task.woken is AGAIN:  # a signal's handler has run in between: nobody has handed it over
+                if there():
+                    return True
+                continue
             if queue is self.barged or there():
                 return True
             queue = self.barged

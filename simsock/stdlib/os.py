@@ -17,6 +17,7 @@ from typing import Any
 from simsock.errors import Unsupported
 from simsock.kernel import session
 from simsock.kernel.files import FIRST_DESCRIPTOR, bad_descriptor
+from simsock.kernel.handler_places import uninterruptible
 from simsock.net.pipes import EventCounter, Pipe, PipeEnd
 from simsock.net.sockets import Socket, os_error
 from simsock.stdlib import _descriptors, _rawfile
@@ -98,6 +99,7 @@ def _failing(name: str, real: Any, number: int) -> Any:
     return fail
 
 
+@uninterruptible
 def close(fd: int) -> None:
     """Close a descriptor, simulated or real."""
     kernel = world_of(fd)
@@ -137,6 +139,7 @@ def dup2(fd: int, fd2: int, inheritable: bool = True) -> int:
     return fd2
 
 
+@uninterruptible
 def closerange(fd_low: int, fd_high: int, /) -> None:
     """Close every descriptor from ``fd_low`` up to, and without, ``fd_high``; those that are not open are passed over."""
     kernel = session.active

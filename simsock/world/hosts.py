@@ -81,7 +81,7 @@ class Host:
         me = kernel.current
         for task in self._tasks():
             if task is not me:
-                kernel.cancel(task)
+                task.cancel()
         if me.host is host and me is not kernel.first:
             raise TaskKilled(f"host {self.name} has crashed")
         kernel.yield_()

@@ -6,11 +6,13 @@ record, the same digest.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from simsock.errors import UsageError
+from simsock.errors import NoEffectWarning, UsageError
 from simsock.kernel.watchers import Watcher, unwatch, watch, watching
+from simsock.net.fabric import LOCALHOST, fabric_of
 from simsock.net.netstat import Netstat, netstat
 from simsock.world.capturing import Capture
 from simsock.world.hosts import Host
@@ -70,6 +72,18 @@ class Observing:
                 raise UsageError(f"capture: expected hosts by name or as themselves, got {hosts!r}")
             hosts = [host if isinstance(host, str) else host.name for host in chosen]
         return Capture(kernel, path, hosts)
+
+
+def warn_of_no_effect(kernel: Kernel, stacklevel: int) -> None:
+    """Say that the world's link was never on anything that was sent."""
+    link = fabric_of(kernel).unused_link()
+    if link is not None:
+        warnings.warn(
+            f"link={link!r} had no effect: all that was sent stayed on {LOCALHOST}, the only host, whose link to itself is perfect. Say "
+            'loopback=True to have it there too, or give one end a host of its own: with sim.host("client"): ...',
+            NoEffectWarning,
+            stacklevel=stacklevel + 1,
+        )
 
 
 def note_sockets(error: BaseException, kernel: Kernel) -> None:

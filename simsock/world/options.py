@@ -30,7 +30,7 @@ MAX_REAL_TIME = 120.0
 class Options:
     """The checked options of a world; read-only after it is made, so that many worlds can share one."""
 
-    __slots__ = ("chunks", "entropy", "limits", "link", "patch", "preempt", "scope", "start_ns", "strategy")
+    __slots__ = ("chunks", "entropy", "limits", "link", "loopback", "patch", "preempt", "scope", "start_ns", "strategy")
 
     def __init__(
         self,
@@ -39,6 +39,7 @@ class Options:
         preempt: str = "calls",
         scope: Any = None,
         link: Any = "perfect",
+        loopback: bool = False,
         chunks: Any = "whole",
         entropy: str = "tape",
         start_time: Any = None,
@@ -52,6 +53,8 @@ class Options:
             raise UsageError(f"preempt: expected one of {', '.join(map(repr, GRANULARITIES))}, got {preempt!r}")
         if entropy not in ("tape", "real"):
             raise UsageError(f"entropy: expected 'tape' or 'real', got {entropy!r}")
+        if not isinstance(loopback, bool):
+            raise UsageError(f"loopback: expected True (the link is that of a host to itself too) or False, got {loopback!r}")
         if not isinstance(patch, bool):
             raise UsageError(f"patch: expected True or False, got {patch!r}")
         if allow:
@@ -64,6 +67,7 @@ class Options:
         self.patch = patch
         self.scope = scope
         self.link: Link = make_link(link)
+        self.loopback = loopback
         self.chunks = check_chunks(chunks)
         self.entropy = entropy
         self.start_ns = _start_ns(start_time)
@@ -101,6 +105,7 @@ class Options:
             "max_time_ns": self.limits.time_ns,
             "patch": self.patch,
             "entropy": self.entropy,
+            "loopback": self.loopback,
         }
         defaults = {**_DEFAULTS, "start_ns": START_NS, "max_steps": MAX_STEPS, "max_time_ns": duration_ns(MAX_TIME)}
         plain = {name: value for name, value in plain.items() if value != defaults[name]}
@@ -117,11 +122,11 @@ class Options:
         A token may come from a stranger: what lets a run reach out of its world (``NEED_CONSENT``) is refused unless the caller says the same
         of its own accord.
         """
-        unknown = set(plain) - {"strategy", "preempt", "chunks", "start_ns", "max_steps", "max_time_ns", "patch", "entropy", "link", "schedule"}
+        unknown = set(plain) - {"strategy", "preempt", "chunks", "start_ns", "max_steps", "max_time_ns", "patch", "entropy", "link", "loopback", "schedule"}
         if unknown:
             raise UsageError(f"token: it carries options that this simsock does not know: {', '.join(_short(name) for name in sorted(unknown)[:5])}")
         _check_consent(plain, {"patch": patch, "entropy": entropy})
-        known = {name: plain[name] for name in ("preempt", "chunks", "max_steps", "patch", "entropy") if name in plain}
+        known = {name: plain[name] for name in ("preempt", "chunks", "max_steps", "patch", "entropy", "loopback") if name in plain}
         strategy = plain.get("strategy", "fifo")
         link = plain.get("link", [])
         if not isinstance(link, list) or not all(isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str) for pair in link):
@@ -163,7 +168,8 @@ _MADE_MAX = 100
 _made: dict[tuple[tuple[str, type, Any], ...], Options] = {}
 _START_MAX = 253402300800
 """The year 10000: no calendar of Python's goes on."""
-_DEFAULTS = {name: value for name, value in (Options.__init__.__kwdefaults__ or {}).items() if name in ("strategy", "preempt", "chunks", "patch", "entropy")}
+_IN_TOKENS = ("strategy", "preempt", "chunks", "patch", "entropy", "loopback")
+_DEFAULTS = {name: value for name, value in (Options.__init__.__kwdefaults__ or {}).items() if name in _IN_TOKENS}
 
 
 NEED_CONSENT = ("patch", "entropy")

@@ -15,6 +15,7 @@ import atexit
 import sys
 import warnings
 from _thread import get_ident
+from signal import NSIG
 from typing import TYPE_CHECKING, Any
 
 from greenlet import getcurrent
@@ -38,12 +39,14 @@ from simsock.net import Fabric
 from simsock.net.addresses import AF_INET6
 from simsock.net.fabric import NetRoom, fabric_of
 from simsock.net.link.profiles import changed
+from simsock.net.link.settings import PERFECT
 from simsock.patching import make_patching
+from simsock.stdlib.signal import send
 from simsock.world.capturing import end_captures
 from simsock.world.expecting import Expectation, note, raise_errors
 from simsock.world.faults import Faults
 from simsock.world.hosts import Host, base_name
-from simsock.world.observing import Observing, note_sockets
+from simsock.world.observing import Observing, note_sockets, warn_of_no_effect
 from simsock.world.options import NEED_CONSENT, Options, check_names
 from simsock.world.servers import Served, make_server
 
@@ -207,7 +210,7 @@ class Simulation(Faults, Observing):
             watch(kernel, watcher)
         kernel.epoch_ns = options.start_ns
         kernel.seed = self.seed
-        fabric = kernel.room(NetRoom).fabric = Fabric(kernel, options.link, options.chunks)
+        fabric = kernel.room(NetRoom).fabric = Fabric(kernel, options.link, options.chunks, options.link if options.loopback else PERFECT)
         kernel.first.host = fabric.localhost
         begun.begin(self._leave_network)
         begun.begin(opened.leave_world)
@@ -260,6 +263,8 @@ class Simulation(Faults, Observing):
             raise UsageError("a world is left by the task that entered it")
         kernel.current = kernel.first
         self._is_in = False
+        if kernel.signals is not None:
+            kernel.signals.is_over = True
         ours = error is not None
         problems: list[Any] = []
         try:
@@ -293,6 +298,7 @@ class Simulation(Faults, Observing):
                 return
             raise error
         raise_errors(raised)
+        warn_of_no_effect(kernel, stacklevel=2)
         if tasks := [leak for leak in self.leaks if leak.startswith("task ")]:
             warnings.warn(LeakWarning(f"the world ended while tasks still ran: {', '.join(map(printable, tasks))}"), stacklevel=2)
 
@@ -425,6 +431,18 @@ class Simulation(Faults, Observing):
     def settle(self) -> None:
         """Let everything run until no task can and nothing is on its way. Sleeping tasks go on sleeping."""
         self._running().settle()
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the program, as ``os.kill(os.getpid(), number)`` does in it: its handler runs in the first task, whose wait it interrupts.
+
+        One that nobody handles, and whose default action would end the process, raises ``KilledBySignal`` there.
+        """
+        self._running()
+        if not self.options.patch:
+            raise UsageError("signal: signals are simulated in patched worlds only, and this one has patch=False")
+        if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number < NSIG:
+            raise UsageError(f"signal: expected the number of a signal, such as signal.SIGTERM, got {number!r}")
+        send(int(number))
 
     # -- tasks and hosts -----------------------------------------------------------------------------------------------------------
 

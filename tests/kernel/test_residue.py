@@ -15,6 +15,7 @@ from simsock import network as networks
 from simsock import socketserver
 from simsock.kernel import session
 from simsock.kernel.watchdog import SIGNAL, watchdog
+from tests.real_signals import strike
 
 
 def state_of_the_process() -> dict[str, object]:
@@ -77,7 +78,7 @@ def blocks(sim):
 
 
 def is_interrupted(sim):
-    signal.raise_signal(signal.SIGINT)
+    strike(signal.SIGINT)
     sim.sleep(1)
 
 

@@ -184,6 +184,31 @@ def test_draws_are_within_bounds_and_reach_them():
     assert {draws.bits(3) for _ in range(200)} == set(range(8))
 
 
+def test_the_numbers_of_a_seed_are_the_same_for_ever():
+    draws = Draws(7)
+    assert [draws.below(10), draws.below(1_000), draws.bits(9), draws.bits(32), draws.misses(2), draws.misses(9), draws.below(256)] == [
+        8,
+        739,
+        219,
+        2_773_338_242,
+        8,
+        126,
+        66,
+    ]
+
+
+@pytest.mark.parametrize("size", range(1, 17))
+def test_misses_are_counted_as_if_each_was_drawn(size):
+    for seed in range(20):
+        draws, other = Draws(seed), Draws(seed)
+        for _ in range(3):
+            count = 0
+            while other.bits(size):
+                count += 1
+            assert draws.misses(size) == count
+            assert draws.below(3) == other.below(3)
+
+
 def test_a_weight_is_a_chance():
     draws = Draws(3)
     counts = Counter(weighted(draws, [1, 0, 3]) for _ in range(4_000))

@@ -1,11 +1,16 @@
-"""Signal handlers and timers that a program sets in a world end with the world."""
+"""Signal handlers and timers that a program sets in a world are the world's: what there is outside stays what it was, during it and after it."""
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
+import time
 
 import pytest
+
+import simsock
+from tests.real_signals import strike
 
 pytestmark = pytest.mark.skipif(threading.current_thread() is not threading.main_thread(), reason="signals are set in the main thread")
 
@@ -35,39 +40,54 @@ def test_a_handler_of_the_program_is_gone_after_its_world_and_what_was_there_is_
 
 
 def test_handlers_of_before_are_as_they_were_also_where_nothing_is_patched(world, alarm):
-    import simsock
-
     with simsock.Simulation(patch=False):
         pass
     assert signal.getsignal(signal.SIGALRM) is alarm
 
 
-@pytest.mark.parametrize("set_it", [lambda: signal.alarm(5), lambda: signal.setitimer(signal.ITIMER_REAL, 3)])
-def test_a_timer_of_the_program_is_gone_and_one_of_before_goes_on(world, alarm, set_it):
+def test_a_real_timer_from_before_runs_on_during_the_world_which_does_not_see_it(world, alarm):
     with world():
-        set_it()
-        set_it()
+        assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+        signal.setitimer(signal.ITIMER_REAL, 7, 2)
+        assert signal.alarm(5) == 7
+        time.sleep(1)
     rest, interval = signal.getitimer(signal.ITIMER_REAL)
     assert 90 < rest <= 100 and interval == 50
 
 
-def test_a_timer_that_nobody_had_before_is_gone(world):
-    with world():
-        signal.signal(signal.SIGVTALRM, print)
-        signal.setitimer(signal.ITIMER_VIRTUAL, 30)
-    assert signal.getitimer(signal.ITIMER_VIRTUAL) == (0, 0)
-
-
-def test_they_go_when_the_world_fails_as_well(world, alarm):
+def test_no_real_timer_is_left_by_a_world_however_it_ends(world):
     with pytest.raises(LookupError), world():
-        signal.signal(signal.SIGUSR1, print)
-        signal.alarm(50)
+        signal.signal(signal.SIGALRM, print)
+        signal.alarm(1)
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0.01)
         raise LookupError
-    assert signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL
-    assert 90 < signal.getitimer(signal.ITIMER_REAL)[0] <= 100
+    assert signal.getitimer(signal.ITIMER_VIRTUAL) == (0, 0)
+    assert not 0 < signal.getitimer(signal.ITIMER_REAL)[0] <= 1  # pytest-timeout's, if anybody's
+    assert signal.getsignal(signal.SIGALRM) is not print
 
 
-def test_a_handler_that_strikes_in_a_world_is_called_with_its_number(world):
+def test_an_alarm_that_is_due_when_the_world_ends_strikes_nobody(world):
+    struck = []
+    with world():
+        signal.signal(signal.SIGALRM, lambda *_: struck.append(time.time()))
+        signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+        threading.Thread(target=time.sleep, args=(2,), daemon=True).start()
+    assert struck == []
+
+
+def test_a_world_begins_without_the_handlers_timers_and_masks_of_the_one_before(world):
+    with world():
+        signal.signal(signal.SIGUSR1, print)
+        signal.alarm(100)
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2])
+        os.kill(os.getpid(), signal.SIGUSR2)
+    with world():
+        assert signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL
+        assert signal.alarm(0) == 0
+        assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == set() == signal.sigpending()
+
+
+def test_a_handler_from_before_is_called_with_its_number(world):
     struck = []
     before = signal.signal(signal.SIGUSR1, lambda number, frame: struck.append(number))
     try:
@@ -76,3 +96,45 @@ def test_a_handler_that_strikes_in_a_world_is_called_with_its_number(world):
             assert struck == [signal.SIGUSR1]
     finally:
         signal.signal(signal.SIGUSR1, before)
+
+
+def test_ctrl_c_is_python_s_to_the_program_and_stays_the_user_s_when_it_sets_another_handler(world):
+    struck = []
+    with pytest.raises(KeyboardInterrupt), world():
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        signal.signal(signal.SIGINT, lambda *_: struck.append(1))
+        signal.raise_signal(signal.SIGINT)
+        strike(signal.SIGINT)
+        pytest.fail("went on")
+    assert struck == [1]
+
+
+def test_the_watchdog_s_own_signal_is_the_program_s_to_use(world):
+    struck = []
+    with pytest.raises(simsock.RealTimeLimit), world(max_real_time=0.3):
+        signal.signal(signal.SIGUSR2, lambda *_: struck.append(1))
+        os.kill(os.getpid(), signal.SIGUSR2)
+        _spin()
+    assert struck == [1]
+
+
+def _spin():
+    while True:
+        pass
+
+
+def test_worlds_off_the_main_thread_have_no_signals_as_cpython_has_none_there(world):
+    said = []
+
+    def run():
+        with world():
+            for call in (lambda: signal.signal(signal.SIGUSR1, print), lambda: os.kill(os.getpid(), signal.SIGUSR1)):
+                with pytest.raises((ValueError, simsock.Unsupported)) as caught:
+                    call()
+                said.append(str(caught.value))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert said[0] == "signal only works in main thread of the main interpreter"
+    assert "another thread than the main one" in said[1]

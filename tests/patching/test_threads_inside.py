@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import simsock
 from simsock.stdlib import _locks
+from tests.real_signals import strike_here
 
 
 class Before(threading.Thread):
@@ -244,8 +245,8 @@ def test_an_interpreter_that_ran_worlds_ends_without_a_word(in_process):
 @pytest.mark.skipif(threading.current_thread() is not threading.main_thread(), reason="signals come in the main thread")
 def test_ctrl_c_in_the_middle_of_taking_a_lock_leaves_it_free(world):
     # The real lock below the hybrid, and Ctrl-C after it was taken, in what counts as the hybrid's own code.
-    space = {"raise_signal": signal.raise_signal, "SIGINT": signal.SIGINT, "__name__": _locks.__name__}
-    source = "def take(*how):\n    taken = real(*how)\n    raise_signal(SIGINT)\n    return taken\n"
+    space = {"strike": strike_here, "SIGINT": int(signal.SIGINT), "__name__": _locks.__name__}
+    source = "def take(*how):\n    taken = real(*how)\n    strike(SIGINT)\n    return taken\n"
     exec(compile(source, _locks.__file__, "exec"), space)
     with world():
         lock = threading.Lock()

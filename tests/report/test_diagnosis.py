@@ -73,6 +73,68 @@ def test_what_a_tuple_keeps_is_named_with_its_place_and_what_to_do(doctor):
     assert "Clock" not in done.stdout and "app.Clock.now" in doctor("app", "--all", app=SICK).stdout
 
 
+ALIVE = """
+    import asyncio, concurrent.futures, os, random, select, selectors, socket, threading, time
+
+    POOL = concurrent.futures.ThreadPoolExecutor(1)
+    POOL.submit(time.sleep, 0).result()
+    LOOP = asyncio.new_event_loop()
+    threading.Thread(target=LOOP.run_forever, daemon=True, name="the loop's").start()
+    RNG = random.Random()
+    POLL = select.epoll()
+    SELECTOR = selectors.SelectSelector()
+    SOCK = socket.create_server(("127.0.0.1", 0))
+    R, W = os.pipe()
+
+    class Client:
+        def __init__(self):
+            self.sock = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+
+    CLIENT = Client()
+"""
+
+
+def test_what_is_alive_before_any_world_is_named_with_its_place_and_what_to_do(doctor):
+    done = doctor("app", app=ALIVE)
+    assert done.returncode == 1 and done.stderr == ""
+    lines = done.stdout.splitlines()
+    assert lines[0] == "Alive before any world, and real in every one:"
+    assert "  executor: ThreadPoolExecutor with 1 thread  kept by app.POOL" in lines
+    assert "  event loop: asyncio.unix_events._UnixSelectorEventLoop  kept by app.LOOP" in lines
+    assert '  thread: "the loop\'s" in asyncio.base_events.BaseEventLoop.run_forever' in lines
+    assert "  generator: random.Random  kept by app.RNG" in lines
+    assert "  poller: select.epoll  kept by app.POLL" in lines
+    assert "  poller: selectors.SelectSelector  kept by app.SELECTOR" in lines
+    assert any(line.startswith("  socket: AF_INET SOCK_STREAM at ('127.0.0.1', ") and line.endswith("  kept by app.SOCK") for line in lines)
+    assert "  socket: AF_INET6 SOCK_DGRAM at ('::', 0, 0, 0)  kept by app.Client.sock" in lines
+    assert [line.rpartition("  ")[2] for line in lines if line.startswith("  pipe: descriptor ")] == ["kept by app.R", "kept by app.W"]
+    assert sum(line.startswith("  -> ") for line in lines) == 7
+    assert len(lines) == 1 + 10 + 7 + 1, "nothing else: not what a loop or a pool consists of"
+    assert lines[-1].endswith("swapped in every world by themselves (--all lists them).")
+
+
+def test_what_is_over_is_not_alive(doctor):
+    app = """
+    import asyncio, concurrent.futures, os, select, socket, threading, time
+
+    with concurrent.futures.ThreadPoolExecutor(1) as POOL:
+        POOL.submit(time.sleep, 0).result()
+    LOOP = asyncio.new_event_loop()
+    LOOP.close()
+    THREAD = threading.Thread(target=time.sleep, args=(0,))
+    THREAD.start()
+    THREAD.join()
+    POLL = select.epoll()
+    POLL.close()
+    SOCK = socket.socket()
+    SOCK.close()
+    for number in os.pipe():
+        os.close(number)
+    """
+    done = doctor("app", app=app)
+    assert done.returncode == 0, done.stdout
+
+
 def test_a_module_with_c_code_that_talks_is_named_with_its_calls(doctor, tmp_path):
     spec = importlib.util.find_spec("_socket")
     if spec is None or not isinstance(spec.loader, importlib.machinery.ExtensionFileLoader):

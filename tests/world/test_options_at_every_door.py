@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 from pathlib import Path
 
@@ -11,9 +12,11 @@ from hypothesis import Phase, given, settings
 import simsock
 from pytest_simsock.configuring import MARKER
 from simsock import UsageError, testing
+from simsock.net.link.profiles import make_link
 from simsock.scenario.schema import MODELS
 from simsock.strategies import simulations
 from simsock.world.options import WORLD_OPTIONS
+from simsock.world_arguments import ARGUMENTS, add_world_arguments, world_options
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 VALUES = {
@@ -45,6 +48,37 @@ def test_there_is_a_value_for_each():
 @pytest.mark.parametrize("option", WORLD_OPTIONS)
 def test_explore_takes_it(option):
     assert simsock.explore(lambda sim: sim.sleep(1), 2, **{option: VALUES[option]}).status == "inconclusive"
+
+
+@pytest.mark.parametrize("option", WORLD_OPTIONS)
+def test_the_command_takes_it(option):
+    parser = argparse.ArgumentParser()
+    add_world_arguments(parser)
+    written = {"scope": ["--scope", str(ROOT)], "patch": ["--no-patch"], "allow": []}.get(option, [f"--{option.replace('_', '-')}", str(VALUES[option])])
+    given = world_options(parser.parse_args(written))
+    assert given == ({option: VALUES[option]} if written else {})
+    assert set(ARGUMENTS) == set(WORLD_OPTIONS)
+
+
+def test_the_command_reads_links_cuts_and_peers_that_are_not_simulated_yet():
+    parser = argparse.ArgumentParser()
+    add_world_arguments(parser)
+
+    def read(*words):
+        return world_options(parser.parse_args(words))
+
+    assert repr(read("--link", "loss=1%,latency=80ms")["link"]) == repr(simsock.Link(loss="1%", latency="80ms"))
+    changed = read("--link", "3g,keep-order=true", "--link", "loss=0")["link"]
+    assert (changed.latency_ns, changed.loss) == (make_link("3g").latency_ns, 0)
+    assert read("--chunks", "1,100") == {"chunks": [1, 100]}
+    assert read("--chunks", "random") == {"chunks": "random"}
+    assert read("--max-time", "2.5", "--start-time", "0") == {"max_time": 2.5, "start_time": 0}
+    with pytest.raises(UsageError, match="unknown impairment losss"):
+        read("--link", "losss=1%")
+    with pytest.raises(UsageError, match="neither a folder or file, nor a module"):
+        read("--scope", "nowhere.at.all")
+    with pytest.raises(NotImplementedError, match="allow"):
+        simsock.Simulation(**read("--allow", "example.org"))
 
 
 @pytest.mark.parametrize("option", WORLD_OPTIONS)

@@ -8,18 +8,20 @@ never the tape, which records what was picked.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from hashlib import blake2b
+from itertools import chain, count, islice, takewhile
+from operator import or_
 
 
 class Draws:
     """Numbers by chance, from a seed of 64 bits."""
 
-    __slots__ = ("byte",)
+    __slots__ = ("_bytes", "byte")
 
     def __init__(self, seed: int) -> None:
-        self.byte = _bytes(seed).__next__
+        self._bytes = chain.from_iterable(_blocks(seed))
+        self.byte = self._bytes.__next__
 
     def below(self, count: int) -> int:
         """A whole number from 0 to ``count`` - 1, each as probable."""
@@ -40,15 +42,21 @@ class Draws:
 
     def bits(self, size: int) -> int:
         """A whole number of so many bits."""
-        byte = self.byte
-        return int.from_bytes(bytes(byte() for _ in range((size + 7) // 8)), "little") & ((1 << size) - 1)
+        return int.from_bytes(islice(self._bytes, (size + 7) // 8), "little") & ((1 << size) - 1)
+
+    def misses(self, size: int) -> int:
+        """How often ``bits(size)`` (of 1 to 16) is drawn before it is 0: hundreds of draws, so no line of Python runs for any of them."""
+        if size <= 8:
+            return len(list(takewhile(((1 << size) - 1).__and__, self._bytes)))
+        high = map(((1 << size - 8) - 1).__and__, self._bytes)
+        return len(list(takewhile(bool, map(or_, self._bytes, high))))
 
 
 MASKS = [(1 << max(count - 1, 0).bit_length()) - 1 for count in range(257)]
 """The smallest mask that covers 0 to count - 1, for a draw with rejection."""
 
 
-def _bytes(seed: int) -> Iterator[int]:
+def _blocks(seed: int) -> Iterator[bytes]:
     key = seed.to_bytes(8, "little")
-    for block in itertools.count():
-        yield from blake2b(block.to_bytes(8, "little"), key=key).digest()
+    for block in count():
+        yield blake2b(block.to_bytes(8, "little"), key=key).digest()

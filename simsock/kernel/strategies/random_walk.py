@@ -25,8 +25,8 @@ def random_walk(run: Run) -> Choose:
     """The walk of one run."""
     draws = Draws(run.seed)
     below = draws.below
-    bits = 1 + below(RATES)
-    gap = _gap(draws, bits)
+    bits = 1 + below(RATES)  # a switch has the chance 2 to the power of -bits, so gaps are geometric: drawn by halving
+    gap = draws.misses(bits)  # points that pass before the next switch
 
     def choose(kernel: Kernel, task: Task, index: int, count: int, preempting: bool) -> int:
         nonlocal gap
@@ -35,15 +35,7 @@ def random_walk(run: Run) -> Choose:
         if gap:
             gap -= 1
             return 0
-        gap = _gap(draws, bits)
+        gap = draws.misses(bits)
         return 1 + below(count - 1)
 
     return choose
-
-
-def _gap(draws: Draws, bits: int) -> int:
-    """How many points pass before the next switch: geometric with chance 2 to the power of -``bits``, drawn by halving."""
-    gap = 0
-    while draws.bits(bits):
-        gap += 1
-    return gap

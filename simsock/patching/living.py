@@ -1,0 +1,179 @@
+"""What a process has alive before any world: data for ``simsock doctor``.
+
+Owns the search for threads, executors, event loops, pollers, sockets, pipes and generators of random numbers that were made outside every world, and
+where the program keeps each. Does not word the answers, and changes nothing. Laws: what one of them consists of is not told again (an executor's
+threads, a loop's selector); what belongs to the harness or to the standard library itself is left out.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import stat
+import sys
+import threading
+from types import FunctionType, MethodType, ModuleType
+from typing import Any, NamedTuple
+
+from simsock.harness import is_harness
+from simsock.patching import heap
+
+THREAD, EXECUTOR, LOOP, POLLER, SOCKET, PIPE, GENERATOR = "thread", "executor", "event loop", "poller", "socket", "pipe", "generator"
+_WORKERS = ("concurrent.futures", "multiprocessing")
+"""Whose threads work for an executor or a pool, which is told in their place."""
+
+
+class Living(NamedTuple):
+    """One of them. ``what``: its name or form; ``place``: who keeps it, empty when that is not known."""
+
+    kind: str
+    what: str
+    place: str
+
+
+def open_descriptors() -> frozenset[int]:
+    """The descriptors that this process has open now; none where the system does not list them."""
+    try:
+        names = os.listdir("/proc/self/fd")
+    except OSError:
+        return frozenset()
+    return frozenset(number for number in map(int, names) if _status(number) is not None)  # one was the listing's own
+
+
+def find_living(before: frozenset[int] | None = None) -> list[Living]:
+    """What is alive, in the order of kinds. ``before``: descriptors that were open before the program was imported; without it no pipe is looked for."""
+    found = _threads()
+    told = _objects()
+    places = _places([made for _, made in told])
+    for kind, made in told:
+        place = places.get(id(made), "")
+        top = place.partition(".")[0]
+        if is_harness(top) or top in sys.stdlib_module_names or (kind == GENERATOR and not place):
+            continue
+        found.append(Living(kind, _form(kind, made), place))
+    if before is not None:
+        found += _pipes(before)
+    return sorted(found)
+
+
+def _threads() -> list[Living]:
+    main = threading.main_thread()
+    found = []
+    for thread in threading.enumerate():
+        target = getattr(thread, "_target", None)
+        home = _module(target) if target is not None else type(thread).__module__
+        if thread is main or thread is threading.current_thread() or home.startswith(_WORKERS) or is_harness(home):
+            continue
+        found.append(Living(THREAD, f"{thread.name!r}{'' if target is None else f' in {_title(target)}'}", ""))
+    return found
+
+
+def _module(target: Any) -> str:
+    """Whose code it is: a method's object counts, not the class that it is inherited from."""
+    return str(getattr(target, "__module__", None) or "")
+
+
+def _title(target: Any) -> str:
+    if isinstance(target, (FunctionType, MethodType)):
+        return f"{target.__module__}.{target.__qualname__}"
+    return type(target).__qualname__
+
+
+def _objects() -> list[tuple[str, Any]]:
+    """Every object that is told by its class. Nothing is imported: what is not loaded is not alive."""
+    kinds = _classes()
+    found: dict[int, tuple[str, Any]] = {}
+    for owner in gc.get_objects():
+        for made in (owner, *gc.get_referents(owner)):  # objects of C that hold nothing are known to who holds them only
+            if id(made) not in found:
+                for kind, cls in kinds:
+                    if issubclass(type(made), cls) and _is_alive(kind, made):
+                        found[id(made)] = (kind, made)
+                        break
+    return list(found.values())
+
+
+def _classes() -> list[tuple[str, Any]]:
+    known = (
+        (EXECUTOR, "concurrent.futures._base", "Executor"),
+        (EXECUTOR, "multiprocessing.pool", "Pool"),
+        (LOOP, "asyncio", "AbstractEventLoop"),
+        (POLLER, "selectors", "BaseSelector"),
+        (POLLER, "select", "epoll"),
+        (SOCKET, "socket", "socket"),
+        (GENERATOR, "random", "Random"),
+    )
+    found = []
+    for kind, module, name in known:
+        cls = getattr(sys.modules.get(module), name, None)
+        if cls is not None:
+            found.append((kind, cls))
+    return found
+
+
+def _is_alive(kind: str, made: Any) -> bool:
+    if kind == EXECUTOR:
+        return not getattr(made, "_shutdown", False) and getattr(made, "_state", "RUN") == "RUN"
+    if kind == LOOP:
+        return not made.is_closed()
+    if kind == GENERATOR:
+        return not isinstance(made, sys.modules["random"].SystemRandom)
+    try:
+        return bool(made.fileno() >= 0)
+    except (OSError, ValueError, AttributeError, NotImplementedError):
+        return not hasattr(type(made), "fileno") and getattr(made, "_map", None) is not None  # a selector over select or poll
+
+
+def _form(kind: str, made: Any) -> str:
+    if kind == SOCKET:
+        try:
+            return f"{made.family.name} {made.type.name} at {made.getsockname()!r}"
+        except (OSError, AttributeError):
+            return f"descriptor {made.fileno()}"
+    if kind == EXECUTOR and hasattr(made, "_threads"):
+        return f"{type(made).__qualname__} with {len(made._threads)} thread{'' if len(made._threads) == 1 else 's'}"
+    return f"{type(made).__module__}.{type(made).__qualname__}"
+
+
+def _places(targets: list[Any]) -> dict[int, str]:
+    """By identity: the best words for who keeps it, a module's name before anything else."""
+    types = [cls for cls in gc.get_objects() if issubclass(type(cls), type)]  # not isinstance: a proxy says that it is one
+    found: dict[int, str] = {}
+    for finding in sorted(heap.search(targets, types), key=lambda finding: (not _is_name(finding.place), finding.place)):
+        if not finding.place.startswith("simsock."):
+            found.setdefault(id(finding.target), finding.place)
+    return found
+
+
+def _is_name(place: str) -> bool:
+    module, _, name = place.rpartition(".")
+    return name.isidentifier() and module in sys.modules
+
+
+def _status(number: int) -> os.stat_result | None:
+    try:
+        return os.fstat(number)
+    except OSError:
+        return None
+
+
+def _pipes(before: frozenset[int]) -> list[Living]:
+    """Pipes that were made since, with the name in a module that holds the number, if one does."""
+    found = []
+    for number in sorted(open_descriptors() - before):
+        status = _status(number)
+        if status is not None and stat.S_ISFIFO(status.st_mode):
+            found.append(Living(PIPE, f"descriptor {number}", _holder_of_number(number)))
+    return found
+
+
+def _holder_of_number(number: int) -> str:
+    for name, module in sorted(sys.modules.items()):
+        if isinstance(module, ModuleType) and name.partition(".")[0] not in sys.stdlib_module_names and not is_harness(name):
+            for key, value in vars(module).items():
+                if type(value) is int and value == number and not key.startswith("__"):
+                    return f"{name}.{key}"
+    return ""
+
+
+__all__ = ["EXECUTOR", "GENERATOR", "LOOP", "PIPE", "POLLER", "SOCKET", "THREAD", "Living", "find_living", "open_descriptors"]
