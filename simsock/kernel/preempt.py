@@ -252,6 +252,11 @@ class _Tracing(Preemption):
     _ours: Any = None
     _local_trace: Any = None
 
+    def __init__(self, scope: Scope, granularity: str) -> None:
+        super().__init__(scope, granularity)
+        self._line_traces: dict[int, Any] = {}
+        """By identity of the code, which each of them keeps."""
+
     def start(self) -> None:
         other = sys.gettrace()
         if other is not None:
@@ -265,6 +270,7 @@ class _Tracing(Preemption):
         sys.settrace(self._ours)
 
     def stop(self) -> None:
+        self._line_traces.clear()
         if self._ours is not None and sys.gettrace() is self._ours:
             sys.settrace(None)
 
@@ -280,18 +286,13 @@ class _Tracing(Preemption):
             frame = frame.f_back
 
     def _watch(self, frame: FrameType) -> None:
-        if self._event == "opcode":
-            frame.f_trace_opcodes = True
-            frame.f_trace_lines = False
-        elif self.points(frame.f_code).self_jumps:
-            frame.f_trace_opcodes = True
-        frame.f_trace = self._local_trace
+        frame.f_trace = self._trace_of(frame)
 
     def leave(self) -> None:
         super().leave()
         frame: FrameType | None = sys._getframe(1)
         while frame is not None:
-            if self._local_trace is not None and frame.f_trace is self._local_trace:
+            if frame.f_trace is not None and (frame.f_trace is self._local_trace or frame.f_trace is self._line_traces.get(id(frame.f_code))):
                 frame.f_trace = None
                 frame.f_trace_opcodes = False
                 frame.f_trace_lines = True
@@ -299,16 +300,67 @@ class _Tracing(Preemption):
 
     def _trace(self, frame: FrameType, event: str, argument: Any) -> Any:
         code = frame.f_code
+        if id(code) in self._line_traces:
+            return self._line_traces[id(code)]
         if code.co_filename not in self.scope or code.co_name == "<module>":
             return None
-        if self._event == "opcode":
+        if self._by_line and code.co_name in _INLINED:
+            self._begun = code
+        return self._trace_of(frame)
+
+    def _trace_of(self, frame: FrameType) -> Any:
+        """What is told of the events of a frame, which is set up for them."""
+        code = frame.f_code
+        if not self._by_line:
             frame.f_trace_opcodes = True
             frame.f_trace_lines = False
-        elif code.co_name in _INLINED:
-            self._begun = code
         elif self.points(code).self_jumps:
             frame.f_trace_opcodes = True
+        elif code.co_name not in _INLINED:
+            return self._line_trace(code)
         return self._local_trace
+
+    def _line_trace(self, code: CodeType) -> Any:
+        """``_local`` and ``at`` in one, for the lines of one function: half of what a line costs is looking up what is the same for all of them."""
+        known = self._line_traces.get(id(code))
+        if known is not None:
+            return known
+        rules = self.points(code).lines
+
+        def trace(frame: FrameType, event: str, argument: Any) -> Any:
+            kernel = self.live
+            if event != "line" or kernel is None or kernel.atomic or get_ident() != self.thread:
+                return trace
+            try:
+                if kernel.watchers is not None:
+                    kernel.watchers.line(kernel.current, code, frame.f_lineno)
+                kernel.steps = steps = kernel.steps + 1
+                if steps >= kernel.alarm:
+                    self._outside(kernel._alarm)
+                if kernel.asks_strategy:
+                    line = frame.f_lineno
+                    if line in rules:
+                        rule = rules[line]
+                        if rule is False or not touches(rule, frame):  # type: ignore[arg-type]  # True is never kept
+                            return trace
+                    task = kernel.current
+                    if kernel.sees is not None:
+                        kernel.sees(task, code, line)
+                    if not kernel.runq:
+                        task.points += 1
+                    elif (chosen := kernel.ask(task, True)) is not None:
+                        self._outside(kernel.switch_to, chosen)
+            except BaseException:  # CPython takes a trace function out that raises
+                self._taken_out()
+                raise
+            return trace
+
+        self._line_traces[id(code)] = trace
+        return trace
+
+    def _taken_out(self) -> None:
+        if self.live is not None and not self.live.ending:
+            self.live.alarm = 0
 
     def _local(self, frame: FrameType, event: str, argument: Any) -> Any:
         code = frame.f_code
@@ -320,9 +372,8 @@ class _Tracing(Preemption):
         if event == self._event or (event == "opcode" and frame.f_lasti in self.points(code).self_jumps):
             try:
                 self.at(code, frame.f_lineno if self._by_line else frame.f_lasti, frame)
-            except BaseException:  # CPython takes a trace function out that raises
-                if self.live is not None and not self.live.ending:
-                    self.live.alarm = 0
+            except BaseException:
+                self._taken_out()
                 raise
         return self._local_trace
 

@@ -34,8 +34,14 @@ class Draws:
             while value >= count:
                 value = byte() & mask
             return value
-        bits = (count - 1).bit_length()
         value = count
+        if count <= 1 << 16:
+            byte = self.byte
+            mask = (1 << (count - 1).bit_length()) - 1
+            while value >= count:
+                value = (byte() | byte() << 8) & mask
+            return value
+        bits = (count - 1).bit_length()
         while value >= count:
             value = self.bits(bits)
         return value

@@ -17,6 +17,7 @@ from simsock.kernel.strategies.draws import Draws
 from simsock.kernel.strategies.sights import Sight
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import CodeType
 
     from simsock.kernel.core import Choose, Kernel
@@ -54,8 +55,6 @@ class Weights:
 
     def meet(self, task: Task) -> None:
         """A task is there: from now on it counts for itself."""
-        if task.serial in self._seen:
-            return
         self._seen.add(task.serial)
         path = task.path
         if path in self._counts and task.parent is not None:
@@ -64,9 +63,19 @@ class Weights:
             if path in self._spawned.get(parent, ()):
                 self._unborn[parent] = max(self._unborn_of(parent) - whole - 1, 0)
 
-    def left(self, task: Task) -> int:
-        """What a task has left."""
-        return max(self._counts.get(task.path, 0) - task.points, 0) + self._unborn_of(task.path) + 1
+    def left(self, candidates: Iterable[Task]) -> list[int]:
+        """What each of these tasks has left, now that all of them are there."""
+        counts, unborn = self._counts, self._unborn
+        for task in candidates:
+            if task.serial not in self._seen:
+                self.meet(task)
+        left = []
+        for task in candidates:
+            path = task.path
+            later = unborn[path] if path in unborn else self._unborn_of(path)
+            now = counts[path] - task.points if path in counts else 0
+            left.append(later + now + 1 if now > 0 else later + 1)
+        return left
 
 
 def surw(run: Run) -> Choose:
@@ -75,10 +84,7 @@ def surw(run: Run) -> Choose:
     weights = Weights(run)
 
     def choose(kernel: Kernel, task: Task, index: int, count: int, preempting: bool) -> int:
-        candidates = [task, *kernel.runq] if preempting else list(kernel.runq)
-        for candidate in candidates:
-            weights.meet(candidate)
-        return weighted(draws, [weights.left(candidate) for candidate in candidates])
+        return weighted(draws, weights.left([task, *kernel.runq] if preempting else kernel.runq))
 
     return choose
 
@@ -112,7 +118,7 @@ def selective(run: Run) -> Choose:
         def sees(task: Task, code: CodeType | None, place: int) -> None:
             touches, counts = sight.touches(task, code, place)
             if counts:
-                before[task.serial] = any(touched == name for touched, _ in touches)
+                before[task.serial] = name in touches
 
         return sees
 

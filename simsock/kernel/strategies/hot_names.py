@@ -32,28 +32,30 @@ def pcth(run: Run, depth: int = DEPTH) -> Choose:
     draws = Draws(run.seed)
     ranks = Ranks(draws, depth)
     names = list(hot)
-    moments: dict[tuple[str, str], list[int]] = {}
+    moments: dict[str, dict[str, list[int]]] = {}
+    """By task and name: at which of its points on the name the task falls."""
     for _ in range(depth - 1):
         name = names[draws.below(len(names))]
         path, count = hot[name][draws.below(len(hot[name]))]
-        moments.setdefault((path, name), []).append(draws.below(count))
+        moments.setdefault(path, {}).setdefault(name, []).append(draws.below(count))
 
     def watch(kernel: Kernel) -> Sees:
         sight = Sight(kernel)
         passed: dict[tuple[str, str], int] = {}
 
         def sees(task: Task, code: CodeType | None, place: int) -> None:
-            touches, counts = sight.touches(task, code, place)
-            if not counts:
+            mine = moments.get(task.path)
+            if mine is None:
                 return
-            for name, _ in touches:
-                key = (task.path, name)
-                wanted = moments.get(key)
-                if wanted is not None:
-                    number = passed.get(key, 0)
-                    passed[key] = number + 1
-                    if number in wanted:
-                        ranks.fall(task)
+            touches, counts = sight.touches(task, code, place)
+            if counts:
+                for name in touches:
+                    if name in mine:
+                        key = task.path, name
+                        number = passed.get(key, 0)
+                        passed[key] = number + 1
+                        if number in mine[name]:
+                            ranks.fall(task)
 
         return sees
 

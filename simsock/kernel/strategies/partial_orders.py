@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from simsock.kernel.strategies.runs import Run, Sees
     from simsock.kernel.task import Task
 
+_GONE_MAX = 16
+"""Tasks that are remembered beyond twice those that are alive."""
+
 
 def pos(run: Run) -> Choose:
     """Priorities of events."""
@@ -34,14 +37,19 @@ def pos(run: Run) -> Choose:
 
         def sees(task: Task, code: CodeType | None, place: int) -> None:
             touches, counts = sight.touches(task, code, place)
-            if counts:
-                gone = pending.get(task.serial, ())
-                pending[task.serial] = touches
-                ranks.pop(task.serial, None)
-                if gone:
-                    for serial, others in pending.items():
-                        if serial != task.serial and _race(gone, others):
-                            ranks.pop(serial, None)
+            if not counts:
+                return
+            serial = task.serial
+            gone = pending.get(serial)
+            pending[serial] = touches
+            ranks.pop(serial, None)
+            if gone:
+                for other, theirs in pending.items():
+                    if other in ranks and _race(gone, theirs):
+                        del ranks[other]
+                if len(pending) > 2 * len(kernel.tasks) + _GONE_MAX:
+                    for other in pending.keys() - kernel.tasks.keys():
+                        del pending[other]
 
         return sees
 
@@ -64,5 +72,7 @@ def pos(run: Run) -> Choose:
 
 def _race(one: Touches, other: Touches) -> bool:
     """Whether two events share a name that one of them writes."""
-    theirs = dict(other)
-    return any(name in theirs and (written or theirs[name]) for name, written in one)
+    for name, written in one.items():  # noqa: SIM110  # a generator takes longer than the look
+        if name in other and (written or other[name]):
+            return True
+    return False

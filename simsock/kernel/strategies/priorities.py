@@ -63,9 +63,11 @@ class Ranks:
             if patience < 0:
                 self._given_way -= 1
                 self.of[task.serial] = self._given_way
+        ranks = self.of
         best, pick = (self.rank(task), 0) if preempting else (self.rank(runq[0]), 0)
         for place, other in enumerate(runq, preempting):
-            rank = self.rank(other)
+            serial = other.serial
+            rank = ranks[serial] if serial in ranks else self.rank(other)
             if rank > best and not (gives_way and other is task):
                 best, pick = rank, place
         return pick

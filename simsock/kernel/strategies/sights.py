@@ -10,34 +10,48 @@ costs schedules, never a wrong answer.
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from types import CodeType
 from typing import TYPE_CHECKING
 
 from simsock.kernel.footprints import footprint_of
 from simsock.kernel.program_lines import program_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from types import CodeType
-
     from simsock.kernel.core import Kernel
     from simsock.kernel.task import Task
 
-Touches = tuple[tuple[str, bool], ...]
-"""Names, and whether they are written."""
-NOTHING: Touches = ()
+Touches = Mapping[str, bool]
+"""Names, in the order of their texts, and whether they are written."""
+NOTHING: Touches = {}
+
+_known: dict[tuple[int, bool], tuple[CodeType, dict[int, Touches]]] = {}
+"""By identity of the code and whether by lines: the code, which so stays alive, and what its lines touch. The same for every run."""
+_KNOWN_MAX = 20_000
+
+
+def _places_of(code: CodeType, by_line: bool) -> dict[int, Touches]:
+    known = _known.get((id(code), by_line))
+    if known is None:
+        if len(_known) >= _KNOWN_MAX:
+            _known.clear()
+        known = _known[id(code), by_line] = code, {}
+    return known[1]
 
 
 class Sight:
     """One run's points, as names."""
 
-    __slots__ = ("_by_line", "_known", "_last", "_lines", "_tasks")
+    __slots__ = ("_by_line", "_code", "_last", "_lines", "_places", "_tasks")
 
     def __init__(self, kernel: Kernel) -> None:
         preemption = kernel.preemption
         self._tasks = kernel.tasks
         self._lines = preemption is not None
         self._by_line = preemption is None or preemption.granularity == "lines"
-        self._known: dict[tuple[int, int], tuple[CodeType, Touches]] = {}
+        self._code: CodeType | None = None
+        self._places: dict[int, Touches] = {}
+        """Of the code that was asked about last."""
         self._last: dict[int, Touches] = {}
 
     def touches(self, task: Task, code: CodeType | None, place: int) -> tuple[Touches, bool]:
@@ -46,27 +60,26 @@ class Sight:
 
         ``code`` is None for a simulated operation; whatever its line names may be changed by it.
         """
-        alone = len(self._tasks) < 2
         if code is not None:
             found = self._last[task.serial] = self._of_line(code, place)
-            return found, not alone
+            return found, len(self._tasks) > 1
         if self._lines:
-            return tuple((name, True) for name, _ in self._last.get(task.serial, NOTHING)), False
+            return dict.fromkeys(self._last.get(task.serial, NOTHING), True), False
         frame = program_frame(sys._getframe(2))
         if frame is None:
-            return NOTHING, not alone
-        found = self._of_line(frame.f_code, frame.f_lineno)
-        return tuple((name, True) for name, _ in found), not alone
+            return NOTHING, len(self._tasks) > 1
+        return dict.fromkeys(self._of_line(frame.f_code, frame.f_lineno), True), len(self._tasks) > 1
 
     def _of_line(self, code: CodeType, place: int) -> Touches:
-        key = (id(code), place)
-        known = self._known.get(key)
-        if known is None:
-            names: dict[str, bool] = {}
-            for name, how in sorted(footprint_of(code, place, None, self._by_line)):
-                names[name] = names.get(name, False) or how == "w"
-            known = self._known[key] = (code, tuple(names.items()))
-        return known[1]
+        if code is not self._code:
+            self._code, self._places = code, _places_of(code, self._by_line)
+        if place in self._places:
+            return self._places[place]
+        names: dict[str, bool] = {}
+        for name, how in sorted(footprint_of(code, place, None, self._by_line)):
+            names[name] = names.get(name, False) or how == "w"
+        self._places[place] = names
+        return names
 
 
 class Names:
@@ -109,7 +122,7 @@ class Gathering:
         """A point."""
         touches, counts = self.sight.touches(task, code, place)
         touched = self.names.touched
-        for name, written in touches:
+        for name, written in touches.items():
             if counts:
                 tasks = touched.get(name)
                 if tasks is None:
