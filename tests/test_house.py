@@ -98,7 +98,6 @@ CLOCKS_AND_CHANCE = re.compile(
 CLOCKS_ALLOWED = {
     ("simsock/hypothesis_time.py", "time.perf_counter"): "tells Hypothesis how long simsock itself took, and decides nothing",
     ("simsock/kernel/watchdog.py", "time.monotonic"): "breaks a run that blocks for real, and decides nothing else",
-    ("simsock/kernel/watchdog.py", "time.sleep"): "its thread looks up now and then",
 }
 CLOCKS_TAKEN_OVER = ("simsock/patching/chance.py", "simsock/patching/clocks.py", "simsock/patching/imports.py")
 """Files whose business it is to name the real ones, because they put others in their place."""

@@ -223,7 +223,7 @@ class Watchdog:
             else:
                 fate = kernel.pending_signal
             kernel = None
-            time_sleep(_LOOK_EVERY_S)
+            _pause(True, _LOOK_EVERY_S)
 
     def _break(self, kernel: Kernel) -> None:
         if self._has_signals(kernel) and _kill is not None:
@@ -352,6 +352,8 @@ def _overdue(kernel: Kernel, place: str) -> type[RealTimeLimit]:
     return Overdue
 
 
-time_sleep = time.sleep
+_pause = _allocate_lock().acquire
+"""Sleeps, as ``time.sleep`` does; but references to that are counted, and this thread would hold one now and then."""
+_pause()
 watchdog = Watchdog()
 """The process's own."""

@@ -19,7 +19,7 @@ from simsock.patching import clocks, fence, foreign, handlers, imports, pairs, p
 from simsock.patching.captured import Holds
 from simsock.patching.chance import Chance
 from simsock.patching.locks import Kind
-from simsock.patching.module_names import Names
+from simsock.patching.module_names import Names, Place
 from simsock.patching.task_locals import Carrier
 from simsock.patching.threads import Registry
 
@@ -41,10 +41,19 @@ def known() -> tuple[Names, Holds]:
 def look_around() -> None:
     """Look where things are held now, so that the world that is entered next need not, or hardly: it takes moments, which somebody may be timing."""
     if _in_force is None:
-        names, holds = known()
-        _, changed = names.places()
+        _look()
+        known()[1].settle()
+
+
+def _look() -> list[Place]:
+    """Every place in which a world has to put something else."""
+    names, holds = known()
+    places, changed = names.places()
+    if spaces := holds.refresh(changed):
+        names.forget(spaces)
+        places, changed = names.places()
         holds.refresh(changed)
-        holds.settle()
+    return places
 
 
 class Patching:
@@ -61,9 +70,7 @@ class Patching:
     def prepare(self) -> None:
         """Look where things are held. Before garbage collection is told to pass over everything: what it passes over cannot be searched."""
         with not_counted():
-            names, holds = known()
-            self._places, changed = names.places()
-            holds.refresh(changed)
+            self._places = _look()
 
     def apply(self) -> None:
         """The patched state begins."""

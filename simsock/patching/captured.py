@@ -2,14 +2,16 @@
 
 Owns two things that one search of the heap finds: real locks, queues and ``threading.local`` objects from before, which are adopted once and
 for good (a hybrid is a real lock to everybody outside a world); and originals that were captured in a table, a class, a default argument, a
-closure or a partial, which are swapped while the patched state lasts. Laws: the harness's own are left alone; the search is made anew only
-when something new may hold something, which is asked of the young objects alone.
+closure or a partial, which are swapped while the patched state lasts. Laws: the harness's own are left alone; the search is made anew only when
+something new holds something, which the count of references shows (``census``), or, of what cannot be followed there, a look at the young objects.
 """
 
 from __future__ import annotations
 
 import gc
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from types import BuiltinFunctionType, CellType, FunctionType, ModuleType
 from typing import Any
@@ -17,6 +19,7 @@ from weakref import WeakSet
 
 from simsock.harness import is_harness
 from simsock.patching import heap, locks, sockets, task_locals
+from simsock.patching.census import Census
 from simsock.patching.module_names import space_of
 
 LOCKS = frozenset((locks.real_lock, locks.real_rlock, locks.real_queue))
@@ -34,83 +37,129 @@ class Holds:
     def __init__(self, pairs: dict[int, tuple[Any, Any]]) -> None:
         self.pairs = pairs
         self._ids = frozenset(pairs)
+        self._classes = frozenset(original for original, _ in pairs.values() if isinstance(original, type))
         self._captured: list[tuple[heap.Spot, int]] = []
         """With the pairs' keys: the originals themselves would look like something captured."""
-        self._swapped: list[tuple[heap.Spot, Any, Any]] = []
+        self._swapped: list[tuple[heap.Spot, Any, Any, Any, Any]] = []
+        """(where, what was there, what is there now, and the tuple of defaults that it is in, before and now)."""
         self._left: WeakSet[Any] = WeakSet()
         """Locks and locals that nothing could be done about, or that are the harness's."""
-        self._collections = -1
+        self._census = Census([original for original, _ in pairs.values()], [id(replacement) for _, replacement in pairs.values()])
+        self._is_whole = False
+        """Whether the last search, or count, came to its end."""
+        self._locals: dict[int, int] = {}
+        """Classes that the program made of ``threading.local``, by identity, and how many references there were to each."""
+        self._collections = (-1, -1)
 
-    def refresh(self, modules_changed: bool) -> None:
-        """Search, if there may be something new."""
-        if modules_changed or gc.get_stats()[2]["collections"] != self._collections:
+    def refresh(self, modules_changed: bool) -> list[dict[str, Any]]:
+        """Search, if there may be something new. Returned are namespaces of modules in which a name that was there before has come to be an original."""
+        if modules_changed or not self._is_whole:
             self._search(True)
-        else:
-            locks_, captured = self._stirred()
-            if locks_ or captured:
-                self._search(captured)
+            return []
+        census = self._census
+        news = census.news()
+        settled = _collections() == self._collections
+        if not settled and _count_locals() != self._locals:  # perhaps by new instances of theirs
+            self._search(False)
+        if not news and not census.unsure:
+            return []
+        if not settled:
+            return self._recount({*news, *census.unsure})
+        locks_, captured, born = self._stirred()
+        if locks_ or captured:
+            self._search(captured)
+            return []
+        # New instances of a class are new references to it, and are among the young objects.
+        doubtful = {number for number, more in news.items() if more != born.get(census.named(number), 0)}
+        return self._recount(doubtful) if doubtful else []
 
     def settle(self) -> None:
         """The patched state ends: what comes to be from now on is new."""
-        self._collections = gc.get_stats()[2]["collections"]
+        self._collections = _collections()
 
-    def _stirred(self) -> tuple[bool, bool]:
-        """Whether there are new locks, and whether a new object holds an original, among those that came to be since the last patched state."""
+    def _recount(self, numbers: set[int]) -> list[dict[str, Any]]:
+        """Who holds these? If somebody new does, search."""
+        self._is_whole = False
+        with _alone():
+            strangers, _ = self._census.take(numbers)
+            self._is_whole = True
+            locks_ = [owner for owner, held in strangers if type(owner) is held and (held in LOCKS or held is task_locals.real_local)]
+            others = [owner for owner, held in strangers if type(owner) is not held]
+            spaces = [owner for owner in others if type(owner) is dict and _is_module(owner)]
+            strange = len(spaces) < len(others)
+            del strangers, others
+        if strange:
+            self._search(True)
+        elif locks_ and not self._are_known(locks_):
+            self._search(False)
+        return spaces
+
+    def _are_known(self, found: list[Any]) -> bool:
+        """Whether each of these locks and locals is in a hybrid, or has been looked at."""
+        inside = {id(getattr(hybrid, "_real", None)) for hybrid in gc.get_objects() if type(hybrid) in _HYBRIDS}
+        return all(id(lock) in inside or lock in self._left or (type(lock) is task_locals.real_local and lock in task_locals.registered) for lock in found)
+
+    def _stirred(self) -> tuple[bool, bool, dict[type, int]]:
+        """Among the objects that came to be since the last patched state: are there new locks, does one hold an original, and what instances of originals?"""
         young = gc.get_objects(0) + gc.get_objects(1)
-        ids = self._ids
+        ids, classes = self._ids, self._classes
         inside: set[int] | None = None
+        known: set[int] | None = None
         new = False
+        born: dict[type, int] = {}
         for found in young:
             kind = type(found)
             if kind is dict:
                 if not ids.isdisjoint(map(id, found.values())) and not _is_module(found):
-                    return True, True
+                    return True, True, born
             elif kind is list:
                 if not ids.isdisjoint(map(id, found)):
-                    return True, True
+                    return True, True, born
             elif kind is FunctionType:
                 if found.__defaults__ is not None and not ids.isdisjoint(map(id, found.__defaults__)) and not is_harness(found.__module__ or ""):
-                    return True, True
-            elif kind in LOCKS or kind is task_locals.real_local:
-                if inside is None:
-                    inside = {id(getattr(hybrid, "_real", None)) for hybrid in young if type(hybrid) in _HYBRIDS}
-                if id(found) not in inside and found not in self._left and found not in task_locals.registered:
-                    new = True
+                    return True, True, born
+            elif kind in classes:
+                if known is None:
+                    known = self._census.known_instances()
+                if id(found) not in known:
+                    born[kind] = born.get(kind, 0) + 1
+                if kind in LOCKS or kind is task_locals.real_local:
+                    if inside is None:
+                        inside = {id(getattr(hybrid, "_real", None)) for hybrid in young if type(hybrid) in _HYBRIDS}
+                    if id(found) not in inside and found not in self._left and found not in task_locals.registered:
+                        new = True
             elif kind is CellType:
                 try:
                     if id(found.cell_contents) in ids:
-                        return True, True
+                        return True, True, born
                 except ValueError:
                     pass
             elif kind is partial and id(found.func) in ids:
-                return True, True
-        return new, False
+                return True, True, born
+        return new, False, born
 
     def _search(self, originals: bool) -> None:
         """Adopt locks and locals; with ``originals``, see where those are captured."""
-        self._collections = -1  # until it is through: one that is interrupted is made again
-        gc.unfreeze()  # what is frozen, by a program for its own reasons, cannot be searched; a session freezes everything after this
-        interval = sys.getswitchinterval()
-        sys.setswitchinterval(_ALONE_S)  # other OS threads move things about
-        try:
+        self._is_whole = False  # until it is through: one that is interrupted is made again
+        with _alone():
             self._search_alone(originals)
-        finally:
-            sys.setswitchinterval(interval)
-            # A thread that asked for the interpreter meanwhile would go on waiting for the long interval: it is woken, and asks anew.
-            taken = locks.real_allocate()
-            taken.acquire()
-            taken.acquire(True, _BREATH_S)
+        self._locals = _count_locals()
+        self._is_whole = True
 
     def _search_alone(self, originals: bool) -> None:
+        if originals:
+            self._captured = []
+        owners = self._census.take()[1] if originals else []  # before there are lists of ours that hold what is counted
         objects = gc.get_objects()
         targets, types = interesting(objects)
         del objects
         targets = [target for target in targets if type(target) is BuiltinFunctionType or target not in self._left]
+        owners += [owner for owner in (gc.get_referrers(*targets) if targets else []) if owner is not owners and owner is not targets]
         if originals:
             targets += [original for original, _ in self.pairs.values()]
-            self._captured = []
         hybrids: dict[int, Any] = {}
-        findings = heap.search(targets, types)
+        findings = heap.search(targets, types, list({id(owner): owner for owner in owners}.values()))
+        del owners
         # A local is the harness's if anything of the harness's has it, whoever else does: on 3.13 a tuple of CPython's own may.
         kept = {id(finding.target) for finding in findings if finding.harness and isinstance(finding.target, task_locals.real_local)}
         for finding in findings:
@@ -136,15 +185,51 @@ class Holds:
                 # A function in C is no method where it stands in a class; what stands in for it must not become one.
                 bare = spot.kind == "class" and type(replacement) is FunctionType and not hasattr(type(original), "__get__")
                 now = staticmethod(replacement) if bare else replacement
-                self._swapped.append((spot, before, now))
+                whole = spot.whole()
+                self._swapped.append((spot, before, now, whole, None))
                 spot.exchange(before, now)
+                self._swapped[-1] = spot, before, now, whole, spot.whole()
 
     def restore(self) -> None:
         """The patched state ends."""
         while self._swapped:
-            spot, before, now = self._swapped[-1]
-            spot.exchange(now, before)
+            spot, before, now, whole, whole_now = self._swapped[-1]
+            if whole is None or not spot.put_whole(whole_now, whole):
+                spot.exchange(now, before)
             self._swapped.pop()
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Other OS threads move things about: they wait. And what is frozen, by a program for its own reasons, cannot be searched; a session freezes all."""
+    gc.unfreeze()
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(_ALONE_S)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(interval)
+        # A thread that asked for the interpreter meanwhile would go on waiting for the long interval: it is woken, and asks anew.
+        taken = locks.real_allocate()
+        taken.acquire()
+        taken.acquire(True, _BREATH_S)
+
+
+def _collections() -> tuple[int, int]:
+    """How many collections there were after which an object may no longer be among the young."""
+    stats = gc.get_stats()
+    return stats[1]["collections"], stats[2]["collections"]
+
+
+def _count_locals() -> dict[int, int]:
+    """References to every class that was made of ``threading.local``, of which its instances are some."""
+    found: list[type] = []
+    asked: list[type] = [task_locals.real_local]
+    while asked:
+        new = [cls for cls in list[type](type.__subclasses__(asked.pop())) if cls is not task_locals.local]
+        found += new
+        asked += new
+    return {id(cls): sys.getrefcount(cls) for cls in found}
 
 
 def _plain(value: Any) -> Any:

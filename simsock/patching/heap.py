@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _IMMUTABLE = 1 << 8
 """``Py_TPFLAGS_IMMUTABLETYPE``."""
 _class_dict: Any = type.__dict__["__dict__"]
+_qualname_of: Any = type.__dict__["__qualname__"].__get__  # a metaclass of the program may have its own
+_mro_of: Any = type.__dict__["__mro__"].__get__  # likewise
 
 
 class Spot:
@@ -69,6 +71,17 @@ class Spot:
             return False
         return True
 
+    def whole(self) -> Any:
+        """The tuple that has to be made anew for something else to be put there; None when there is none."""
+        return self.box.__defaults__ if self.kind == "default" else None
+
+    def put_whole(self, expected: Any, whole: Any) -> bool:
+        """Put such a tuple back, unless somebody else has put another one there."""
+        if self.box.__defaults__ is not expected:
+            return False
+        self.box.__defaults__ = whole
+        return True
+
     def _put(self, value: Any) -> None:
         box, key = self.box, self.key
         if self.kind == "item":
@@ -96,12 +109,14 @@ class Finding(NamedTuple):
     spot: Spot | None
 
 
-def search(targets: list[Any], types: list[type]) -> list[Finding]:
-    """Everybody that refers to one of ``targets``; ``types``: the process's classes."""
+def search(targets: list[Any], types: list[type], owners: list[Any] | None = None) -> list[Finding]:
+    """Everybody that refers to one of ``targets``; ``types``: the process's classes; ``owners``: who refers to them, if that is known."""
     wanted = {id(target): target for target in targets}
-    ours = {id(targets), id(wanted), id(types)}
-    owners = [owner for owner in gc.get_referrers(*targets) if id(owner) not in ours] if targets else []
-    boxes = [owner for owner in owners if type(owner) in (dict, list, CellType, tuple)]
+    ours = {id(targets), id(wanted), id(types), id(owners)}
+    if owners is None:
+        owners = gc.get_referrers(*targets) if targets else []
+    owners = [owner for owner in owners if id(owner) not in ours]
+    boxes = [owner for owner in owners if type(owner) in (dict, list, CellType, tuple) and not _tells_its_name(owner)]
     above: dict[int, list[Any]] = {id(box): [] for box in boxes}
     if boxes:
         for holder in gc.get_referrers(*boxes):
@@ -118,6 +133,13 @@ def search(targets: list[Any], types: list[type]) -> list[Finding]:
     for owner in owners:
         found.extend(_in_owner(owner, wanted, above.get(id(owner), []), functions))
     return found
+
+
+def _tells_its_name(owner: Any) -> bool:
+    """Whether nobody needs to be asked whose this is: the namespace of a module, or a place in one (see ``Names``)."""
+    if type(owner) is tuple:
+        return len(owner) == 4 and type(owner[0]) is dict and _tells_its_name(owner[0])
+    return type(owner) is dict and isinstance(owner.get("__name__"), str) and "__spec__" in owner
 
 
 def _functions_of(cells: list[Any], above: dict[int, list[Any]]) -> dict[int, FunctionType]:
@@ -139,7 +161,7 @@ def _in_class(cls: type, wanted: dict[int, Any]) -> list[Finding]:
         inner = value.__func__ if type(value) in (staticmethod, classmethod) else value
         if id(inner) in wanted:
             module = _module_of(cls)
-            found.append(Finding(inner, f"{module}.{cls.__qualname__}.{key}", is_harness(module), Spot("class", cls, key)))
+            found.append(Finding(inner, f"{module}.{_qualname_of(cls)}.{key}", is_harness(module), Spot("class", cls, key)))
     return found
 
 
@@ -171,7 +193,7 @@ def _in_owner(owner: Any, wanted: dict[int, Any], above: list[Any], functions: d
         return [Finding(value, f"{owner!r:.80}", False, None) for value in owner.args if id(value) in wanted]
     if kind in (set, frozenset, deque):
         return [Finding(value, kind.__name__, False, None) for value in owner if id(value) in wanted]
-    if issubclass(kind, (type, ModuleType)) or kind in (FunctionType, FrameType) or kind.__module__ in ("builtins", "types"):
+    if issubclass(kind, (type, ModuleType)) or kind in (FunctionType, FrameType) or _module_of(kind) in ("builtins", "types"):
         return []  # classes were looked at, and what a method or descriptor is made of tells nothing
     return _in_instance(owner, wanted)
 
@@ -221,7 +243,7 @@ def _in_instance(owner: Any, wanted: dict[int, Any]) -> list[Finding]:
     module = _module_of(cls)
     made_for = getattr(owner, "func", None) if module == "functools" else None
     harness = is_harness(module) or (type(made_for) is FunctionType and _of_harness(made_for))
-    words = f"{module}.{cls.__qualname__}"
+    words = f"{module}.{_qualname_of(cls)}"
     found = []
     try:
         attributes = object.__getattribute__(owner, "__dict__")
@@ -231,7 +253,7 @@ def _in_instance(owner: Any, wanted: dict[int, Any]) -> list[Finding]:
         for key, value in list(attributes.items()):
             if id(value) in wanted:
                 found.append(Finding(value, f"{words}.{key}", harness, _attribute(owner, key)))
-    for base in cls.__mro__:
+    for base in _mro_of(cls):
         for key, descriptor in list(_attributes(base).items()):
             if type(descriptor) is MemberDescriptorType:
                 spot = Spot("slot", owner, descriptor)
@@ -269,7 +291,7 @@ def _words(above: list[Any], fallback: str) -> tuple[str, bool]:
         if kind not in (dict, list, tuple, set, frozenset, deque, FrameType):
             cls = holder if issubclass(kind, type) else kind
             module = _module_of(cls)
-            words = f"{module}.{cls.__qualname__}"
+            words = f"{module}.{_qualname_of(cls)}"
             if is_harness(module):
                 return words, True
     return words, False

@@ -59,6 +59,12 @@ class Names:
             return self._look_around(modules), True
         return self._places, False
 
+    def forget(self, spaces: list[dict[str, Any]]) -> None:
+        """Names in these namespaces are not what they were: they are looked at anew, although there are as many as before."""
+        ids = set(map(id, spaces))
+        self._seen = {key: entry for key, entry in self._seen.items() if id(space_of(entry[0])) not in ids}
+        self._modules = []
+
     def _come(self) -> Iterator[dict[str, Any]]:
         """Namespaces in which an import has come that was yet to come at the last look."""
         return (space for space, key in self._lazy if type(space.get(key)) is not LAZY)

@@ -285,6 +285,23 @@ def bench_patched_world(quick: bool) -> list[str]:
     return [f"{each:.0f} µs", "-", f"in a search: {searched:.0f} µs", "<= 300 µs, <= 30 µs"]
 
 
+def bench_after_collect(quick: bool) -> list[str]:
+    """Entering and leaving an empty patched world right after a full garbage collection, which makes old objects of all new ones."""
+
+    def alone() -> None:
+        with Simulation(patch=True):
+            pass
+
+    def collected() -> float:
+        gc.collect()
+        return per_call(alone, 1)
+
+    for _ in range(3):  # the first ones search the process
+        alone()
+    after, usual = alternate(5 if quick else 25, collected, lambda: per_call(alone, 20))
+    return [f"{after / 1000:.2f} ms", "-", f"usual: {usual / 1000:.2f} ms", "<= 5 ms"]
+
+
 def bench_import(quick: bool) -> list[str]:
     """``import simsock`` over a bare interpreter."""
 

@@ -1,0 +1,312 @@
+"""How many references there are to each original, and who holds them: whether something new has captured one is then a matter of counting.
+
+Owns the count. Does not know what becomes of what is found, nor where else to look. Laws: a reference that is not accounted for is news, so nothing that was
+captured is missed; what cannot be followed is said to be unsure; nothing of the program is kept alive for it, and none of its code runs.
+
+Of every holder it is known how many references it has. One that has died, or has let go, has fewer, and by so many the count must have fallen: so
+an original that one holder let go and another one captured is news as well, although its count is what it was.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+from sys import getrefcount
+from types import (
+    BuiltinFunctionType,
+    CellType,
+    ClassMethodDescriptorType,
+    FrameType,
+    FunctionType,
+    GetSetDescriptorType,
+    MemberDescriptorType,
+    MethodDescriptorType,
+    ModuleType,
+    WrapperDescriptorType,
+)
+from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import ref
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_IMMUTABLE = 1 << 8
+"""``Py_TPFLAGS_IMMUTABLETYPE``."""
+_DESCRIPTORS = frozenset((ClassMethodDescriptorType, GetSetDescriptorType, MemberDescriptorType, MethodDescriptorType, WrapperDescriptorType))
+"""What a class in C is made of: they live as long as it does, and are what they are."""
+_OF_C = frozenset((BuiltinFunctionType, CellType, FrameType, staticmethod))
+_ATOMS = frozenset((int, str, bytes, float, bool, complex, type(None), ModuleType))
+_class_dict: Any = type.__dict__["__dict__"]
+_flags_of: Any = type.__dict__["__flags__"].__get__  # descriptors of C: a metaclass of the program may have its own
+_name_of: Any = type.__dict__["__name__"].__get__  # likewise
+_weak_offset_of: Any = type.__dict__["__weakrefoffset__"].__get__  # likewise
+_space_of: Any = ModuleType.__dict__["__dict__"].__get__  # type: ignore[index]  # not the attribute of an instance, which a lazy module may compute
+_HEAP = 1 << 9
+"""``Py_TPFLAGS_HEAPTYPE``."""
+_OF_STATIC = {"FileIO": 2}
+"""References to a class of C that is no object of the heap which nobody sees: one, that of its own, where nothing is said here."""
+_FEW = 8
+"""How long a container may be that is looked through for whether it keeps anything alive."""
+_mark = object()
+"""Goes with what is asked for, so that the arguments of the very call are told from a tuple of the program."""
+_probe = object()
+_OVERHEAD = next(map(getrefcount, (_probe,))) - 2
+"""References to each object that are those of the counting itself."""
+
+
+class Stranger(NamedTuple):
+    """A holder that was not there at the last count, or has got one reference more."""
+
+    owner: Any
+    held: Any
+
+
+class Census:
+    """The count of references to ``watched``. ``ours``: identities of what stands in for them, which lives as long as they do."""
+
+    def __init__(self, watched: list[Any], ours: Iterable[int] = ()) -> None:
+        self._watched = tuple(watched)
+        self._ours = frozenset(ours)
+        self._number = {id(found): number for number, found in enumerate(watched)}
+        self._counts = [-1] * len(watched)
+        self._names: list[tuple[dict[str, Any], str, int]] = []
+        """(namespace, name, number of what it is there): kept alive, being those of modules and the like."""
+        self._cells: list[tuple[CellType, int]] = []
+        self._instances: list[tuple[Any, int]] = []
+        """(weak reference to the instance, number of its class)."""
+        self._others: list[tuple[Any, int, int, int]] = []
+        """(weak reference to a holder, 0 or the identity of the container through which it holds, number of what it holds, how many times)."""
+        self._kept: list[tuple[Any, int, int]] = []
+        """(what cannot change and keeps nothing of the program alive, number of what it holds, how many times)."""
+        self.unsure: set[int] = set()
+        """Numbers of those to which there are references that cannot be followed."""
+
+    def news(self) -> dict[int, int]:
+        """Numbers of those whose references are not as many as they should be, and how many more there are."""
+        watched = self._watched
+        counts = list(map(getrefcount, watched))  # in one go, before another OS thread can do anything
+        expected = list(self._counts)
+        for space, name, number in self._names:
+            if space.get(name) is not watched[number]:
+                expected[number] -= 1
+        for cell, number in self._cells:
+            if _content(cell) is not watched[number]:
+                expected[number] -= 1
+        for instance, number in self._instances:
+            if instance() is None:
+                expected[number] -= 1
+        for holder, way, number, times in self._others:
+            expected[number] -= times - _times(holder(), way, watched[number])
+        if counts == expected:
+            return {}
+        return {number: count - expected[number] for number, count in enumerate(counts) if count != expected[number]}
+
+    def known_instances(self) -> set[int]:
+        """Identities of the instances of watched classes that were there at the last count."""
+        return {id(instance()) for instance, _ in self._instances}
+
+    def named(self, number: int) -> Any:
+        """What has this number."""
+        return self._watched[number]
+
+    def take(self, numbers: set[int] | None = None) -> tuple[list[Stranger], list[Any]]:
+        """Count anew, those with these numbers or all. Who holds them now and did not at the last count; and all who refer to them."""
+        asked = [found for number, found in enumerate(self._watched) if numbers is None or number in numbers]
+        ids = frozenset(map(id, asked))
+        known = self._forget(ids)
+        owners = [owner for owner in gc.get_referrers(*asked, _mark) if owner is not asked and not _is_call(owner)]
+        counts = list(map(getrefcount, asked))
+        above = self._above(owners)
+        for at, found in enumerate(asked):
+            number = self._number[id(found)]
+            # Not those of this list, nor of that of the owners, of which a watched class may be one.
+            self._counts[number] = counts[at] - 1 - sum(owner is found for owner in owners if type(owner) is type)
+        explained = {self._number[id(found)]: _OVERHEAD + (_OF_STATIC.get(found.__name__, 1) if _is_static(found) else 0) for found in asked}
+        strangers = []
+        for owner in owners:
+            if type(owner) is not FrameType:
+                for found, times in _held(owner, ids).values():
+                    number = self._number[id(found)]
+                    if self._follow(owner, number, times, above.get(id(owner), ())):
+                        explained[number] += times
+                    if times > known.get((id(owner), number), 0):
+                        strangers.append(Stranger(owner, found))
+        for number, times in explained.items():
+            (self.unsure.discard if times == self._counts[number] else self.unsure.add)(number)
+        return strangers, owners
+
+    def _forget(self, ids: frozenset[int]) -> dict[tuple[int, int], int]:
+        """Who held these at the last count and may do so still: (holder by identity, number of what it holds), and how many times."""
+        known: dict[tuple[int, int], int] = {}
+        numbers = {self._number[key] for key in ids}
+        for holder, number, times in self._holders():
+            if number in numbers:
+                known[holder, number] = known.get((holder, number), 0) + times
+        self._names = [entry for entry in self._names if entry[2] not in numbers]
+        self._cells = [entry for entry in self._cells if entry[1] not in numbers]
+        self._instances = [entry for entry in self._instances if entry[1] not in numbers]
+        self._others = [entry for entry in self._others if entry[2] not in numbers]
+        self._kept = [entry for entry in self._kept if entry[1] not in numbers]
+        return known
+
+    def _holders(self) -> list[tuple[int, int, int]]:
+        """(identity of the holder, number of what it holds, how many times), as far as they are alive."""
+        watched = self._watched
+        found = [(id(space), number, 1) for space, name, number in self._names if space.get(name) is watched[number]]
+        found += [(id(cell), number, 1) for cell, number in self._cells]
+        found += [(id(alive), number, 1) for instance, number in self._instances if (alive := instance()) is not None]
+        for weak, way, number, times in self._others:
+            holder = weak()
+            if holder is not None and _times(holder, way, watched[number]) == times:
+                found.append((way or id(holder), number, times))
+        return found + [(id(kept), number, times) for kept, number, times in self._kept]
+
+    def _follow(self, owner: Any, number: int, times: int, above: Any) -> bool:
+        """From now on it is seen when this holder lets go; False where that cannot be."""
+        kind, found = type(owner), self._watched[number]
+        if kind is CellType:
+            self._cells.append((owner, number))
+        elif self._is_fixed(owner, found):
+            self._kept.append((owner, number, times))
+        elif kind is list and self._is_light(owner):
+            self._others.append((lambda: owner, 0, number, times))
+        elif kind is dict and (_is_namespace(owner) or self._is_light(owner.values()) or _is_standard(owner, found, above)):
+            names = [name for name, value in owner.items() if value is found]
+            if len(names) != times or not all(type(name) is str for name in names):
+                return False
+            self._names += [(owner, name, number) for name in names]
+        elif not _weak_offset_of(kind) and (_name_of(kind) == "_ThreadHandle" or self._is_record(owner) or any(map(_is_namespace, above))):
+            self._others.append((lambda: owner, 0, number, times))  # a thread's handle that nobody else has is one of a thread that nobody can join
+        elif kind is found and times == 1:
+            return _weak(self._instances, owner, number)
+        elif not _weak_offset_of(kind):
+            return any(_weak(self._others, holder, id(owner), number, times) for holder in above)
+        else:
+            return _weak(self._others, owner, 0, number, times)
+        return True
+
+    def _is_fixed(self, owner: Any, found: Any) -> bool:
+        """Whether this cannot change and keeps nothing alive that would not live anyway."""
+        kind = type(owner)
+        if kind is tuple:
+            return owner is self._watched or self._is_light(owner)
+        return kind in _DESCRIPTORS or kind is staticmethod or (kind is BuiltinFunctionType and owner.__self__ is found)
+
+    def _above(self, owners: list[Any]) -> dict[int, list[Any]]:
+        """Who holds those that can only be followed by way of their holders."""
+        boxes = [owner for owner in owners if self._is_inner(owner)]
+        above: dict[int, list[Any]] = {id(box): [] for box in boxes}
+        if boxes:
+            for holder in gc.get_referrers(*boxes):
+                if holder is not boxes and holder is not owners and type(holder) not in (FrameType, list, tuple):
+                    for inner in gc.get_referents(holder):
+                        if id(inner) in above:
+                            above[id(inner)].append(holder)
+        return above
+
+    def _is_inner(self, owner: Any) -> bool:
+        kind = type(owner)
+        if kind is dict:
+            return not (_is_namespace(owner) or self._is_light(owner.values()))
+        if kind is tuple or kind is list:
+            return owner is not self._watched and not self._is_light(owner)
+        return kind not in _DESCRIPTORS and kind not in _OF_C and not _weak_offset_of(kind)
+
+    def _is_record(self, owner: Any) -> bool:
+        """Whether this is an object with a few slots and of a class of some module, which keeps nothing alive and does nothing when it dies."""
+        kind = type(owner)
+        attributes = _class_dict.__get__(kind)
+        return (
+            _is_named(kind, _module_of(kind), _name_of(kind))
+            and "__slots__" in attributes
+            and "__del__" not in attributes
+            and self._is_light([inner for inner in gc.get_referents(owner) if inner is not kind])
+        )
+
+    def _is_light(self, values: Any) -> bool:
+        """Whether a container of these keeps nothing alive that would not live anyway."""
+        return len(values) <= _FEW and all(self._is_light_value(value) for value in values)
+
+    def _is_light_value(self, value: Any) -> bool:
+        kind = type(value)
+        if kind in _ATOMS or id(value) in self._number or id(value) in self._ours:
+            return True
+        if kind is dict:
+            return _is_namespace(value)
+        if kind is BuiltinFunctionType:
+            return type(value.__self__) is ModuleType or value.__self__ is None
+        if kind is FunctionType:
+            return _is_named(value, str(value.__module__), value.__name__)
+        return issubclass(kind, type) and (bool(_flags_of(value) & _IMMUTABLE) or _is_named(value, _module_of(value), _name_of(value)))
+
+
+def _is_standard(space: dict[Any, Any], found: Any, holders: Any) -> bool:
+    """Whether this is the namespace of a class or function of the standard library, or of ours: it is there to stay."""
+    home = getattr(found, "__objclass__", None)
+    if home is not None and space.keys() == vars(home).keys():
+        return True  # a class in C, which the garbage collector does not know, or our copy
+    for holder in holders:
+        if type(holder) is dict and str(holder.get("__name__", "")).startswith("simsock."):
+            return True
+        kind = type(holder)
+        module = _module_of(holder) if issubclass(kind, type) else str(holder.__module__) if kind is FunctionType else ""
+        if module.partition(".")[0] in sys.stdlib_module_names or module.startswith("simsock."):
+            return True
+    return False
+
+
+def _is_call(owner: Any) -> bool:
+    return type(owner) is tuple and bool(owner) and owner[-1] is _mark
+
+
+def _is_static(found: Any) -> bool:
+    return isinstance(found, type) and not _flags_of(found) & _HEAP
+
+
+def _is_named(found: Any, module_name: str, name: str) -> bool:
+    """Whether a module has this function or class under its own name: it is there to stay."""
+    module = sys.modules.get(module_name)
+    return issubclass(type(module), ModuleType) and _space_of(module).get(name) is found
+
+
+def _module_of(cls: type) -> str:
+    return str(_class_dict.__get__(cls).get("__module__", ""))
+
+
+def _is_namespace(space: Any) -> bool:
+    return type(space) is dict and "__name__" in space and ("__spec__" in space or "__package__" in space)
+
+
+def _held(owner: Any, ids: frozenset[int]) -> dict[int, tuple[Any, int]]:
+    """Which of these it refers to, and how many times."""
+    held: dict[int, tuple[Any, int]] = {}
+    for inner in gc.get_referents(owner):
+        if id(inner) in ids:
+            held[id(inner)] = inner, held.get(id(inner), (None, 0))[1] + 1
+    return held
+
+
+def _weak(entries: list[Any], holder: Any, *more: Any) -> bool:
+    try:
+        entries.append((ref(holder), *more))
+    except TypeError:
+        return False
+    return True
+
+
+def _content(cell: CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return None
+
+
+def _times(holder: Any, way: int, found: Any) -> int:
+    """How many times a holder refers to it now, itself or by way of a container of its own."""
+    if holder is None:
+        return 0
+    boxes = gc.get_referents(holder) if way else (holder,)
+    return sum(inner is found for box in boxes if not way or id(box) == way for inner in gc.get_referents(box))
+
+
+__all__ = ["Census", "Stranger"]

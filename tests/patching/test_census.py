@@ -1,0 +1,355 @@
+"""Whether something new has captured an original is a matter of counting: nothing is missed, nothing is searched for in vain, nothing is kept alive."""
+
+from __future__ import annotations
+
+import functools
+import gc
+import queue
+import sys
+import threading
+import time
+import weakref
+from types import ModuleType
+
+import pytest
+
+from simsock.patching.captured import Holds
+from simsock.patching.census import Census
+
+from . import before_world as program
+
+
+class Box:
+    """Something that was there before."""
+
+
+class Slotted:
+    """Likewise."""
+
+    __slots__ = ("__weakref__", "nap")
+
+
+@pytest.fixture
+def searches(monkeypatch):
+    """How often the heap was searched."""
+    made = []
+    search = Holds._search
+    monkeypatch.setattr(Holds, "_search", lambda self, originals: (made.append(originals), search(self, originals))[1])
+    return made
+
+
+def settle(world):
+    """What was imported or made until now has been looked at."""
+    gc.collect()
+    for _ in range(2):
+        with world():
+            pass
+
+
+def test_nothing_is_searched_for_after_a_garbage_collection_when_nothing_is_new(world, searches):
+    settle(world)
+    for _ in range(5):
+        searches.clear()  # the first world may have loaded something
+        gc.collect()
+        with world(max_real_time=10) as sim:
+            program.NAP()
+            assert sim.now == 1
+            thread = threading.Thread(target=time.sleep, args=(1,))
+            thread.start()
+            thread.join()
+    assert searches == []
+
+
+def in_attribute():
+    box = Box()
+    box.nap = time.sleep
+    return lambda: box.nap, box
+
+
+def in_slot():
+    slotted = Slotted()
+    slotted.nap = time.sleep
+    return lambda: slotted.nap, slotted
+
+
+def in_class():
+    class Napping:
+        nap = time.sleep
+
+    return lambda: Napping.nap, Napping
+
+
+def in_staticmethod():
+    class Napping:
+        nap = staticmethod(time.sleep)
+
+    return lambda: Napping.nap, Napping
+
+
+def in_dict():
+    table = {"nap": time.sleep}
+    return lambda: table["nap"], table
+
+
+def in_list():
+    table = [1, time.sleep]
+    return lambda: table[1], table
+
+
+def in_closure():
+    nap = time.sleep
+
+    def closure():
+        return nap
+
+    return closure, closure
+
+
+def in_default():
+    def default(nap=time.sleep):
+        return nap
+
+    return default, default
+
+
+def in_keyword_default():
+    def default(*, nap=time.sleep):
+        return nap
+
+    return default, default
+
+
+def in_partial():
+    nap = functools.partial(time.sleep)
+    return lambda: nap, nap
+
+
+def in_module():
+    program.late = time.sleep
+    return lambda: program.late, None
+
+
+PLACES = [in_attribute, in_slot, in_class, in_staticmethod, in_dict, in_list, in_closure, in_default, in_keyword_default, in_partial, in_module]
+
+
+@pytest.fixture(autouse=True)
+def late(monkeypatch):
+    """A module's name that is there before any world and means nothing yet."""
+    monkeypatch.setattr(program, "late", None, raising=False)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_what_was_captured_before_a_garbage_collection_is_found(world, place):
+    with world():
+        pass
+    for _ in range(2):
+        get, _kept = place()
+        gc.collect()
+        with world(max_real_time=10) as sim:
+            get()(3)
+            assert sim.now == 3
+        assert getattr(get(), "func", get()) is time.sleep
+        program.late = None
+
+
+@pytest.mark.parametrize("collects", [True, False], ids=["after a collection", "at once"])
+def test_it_is_found_although_somebody_else_let_go_at_the_same_time(world, collects):
+    """The number of references is then what it was."""
+    get = kept = None
+    for place in [*PLACES, *reversed(PLACES)]:
+        get = kept = program.late = None  # what was captured before is let go
+        get, kept = place()
+        if collects:
+            gc.collect()
+        with world(max_real_time=10) as sim:
+            get()(3)
+            assert sim.now == 3, place
+    assert kept is None or get is not None
+
+
+def test_an_old_object_that_comes_to_hold_an_original_is_found(world):
+    box, slotted = Box(), Slotted()
+    settle(world)
+    box.nap, slotted.nap, program.late = time.sleep, time.sleep, time.sleep
+    for _ in range(2):
+        with world(max_real_time=10) as sim:
+            box.nap(1)
+            slotted.nap(1)
+            program.late(1)
+            assert sim.now == 3
+        assert box.nap is slotted.nap is program.late is time.sleep
+
+
+def test_it_is_found_although_another_os_thread_let_go_of_it(world):
+    """References on the stack of a thread are seen by nobody."""
+    held, done = threading.Event(), threading.Event()
+
+    def hold():
+        nap = time.sleep
+        held.set()
+        done.wait()
+        del nap
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait()
+    box = Box()
+    settle(world)
+    done.set()
+    thread.join()
+    box.nap = time.sleep
+    gc.collect()
+    with world(max_real_time=10) as sim:
+        box.nap(3)
+        assert sim.now == 3
+
+
+def test_what_a_function_holds_in_a_variable_is_not_followed_and_so_it_is_said_to_be_unsure():
+    def original():
+        """Nobody else has it."""
+
+    census = Census([original])
+    census.take()
+    assert census.unsure == {0}
+    holders = [original]
+    watched = Census(holders)
+    del original, holders
+    watched.take()
+    assert watched.news() == {}
+    more = [watched.named(0)]
+    assert watched.news() == {0: 1}
+    more.clear()
+    assert watched.news() == {}
+
+
+class Storage(threading.local):
+    """The program's own."""
+
+
+@pytest.mark.parametrize("make", [threading.Lock, threading.RLock, threading.Condition])
+def test_locks_made_before_a_garbage_collection_are_found(world, make):
+    for _ in range(3):
+        box = Box()
+        box.made = make()
+        gc.collect()
+        with world(max_real_time=10) as sim:
+
+            def work(made):
+                with made:
+                    time.sleep(1)
+
+            threads = [threading.Thread(target=work, args=(box.made,)) for _ in range(3)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert sim.now == 3
+
+
+def test_queues_made_before_a_garbage_collection_are_found(world):
+    for _ in range(3):
+        box = Box()
+        box.made = queue.SimpleQueue()
+        gc.collect()
+        with world(max_real_time=10):
+            threading.Thread(target=lambda box: box.made.put(1), args=(box,)).start()
+            assert box.made.get() == 1
+
+
+@pytest.mark.parametrize("make", [threading.local, Storage])
+def test_locals_made_before_a_garbage_collection_are_found(world, make):
+    for _ in range(3):
+        box = Box()
+        box.made = make()
+        gc.collect()
+        with world(max_real_time=10):
+
+            def work(made):
+                assert not hasattr(made, "x")
+                made.x = 1
+                time.sleep(1)
+
+            threads = [threading.Thread(target=work, args=(box.made,)) for _ in range(2)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+
+
+def test_nothing_is_kept_alive_for_it(world):
+    class Witness:
+        pass
+
+    box, witness = Box(), Witness()
+    box.pair = (time.sleep, witness)
+    box.some = {time.monotonic}
+    box.clock = time.time
+    settle(world)
+    gone = [weakref.ref(box), weakref.ref(witness), weakref.ref(box.some)]
+    del box, witness
+    assert [ref() for ref in gone] == [None] * 3
+
+
+def test_no_code_of_the_program_runs(world):
+    class Meta(type):
+        def __getattribute__(cls, name):
+            ran.append(name)
+            return super().__getattribute__(name)
+
+    class Touchy(metaclass=Meta):
+        __slots__ = ("nap",)
+
+        def __getattribute__(self, name):
+            ran.append(name)
+            return super().__getattribute__(name)
+
+        def __eq__(self, other):
+            ran.append("==")
+            return self is other
+
+        __hash__ = None
+
+    ran = []
+    touchy = [Touchy() for _ in range(2)]
+    touchy[0].nap = (time.sleep, touchy)
+    touchy[1].nap = time.monotonic
+    settle(world)
+    ran.clear()
+    touchy[0].nap = (time.time, touchy)
+    gc.collect()
+    with world():
+        pass
+    assert ran == []
+
+
+def test_defaults_are_the_very_tuple_that_they_were(world):
+    def default(nap=time.sleep, now=time.monotonic):
+        return nap, now
+
+    before = default.__defaults__
+    for _ in range(2):
+        with world():
+            assert default()[0] is time.sleep
+            assert default()[1] is time.monotonic
+        assert default.__defaults__ is before
+
+
+def test_defaults_that_somebody_else_set_in_the_world_stay(world):
+    def default(nap=time.sleep):
+        return nap
+
+    with world():
+        default.__defaults__ = (7,)
+    assert default() == 7
+
+
+def test_a_module_that_is_gone_is_forgotten(world, monkeypatch):
+    module = ModuleType("for_a_while")
+    module.nap = time.sleep
+    monkeypatch.setitem(sys.modules, "for_a_while", module)
+    settle(world)
+    del sys.modules["for_a_while"]
+    gone = weakref.ref(module)
+    del module
+    settle(world)
+    assert gone() is None
