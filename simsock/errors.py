@@ -9,11 +9,24 @@ Owns the exception classes and nothing else. Laws of the file:
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simsock.escaping import printable
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 SIMSOCK_ROOM = "inside"
+
+
+def meant(name: object, known: Iterable[str]) -> str:
+    """``"; did you mean 'seed'?"`` when one of the known names is near, else nothing: for the end of a message."""
+    if not isinstance(name, str):
+        return ""
+    import difflib
+
+    near = difflib.get_close_matches(name[:100], list(known), 1, 0.6)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 class SimsockError(Exception):

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from simsock.clients.dice import dice, world
 from simsock.clients.kinds import KINDS
 from simsock.clients.outcome import REFUSED, RESULTS, SERVED, TIMED_OUT, Outcome, seconds
-from simsock.errors import UsageError
+from simsock.errors import UsageError, meant
 from simsock.net.fabric import fabric_of
 from simsock.network import in_force
 
@@ -68,7 +68,7 @@ class Group:
         if callable(kind):
             return kind  # type: ignore[no-any-return]  # its annotation says what it is
         if not isinstance(kind, str) or kind not in KINDS:
-            raise UsageError(f"unknown kind of client {kind!r}; expected one of {', '.join(KINDS)}, or a function")
+            raise UsageError(f"unknown kind of client {kind!r}; expected one of {', '.join(KINDS)}, or a function{meant(kind, KINDS)}")
         return KINDS[kind]
 
     @property

@@ -17,7 +17,7 @@ from simsock.search.memory import Memory, base_seed, fits, name_of, number_of
 from simsock.search.runner import Runner, nth_seed
 from simsock.search.telling import Found, Request, raise_as, tell
 from simsock.search.verdict import HOLDS, INCONCLUSIVE, Verdict
-from simsock.world.options import SEARCH_DEFAULTS, Options, check_names
+from simsock.world.options import SEARCH_DEFAULTS, WORLD_OPTIONS, Options, check_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +52,7 @@ def explore(
         raise UsageError(f"schedules: expected a whole number from 1, got {schedules!r}")
     if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1:
         raise UsageError(f"jobs: expected a whole number from 1, got {jobs!r}")
-    check_names("explore", options)
+    check_names("explore", options, (*WORLD_OPTIONS, *(explore.__kwdefaults__ or ()), "schedules"))
     checked = Options(**{**SEARCH_DEFAULTS, **options})
     memory = Memory(database, target or name_of(test))
     asked = Request(seed, schedules, shrink, target, progress)
@@ -155,7 +155,7 @@ def check_determinism(test: Callable[[Simulation], object], seed: int | str = 0,
 
     ``options`` are those of ``Simulation``. What the test raises does not matter here, only whether both runs do the same.
     """
-    check_names("check_determinism", options)
+    check_names("check_determinism", options, (*WORLD_OPTIONS, "seed"))
     checked = Options(**options)
     logs: list[list[tuple[Any, ...]]] = []
     outcomes = []

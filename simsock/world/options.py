@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from simsock.errors import Unsupported, UsageError
+from simsock.errors import Unsupported, UsageError, meant
 from simsock.kernel import Limits
 from simsock.kernel.preempt import GRANULARITIES
 from simsock.kernel.strategies import DEFAULT, check_strategy
@@ -50,7 +50,7 @@ class Options:
         allow: Any = (),
     ) -> None:
         if preempt not in GRANULARITIES:
-            raise UsageError(f"preempt: expected one of {', '.join(map(repr, GRANULARITIES))}, got {preempt!r}")
+            raise UsageError(f"preempt: expected one of {', '.join(map(repr, GRANULARITIES))}, got {preempt!r}{meant(preempt, GRANULARITIES)}")
         if entropy not in ("tape", "real"):
             raise UsageError(f"entropy: expected 'tape' or 'real', got {entropy!r}")
         if not isinstance(loopback, bool):
@@ -155,11 +155,8 @@ def check_names(where: str, given: Iterable[str], known: Iterable[str] = WORLD_O
     names = list(known)
     for name in given:
         if name not in names:
-            import difflib
-
-            near = difflib.get_close_matches(name, names, 1)
-            meant = f"; did you mean {near[0]!r}?" if near else ""
-            raise UsageError(f"{where}: unknown option {name!r}{meant} Known are {', '.join(names)}")
+            near = meant(name, names)
+            raise UsageError(f"{where}: unknown option {name!r}{near or '.'} Known are {', '.join(names)}")
 
 
 _PLAIN_TYPES = frozenset((bool, int, float, str))

@@ -47,7 +47,7 @@ from simsock.world.expecting import Expectation, note, raise_errors
 from simsock.world.faults import Faults
 from simsock.world.hosts import Host, base_name
 from simsock.world.observing import Observing, note_sockets, warn_of_no_effect
-from simsock.world.options import NEED_CONSENT, Options, check_names
+from simsock.world.options import NEED_CONSENT, WORLD_OPTIONS, Options, check_names
 from simsock.world.servers import Served, make_server
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Simulation(Faults, Observing):
     ``seed`` is an integer or text; ``token`` repeats a run that a token was printed for (its options then come from the token, but for those by
     which a program reaches out of its world, ``patch=False`` and ``entropy="real"``: these it needs to be given as well). The other
     options, their units and their defaults are those of ``simsock.world.options.Options``: ``strategy``, ``preempt``, ``scope``, ``link``,
-    ``chunks``, ``entropy``, ``start_time``, ``max_steps``, ``max_time`` (virtual), ``max_real_time``, ``patch``, ``allow``.
+    ``loopback``, ``chunks``, ``entropy``, ``start_time``, ``max_steps``, ``max_time`` (virtual), ``max_real_time``, ``patch``, ``allow``.
     Raises ``UsageError`` for values that make no sense, also for a world inside a world.
     """
 
@@ -96,7 +96,7 @@ class Simulation(Faults, Observing):
             if options.get("allow"):
                 raise Unsupported(f"allow={options['allow']!r}: letting real peers through the fence is not there yet")
         else:
-            check_names("Simulation", options)
+            check_names("Simulation", options, (*WORLD_OPTIONS, "seed", "token", "records"))
             checked = Options.from_keywords(**options)
         self._set_up(checked, seed, deviations, records, run)
 
@@ -182,6 +182,7 @@ class Simulation(Faults, Observing):
             session.entered = None
 
     def _begin(self, frame: FrameType, statement: WithStatement) -> None:
+        _SIMULATED.load()
         options = self.options
         begun = self._begun
         opened = self._session

@@ -56,6 +56,28 @@ A_LATE_NAME_IN_A_RACE = """
     print(json.dumps([runs[0] == runs[1] == runs[99], runs[0]]))
 """
 
+A_SERVER = """
+    import json, sys, simsock
+    from simsock import socketserver
+
+    class Hello(socketserver.StreamRequestHandler):
+        def handle(self):
+            self.wfile.write(b"hello")
+
+    def run():
+        with simsock.Simulation(seed=1, strategy="random", patch=sys.argv[1] == "True") as sim:
+            kernel = sim._kernel
+            before = kernel.first.points
+            server = sim.serve(Hello, host="server")
+            made = kernel.first.points - before
+            with sim.connect(server) as client:
+                assert client.recv(9) == b"hello"
+        return made, sim.digest
+
+    first, second = run(), run()
+    print(json.dumps(first == second))
+"""
+
 A_SEARCH = """
     import json, sys, threading, simsock
 
@@ -108,6 +130,11 @@ def test_the_first_world_of_a_process_is_the_same_as_the_second_and_the_hundredt
     alike, first = fresh(A_LATE_NAME_IN_A_RACE, preempt)
     assert alike
     assert fresh(A_LATE_NAME_IN_A_RACE, preempt)[1] == first
+
+
+@pytest.mark.parametrize("patch", [True, False])
+def test_a_server_of_the_framework_is_made_in_the_first_world_as_in_the_second(fresh, patch):
+    assert fresh(A_SERVER, str(patch)) is True
 
 
 def test_the_token_of_a_search_fails_in_the_first_world_of_a_new_process(fresh):

@@ -24,6 +24,7 @@ VALUES = {
     "preempt": "calls",
     "scope": [str(ROOT)],
     "link": "3g",
+    "loopback": True,
     "chunks": "bytes",
     "entropy": "tape",
     "start_time": "2020-02-29",
@@ -54,7 +55,9 @@ def test_explore_takes_it(option):
 def test_the_command_takes_it(option):
     parser = argparse.ArgumentParser()
     add_world_arguments(parser)
-    written = {"scope": ["--scope", str(ROOT)], "patch": ["--no-patch"], "allow": []}.get(option, [f"--{option.replace('_', '-')}", str(VALUES[option])])
+    written = {"scope": ["--scope", str(ROOT)], "patch": ["--no-patch"], "loopback": ["--loopback"], "allow": []}.get(
+        option, [f"--{option.replace('_', '-')}", str(VALUES[option])]
+    )
     given = world_options(parser.parse_args(written))
     assert given == ({option: VALUES[option]} if written else {})
     assert set(ARGUMENTS) == set(WORLD_OPTIONS)

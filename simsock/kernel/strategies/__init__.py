@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from simsock.errors import UsageError
+from simsock.errors import UsageError, meant
 from simsock.kernel.strategies.events_left import selective, surw
 from simsock.kernel.strategies.hot_names import pcth
 from simsock.kernel.strategies.objects import PARTS, asking
@@ -96,7 +96,7 @@ def _known(strategy: str) -> tuple[Known, tuple[int, ...]]:
     name, _, depth = strategy.partition(":")
     known = _KNOWN.get(name)
     if known is None or not known.deep or not (depth.isascii() and depth.isdigit() and known.lowest <= int(depth[:4]) <= DEPTH_MAX and len(depth) < 4):
-        raise UsageError(f"strategy: expected one of {_SAID} or an object with {_FORM}, got {strategy!r}")
+        raise UsageError(f"strategy: expected one of {_SAID} or an object with {_FORM}, got {strategy!r}{meant(strategy, _KNOWN)}")
     return known, (int(depth),)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from simsock.errors import UsageError
+from simsock.errors import UsageError, meant
 from simsock.net.link.distributions import DISTRIBUTIONS
 from simsock.net.link.settings import PERFECT, GilbertElliott, Link
 
@@ -135,7 +135,7 @@ def make_link(link: Any) -> Link:
     if isinstance(link, str):
         if link in PROFILES:
             return PROFILES[link]
-        raise UsageError(f"link: unknown profile {link!r}; expected a Link or one of {', '.join(map(repr, PROFILES))}")
+        raise UsageError(f"link: unknown profile {link!r}; expected a Link or one of {', '.join(map(repr, PROFILES))}{meant(link, PROFILES)}")
     raise UsageError(f"link: expected a Link or a profile's name, got {link!r}")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from simsock.errors import Unsupported, UsageError
+from simsock.errors import Unsupported, UsageError, meant
 from simsock.kernel.units import NS, Duration, bits_per_second, duration_ns, share, size_bytes
 from simsock.net.link.connections import AFTER, read_after, read_sizes
 from simsock.net.link.distributions import DISTRIBUTIONS, UNIFORM
@@ -105,7 +105,7 @@ class Link:
         for name, value in others.items():
             if name in _LATER:
                 raise Unsupported(f"link: {name}={value!r} is not simulated yet; {', '.join(ARGUMENTS)} are")
-            raise UsageError(f"link: unknown impairment {name}={value!r}; expected one of {', '.join(ARGUMENTS)}")
+            raise UsageError(f"link: unknown impairment {name}={value!r}; expected one of {', '.join(ARGUMENTS)}{meant(name, ARGUMENTS)}")
         self.latency_ns = duration_ns(latency, "link latency")
         self.jitter_ns = duration_ns(jitter, "link jitter")
         self.distribution = _distribution(distribution)
@@ -250,7 +250,7 @@ def _loss(value: Any) -> float | GilbertElliott:
 
 def _distribution(value: Any) -> str:
     if value not in DISTRIBUTIONS:
-        raise UsageError(f"link distribution: expected one of {', '.join(map(repr, DISTRIBUTIONS))}, got {value!r}")
+        raise UsageError(f"link distribution: expected one of {', '.join(map(repr, DISTRIBUTIONS))}, got {value!r}{meant(value, DISTRIBUTIONS)}")
     return str(value)
 
 

@@ -1,0 +1,36 @@
+"""A misspelt name is an error that says which one was meant."""
+
+from __future__ import annotations
+
+import pytest
+
+import simsock
+
+
+@pytest.mark.parametrize(
+    ("attempt", "name", "meant"),
+    [
+        (lambda: simsock.Simulation(sede=1), "sede", "seed"),
+        (lambda: simsock.Simulation(max_step=1), "max_step", "max_steps"),
+        (lambda: simsock.Simulation(link="flakywifi"), "flakywifi", "flaky-wifi"),
+        (lambda: simsock.Simulation(strategy="surv"), "surv", "surw"),
+        (lambda: simsock.Simulation(preempt="line"), "line", "lines"),
+        (lambda: simsock.Link(los=0.1), "los", "loss"),
+        (lambda: simsock.Link(jitter="1ms", latency="5ms", distribution="parreto"), "parreto", "pareto"),
+        (lambda: simsock.explore(print, 1, shedules=5), "shedules", "schedules"),
+        (lambda: simsock.explore(print, 1, executer=None), "executer", "executor"),
+        (lambda: simsock.check_determinism(print, linc="3g"), "linc", "link"),
+    ],
+)
+def test_a_misspelt_name_is_an_error_that_says_which_one_was_meant(attempt, name, meant):
+    with pytest.raises(simsock.UsageError) as caught:
+        attempt()
+    assert name in str(caught.value)
+    assert f"did you mean {meant!r}?" in str(caught.value)
+
+
+def test_a_name_like_no_other_is_an_error_without_a_guess():
+    with pytest.raises(simsock.UsageError, match=r"^Simulation: unknown option 'zzz'\. Known are strategy, "):
+        simsock.Simulation(zzz=1)
+    with pytest.raises(simsock.UsageError, match=r"got 5$"):
+        simsock.Simulation(preempt=5)
