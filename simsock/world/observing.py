@@ -10,8 +10,8 @@ import warnings
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from simsock.errors import NoEffectWarning, UsageError
-from simsock.kernel.watchers import Watcher, unwatch, watch, watching
+from simsock.errors import NoEffectWarning, UsageError, meant
+from simsock.kernel.watchers import EVENTS, Watcher, unwatch, watch, watching
 from simsock.net.fabric import LOCALHOST, fabric_of
 from simsock.net.netstat import Netstat, netstat
 from simsock.world.capturing import Capture
@@ -39,6 +39,10 @@ class Observing:
         """Have a ``Watcher`` told what happens: from the beginning if the world has not been entered yet, else from now on."""
         if not isinstance(watcher, Watcher):
             raise UsageError(f"add_watcher: expected an object of a subclass of simsock.Watcher, got {watcher!r}")
+        if all(getattr(type(watcher), event) is getattr(Watcher, event) for event in EVENTS):
+            own = [name for name in vars(type(watcher)) if not name.startswith("_")]
+            near = next((found for name in own if (found := meant(name, EVENTS))), "")
+            raise UsageError(f"add_watcher: {type(watcher).__qualname__} overrides no event of {', '.join(EVENTS)}: it would hear nothing{near}")
         if self._kernel is None:
             self._watchers.append(watcher)
         else:

@@ -286,12 +286,19 @@ def test_one_that_raises_is_told_no_more_and_its_error_ends_up_in_the_test():
     assert plain.digest == sim.digest
 
 
+class Ends(Watcher):
+    """Hears one thing that happens once."""
+
+    def world_ends(self, kernel):
+        """Nothing to do."""
+
+
 def test_a_world_without_watchers_pays_nothing_for_its_records():
     with simsock.Simulation() as sim:
         kernel = sim._kernel
         assert kernel.watchers is None
         assert kernel.log.append == kernel.log._buffer.append
-        watcher = Watcher()  # wants to hear of nothing
+        watcher = Ends()  # wants to hear of no record
         sim.add_watcher(watcher)
         assert kernel.log.append == kernel.log._buffer.append
     assert kernel.watchers is None
@@ -313,3 +320,12 @@ def test_no_stand_in_makes_an_error_with_an_errno_that_watchers_do_not_hear_of()
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in OS_ERRORS and len(node.args) > 1:
                 found.append(f"{path.relative_to(root).as_posix()}: {ast.unparse(node)}")
     assert [line for line in found if not line.startswith(("kernel/failures.py", "stdlib/socket.py: OSError(error.errno, "))] == []
+
+
+def test_one_that_overrides_nothing_is_an_error_with_the_nearest_event():
+    class Deaf(simsock.Watcher):
+        def task_begins(self, task):
+            """Meant to be task_starts."""
+
+    with simsock.Simulation() as sim, pytest.raises(simsock.UsageError, match=r"Deaf overrides no event of .*; did you mean 'task_ends'\?$"):
+        sim.add_watcher(Deaf())
