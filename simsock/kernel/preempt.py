@@ -265,12 +265,19 @@ class _Tracing(Preemption):
                 'use preempt="calls", or Python 3.12 or later'
             )
         self._event = "line" if self.granularity == "lines" else "opcode"
-        self._ours = self._trace
+        self._ours = self._of_calls()
         self._local_trace = self._local
-        sys.settrace(self._ours)
 
     def stop(self) -> None:
         self._line_traces.clear()
+        self._take_out()
+
+    def enter(self, kernel: Kernel, frame: FrameType | None) -> None:
+        super().enter(kernel, frame)
+        if sys.gettrace() is None:  # from here on only: each function that begins costs, and beginning a world is some hundred of them
+            sys.settrace(self._ours)
+
+    def _take_out(self) -> None:
         if self._ours is not None and sys.gettrace() is self._ours:
             sys.settrace(None)
 
@@ -290,6 +297,7 @@ class _Tracing(Preemption):
 
     def leave(self) -> None:
         super().leave()
+        self._take_out()
         frame: FrameType | None = sys._getframe(1)
         while frame is not None:
             if frame.f_trace is not None and (frame.f_trace is self._local_trace or frame.f_trace is self._line_traces.get(id(frame.f_code))):
@@ -298,15 +306,22 @@ class _Tracing(Preemption):
                 frame.f_trace_lines = True
             frame = frame.f_back
 
-    def _trace(self, frame: FrameType, event: str, argument: Any) -> Any:
-        code = frame.f_code
-        if id(code) in self._line_traces:
-            return self._line_traces[id(code)]
-        if code.co_filename not in self.scope or code.co_name == "<module>":
-            return None
-        if self._by_line and code.co_name in _INLINED:
-            self._begun = code
-        return self._trace_of(frame)
+    def _of_calls(self) -> Any:
+        """The trace function of the thread: told of each function that begins, of the kernel's and of libraries too."""
+        answers, scope = self.scope.answers, self.scope
+
+        def trace(frame: FrameType, event: str, argument: Any) -> Any:
+            code = frame.f_code
+            filename = code.co_filename
+            if (filename not in answers and filename not in scope) or not answers[filename] or code.co_name == "<module>":
+                return None
+            if id(code) in self._line_traces:
+                return self._line_traces[id(code)]
+            if self._by_line and code.co_name in _INLINED:
+                self._begun = code
+            return self._trace_of(frame)
+
+        return trace
 
     def _trace_of(self, frame: FrameType) -> Any:
         """What is told of the events of a frame, which is set up for them."""

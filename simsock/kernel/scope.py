@@ -23,7 +23,7 @@ _MARKS = ("pyproject.toml", "setup.py", "setup.cfg", ".git", ".hg", "tox.ini")
 class Scope:
     """A yes or no for every source file, remembered."""
 
-    __slots__ = ("_answers", "files", "folders", "packages", "text")
+    __slots__ = ("answers", "files", "folders", "packages", "text")
 
     def __init__(self, files: Iterable[str], folders: Iterable[str], packages: Iterable[str] = ()) -> None:
         self.files = frozenset(files)
@@ -31,12 +31,13 @@ class Scope:
         self.packages = tuple(folder.rstrip(os.sep) + os.sep for folder in packages)
         """Folders of packages that were named: in scope also when they are libraries."""
         self.text = ", ".join([*sorted(self.files), *self.folders, *self.packages])
-        self._answers: dict[str, bool] = {}
+        self.answers: dict[str, bool] = {}
+        """Of files that were asked about."""
 
     def __contains__(self, filename: str) -> bool:
-        answer = self._answers.get(filename)
+        answer = self.answers.get(filename)
         if answer is None:
-            answer = self._answers[filename] = self._decide(filename)
+            answer = self.answers[filename] = self._decide(filename)
         return answer
 
     def _decide(self, filename: str) -> bool:

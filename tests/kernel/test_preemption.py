@@ -14,6 +14,8 @@ import pytest
 import simsock
 from simsock import UsageError, socketserver
 from simsock.kernel.scope import make_scope, project_root
+from simsock.search.runner import Runner
+from simsock.world.options import Options
 from tests.kernel.walks import Walk
 
 GRANULARITIES = ["lines", "instructions"]
@@ -509,3 +511,16 @@ def test_a_limit_met_between_two_lines_is_raised_there_and_preemption_goes_on():
             for task in [sim.spawn(in_a_generator) for _ in range(3)]:
                 task.result()
             assert len(sim.deviations) > before + 3
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="there are no trace functions from 3.12 on")
+def test_functions_are_traced_inside_worlds_only():
+    """Each function that begins costs while a trace function is installed; a search makes thousands of worlds, and what it does between is not theirs."""
+    seen = []
+    with Runner(lambda sim: seen.append(sys.gettrace()), Options(preempt="lines", strategy="random")) as runner:
+        for _ in range(2):
+            assert sys.gettrace() is None
+            assert runner.run(0).error is None
+    assert sys.gettrace() is None
+    assert seen[0] is not None
+    assert seen[0] is seen[1]
