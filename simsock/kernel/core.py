@@ -15,6 +15,7 @@ from __future__ import annotations
 import gc
 from _thread import get_ident
 from collections import deque
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from greenlet import getcurrent
@@ -58,6 +59,7 @@ TASKS_MAX = 100_000
 FREE_POLLS = 64
 """Fruitless polls of one task in a row that cost no time."""
 POLL_COST_NS_MAX = 1_000_000
+_numbers = count(1)
 
 
 class Kernel:
@@ -95,6 +97,7 @@ class Kernel:
         "limits",
         "log",
         "now",
+        "number",
         "pending_signal",
         "polling",
         "preemption",
@@ -123,6 +126,7 @@ class Kernel:
         self.choose = choose
         self.limits = limits
         self.now = 0
+        self.number = next(_numbers)  # tells worlds of one process apart, and decides nothing
         self.steps = 0
         self.switches = 0
         self.asks_strategy = choose is not None

@@ -58,9 +58,13 @@ def end(kernel: Kernel, *, collect: bool = False) -> list[TaskWillNotEnd]:
             said.end()  # also when a signal came while it began
         kernel.last_words = said.text
     kernel.current = first
-    if collect:
-        kernel.collect_last()
     kernel._drain()
+    if collect:  # a search collects after many worlds instead: what garbage alone kept open is no part of what happened
+        kept, kernel.log.append = kernel.log.append, _unwritten
+        try:
+            kernel.collect_last()
+        finally:
+            kernel.log.append = kept
     kernel.timers = type(kernel.timers)()
     kernel.runq.clear()
     kernel.held.clear()
@@ -73,6 +77,10 @@ def end(kernel: Kernel, *, collect: bool = False) -> list[TaskWillNotEnd]:
         kernel.watchers = None
         kernel.log.tell(None)
     return problems
+
+
+def _unwritten(record: Any) -> None:
+    """Instead of the log's ``append``."""
 
 
 def _kill(kernel: Kernel, task: Task) -> TaskWillNotEnd | None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from simsock.harness import is_harness
 from simsock.kernel import session
-from simsock.patching import fence, foreign
+from simsock.patching import fence, foreign, locks
 from simsock.patching.room import Room
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def _find_and_load(name: str, import_: Any, **options: Any) -> Any:
         if drawn is not None:
             random.setstate(drawn)
         foreign.enter(kernel)
+        locks.mark_once()
         if _names is not None:
             _names.restore([space for space in _names.unseen() if is_harness(str(space.get("__name__", "")))])
 

@@ -9,9 +9,11 @@ works. Law: a real lock is an instance of what ``threading.Lock`` is in a world,
 from __future__ import annotations
 
 import sys
+from _thread import get_ident
 from typing import TYPE_CHECKING, Any
 
 from simsock.harness import is_harness
+from simsock.kernel import session
 from simsock.stdlib import _locks, _simplequeue
 from simsock.stdlib._locks import real_allocate, real_lock, real_rlock
 from simsock.stdlib._simplequeue import real_queue
@@ -79,21 +81,97 @@ class SimpleQueue(_simplequeue.SimpleQueue, metaclass=Kind):
         return object.__new__(cls)._adopt(real_queue(), "")
 
 
-OTHERS = (_locks.Lock, _locks.WorldLock, _locks.WorldRLock, _simplequeue.WorldQueue)
-"""Hybrids that are not for programs in a patched world to make: the real lock inside is nobody's to replace all the same."""
-
-
 def _stands_for(cls: type, other: type) -> bool:
     return (cls is Lock and other is real_lock) or (cls is RLock and other is real_rlock) or (cls is SimpleQueue and other is real_queue)
 
 
-for _class, _base in ((Lock, _locks.Lock), (RLock, _locks.RLock), (SimpleQueue, _simplequeue.SimpleQueue)):
-    _class.__module__, _class.__qualname__, _class.__name__ = _base.__module__, _base.__qualname__, _base.__name__
+ONCE = frozenset(("logging._lock", "asyncio.events._lock", "tempfile._once_lock", "_strptime._cache_lock", "subprocess._waitpid_lock"))
+"""Locks of the standard library under which it makes, once in a process, what it keeps from then on: the first world would have points there that later
+ones have not, and who asks a logger whether it is enabled means no switch."""
+
+
+class OnceLock(Lock):
+    """A ``Lock`` that is no point while it is free."""
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        kernel = session.active
+        if kernel is None or kernel.thread != get_ident() or kernel.ending or not self._take(False):
+            return super().acquire(blocking, timeout)
+        self.holder = kernel.current
+        return True
+
+    __enter__ = acquire
+
+    def release(self) -> None:
+        kernel = session.active
+        if kernel is None or kernel.thread != get_ident() or kernel.ending or self.holder is not kernel.current:
+            super().release()
+        else:
+            self._let_go(kernel)
+
+    def __exit__(self, *exc: object) -> None:
+        self.release()
+
+
+class OnceRLock(RLock):
+    """An ``RLock`` that is no point while it is free, or the caller's already."""
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        kernel = session.active
+        if kernel is None or kernel.thread != get_ident() or kernel.ending or not (self.holder is kernel.current or self._try()):
+            return super().acquire(blocking, timeout)
+        if self.holder is kernel.current:
+            self._take()
+            self._count += 1
+        else:
+            self._mine(kernel.current)
+        return True
+
+    __enter__ = acquire
+
+    def release(self) -> None:
+        kernel = session.active
+        if kernel is None or kernel.thread != get_ident() or kernel.ending or self.holder is not kernel.current:
+            super().release()
+        elif self._count > 1:
+            self._count -= 1
+            self._free()
+        else:
+            self._hand_on(kernel)
+
+    def __exit__(self, *exc: object) -> None:
+        self.release()
+
+
+OTHERS = (OnceLock, OnceRLock, _locks.Lock, _locks.WorldLock, _locks.WorldRLock, _simplequeue.WorldQueue)
+"""Hybrids that are not for programs in a patched world to make: the real lock inside is nobody's to replace all the same."""
+
+
+def mark_once() -> None:
+    """Modules have been imported in a world: those of their locks that are in ``ONCE`` become what they are when they are adopted."""
+    for place in ONCE:
+        name, _, attribute = place.rpartition(".")
+        lock: Any = getattr(sys.modules.get(name), attribute, None)
+        kind = {Lock: OnceLock, RLock: OnceRLock}.get(type(lock))
+        if kind is not None:
+            lock.__class__, lock.place = kind, place
 
 
 def adopt(real: Any, place: str) -> Any:
     """The hybrid of a real lock or queue from before."""
-    return _simplequeue.adopt_queue(real, place, SimpleQueue) if type(real) is real_queue else _locks.adopt(real, place, (Lock, RLock))
+    if type(real) is real_queue:
+        return _simplequeue.adopt_queue(real, place, SimpleQueue)
+    return _locks.adopt(real, place, (OnceLock, OnceRLock) if place in ONCE else (Lock, RLock))
+
+
+for _class, _base in (
+    (Lock, _locks.Lock),
+    (RLock, _locks.RLock),
+    (OnceLock, _locks.Lock),
+    (OnceRLock, _locks.RLock),
+    (SimpleQueue, _simplequeue.SimpleQueue),
+):
+    _class.__module__, _class.__qualname__, _class.__name__ = _base.__module__, _base.__qualname__, _base.__name__
 
 
 __all__ = ["OTHERS", "Kind", "Lock", "RLock", "SimpleQueue", "adopt", "for_harness", "real_allocate", "real_lock", "real_queue", "real_rlock"]

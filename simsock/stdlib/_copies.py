@@ -10,9 +10,12 @@ programs catch, its exceptions, are the standard module's own.
 from __future__ import annotations
 
 import builtins
+from _thread import get_ident
 from importlib.util import find_spec
 from types import SimpleNamespace
 from typing import Any
+
+from simsock.kernel import session
 
 _IMPORT = builtins.__import__
 _KEPT = ("__name__", "__doc__", "__file__", "__spec__", "__loader__", "__package__", "__cached__", "__getattr__")
@@ -34,7 +37,13 @@ def execute(name: str, namespace: dict[str, Any], below: dict[str, Any]) -> None
 
     kept = {key: namespace[key] for key in _KEPT if key in namespace}
     namespace["__builtins__"] = {**vars(builtins), "__import__": import_}
-    exec(code, namespace)
+    world = session.active
+    if world is not None and world.thread == get_ident():  # the first to ask for the module may be a world's task
+        session.active = None
+    try:
+        exec(code, namespace)
+    finally:
+        session.active = world
     namespace.update(kept)
 
 

@@ -82,6 +82,8 @@ class _Hybrid:
     _line: Line | None = None
     _count = 0
     _serial = 0
+    _made_in = 0
+    """The number of the world that made it: what is left of others may lie about in the process."""
     _owner = 0
     """The OS thread that took it outside every world, as far as known."""
 
@@ -102,6 +104,7 @@ class _Hybrid:
                 kind = "inner"
             made = kernel.room(Room).made
             self._serial = made[kind] = made.get(kind, 0) + 1
+            self._made_in = kernel.number
         return self
 
     def describe(self) -> str:

@@ -79,7 +79,8 @@ def _lock_of(waited: Any) -> Any:
 
 def _number(waited: Any) -> int:
     """Its place among all of its kind that the world has made and that are still there."""
-    serial = getattr(_lock_of(waited), "_serial", 0)
+    lock = _lock_of(waited)
+    serial = getattr(lock, "_serial", 0)
     if not serial:
         return 0
     kind = type(waited)
@@ -95,8 +96,8 @@ def _number(waited: Any) -> int:
             inner.update(id(getattr(other, name, None)) for name in ("not_empty", "not_full", "all_tasks_done"))
         elif issubclass(cls, (*_kinds["Event"], *_kinds["Semaphore"], *_kinds["Barrier"])):
             inner.add(id(getattr(other, "_cond", None)))
-    serials = [getattr(_lock_of(other), "_serial", 0) for other in found if id(other) not in inner and other is not waited]
-    return 1 + sum(1 for number in serials if 0 < number < serial)
+    others = [_lock_of(other) for other in found if id(other) not in inner and other is not waited]
+    return 1 + sum(1 for other in others if 0 < getattr(other, "_serial", 0) < serial and other._made_in == lock._made_in)
 
 
 learn(vars(threading))

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 from simsock.errors import Unsupported, UsageError, meant
@@ -25,6 +27,18 @@ START_NS = 946_684_800 * NS
 MAX_STEPS = 5_000_000
 MAX_TIME = "7d"
 MAX_REAL_TIME = 120.0
+
+
+class _Imported:
+    """A module that a scope names, on its way to another process, where it is imported."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return import_module, (self.name,)
 
 
 class Options:
@@ -76,6 +90,14 @@ class Options:
         if not real_ns or not time_ns:
             raise UsageError(f"max_time and max_real_time: expected more than nothing, got {max_time!r} and {max_real_time!r}")
         self.limits = Limits(max_steps, time_ns, real_ns / NS)
+
+    def __getstate__(self) -> tuple[None, dict[str, Any]]:
+        """For another process; a module cannot be sent there, its name can."""
+        state = {name: getattr(self, name) for name in self.__slots__}
+        parts = self.scope if isinstance(self.scope, (list, tuple)) else [self.scope]
+        if any(isinstance(part, ModuleType) for part in parts):
+            state["scope"] = [_Imported(part.__name__) if isinstance(part, ModuleType) else part for part in parts]
+        return None, state
 
     @classmethod
     def from_keywords(cls, **options: Any) -> Options:

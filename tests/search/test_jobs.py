@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import random
 import threading
 import time
@@ -228,3 +229,10 @@ class Fails:
 def test_a_strategy_that_fails_ends_the_search_and_is_no_failure_of_the_test(jobs):
     with pytest.raises(LookupError, match="at a loss"):
         simsock.explore(programs.clean, 10, strategy=Fails(), jobs=jobs)
+
+
+def test_a_scope_that_is_a_module_goes_to_other_processes():
+    """As it is, or among others."""
+    for scope in (programs, [programs, "/tmp"]):
+        options = pickle.loads(pickle.dumps(Options(scope=scope)))
+        assert options.scope == [programs, "/tmp"][: len(scope) if isinstance(scope, list) else 1]
