@@ -17,7 +17,7 @@ from simsock.kernel.strategies.draws import Draws
 from simsock.kernel.strategies.sights import Sight
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
     from types import CodeType
 
     from simsock.kernel.core import Choose, Kernel
@@ -28,17 +28,19 @@ if TYPE_CHECKING:
 class Weights:
     """What each task has left, by the counts of schedule 1."""
 
-    __slots__ = ("_counts", "_seen", "_spawned", "_unborn", "_whole", "first")
+    __slots__ = ("_counts", "_least", "_met", "_spawned", "_unborn", "_whole")
 
-    def __init__(self, run: Run, first: str = "main") -> None:
+    def __init__(self, run: Run) -> None:
         profile = run.profile
-        self.first = first
         self._counts = profile.counts if profile is not None else {}
         self._spawned = profile.spawned if profile is not None else {}
         self._whole: dict[str, int] = {}
         self._unborn: dict[str, int] = {}
         """By task: what those have to do that it has yet to start."""
-        self._seen: set[int] = set()
+        self._met: dict[int, str] = {}
+        """The paths of the tasks that are there."""
+        self._least: dict[int, tuple[int, int]] = {}
+        """By task: its weight when it has no events of its own left, and when it has all of them."""
 
     def _all_of(self, path: str) -> int:
         """A task's events and those of all that it starts, each of them with one more for its start."""
@@ -53,28 +55,33 @@ class Weights:
             left = self._unborn[path] = sum(self._all_of(child) + 1 for child in self._spawned.get(path, ()))
         return left
 
-    def meet(self, task: Task) -> None:
+    def _meet(self, task: Task) -> None:
         """A task is there: from now on it counts for itself."""
-        self._seen.add(task.serial)
         path = task.path
+        self._met[task.serial] = path
         if path in self._counts and task.parent is not None:
             parent = task.parent.path
             whole = self._all_of(path)
             if path in self._spawned.get(parent, ()):
                 self._unborn[parent] = max(self._unborn_of(parent) - whole - 1, 0)
 
-    def left(self, candidates: Iterable[Task]) -> list[int]:
+    def left(self, candidates: Sequence[Task]) -> list[int]:
         """What each of these tasks has left, now that all of them are there."""
-        counts, unborn = self._counts, self._unborn
-        for task in candidates:
-            if task.serial not in self._seen:
-                self.meet(task)
+        weights = self._least
         left = []
-        for task in candidates:
-            path = task.path
-            later = unborn[path] if path in unborn else self._unborn_of(path)
-            now = counts[path] - task.points if path in counts else 0
-            left.append(later + now + 1 if now > 0 else later + 1)
+        try:
+            for task in candidates:
+                least, all_of_it = weights[task.serial]
+                now = all_of_it - task.points
+                left.append(now if now > least else least)
+        except KeyError:
+            for task in candidates:
+                if task.serial not in self._met:
+                    self._meet(task)
+            for serial, path in self._met.items():
+                least = self._unborn_of(path) + 1
+                weights[serial] = least, least + self._counts.get(path, 0)
+            return self.left(candidates)
         return left
 
 
