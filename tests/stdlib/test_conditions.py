@@ -238,7 +238,7 @@ def test_a_notification_is_not_lost_with_a_task_that_is_cancelled(world):
         time.sleep(1)
         with condition:
             condition.notify()
-        kernel.cancel(first)
+        first.cancel()
         time.sleep(1)
         assert log == ["second"]
 
@@ -417,7 +417,7 @@ def test_a_task_that_is_cancelled_at_a_barrier_is_not_counted(world):
         places = []
         victim = kernel.spawn(barrier.wait)
         kernel.yield_()
-        kernel.cancel(victim)
+        victim.cancel()
         time.sleep(1)
         assert barrier.n_waiting == 0
         kernel.spawn(lambda: places.append(barrier.wait()))

@@ -269,7 +269,7 @@ def test_a_task_cancelled_between_being_woken_and_taking_the_lock_passes_it_on(w
         kernel.spawn(holding(lock, 0, log, "second"))
         kernel.yield_()
         lock.release()
-        kernel.cancel(first)
+        first.cancel()
         time.sleep(1)
         assert log == ["second"]
         assert lock.acquire(False) is True
@@ -288,7 +288,7 @@ def test_a_task_cancelled_after_the_lock_was_handed_to_it_passes_it_on(world, ki
         lock.acquire()  # overtakes the first, which is to be handed the lock from now on
         kernel.yield_()
         lock.release()
-        kernel.cancel(first)
+        first.cancel()
         time.sleep(1)
         assert log == ["second"]
         assert lock.acquire(False) is True

@@ -348,7 +348,7 @@ def test_an_item_is_not_lost_with_the_task_that_was_woken_for_it(world, kind, ov
             assert q.get_nowait() == 0
             kernel.yield_()
         q.put(1)
-        kernel.cancel(first)
+        first.cancel()
         time.sleep(1)
         assert got == [("second", 1)]
         q.put(2)
@@ -363,7 +363,7 @@ def test_a_place_is_not_lost_with_the_task_that_was_woken_for_it(world):
         kernel.spawn(lambda: q.put("second"))
         kernel.yield_()
         assert q.get() == 0
-        kernel.cancel(first)
+        first.cancel()
         time.sleep(1)
         assert q.get() == "second"
 
@@ -405,7 +405,7 @@ def test_a_task_that_dies_waiting_for_the_mutex_neither_frees_it_nor_loses_an_it
             q.not_empty.notify()
             kernel.spawn(lambda: log.append(("size", q.qsize(), kernel.now)))
             time.sleep(1)
-            kernel.cancel(first)
+            first.cancel()
             time.sleep(1)
             assert log == []
         time.sleep(1)
