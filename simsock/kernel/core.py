@@ -335,6 +335,18 @@ class Kernel:
         if task.pending is not None:
             self._raise_pending(task)
 
+    def go_to(self, other: Task) -> None:
+        """Switch to a task that is in no queue; the current one is in one already."""
+        task = self.current
+        self.switches += 1
+        self.current = other
+        if self.thread_state is None:
+            other.greenlet.switch(other)
+        else:
+            self.thread_state.switch(other)
+        if task.pending is not None:
+            self._raise_pending(task)
+
     def yield_(self) -> None:
         """Let the others run first: the current task goes to the end of the run queue."""
         if self.runq or self._let_in():

@@ -20,7 +20,7 @@ def begin_at_once(kernel: Kernel, task: Task) -> None:
     starter = kernel.current
     kernel.runq.remove(task)
     kernel.runq.appendleft(starter)
-    _switch(kernel, starter, task)
+    kernel.go_to(task)
 
 
 def give_back(kernel: Kernel, starter: Task | None) -> None:
@@ -29,18 +29,7 @@ def give_back(kernel: Kernel, starter: Task | None) -> None:
     if starter is not None and runq and runq[0] is starter:
         del runq[0]
         runq.append(kernel.current)
-        _switch(kernel, kernel.current, starter)
-
-
-def _switch(kernel: Kernel, task: Task, other: Task) -> None:
-    kernel.switches += 1
-    kernel.current = other
-    if kernel.thread_state is None:
-        other.greenlet.switch(other)
-    else:
-        kernel.thread_state.switch(other)
-    if task.pending is not None:
-        kernel._raise_pending(task)
+        kernel.go_to(starter)
 
 
 __all__ = ["begin_at_once", "give_back"]

@@ -141,7 +141,11 @@ class Patching:
 
     def leave(self) -> None:
         """The world is over. Safe to call again."""
-        do_all(fence.take_down, foreign.leave, self._carrier.leave, self._chance.leave, self._registry.leave)
+        do_all(fence.take_down, self._forget_imports, foreign.leave, self._carrier.leave, self._chance.leave, self._registry.leave)
+
+    def _forget_imports(self) -> None:
+        if self._carrier.kernel is not None:
+            imports.leave(self._carrier.kernel)
 
 
 class Hybrids:

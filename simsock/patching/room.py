@@ -16,6 +16,9 @@ class Room:
     __slots__ = (
         "draws_from_world",
         "entropy_key",
+        "imported",
+        "importing",
+        "keeps_imports",
         "locals_before",
         "urandom_calls",
         "uuid_sequence",
@@ -33,3 +36,9 @@ class Room:
         """How many UUIDs of the time there were, and what keeps those of two worlds apart (``chance``)."""
         self.locals_before: list[tuple[Any, Any]] = []
         """What the code outside had in each ``threading.local`` (``task_locals``)."""
+        self.importing: dict[str, Any] = {}
+        """Modules that a task is importing, by name (``imports``)."""
+        self.imported: list[tuple[str, Any]] = []
+        """Modules of the program that this world was the first to import (``imports``)."""
+        self.keeps_imports = False
+        """Whether they stay when it ends: the option ``keep_imports``."""

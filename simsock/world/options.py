@@ -44,7 +44,7 @@ class _Imported:
 class Options:
     """The checked options of a world; read-only after it is made, so that many worlds can share one."""
 
-    __slots__ = ("chunks", "entropy", "limits", "link", "loopback", "patch", "preempt", "scope", "start_ns", "strategy")
+    __slots__ = ("chunks", "entropy", "keep_imports", "limits", "link", "loopback", "patch", "preempt", "scope", "start_ns", "strategy")
 
     def __init__(
         self,
@@ -61,6 +61,7 @@ class Options:
         max_time: Any = MAX_TIME,
         max_real_time: Any = MAX_REAL_TIME,
         patch: bool = True,
+        keep_imports: bool = False,
         allow: Any = (),
     ) -> None:
         if preempt not in GRANULARITIES:
@@ -71,6 +72,8 @@ class Options:
             raise UsageError(f"loopback: expected True (the link is that of a host to itself too) or False, got {loopback!r}")
         if not isinstance(patch, bool):
             raise UsageError(f"patch: expected True or False, got {patch!r}")
+        if not isinstance(keep_imports, bool):
+            raise UsageError(f"keep_imports: expected True (modules that a world was the first to import stay) or False, got {keep_imports!r}")
         if allow:
             raise Unsupported(f"allow={allow!r}: letting real peers through the fence is not there yet")
         if isinstance(max_steps, bool) or not isinstance(max_steps, int) or max_steps < 1:
@@ -79,6 +82,7 @@ class Options:
         self.strategy = strategy
         self.preempt = preempt
         self.patch = patch
+        self.keep_imports = keep_imports
         self.scope = scope
         self.link: Link = make_link(link)
         self.loopback = loopback
@@ -128,6 +132,7 @@ class Options:
             "patch": self.patch,
             "entropy": self.entropy,
             "loopback": self.loopback,
+            "keep_imports": self.keep_imports,
         }
         defaults = {**_DEFAULTS, "start_ns": START_NS, "max_steps": MAX_STEPS, "max_time_ns": duration_ns(MAX_TIME)}
         plain = {name: value for name, value in plain.items() if value != defaults[name]}
@@ -144,11 +149,24 @@ class Options:
         A token may come from a stranger: what lets a run reach out of its world (``NEED_CONSENT``) is refused unless the caller says the same
         of its own accord.
         """
-        unknown = set(plain) - {"strategy", "preempt", "chunks", "start_ns", "max_steps", "max_time_ns", "patch", "entropy", "link", "loopback", "schedule"}
+        unknown = set(plain) - {
+            "strategy",
+            "preempt",
+            "chunks",
+            "start_ns",
+            "max_steps",
+            "max_time_ns",
+            "patch",
+            "entropy",
+            "link",
+            "loopback",
+            "keep_imports",
+            "schedule",
+        }
         if unknown:
             raise UsageError(f"token: it carries options that this simsock does not know: {', '.join(_short(name) for name in sorted(unknown)[:5])}")
         _check_consent(plain, {"patch": patch, "entropy": entropy})
-        known = {name: plain[name] for name in ("preempt", "chunks", "max_steps", "patch", "entropy", "loopback") if name in plain}
+        known = {name: plain[name] for name in ("preempt", "chunks", "max_steps", "patch", "entropy", "loopback", "keep_imports") if name in plain}
         strategy = plain.get("strategy", "fifo")
         link = plain.get("link", [])
         if not isinstance(link, list) or not all(isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str) for pair in link):
@@ -187,7 +205,7 @@ _MADE_MAX = 100
 _made: dict[tuple[tuple[str, type, Any], ...], Options] = {}
 _START_MAX = 253402300800
 """The year 10000: no calendar of Python's goes on."""
-_IN_TOKENS = ("strategy", "preempt", "chunks", "patch", "entropy", "loopback")
+_IN_TOKENS = ("strategy", "preempt", "chunks", "patch", "entropy", "loopback", "keep_imports")
 _DEFAULTS = {name: value for name, value in (Options.__init__.__kwdefaults__ or {}).items() if name in _IN_TOKENS}
 
 

@@ -41,6 +41,7 @@ from simsock.net.fabric import NetRoom, fabric_of
 from simsock.net.link.profiles import changed
 from simsock.net.link.settings import PERFECT
 from simsock.patching import make_patching
+from simsock.patching.room import Room as PatchRoom
 from simsock.stdlib.signal import send
 from simsock.world.capturing import end_captures
 from simsock.world.expecting import Expectation, note, raise_errors
@@ -72,7 +73,7 @@ class Simulation(Faults, Observing):
     ``seed`` is an integer or text; ``token`` repeats a run that a token was printed for (its options then come from the token, but for those by
     which a program reaches out of its world, ``patch=False`` and ``entropy="real"``: these it needs to be given as well). The other
     options, their units and their defaults are those of ``simsock.world.options.Options``: ``strategy``, ``preempt``, ``scope``, ``link``,
-    ``loopback``, ``chunks``, ``entropy``, ``start_time``, ``max_steps``, ``max_time`` (virtual), ``max_real_time``, ``patch``, ``allow``.
+    ``chunks``, ``entropy``, ``start_time``, ``max_steps``, ``max_time`` (virtual), ``max_real_time``, ``patch``, ``loopback``, ``keep_imports``, ``allow``.
     Raises ``UsageError`` for values that make no sense, also for a world inside a world.
     """
 
@@ -211,6 +212,8 @@ class Simulation(Faults, Observing):
             watch(kernel, watcher)
         kernel.epoch_ns = options.start_ns
         kernel.seed = self.seed
+        if options.keep_imports:
+            kernel.room(PatchRoom).keeps_imports = True
         fabric = kernel.room(NetRoom).fabric = Fabric(kernel, options.link, options.chunks, options.link if options.loopback else PERFECT)
         kernel.first.host = fabric.localhost
         begun.begin(self._leave_network)

@@ -32,6 +32,7 @@ VALUES = {
     "max_time": "1h",
     "max_real_time": 30,
     "patch": False,
+    "keep_imports": True,
     "allow": (),
 }
 """One value of each; a new option needs one more."""
@@ -55,9 +56,8 @@ def test_explore_takes_it(option):
 def test_the_command_takes_it(option):
     parser = argparse.ArgumentParser()
     add_world_arguments(parser)
-    written = {"scope": ["--scope", str(ROOT)], "patch": ["--no-patch"], "loopback": ["--loopback"], "allow": []}.get(
-        option, [f"--{option.replace('_', '-')}", str(VALUES[option])]
-    )
+    special = {"scope": ["--scope", str(ROOT)], "patch": ["--no-patch"], "allow": [], "loopback": ["--loopback"], "keep_imports": ["--keep-imports"]}
+    written = special.get(option, [f"--{option.replace('_', '-')}", str(VALUES[option])])
     given = world_options(parser.parse_args(written))
     assert given == ({option: VALUES[option]} if written else {})
     assert set(ARGUMENTS) == set(WORLD_OPTIONS)
