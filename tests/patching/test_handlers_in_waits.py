@@ -273,8 +273,8 @@ def test_a_handler_that_raises_never_keeps_a_lock_from_being_given_back(preempt)
         handle(raises=True)
         held = threading.Lock()
         again = threading.RLock()
-        sent = later(0)
         try:
+            sent = later(0)
             for _ in range(4):
                 with held:
                     number = 1
