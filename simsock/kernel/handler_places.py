@@ -13,13 +13,13 @@ from __future__ import annotations
 from types import CodeType, FrameType
 from typing import Any, TypeVar
 
+from simsock.kernel import preempt
 from simsock.kernel.bytecode import instructions_of
-from simsock.kernel.preempt import Preemption
 from simsock.kernel.program_lines import room_of
 
 _uninterruptible: set[CodeType] = set()
 _Function = TypeVar("_Function", bound=Any)
-_AT_A_LINE = Preemption.at.__code__
+_BETWEEN_LINES = vars(preempt)
 
 
 def uninterruptible(function: _Function) -> _Function:
@@ -34,7 +34,7 @@ def may_run(frame: FrameType | None) -> bool:
     while frame is not None and room_of(frame):
         if frame.f_code in _uninterruptible:
             return False
-        at_a_line = at_a_line or frame.f_code is _AT_A_LINE
+        at_a_line = at_a_line or frame.f_globals is _BETWEEN_LINES
         frame = frame.f_back
     return not at_a_line or frame is None or _looks_for_signals(frame.f_code, frame.f_lasti)
 
