@@ -3,7 +3,7 @@
 Owns the order in which a search without chance goes through the questions of a test. Does not know worlds: it is told what was asked. Bounding by
 preemptions is Musuvathi and Qadeer, "Iterative Context Bounding for Systematic Testing of Multithreaded Programs", PLDI 2007. Laws:
 
-* no schedule is tried twice; nothing is left out on the ground that it would be like another;
+* no schedule is tried twice; nothing is left out on the ground that it would be like another (``pruning`` does that, after the levels);
 * a level is done when each schedule with so many preemptions was tried; what is said to hold was tried to the end, on every level;
 * a test that asks anything but the scheduler (a link that loses, a number by chance) is never said to hold.
 """
@@ -50,10 +50,19 @@ class Recorder:
 
 
 class Exhausting:
-    """All schedules of one test. ``most``: the level to stop after, or None to go on to the last."""
+    """All schedules of one test. ``most``: the level to stop after, or None to go on to the last.
 
-    def __init__(self, most: int | None) -> None:
+    ``share``: without ``most``, how many schedules a level may take for another search to be no better, one that leaves out what cannot differ; None
+    where there is no such search.
+    """
+
+    def __init__(self, most: int | None, share: int | None = None) -> None:
         self.most = most
+        self.share = share
+        self.is_left = False
+        """Whether the levels that are left are for the other search."""
+        self._tried_here = 0
+        self._at_one = 0
         self.level = 0
         self.bound: int | None = None
         """Every schedule with at most so many preemptions was tried."""
@@ -80,11 +89,22 @@ class Exhausting:
                 return None
             if self.most is not None and self.level >= self.most:
                 return None
+            if self.most is None and self._is_for_the_other():
+                self.is_left = True
+                return None
             self.level += 1
             self._here, self._above = self._above[::-1], []
 
+    def _is_for_the_other(self) -> bool:
+        """A level is done: whether the next one is likely to have too many schedules."""
+        here, self._tried_here = self._tried_here, 0
+        if self.level == 1:
+            self._at_one = here
+        return self.share is not None and self.level >= 1 and here * self._at_one // (self.level + 1) > self.share
+
     def tried(self, plan: Plan, recorder: Recorder, labels: Any) -> None:
         """It was tried and passed. ``labels``: who asked questions, the scheduler apart."""
+        self._tried_here += 1
         if any(True for _ in labels):
             self.only_schedules = False
         asked = recorder.asked

@@ -14,10 +14,14 @@ from simsock.errors import Nondeterminism, UsageError
 from simsock.kernel.strategies import levels
 from simsock.search.exhausting import Exhausting, Recorder
 from simsock.search.memory import Memory, base_seed, fits, name_of, number_of
+from simsock.search.pruning import Pruned
 from simsock.search.runner import Runner, nth_seed
 from simsock.search.telling import Found, Request, raise_as, tell
 from simsock.search.verdict import HOLDS, INCONCLUSIVE, Verdict
 from simsock.world.options import SEARCH_DEFAULTS, WORLD_OPTIONS, Options, check_names
+
+LEVEL_SHARE = 20
+"""A level of ``dfs`` that is likely to take more than one in so many of the schedules is left to the search that leaves out what cannot differ."""
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,7 +93,8 @@ def _search(test: Any, checked: Options, asked: Request, jobs: int, executor: An
     exhausts, most = levels(checked.strategy)
     if exhausts:
         with Runner(test, checked) as runner:
-            return _exhaust(runner, Exhausting(most), asked)
+            share = schedules // LEVEL_SHARE if checked.preempt == "lines" else None
+            return _exhaust(runner, Exhausting(most, share), asked)
     first: int | None = None
     if jobs > 1 or executor is not None:
         from simsock.search.jobs import first_failure
@@ -125,11 +130,39 @@ def _exhaust(runner: Runner, search: Exhausting, asked: Request) -> Verdict:
         asked.tried(number)
     if number < asked.schedules:
         search.next()  # whether it is the end
-    verdict = Verdict(HOLDS if search.holds else INCONCLUSIVE, number, asked.seed, asked.evidence)
+    holds = search.holds
+    if search.is_left and search.only_schedules and number < asked.schedules:
+        found, number, holds = _prune(runner, search, asked, number)
+        if found is not None:
+            return found
+    verdict = Verdict(HOLDS if holds else INCONCLUSIVE, number, asked.seed, asked.evidence)
     verdict.bound = search.bound
+    verdict.is_pruned = search.is_left and holds
     scope = runner.session.preemption.scope.text if runner.session.preemption is not None else ""
     verdict.where = f", preempted at {runner.options.preempt}" + (f" of {scope}" if scope else "")
     return verdict
+
+
+def _prune(runner: Runner, search: Exhausting, asked: Request, number: int) -> tuple[Verdict | None, int, bool]:
+    """What the levels have left: a failure, if there is one; how many schedules there were; and whether that is all."""
+    own_seed = nth_seed(asked.seed, 1)
+    scope: Any = runner.session.preemption.scope if runner.session.preemption is not None else ()
+    tree = Pruned(scope.__contains__)
+    bound = search.bound if search.bound is not None else -1
+    while number < asked.schedules and (picker := tree.next()) is not None:
+        outcome = runner.run(own_seed, (), prepare=picker.prepare)
+        if outcome.asked:
+            return None, number, False
+        if picker.preemptions <= bound and outcome.error is None:
+            continue  # it was tried
+        number += 1
+        asked.evidence.note(number, outcome.deviations, outcome.alive)
+        if outcome.error is not None:
+            return tell(runner, Found(outcome, own_seed, number, asked.seed), asked), number, False
+        asked.tried(number)
+    if number < asked.schedules:
+        tree.next()
+    return None, number, tree.is_exhausted
 
 
 def replay(

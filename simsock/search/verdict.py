@@ -32,6 +32,8 @@ class Verdict:
         self.evidence = evidence if evidence is not None else Evidence()
         self.bound: int | None = None
         """With ``strategy="dfs"``: every schedule with at most so many preemptions was tried."""
+        self.is_pruned = False
+        """Whether it holds because every order that can differ was tried: the others only exchange independent steps."""
         self.where = ""
         self.error: BaseException | None = None
         self.deviations: list[Any] = []
@@ -90,7 +92,7 @@ class Verdict:
                 if self.bound is not None:
                     said += f": no failure with at most {self.bound} preemption" + ("" if self.bound == 1 else "s")
             else:
-                said = f"{self.status}: all {tried} passed{self.where}"
+                said = f"{self.status}: all {tried}{' that can differ' if self.is_pruned else ''} passed{self.where}"
             if self.schedules > 1 and self.orders:
                 said += f"\n{self.evidence.text(self.schedules)}"
             return "\n".join([said, *self.notes])

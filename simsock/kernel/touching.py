@@ -1,0 +1,334 @@
+"""What each transition of a run touches: what a task did from one question of the scheduler to the next.
+
+PYTEST_DONT_REWRITE
+
+Owns ``Touching``, a watcher that gathers the footprints of lines into those of transitions, for a search that leaves out orders which cannot matter. Does
+not know searches. Unlike a strategy's guess, what is said here must never be too little; where it is not known for sure, it is ``OPAQUE``. Laws:
+
+* a transition touches what its lines touch, what the lines of its callers touch, into which it may return, and what it did to the kernel's tables: timers
+  that it set, tasks that it started, its end;
+* a library's code is opaque, but for starting and ending a thread, and for what ``threading`` and ``queue`` do with things that have a lock of the world,
+  whose name stands for all of them.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MethodType
+from typing import TYPE_CHECKING, Any
+
+from simsock.kernel.bytecode import Instruction, instructions_at
+from simsock.kernel.footprints import (
+    _CONSTANT,
+    _UNKNOWN,
+    ITEMS,
+    NOTHING,
+    OPAQUE,
+    PLAIN,
+    Footprint,
+    Touch,
+    _Line,
+    _Method,
+    is_simulated,
+    simulated_names,
+)
+from simsock.kernel.launcher import _body
+from simsock.kernel.watchers import Watcher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from simsock.kernel.core import Kernel
+    from simsock.kernel.task import Task
+
+ANY: Footprint = frozenset((OPAQUE,))
+_ALIASES = frozenset(("__dict__", "vars", "globals", "setattr", "delattr", "__setattr__", "__delattr__"))
+"""Who names one of these may reach attributes by other ways than their names. (``locals`` of a function are copies; the rewritten ``assert`` asks for them.)"""
+_ITEMS = frozenset(((ITEMS, "r"), (ITEMS, "w")))
+_TIMERS: Touch = ("timers", "w")
+_SPAWNS: Touch = ("spawns", "w")
+_MADE: Touch = ("things made", "w")
+"""Locks and threads are numbered in the order in which they are made."""
+_MAKES = frozenset("Lock RLock Event Condition Semaphore BoundedSemaphore Barrier Thread allocate_lock Queue LifoQueue PriorityQueue SimpleQueue".split())
+_ENDS = frozenset("join is_alive result done".split())
+"""Methods of a thread or task that ask whether it has ended."""
+_STARTS = frozenset("start spawn".split())
+_QUIET = frozenset("sleep get_ident current_thread get_native_id monotonic monotonic_ns time time_ns perf_counter perf_counter_ns main_thread".split())
+"""Functions of the simulated modules whose answers no other task that can run now changes; a sleep sets a timer, which is told."""
+_QUIET_MODULES = frozenset(("math", "operator", "_operator"))
+_CONTAINERS = frozenset(("builtins", "collections"))
+_OF_FILES = frozenset("send throw close write writelines read readline readlines seek truncate flush".split())
+
+
+def end_of(ident: object) -> str:
+    """The name of the end of the task with this identity."""
+    return f"end {ident}"
+
+
+class _Exact(_Line):
+    """The reading of a line that says too much rather than too little."""
+
+    def read(self) -> tuple[Footprint, Footprint]:
+        """What the line touches, and what of it until its one simulated operation begins."""
+        self.operation: set[Touch] = set()
+        """Touches of simulated things."""
+        self.foreign_calls = 0
+        self.is_unsure = False
+        names = [found.name for found in self.instructions]
+        self._stored: set[str] = set()
+        if any("JUMP_BACKWARD" in name for name in names):
+            for found in self.instructions:
+                self._stores(found)
+        whole = self.footprint()
+        written = {name for name, how in whole if how == "w"}
+        changes_what_it_reads = any(how == "r" and name in written for name, how in whole - {(ITEMS, "r")})
+        if self.is_unsure or (self.operation and (changes_what_it_reads or self.foreign_calls)):
+            return ANY, ANY
+        whole |= self.operation
+        chains = sum(not _is_plain(value) for value in self.values)
+        has_one = bool(self.operation) and chains == 1 and sum(name == "BEFORE_WITH" for name in names) < 2 and names.count("LOAD_SPECIAL") <= 2
+        return whole, whole - self.operation if has_one else whole
+
+    def _stores(self, found: Instruction) -> None:
+        if found.name == "STORE_FAST_LOAD_FAST":
+            self._stored.add(found.value[0])
+        elif found.name.startswith("STORE_FAST"):
+            self._stored.update(_names_of(found.value))
+
+    def _start(self, found: Instruction) -> Any:
+        start = super()._start(found)
+        self._stores(found)
+        if found.name.startswith(("LOAD_FAST", "STORE_FAST_LOAD_FAST")) and not self._stored.isdisjoint(_names_of(found.value)):
+            return _UNKNOWN  # it is another object by the time it is used
+        return start
+
+    def _chain_ends(self, value: Any, enters: bool) -> None:
+        names = []
+        if value is not _UNKNOWN and not _is_plain(value) and not isinstance(value, _Method):
+            names = simulated_names(value.__self__ if isinstance(value, MethodType) else value)
+        if enters and not names and not _is_plain(value):
+            self.is_unsure = True  # what is entered is not known
+        if enters or self.called:
+            self.operation.update((name, "w") for name in names)
+        super()._chain_ends(value, enters)
+
+    def _follows(self, value: Any) -> bool:
+        return not is_simulated(type(value).__module__) and super()._follows(value)
+
+    def _calls_method(self, method: _Method) -> None:
+        of = method.of
+        known = type(of) is not object and not isinstance(of, _Method)
+        if known and (names := simulated_names(of)):
+            self.operation.update((name, "w") for name in names)
+            super()._calls_method(method)
+        elif (method.name in _OF_FILES and type(of).__module__ not in _CONTAINERS) or (
+            known and type(of) not in PLAIN and type(of).__module__ not in _CONTAINERS
+        ):
+            self.touches.add(OPAQUE)
+        else:
+            super()._calls_method(method)
+
+    def _calls(self, value: Any) -> None:
+        owner = value.__self__ if isinstance(value, MethodType) else None
+        function = value.__func__ if isinstance(value, MethodType) else value
+        module = getattr(function, "__module__", "") if isinstance(function, (FunctionType, BuiltinFunctionType, type)) else type(function).__module__
+        if not is_simulated(module):
+            self.foreign_calls += isinstance(function, (FunctionType, type)) and module != "builtins"
+            super()._calls(value)
+            return
+        if not callable(function):
+            if simulated_names(function):
+                self.callees += 1  # what leaves a ``with``
+            return
+        self.callees += 1
+        self.operation.update(_of_simulated(function, owner))
+        self.is_unsure = self.is_unsure or OPAQUE in self.operation
+
+    def _calls_builtin(self, function: BuiltinFunctionType) -> None:
+        owner = function.__self__
+        if type(owner).__name__ == "module" or owner is None:
+            if function.__module__ == "builtins":
+                super()._calls_builtin(function)
+            elif function.__module__ in _QUIET_MODULES:
+                self.touches.add((ITEMS, "r"))
+            else:
+                self.touches.add(OPAQUE)
+        elif simulated_names(owner) or type(owner).__module__ in _CONTAINERS:
+            super()._calls_builtin(function)
+        else:
+            self.touches.add(OPAQUE)
+
+
+def _is_plain(value: Any) -> bool:
+    return value is _CONSTANT or type(value) in PLAIN
+
+
+def _names_of(value: Any) -> tuple[str, ...]:
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _of_simulated(function: Any, owner: Any) -> set[Touch]:
+    name = getattr(function, "__name__", "")
+    if owner is not None and (names := simulated_names(owner)) and type(owner).__name__ != "Thread" and not hasattr(owner, "_bootstrap"):
+        return {(found, "w") for found in names}
+    if name in _ENDS and owner is not None:
+        ident = getattr(owner, "_ident", None) if hasattr(owner, "_bootstrap") else getattr(owner, "ident", None)
+        return {(end_of(ident), "r")} if ident is not None else {OPAQUE}
+    if name in _STARTS:
+        return {_SPAWNS}
+    if name in _MAKES:
+        return {_MADE}
+    if name in _QUIET:
+        return set()
+    return {OPAQUE}
+
+
+class _Ahead:
+    """Where a task stands: its frame, the line that it is about to run or is in, and what that touches."""
+
+    __slots__ = ("frame", "in_operation", "light", "line", "touches")
+
+    def __init__(self, frame: FrameType | None, line: int, touches: Footprint, light: Footprint) -> None:
+        self.frame = frame
+        self.line = line
+        self.touches = touches
+        self.light = light
+        """Until its operation begins."""
+        self.in_operation = False
+
+
+class Touching(Watcher):
+    """Of one world. ``closed`` at a question, ``begins`` after it."""
+
+    def __init__(self, in_scope: Callable[[str], bool]) -> None:
+        self._in_scope = in_scope
+        self._kernel: Any = None
+        self._ahead: dict[int, _Ahead] = {}
+        """By task."""
+        self._now: set[Touch] = set()
+        """What the transition under way has touched."""
+        self._last: _Ahead | None = None
+        """What was told last, if its line has begun to run without a question."""
+        self._told_at = (-1, -1)
+        self._timers = 0
+        self._errors = 0
+        self._is_aliased = False
+        """Whether some code may have made a dictionary of attributes known: from then on an item may be an attribute."""
+
+    def world_begins(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+
+    def world_ends(self, kernel: Kernel) -> None:
+        self._ahead.clear()
+        self._last = None
+
+    def line(self, task: Task, code: CodeType, at: int) -> None:
+        self._run_on()
+        if task.serial != self._told_at[0] and (before := self._ahead.get(task.serial)) is not None:
+            self._now |= before.touches
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None and frame.f_code is not code:
+            frame = frame.f_back
+        self._last = self._ahead[task.serial] = _Ahead(frame, at, *(self._of(frame, at) if frame is not None else (ANY, ANY)))
+        self._told_at = (task.serial, self._kernel.steps + 1)
+
+    def waits(self, task: Task) -> None:
+        self._shows(task)
+
+    def task_starts(self, task: Task) -> None:
+        self._now.add(_SPAWNS)
+
+    def task_ends(self, task: Task) -> None:
+        self._shows(task)
+        self._now.add((end_of(task.ident), "w"))
+        self._ahead.pop(task.serial, None)
+
+    def _run_on(self) -> None:
+        """The line that was told last has run."""
+        if self._last is not None:
+            self._now |= self._last.touches
+            self._last = None
+
+    def _shows(self, task: Task) -> None:
+        """It has run, maybe without a line of the program."""
+        self._run_on()
+        ahead = self._ahead.get(task.serial)
+        self._now |= ahead.touches if ahead is not None else ANY
+
+    def _of(self, frame: FrameType, at: int) -> tuple[Footprint, Footprint]:
+        """Of a frame's line and those of its callers: all, and until the operation begins."""
+        touches: set[Touch] = set()
+        light: set[Touch] = set()
+        line = at
+        inner: FrameType | None = frame
+        while inner is not None:
+            code = inner.f_code
+            if self._in_scope(code.co_filename):
+                if not _ALIASES.isdisjoint(code.co_names):
+                    self._is_aliased = True
+                    return ANY, ANY
+                found, before = _Exact(instructions_at(code, line, True), inner, self._in_scope).read()
+                if _write_back is not None:
+                    _write_back(inner, 1)  # the copy that looking has made: while it is still true
+                touches |= found
+                light |= before if inner is frame else found
+            elif code is _body.__code__ or code.co_filename == _RUNNER:
+                break
+            elif not (code.co_filename == _THREADING and code.co_name in _BOTTOM):
+                return ANY, ANY
+            if OPAQUE in touches or (self._is_aliased and not _ITEMS.isdisjoint(touches)):
+                return ANY, ANY
+            inner = inner.f_back
+            line = inner.f_lineno if inner is not None and inner.f_lineno is not None else 0
+        return frozenset(touches), frozenset(light)
+
+    def closed(self, task: Task, preempting: bool) -> Footprint:
+        """``task`` asks: what the transition touched that has come to its end."""
+        kernel = self._kernel
+        ahead = self._ahead.get(task.serial)
+        if not preempting:
+            self._run_on()
+            self._now |= ahead.touches if ahead is not None else NOTHING if task.dead else ANY
+        elif self._told_at != (task.serial, kernel.steps):  # an operation of the line, not the line itself
+            if ahead is None:
+                self._now.add(OPAQUE)
+            else:
+                self._now |= ahead.touches if ahead.in_operation else ahead.light
+                ahead.in_operation = True
+        self._last = None
+        if kernel.timers._serial != self._timers:
+            self._timers = kernel.timers._serial
+            self._now.add(_TIMERS)
+        if len(kernel.errors) != self._errors:
+            self._errors = len(kernel.errors)
+            self._now.add(OPAQUE)
+        return ANY if OPAQUE in self._now else frozenset(self._now)
+
+    def begins(self, task: Task, asker: Task) -> None:
+        """``task`` goes on after the question."""
+        ahead = self._ahead.get(task.serial)
+        self._last = None
+        if ahead is None:
+            self._now = set(NOTHING if task.points == 0 else ANY)
+            return
+        if not ahead.in_operation:
+            if task is not asker and ahead.frame is not None:  # others may have put other objects where its names lead
+                ahead.touches, ahead.light = self._of(ahead.frame, ahead.line)
+            self._now = set(ahead.light)
+            self._last = ahead
+        else:
+            self._now = set(ahead.touches)
+
+
+_write_back: Any = None
+if sys.version_info < (3, 12):
+    _write_back = ctypes.pythonapi.PyFrame_LocalsToFast
+    _write_back.argtypes = [ctypes.py_object, ctypes.c_int]
+    _write_back.restype = None
+_RUNNER = __file__.replace("kernel/touching.py", "search/runner.py")
+_THREADING = sys.modules["threading"].__file__ if "threading" in sys.modules else ""
+_BOTTOM = frozenset(("run", "_bootstrap", "_bootstrap_inner", "_context_run"))
+"""Of ``threading``: what is below the function of a thread."""
+
+__all__ = ["ANY", "Touching", "end_of"]
