@@ -15,7 +15,7 @@ from simsock.errors import UsageError
 from simsock.hypothesis_time import not_counted
 from simsock.kernel import Kernel
 from simsock.kernel.undoing import do_all
-from simsock.patching import clocks, fence, foreign, handlers, imports, pairs, polls, sockets
+from simsock.patching import clocks, fence, foreign, handlers, imports, outsiders, pairs, polls, sockets
 from simsock.patching.captured import Holds
 from simsock.patching.chance import Chance
 from simsock.patching.locks import Kind
@@ -88,6 +88,7 @@ class Patching:
         polls.apply()
         clocks.apply()
         handlers.apply()
+        outsiders.apply()
         imports.apply(names)
         self._chance.apply()
 
@@ -97,7 +98,8 @@ class Patching:
         if _in_force is not self:
             return
         names, holds = known()
-        do_all(self._chance.remove, imports.remove, handlers.remove, clocks.remove, polls.remove, sockets.remove, holds.restore, self._restore_names)
+        outer = (outsiders.remove, handlers.remove, clocks.remove, polls.remove, sockets.remove)
+        do_all(self._chance.remove, imports.remove, *outer, holds.restore, self._restore_names)
         names.restore(names.unseen())
         holds.settle()
         self._places = self._classes = []

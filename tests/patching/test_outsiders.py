@@ -1,15 +1,19 @@
-"""Real sockets from before a world: using one inside it is an error that names it, and nothing goes through."""
+"""What is from before a world (sockets, executors, threads, loops, selectors): using it inside is an error that names it, and nothing goes through."""
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
 import contextlib
+import selectors
 import socket
 import threading
 import time
 
 import pytest
 
-from simsock import Fenced
+from simsock import Fenced, LeakWarning
+from simsock.patching import outsiders
 
 
 @pytest.fixture
@@ -77,3 +81,110 @@ def test_other_threads_of_the_process_and_the_time_after_a_world_are_free(world,
     thread.join()
     assert pair[1].recv(100) == b"from outside"
     assert pair[1].send(b"x") == 1 and dict(vars(socket.socket)) == names
+
+
+@pytest.fixture
+def pool():
+    """An executor with one idle thread."""
+    with concurrent.futures.ThreadPoolExecutor(1) as made:
+        made.submit(int).result()
+        yield made
+
+
+@pytest.fixture
+def loop():
+    """An event loop that nobody runs."""
+    made = asyncio.new_event_loop()
+    yield made
+    made.close()
+
+
+def test_an_executor(world, pool):
+    ran = []
+    with world(), pytest.raises(Fenced, match=r"^ThreadPoolExecutor\.submit of ThreadPoolExecutor with 1 thread, in task main: .*made outside this world"):
+        pool.submit(ran.append, 1)
+    assert pool.submit(len, ran).result() == 0
+    with world(), concurrent.futures.ThreadPoolExecutor(2) as inside:
+        assert inside.submit(int).result() == 0
+    unused = concurrent.futures.ThreadPoolExecutor(1)
+    with pytest.warns(LeakWarning, match="ThreadPoolExecutor"), world():
+        assert unused.submit(int).result() == 0, "its first thread is the world's"
+    with world(), pytest.raises(Fenced, match="made outside this world"):
+        unused.submit(int)
+
+
+def test_a_loop(world, loop):
+    async def wait():
+        await asyncio.sleep(0)
+        return 5
+
+    with world():
+        waiting = wait()
+        with pytest.raises(Fenced, match=r"^BaseEventLoop\.run_forever of <_UnixSelectorEventLoop .*made outside this world"):
+            loop.run_until_complete(waiting)
+        with pytest.raises(Fenced, match=r"call_soon_threadsafe of <_UnixSelectorEventLoop"):
+            loop.call_soon_threadsafe(int)
+        assert asyncio.run(wait()) == 5
+    assert loop.run_until_complete(wait()) == 5
+
+
+def test_a_thread(world):
+    end = threading.Event()
+    thread = threading.Thread(target=end.wait, name="from before")
+    thread.start()
+    try:
+        with world():
+            assert thread.is_alive()
+            with pytest.raises(Fenced, match=r"^Thread\.join of <Thread\(from before, started \d+\)>, in task main"):
+                thread.join(1)
+            inside = threading.Thread(target=int)
+            inside.start()
+            inside.join()
+    finally:
+        end.set()
+        thread.join()
+    with world():
+        thread.join()
+
+
+@pytest.mark.parametrize("kind", [selectors.EpollSelector, selectors.PollSelector])
+def test_a_selector(world, kind):
+    with kind() as selector, world():
+        one, other = socket.socketpair()
+        with pytest.raises(Fenced, match=rf"register of <selectors\.{kind.__name__} .*made outside this world"):
+            selector.register(one, selectors.EVENT_READ)
+        with pytest.raises(Fenced, match=r"select of <selectors"):
+            selector.select(1)
+        with kind() as inside:
+            inside.register(one, selectors.EVENT_READ)
+            assert inside.select(1) == []
+        one.close()
+        other.close()
+
+
+def test_the_methods_are_the_standard_ones_after_a_world(world):
+    before = threading.Thread.join, concurrent.futures.ThreadPoolExecutor.submit, selectors.EpollSelector.select
+    with world():
+        assert threading.Thread.join is not before[0]
+        assert threading.Thread.join.__qualname__ == "Thread.join"
+    assert before == (threading.Thread.join, concurrent.futures.ThreadPoolExecutor.submit, selectors.EpollSelector.select)
+
+
+def test_asking_is_no_event_of_the_world(world):
+    """A world in whose course the modules are imported first asks nothing, and is the same run."""
+
+    def run():
+        with world() as sim:
+            with concurrent.futures.ThreadPoolExecutor(2) as inside:
+                assert list(inside.map(abs, [-1, -2, -3])) == [1, 2, 3]
+            thread = threading.Thread(target=int)
+            thread.start()
+            thread.join()
+            return sim.digest, sim._kernel.steps, sim._kernel.first.points
+
+    asked = run()
+    methods, outsiders._METHODS = outsiders._METHODS, ()
+    try:
+        assert run() == asked
+    finally:
+        outsiders._METHODS = methods

@@ -1,0 +1,108 @@
+"""Executors, threads, event loops and selectors from before a world: a task that uses one meets an error that names it, instead of a wait in real time.
+
+Owns methods of the standard library's classes, in Python, while the process is patched. Does not know how an object is found; it is asked when it is
+used. Laws: what was made in the world works as ever; what outlives a world, and other OS threads, meet the real methods.
+"""
+
+from __future__ import annotations
+
+import functools
+import select
+import sys
+from _thread import get_ident
+from collections.abc import Callable
+from typing import Any
+
+from simsock.kernel import session
+from simsock.kernel.task import is_task_ident
+from simsock.patching.fence import refuse_outsider
+from simsock.stdlib._socketobject import socket as simulated
+
+_REAL_POLLERS = (type(select.poll()), getattr(select, "epoll", type(None)))
+
+
+def _is_of_world(thread: Any) -> bool:
+    """Whether a thread is a task, or has not begun, or is the one that the world runs in."""
+    ident = thread.ident
+    return ident is None or is_task_ident(ident) or bool(ident == get_ident())
+
+
+class _Seen:
+    """What was found to be a world's, for its length: ``kernel.room(_Seen)``."""
+
+    __slots__ = ("pools",)
+
+    def __init__(self) -> None:
+        self.pools: dict[int, Any] = {}
+
+
+def _of_executor(pool: Any) -> str:
+    threads = getattr(pool, "_threads", ())
+    kernel = session.active
+    pools = kernel.room(_Seen).pools if kernel is not None else {}
+    if not threads:  # it gets them now: they are tasks. One that has some when a world sees it first has them from before
+        pools[id(pool)] = pool
+    if id(pool) in pools:
+        return ""
+    return f"{type(pool).__qualname__} with {len(threads)} thread{'' if len(threads) == 1 else 's'}"
+
+
+def _of_thread(thread: Any) -> str:
+    return "" if _is_of_world(thread) or not thread.is_alive() else repr(thread)  # asked of a real one only: of a task it is a point
+
+
+def _of_loop(loop: Any) -> str:
+    own = getattr(loop, "_ssock", None)
+    return "" if own is None or isinstance(own, simulated) else repr(loop)
+
+
+def _of_selector(selector: Any) -> str:
+    return repr(selector) if type(getattr(selector, "_selector", None)) in _REAL_POLLERS else ""
+
+
+_METHODS: tuple[tuple[str, str, str, Callable[[Any], str]], ...] = (
+    ("concurrent.futures.thread", "ThreadPoolExecutor", "submit", _of_executor),
+    ("threading", "Thread", "join", _of_thread),
+    ("asyncio.base_events", "BaseEventLoop", "run_forever", _of_loop),
+    ("asyncio.base_events", "BaseEventLoop", "call_soon_threadsafe", _of_loop),
+    ("selectors", "_PollLikeSelector", "register", _of_selector),
+    ("selectors", "_PollLikeSelector", "select", _of_selector),
+    ("selectors", "EpollSelector", "select", _of_selector),
+)
+"""(module, class, method, what says in words what an object is when it is no world's, and nothing when it is)."""
+_applied: list[tuple[type, str, Any, Any]] = []
+_made: dict[int, tuple[Any, Any]] = {}
+"""By the identity of a method: it, and what asks first."""
+
+
+def _asking(method: Any, title: str, is_outside: Callable[[Any], str]) -> Any:
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        kernel = session.active
+        if kernel is not None and kernel.thread == get_ident() and (what := is_outside(self)):
+            refuse_outsider(title, what, "")
+        return method(self, *args, **kwargs)
+
+    functools.update_wrapper(call, method, assigned=("__module__", "__name__", "__qualname__", "__doc__"), updated=())
+    return call
+
+
+def apply() -> None:
+    """The patched state begins. A module that is not loaded has made nothing."""
+    for module, name, attribute, is_outside in _METHODS:
+        cls = getattr(sys.modules.get(module), name, None)
+        if not isinstance(cls, type) or attribute not in vars(cls):
+            continue
+        method = vars(cls)[attribute]
+        if id(method) not in _made:
+            _made[id(method)] = method, _asking(method, f"{name}.{attribute}", is_outside)
+        _applied.append((cls, attribute, method, _made[id(method)][1]))
+        setattr(cls, attribute, _made[id(method)][1])
+
+
+def remove() -> None:
+    """The patched state ends."""
+    while _applied:
+        cls, attribute, method, ours = _applied[-1]
+        if vars(cls).get(attribute) is ours:
+            setattr(cls, attribute, method)
+        _applied.pop()
