@@ -199,6 +199,8 @@ def make_parser() -> argparse.ArgumentParser:
     found.add_argument("--write-test", metavar="FILE", help="write a regression test for pytest to FILE, if a schedule fails")
     explore.set_defaults(run=explore_command)
 
+    _add_check(commands)
+
     listing = commands.add_parser(
         "scenarios", help="list the scenarios of a folder", description="List the scenario files of a folder, each with what it shows."
     )
@@ -219,6 +221,21 @@ def make_parser() -> argparse.ArgumentParser:
     doctor.add_argument("--all", action="store_true", help="also list what is kept and swapped by itself")
     doctor.set_defaults(run=doctor_command)
     return parser
+
+
+def _add_check(commands: Any) -> None:
+    """``simsock check``."""
+    check = commands.add_parser(
+        "check",
+        help="say whether a test function is the same run each time, and if not, where and why",
+        description="Run a test function twice with one seed, in the plain order and in some schedules of a search, and compare all that happens.",
+        epilog="exit codes: 0 the same, 1 another run (the line and the likely cause are printed), 2 usage, 130 interrupted",
+    )
+    check.add_argument("target", metavar="MODULE:FUNCTION", help="a function that takes a fresh, entered Simulation; the working directory is importable")
+    check.add_argument("--seed", type=_seed, default=0, help="a whole number or text (0)")
+    check.add_argument("--processes", type=_number(0, 100), default=0, metavar="N", help="also compare with N fresh processes, each with another hash seed (0)")
+    add_world_arguments(check)
+    check.set_defaults(run=check_command)
 
 
 def _search_arguments(parser: argparse._ActionsContainer, schedules: int | None) -> None:
@@ -504,6 +521,18 @@ class _Counted:
     def __call__(self, sim: Any) -> None:
         self._progress.ran()
         self.__wrapped__(sim)
+
+
+def check_command(arguments: argparse.Namespace) -> int:
+    """``simsock check``."""
+    from simsock.scenario.loading import load_function
+    from simsock.search import check_determinism
+
+    _find_modules_here()
+    options = world_options(arguments)
+    digest = check_determinism(load_function(arguments.target), arguments.seed, processes=arguments.processes, **options)
+    say(f"the same in every run, digest {digest}")
+    return OK
 
 
 def explore_command(arguments: argparse.Namespace) -> int:

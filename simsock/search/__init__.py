@@ -1,6 +1,7 @@
 """Many runs: searching schedules, replaying one, checking that a test is deterministic."""
 
-from simsock.search.exploring import check_determinism, explore, replay
+from simsock.search.determinism import check_determinism
+from simsock.search.exploring import explore, replay
 from simsock.search.verdict import Verdict
 
 SIMSOCK_ROOM = "outside"

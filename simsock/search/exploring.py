@@ -1,12 +1,11 @@
 """Looking for a schedule that fails.
 
-Owns ``explore``, ``replay`` and ``check_determinism``. Does not know how a world works inside, nor what becomes of a failing run. Law: the first
+Owns ``explore`` and ``replay``. Does not know how a world works inside, nor what becomes of a failing run. Law: the first
 failing schedule by number is the one reported, however many jobs looked for it; only what an earlier search has kept comes before.
 """
 
 from __future__ import annotations
 
-import gc
 from typing import TYPE_CHECKING, Any
 
 from simsock.choices import Token
@@ -181,28 +180,3 @@ def replay(
     with Runner(test, options) as runner:
         outcome = runner.repeat(carried)
     raise_as(outcome, strict, carried.differences_here())
-
-
-def check_determinism(test: Callable[[Simulation], object], seed: int | str = 0, **options: Any) -> str:
-    """Run ``test`` twice with one seed; returns the digest, or raises ``Nondeterminism`` naming the first difference.
-
-    ``options`` are those of ``Simulation``. What the test raises does not matter here, only whether both runs do the same.
-    """
-    check_names("check_determinism", options, (*WORLD_OPTIONS, "seed"))
-    checked = Options(**options)
-    logs: list[list[tuple[Any, ...]]] = []
-    outcomes = []
-    with Runner(test, checked) as runner:
-        for _ in range(2):
-            made: list[Any] = []
-            outcomes.append(runner.run(seed, digest=True, prepare=made.append))
-            logs.append(made[0].records)
-            gc.collect()
-    one, other = outcomes
-    if one.digest == other.digest and one.signature == other.signature:
-        return str(one.digest)
-    for number, (left, right) in enumerate(zip(*logs, strict=False)):
-        if left != right:
-            raise Nondeterminism(f"two runs with seed {seed!r} differ at record {number}:\n  first run:  {left}\n  second run: {right}")
-    lengths = f"{len(logs[0])} and {len(logs[1])} records"
-    raise Nondeterminism(f"two runs with seed {seed!r} differ: {lengths}, errors {one.signature or 'none'} and {other.signature or 'none'}")
