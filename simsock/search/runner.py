@@ -142,6 +142,9 @@ class Runner:
             )
         finally:
             error = None
+            # What only a world that goes on needs: without it the Simulation, and what the test has tied to it, is freed now and not by the collector.
+            kernel.leave_now = kernel.choose = None
+            kernel.asks_strategy = False
 
 
 def nth_seed(seed: int | str, number: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unittest
+import weakref
 
 import pytest
 
@@ -297,3 +298,15 @@ class TestCheckDeterminism:
         programs._runs = iter([0, 2])
         with pytest.raises(Nondeterminism, match="AssertionError"):
             simsock.check_determinism(programs.remembers)
+
+
+@pytest.mark.parametrize("preempt", ["calls", "lines"])
+def test_a_world_of_a_search_is_freed_when_it_is_over_and_not_by_the_collector(preempt):
+    worlds, kept = [], []
+
+    def test(sim):
+        worlds.append(weakref.ref(sim))
+        sim.spawn(int).result()
+
+    simsock.explore(test, 10, preempt=preempt, progress=lambda tried: kept.append(worlds[-1]() is not None))
+    assert kept == [False] * 10
