@@ -13,6 +13,7 @@ from _thread import get_ident
 from typing import Any
 
 from simsock.kernel import session
+from simsock.patching.classes import exchange, names_of
 
 _server: Any = socketserver.BaseServer
 _finish_request, _handle_error = _server.finish_request, _server.handle_error
@@ -43,16 +44,12 @@ def handle_error(self: Any, request: Any, client_address: Any) -> None:
 
 def apply() -> None:
     """The patched state begins."""
-    for name, original, ours in _METHODS:
-        if vars(_server).get(name) is original:
-            setattr(_server, name, ours)
+    exchange(_METHODS)
 
 
 def remove() -> None:
     """The patched state ends."""
-    for name, original, ours in _METHODS:
-        if vars(_server).get(name) is ours:
-            setattr(_server, name, original)
+    exchange(_METHODS, back=True)
 
 
-_METHODS = (("finish_request", _finish_request, finish_request), ("handle_error", _handle_error, handle_error))
+_METHODS: Any = [(_server, names_of(_server), [("finish_request", _finish_request, finish_request), ("handle_error", _handle_error, handle_error)])]

@@ -40,7 +40,9 @@ class Names:
         for pair in replacements.values():
             self._usual.setdefault(pair[0].__name__, []).append(pair)
         self._modules: list[Any] = []
-        self._spaces: list[tuple[dict[str, Any], int]] = []
+        self._spaces: list[dict[str, Any]] = []
+        self._sizes: list[int] = []
+        """Of each namespace: how many names it had."""
         self._lazy: list[tuple[dict[str, Any], str]] = []
         """Names that stand for an import yet to come (3.15): they may come to hold an original, or what is in its place, at any moment."""
         self._seen: dict[int, tuple[Any, int, list[Place], list[str]]] = {}
@@ -52,9 +54,8 @@ class Names:
         modules = list(sys.modules.values())
         if modules != self._modules:
             return self._look_around(modules), True
-        for space, size in self._spaces:
-            if len(space) != size:
-                return self._look_around(modules), True
+        if list(map(len, self._spaces)) != self._sizes:
+            return self._look_around(modules), True
         if self._lazy and any(True for _ in self._come()):
             return self._look_around(modules), True
         return self._places, False
@@ -74,6 +75,7 @@ class Names:
         come = set(map(id, self._come()))
         self._places = []
         self._spaces = []
+        self._sizes = []
         self._lazy = []
         for module in modules:
             if not issubclass(type(module), ModuleType) or id(module) in seen:
@@ -88,7 +90,8 @@ class Names:
             seen[id(module)] = entry
             self._places += entry[2]
             self._lazy += [(space, key) for key in entry[3]]
-            self._spaces.append((space, entry[1]))
+            self._spaces.append(space)
+            self._sizes.append(entry[1])
         self._modules = modules
         self._seen = seen
         return self._places
@@ -125,7 +128,8 @@ class Names:
 
     def unseen(self) -> list[dict[str, Any]]:
         """The namespaces of modules that came, or got more names, or whose lazy imports came, since the last look."""
-        found = [space for space, size in self._spaces if len(space) != size]
+        sizes = list(map(len, self._spaces))
+        found = [] if sizes == self._sizes else [space for space, size, now in zip(self._spaces, self._sizes, sizes, strict=True) if size != now]
         found += self._come()
         modules = list(sys.modules.values())
         if modules != self._modules:

@@ -11,27 +11,26 @@ import threading
 from typing import Any
 
 from simsock.kernel import session
+from simsock.patching.classes import exchange, names_of
 from simsock.stdlib import _polls
 from simsock.stdlib._waiting import begin, looked
 
-_swaps: list[tuple[Any, str, Any, Any]] = [
-    (cls, name, vars(cls)[name], now) for cls, name, now in (*_polls.polls_of_threading(vars(threading)), *_polls.polls_of_queue(vars(queue)))
-]
+_swaps: list[tuple[type, dict[str, Any], list[tuple[str, Any, Any]]]] = []
+for _class, _name, _now in (*_polls.polls_of_threading(vars(threading)), *_polls.polls_of_queue(vars(queue))):
+    if not _swaps or _swaps[-1][0] is not _class:
+        _swaps.append((_class, names_of(_class), []))
+    _swaps[-1][2].append((_name, vars(_class)[_name], _now))
 _enumerate, _active_count = threading.enumerate, threading.active_count
 
 
 def apply() -> None:
     """The patched state begins."""
-    for cls, name, before, now in _swaps:
-        if vars(cls).get(name) is before:
-            setattr(cls, name, now)
+    exchange(_swaps)
 
 
 def remove() -> None:
     """The patched state ends."""
-    for cls, name, before, now in _swaps:
-        if vars(cls).get(name) is now:
-            setattr(cls, name, before)
+    exchange(_swaps, back=True)
 
 
 def _list() -> list[Any]:

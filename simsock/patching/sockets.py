@@ -12,11 +12,13 @@ import _socket
 import functools
 import socket as real
 from _thread import get_ident
+from operator import is_
 from types import FunctionType, MethodDescriptorType
 from typing import Any
 
 from simsock.errors import Unsupported
 from simsock.kernel import Kernel, session
+from simsock.patching.classes import changed, names_of
 from simsock.patching.fence import refuse_outsider
 from simsock.stdlib._refusals import bound_by
 from simsock.stdlib._room import Room
@@ -62,10 +64,13 @@ class _Standing(type):
 
 standing = _Standing("socket", (simulated,), {"__slots__": (), "_of_world": True, **_names_of(_class)})
 """What ``socket.socket`` is in a world."""
-_usual = dict(vars(_class))
+_names = names_of(_class)
+_usual = dict(_names)
+_USUALLY = list(_usual.values())
 _inherited = dict(vars(_socket.socket))
 _lent: dict[str, Any] = {}
 _stand_ins: dict[str, Any] = {}
+_talking: dict[str, Any] = {}
 
 
 def _hidden_class(cls: type) -> type:
@@ -115,36 +120,47 @@ def _either(name: str, method: Any) -> Any:
 
     functools.update_wrapper(call, method, assigned=("__name__", "__qualname__", "__doc__"), updated=())
     _stand_ins[name] = call
+    if talks:
+        _talking[name] = call
     return call
 
 
 def apply() -> None:
     """The patched state begins."""
-    _tidy()
-    for name, value in vars(_class).items():
-        if _usual.get(name) is not value and value is not _inherited.get(name):  # a mock's, from before the world; not one that was put back
-            _lent[name] = vars(standing).get(name)
-            setattr(standing, name, value)
-    for name in _TALKS:
-        if name not in vars(_class) or name in _usual:
-            setattr(_class, name, _stand_ins[name])
+    if _is_usual():
+        _names.update(_talking)
+    else:
+        _tidy()
+        for name, value in _names.items():
+            if _usual.get(name) is not value and value is not _inherited.get(name):  # a mock's, from before the world; not one that was put back
+                _lent[name] = vars(standing).get(name)
+                setattr(standing, name, value)
+        _names.update({name: stand_in for name, stand_in in _talking.items() if name not in _names or name in _usual})
+    changed(_class)
     _class.__new__ = _new  # type: ignore[method-assign]  # undone in remove
+
+
+def _is_usual() -> bool:
+    """Whether nobody has put anything into the class, or taken it out: as nearly always."""
+    return len(_names) == len(_usual) and all(map(is_, _names.values(), _USUALLY)) and all(map(is_, _names, _usual))
 
 
 def _tidy() -> None:
     """Somebody may have put a method "back" into the real class that he took when a stand-in was there: the real one comes in its place."""
+    now = _names.get
     for name, stand_in in _stand_ins.items():
-        if vars(_class).get(name) is stand_in:
+        if now(name) is stand_in:
             if name in _usual:
-                setattr(_class, name, _usual[name])
+                _names[name] = _usual[name]
             else:
-                delattr(_class, name)
+                del _names[name]
+    changed(_class)
 
 
 def remove() -> None:
     """The patched state ends."""
     _tidy()
-    if vars(_class).get("__new__") is not None:
+    if _names.get("__new__") is not None:
         del _class.__new__
     for name, value in list(_lent.items()):
         if value is not None:
