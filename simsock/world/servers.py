@@ -5,10 +5,12 @@ Owns the public ``Served``, and what ``sim.serve`` makes of its arguments. Does 
 
 from __future__ import annotations
 
+from _socket import socket as RealSocket
 from typing import TYPE_CHECKING, Any
 
 from simsock.errors import UsageError
 from simsock.net.addresses import AF_INET6
+from simsock.stdlib._socketobject import socket as SimulatedSocket
 
 if TYPE_CHECKING:
     from simsock.kernel import Kernel
@@ -63,6 +65,12 @@ def make_server(what: Any, handler: Any, host: Host, port: int, server_class: An
             raise UsageError(f"serve: expected a request handler class, a server class or a server with serve_forever(), got {what!r}")
         if handler is not None or options or port:
             raise UsageError(f"serve: {what!r} is a ready server; port, handler and further options have no meaning for it")
+        sock = getattr(what, "socket", None)
+        if isinstance(sock, RealSocket) and not isinstance(sock, SimulatedSocket):
+            raise UsageError(
+                f"serve: {what!r} has a real socket, {sock!r}: it was made outside this world. Make it inside (in the test, or in a fixture that "
+                "asks for `sim`), or give serve the server class and its handler"
+            )
         return what
     if hasattr(what, "serve_forever"):
         if handler is None:

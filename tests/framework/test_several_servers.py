@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import socketserver as standard
+
 import pytest
 
+import simsock
 from simsock import socketserver
 from simsock.errors import Unsupported
 
@@ -154,3 +157,12 @@ def test_in_a_world_a_server_that_forks_says_that_this_comes_later(server_class)
             sim.datagram().sendto(b"hello", served.address)
         sim.settle()
     assert [str(error) for error in caught.errors] == ["os.fork: processes inside a world come later"]
+
+
+@pytest.mark.parametrize("module", [socketserver, standard])
+def test_a_server_made_outside_the_world_is_an_error_that_says_what_to_do(module):
+    with standard.TCPServer(("127.0.0.1", 0), standard.BaseRequestHandler) as server, simsock.Simulation() as sim:
+        with pytest.raises(simsock.UsageError, match=r"serve: <socketserver\.TCPServer .* has a real socket, .*made outside this world\. Make it inside"):
+            sim.serve(server)
+        inside = module.TCPServer(("127.0.0.1", 0), module.BaseRequestHandler)
+        assert sim.serve(inside).address == inside.server_address
