@@ -7,20 +7,27 @@ know what a run is. Laws: what is told depends on the schedules that were tried,
 from __future__ import annotations
 
 from hashlib import blake2b
+from itertools import chain
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
 ORDERS_MAX = 1_000_000
 """Different orders that are remembered; of more it is said that there were at least so many."""
 _SUFFIX = " schedule"
 
 
-def order_of(deviations: Iterable[tuple[str, int, int]]) -> int:
+def order_of(deviations: Sequence[tuple[str, int, int]]) -> int:
     """A number of 64 bits for the order in which a run's tasks had their turns: the same on every machine."""
-    text = "\n".join([f"{label}\t{index}\t{value}" for label, index, value in deviations if label.endswith(_SUFFIX)])
-    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little") if text else 0
+    others = [label for label in {deviation[0] for deviation in deviations} if not label.endswith(_SUFFIX)]
+    if others:
+        deviations = [deviation for deviation in deviations if deviation[0] not in others]
+    if not deviations:
+        return 0
+    # One formatting of all numbers at once: this is done for each schedule of a search, and some have hundreds of them.
+    text = ("\n%s\t%s\t%s" * len(deviations))[1:] % tuple(chain.from_iterable(deviations))
+    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
 
 
 class Evidence:
@@ -34,7 +41,7 @@ class Evidence:
         self.alive = 0
         """Most tasks alive at once, the first one included."""
 
-    def note(self, number: int, deviations: Iterable[tuple[str, int, int]], alive: int) -> None:
+    def note(self, number: int, deviations: Sequence[tuple[str, int, int]], alive: int) -> None:
         """Schedule ``number`` has been tried."""
         order = order_of(deviations)
         self._add(order, number)
