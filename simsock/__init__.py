@@ -114,6 +114,7 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
+    import sys
     from importlib import import_module
 
     from simsock.hypothesis_time import not_counted
@@ -121,6 +122,12 @@ def __getattr__(name: str) -> Any:
     home = f"simsock.{name}" if name in _MODULES else _HOME.get(name)
     if home is None:
         raise AttributeError(f"module 'simsock' has no attribute {name!r}")
+    if home != "simsock.errors" and "simsock.patching" not in sys.modules:
+        if str(sys._getframe(1).f_globals.get("__name__")).startswith("freezegun"):
+            raise AttributeError(f"simsock.{name} is not loaded yet")  # it looks at every name of every module, with the clocks replaced already
+        from simsock.supported import check_clocks
+
+        check_clocks()  # what stands in for clocks would take the replaced ones for the machine's, for ever
     with not_counted():
         try:
             module = import_module(home)

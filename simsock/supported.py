@@ -1,4 +1,4 @@
-"""Where worlds can run: on CPython, on Linux, with its global interpreter lock.
+"""Where worlds can run: on CPython, on Linux, with its global interpreter lock, and while nobody else has replaced the process's clocks.
 
 Owns the reasons why not. Laws: it imports nothing that is not everywhere, so that whoever asks gets an answer; what is merely installed or
 imported never asks, the first world does.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import sysconfig
 
-from simsock.errors import Unsupported
+from simsock.errors import Unsupported, UsageError
 
 SIMSOCK_ROOM = "outside"
 
@@ -41,3 +41,20 @@ def check() -> None:
     if reason:
         raise Unsupported(reason)
     _is_known_to_be_fine = True
+
+
+_FREEZERS = (
+    ("freezegun.api", "freeze_factories", "freezegun"),
+    ("time_machine", "traveller_stack", "time-machine"),
+    ("time_machine", "coordinates_stack", "time-machine"),
+)
+"""(module, the list that is not empty while it has replaced the clocks, what people call it)."""
+
+
+def check_clocks() -> None:
+    """Raise ``UsageError`` while freezegun or time-machine has replaced the clocks of this process: a world has its own."""
+    for module, name, said in _FREEZERS:
+        if module in sys.modules and getattr(sys.modules[module], name, None):
+            raise UsageError(
+                f"{said} has replaced the clocks of this process, and a world has its own: enter the world first, or give it start_time= instead of {said}"
+            )

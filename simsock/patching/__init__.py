@@ -22,6 +22,7 @@ from simsock.patching.locks import Kind
 from simsock.patching.module_names import Names, Place
 from simsock.patching.task_locals import Carrier
 from simsock.patching.threads import Registry
+from simsock.supported import check_clocks
 
 SIMSOCK_ROOM = "face"
 
@@ -69,6 +70,7 @@ class Patching:
 
     def prepare(self) -> None:
         """Look where things are held. Before garbage collection is told to pass over everything: what it passes over cannot be searched."""
+        check_clocks()
         with not_counted():
             self._places = _look()
 
@@ -112,6 +114,7 @@ class Patching:
 
     def enter(self, kernel: Kernel) -> None:
         """A world begins. ``leave`` takes back what was begun, also half of it."""
+        check_clocks()
         sockets.enter(kernel)
         self._registry.enter()
         self._chance.enter(kernel, kernel.seed)

@@ -18,7 +18,9 @@ from typing import Any
 from simsock.errors import Unsupported
 from simsock.kernel import session
 from simsock.stdlib import time as clock
+from simsock.supported import check_clocks
 
+check_clocks()  # whoever is imported now takes the clocks that are there for the machine's, for ever
 _originals: dict[type, dict[str, Any]] = {datetime: {name: datetime.__dict__[name] for name in ("now", "utcnow")}}
 if sys.version_info >= (3, 15):
     _originals[date] = {"today": date.__dict__["today"]}

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from simsock.choices import derive_seed
+from simsock.errors import Unsupported
 from simsock.kernel import Kernel
 from simsock.patching import fence
 from simsock.patching.chance import NODE
@@ -33,6 +34,8 @@ _NAMES: tuple[tuple[str, str, Callable[[Any, Kernel], Any]], ...] = (
     ("uuid", "_last_timestamp_v6", lambda before, kernel: None),
     ("uuid", "_last_timestamp_v7", lambda before, kernel: None),
     ("uuid", "_last_counter_v7", lambda before, kernel: 0),
+    # time-machine changes the clocks of the time module in place, as functions of C; in a world they are none, and the process would crash.
+    ("time_machine", "_time_machine", lambda before, kernel: _NoTravel()),
     # A pool of interpreters would fail where each of its threads makes one, and hide that error behind one of its own.
     ("concurrent.futures.interpreter", "WorkerContext", lambda before, kernel: _NoInterpreters),
 )
@@ -51,6 +54,15 @@ class _NoInterpreters:
     @classmethod
     def prepare(cls, *args: Any, **kwargs: Any) -> None:
         fence.refuse("concurrent.futures.InterpreterPoolExecutor", ())
+
+
+class _NoTravel:
+    """What time-machine asks to replace the clocks."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise Unsupported(
+            f"time-machine in a world ({name}): the world has a clock of its own; give it start_time=, let time pass with sim.sleep, or use freezegun inside"
+        )
 
 
 def enter(kernel: Kernel) -> None:

@@ -23,6 +23,7 @@ from importlib import import_module
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
+from simsock.errors import Unsupported
 from simsock.harness import is_harness
 from simsock.kernel import session
 from simsock.kernel.program_lines import is_library, is_simsock
@@ -42,6 +43,8 @@ _originals: dict[str, Any] = {
     name: getattr(bootstrap, name) for name in ("_find_and_load", "_lock_unlock_module", "_load_unlocked", "_call_with_frames_removed")
 }
 _names: Names | None = None
+_ONLY_BEFORE = frozenset(("time_machine", "_time_machine"))
+"""Modules that would crash the process after the world that they were imported in."""
 _KNOWN_LOADERS = (
     _external.SourceFileLoader, _external.SourcelessFileLoader, _external.ExtensionFileLoader, _external.NamespaceLoader,
     bootstrap.BuiltinImporter, bootstrap.FrozenImporter,
@@ -128,6 +131,10 @@ def _find_and_load(name: str, import_: Any, **options: Any) -> Any:
     known = sys.modules.get(name)
     if known is not None and not getattr(getattr(known, "__spec__", None), "_initializing", False):
         return original(name, import_, **options)
+    if name in _ONLY_BEFORE:
+        raise Unsupported(
+            f"{name} imported in a world: it takes the clocks of the time module for functions of C; import it before, and use start_time= in worlds"
+        )
     _wait_for(kernel, name)
     with _importing(kernel, name):
         if _aside:

@@ -1,0 +1,176 @@
+"""freezegun and time-machine: each order of beginning and ending with a world works or is refused by name, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import datetime
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+import simsock
+from simsock import Simulation, Unsupported, UsageError
+
+freezegun = pytest.importorskip("freezegun")
+time_machine = pytest.importorskip("time_machine")
+
+FREEZERS = {"freezegun": lambda: freezegun.freeze_time("2020-02-03"), "time-machine": lambda: time_machine.travel("2020-02-03")}
+
+
+def clocks():
+    """What a test could find changed."""
+    return (
+        time.time,
+        time.monotonic,
+        time.sleep,
+        datetime.datetime,
+        datetime.date,
+        threading.active_count(),
+        time.time() > 1.7e9,
+        datetime.datetime.now().year > 2024,
+    )
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left():
+    before = clocks()
+    yield
+    assert clocks() == before
+    with Simulation() as sim:
+        time.sleep(3)
+        assert (sim.now, time.time(), datetime.datetime.now(datetime.UTC).year) == (3, 946_684_803, 2000)
+
+
+@pytest.mark.parametrize("name", FREEZERS)
+def test_a_world_inside_a_freeze_is_refused_by_name(name):
+    with FREEZERS[name](), pytest.raises(UsageError, match=f"{name} has replaced the clocks of this process.*start_time="), Simulation():
+        raise AssertionError("it began")
+
+
+@pytest.mark.parametrize("name", FREEZERS)
+def test_a_decorated_function_that_enters_a_world_is_refused(name):
+    @FREEZERS[name]()
+    def test():
+        with Simulation():
+            raise AssertionError("it began")
+
+    with pytest.raises(UsageError, match=name):
+        test()
+
+
+@pytest.mark.parametrize("name", FREEZERS)
+def test_a_search_inside_a_freeze_is_refused_and_unpatched_worlds_are_not(name):
+    with FREEZERS[name]():
+        with pytest.raises(UsageError, match=name):
+            simsock.explore(lambda sim: None, 2)
+        with Simulation(patch=False) as sim:
+            sim.sleep(1)
+            assert datetime.datetime.now(datetime.UTC).year == 2020
+
+
+@pytest.mark.parametrize("name", FREEZERS)
+def test_a_world_that_was_made_before_the_freeze_is_refused_too(name):
+    world, frozen = Simulation(), FREEZERS[name]()
+    frozen.start()
+    try:
+        with pytest.raises(UsageError, match=name):
+            world.__enter__()
+    finally:
+        frozen.stop()
+
+
+def test_freezegun_inside_a_world_freezes_what_it_does_outside():
+    with Simulation() as sim:
+        with freezegun.freeze_time("2020-02-03") as frozen:
+            began = time.time()
+            time.sleep(5)
+            assert (time.time(), datetime.datetime.now(datetime.UTC).year, sim.now) == (began, 2020, 5)
+            frozen.tick(60)
+            assert time.time() == began + 60
+        assert (time.time(), datetime.datetime.now(datetime.UTC).year) == (946_684_805, 2000)
+
+
+def test_a_function_that_freezegun_decorates_may_be_called_in_a_world_and_in_its_threads():
+    @freezegun.freeze_time("2020-02-03")
+    def year():
+        time.sleep(1)
+        return datetime.datetime.now(datetime.UTC).year
+
+    with Simulation() as sim:
+        assert sim.spawn(year).result() == year() == 2020
+        assert datetime.datetime.now(datetime.UTC).year == 2000
+
+
+def test_a_freeze_that_begins_in_a_world_may_end_after_it():
+    frozen = freezegun.freeze_time("2020-02-03")
+    with Simulation():
+        frozen.start()
+        assert datetime.datetime.now(datetime.UTC).year == 2020
+    frozen.stop()
+
+
+def test_time_machine_inside_a_world_is_refused_and_not_a_crash():
+    with Simulation():
+        with pytest.raises(Unsupported, match=r"time-machine in a world.*start_time=.*freezegun"), time_machine.travel("2020-02-03"):
+            raise AssertionError("it began")
+        time.sleep(1)
+        assert time.time() == 946_684_801
+
+
+def test_time_machine_that_is_first_imported_in_a_world_is_refused_as_well():
+    code = """
+import simsock, time
+with simsock.Simulation():
+    try: import time_machine
+    except simsock.Unsupported: print("refused")
+import time_machine
+with time_machine.travel(0, tick=False):
+    print(time.time())
+"""
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True).stdout == "refused\n0.0\n"
+
+
+@pytest.mark.parametrize("name", FREEZERS)
+def test_the_first_look_at_simsock_inside_a_freeze_spoils_no_later_world(name):
+    make = "freezegun.freeze_time('2020-02-03')" if name == "freezegun" else "time_machine.travel('2020-02-03')"
+    code = f"""
+import datetime, simsock, time, {name.replace("-", "_")}
+try:
+    with {make}:
+        simsock.Simulation()
+except simsock.UsageError:
+    print("refused")
+with simsock.Simulation():
+    time.sleep(1)
+    print(time.time(), datetime.datetime.now(datetime.UTC).year)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "refused\n946684801.0 2000\n"
+
+
+def test_a_fixture_that_freezes_before_the_world_is_told_so_in_pytest(pytester):
+    pytester.makepyfile(
+        """
+        import datetime
+        import freezegun
+        import pytest
+
+        @pytest.fixture
+        def frozen():
+            with freezegun.freeze_time("2020-02-03"):
+                yield
+
+        def test_before(frozen, sim): ...
+
+        def test_after(sim, frozen):
+            assert datetime.datetime.now(datetime.UTC).year == 2020
+
+        def test_none(sim):
+            assert datetime.datetime.now(datetime.UTC).year == 2000
+        """
+    )
+    result = pytester.runpytest_subprocess("-p", "pytest_simsock", "-p", "no:cacheprovider")
+    result.assert_outcomes(passed=2, errors=1)
+    result.stdout.fnmatch_lines(["*UsageError: freezegun has replaced the clocks of this process*"])
