@@ -8,6 +8,7 @@ file that nobody closed and nobody can reach any more never parks: what its fina
 from __future__ import annotations
 
 import io
+import sys
 from collections import deque
 from socket import SocketIO
 from typing import Any
@@ -155,6 +156,19 @@ def _finalize(file: Any) -> None:
         raw.finalize()
 
 
+class _Probe:
+    """How many references an object has in its finalizer when the last one was dropped."""
+
+    seen = 0
+
+    def __del__(self) -> None:
+        _Probe.seen = sys.getrefcount(self)
+
+
+_Probe()
+_DROPPED = _Probe.seen
+
+
 class BufferedRWPair(io.BufferedRWPair):
     """``io.BufferedRWPair`` over two guarded halves."""
 
@@ -194,7 +208,9 @@ class BufferedRWPair(io.BufferedRWPair):
 
     def __del__(self) -> None:
         _finalize(self)
-        super().__del__()
+        if sys.getrefcount(self) > _DROPPED:  # found by the garbage collector, which calls what every file inherits: that closes it
+            super().__del__()
+        # else CPython lets go the reading half first, which closes the socket's file: what was not flushed is lost (Modules/_io/bufferedio.c)
 
 
 def makefile(sock: Any, mode: str, buffering: int | None, encoding: Any, errors: Any, newline: Any) -> Any:

@@ -272,3 +272,19 @@ def test_collecting_a_file_in_a_cycle_is_no_scheduling_point(sim):
     assert len(kernel.files) == 2
     client.close()
     server.close()
+
+
+@pytest.mark.filterwarnings("ignore:unclosed file")
+@pytest.mark.parametrize(("mode", "sent"), [("rwb", b""), ("wb", b"text"), ("rw", b"text"), ("w", b"text")])
+@pytest.mark.parametrize("first", ["socket", "file"])
+def test_a_file_that_is_dropped_sends_what_the_standard_one_does(net, mode, sent, first):
+    """A binary file for both directions loses what was not flushed: CPython closes its reading half, and so the socket's file, first."""
+    client, server = net.pair()
+    file = client.makefile(mode)
+    file.write("text" if "b" not in mode else b"text")
+    if first == "socket":
+        client.close()
+    del file
+    if first == "file":
+        client.close()
+    assert server.makefile("rb").read() == sent
