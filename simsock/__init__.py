@@ -22,6 +22,7 @@ _WHERE = {
     "simsock.net.netstat": "Netstat SocketEntry",
     "simsock.network": "Network RealNetwork use",
     "simsock.search": "Verdict check_determinism explore replay",
+    "simsock.world.sessions": "session",
     "simsock.world.simulation": "Simulation",
     "simsock.talking": "Datagram Talk talk",
 }
@@ -72,6 +73,7 @@ __all__ = [
     "explore",
     "fuzz",
     "replay",
+    "session",
     "socketserver",
     "talk",
     "use",
@@ -110,6 +112,7 @@ if TYPE_CHECKING:
     from simsock.network import Network, RealNetwork, use
     from simsock.search import Verdict, check_determinism, explore, replay
     from simsock.talking import Datagram, Talk, talk
+    from simsock.world.sessions import session
     from simsock.world.simulation import Simulation
 
 

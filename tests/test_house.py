@@ -99,7 +99,7 @@ CLOCKS_ALLOWED = {
     ("simsock/hypothesis_time.py", "time.perf_counter"): "tells Hypothesis how long simsock itself took, and decides nothing",
     ("simsock/kernel/watchdog.py", "time.monotonic"): "breaks a run that blocks for real, and decides nothing else",
 }
-CLOCKS_TAKEN_OVER = ("simsock/patching/chance.py", "simsock/patching/clocks.py", "simsock/patching/imports.py")
+CLOCKS_TAKEN_OVER = ("simsock/patching/chance.py", "simsock/patching/clocks.py", "simsock/patching/generator_state.py", "simsock/patching/imports.py")
 """Files whose business it is to name the real ones, because they put others in their place."""
 
 HEAVY = ("pytest", "_pytest", "hypothesis", "trio", "faker", "rich", "jinja2", "pydantic", "asyncio", "dataclasses", "inspect", "unittest")

@@ -1,8 +1,8 @@
 """Putting the stand-ins into the process, and taking them out again.
 
 Owns the order in which that happens. ``Patching.prepare``, ``apply`` and ``remove`` frame a session, ``enter`` and ``leave`` each world in it.
-Laws: after ``remove`` no module attribute holds a stand-in, by identity; what is found once is not searched for again. The one thing that stays
-are hybrid locks and queues where there were real ones: to everybody outside a world they are real ones.
+Laws: after ``remove`` no module attribute holds a stand-in, by identity, unless somebody has asked that sessions share them (``share``); what is found once
+is not searched for again. The one thing that stays are hybrid locks and queues where there were real ones: to everybody outside a world they are real ones.
 """
 
 from __future__ import annotations
@@ -28,6 +28,10 @@ SIMSOCK_ROOM = "face"
 
 _known: tuple[Names, Holds] | None = None
 _in_force: Patching | None = None
+_resting: Patching | None = None
+"""One whose stand-ins are still in place, between two sessions that share them: each does what its original does."""
+_sharing = 0
+"""How many have asked that stand-ins stay in place between sessions."""
 
 
 def known() -> tuple[Names, Holds]:
@@ -41,7 +45,7 @@ def known() -> tuple[Names, Holds]:
 
 def look_around() -> None:
     """Look where things are held now, so that the world that is entered next need not, or hardly: it takes moments, which somebody may be timing."""
-    if _in_force is None:
+    if _in_force is None and _resting is None:
         _look()
         known()[1].settle()
 
@@ -57,6 +61,29 @@ def _look() -> list[Place]:
     return places
 
 
+def share() -> None:
+    """From now on stand-ins stay in place between worlds that follow each other."""
+    global _sharing
+    _sharing += 1
+
+
+def share_no_more() -> None:
+    """Whoever asked for it does not need it any more; the last one to say so finds everything as it was. Safe to call again after an interrupt."""
+    global _sharing
+    if _sharing == 1:
+        put_back()
+    _sharing = max(0, _sharing - 1)
+
+
+def put_back() -> None:
+    """What is to come must see the originals: stand-ins that are in place between worlds are taken out. The next world puts them in again."""
+    global _resting
+    resting = _resting
+    if resting is not None:
+        resting._take_out()
+        _resting = None
+
+
 class Patching:
     """The patched state of the process."""
 
@@ -64,23 +91,55 @@ class Patching:
         self._chance = Chance(entropy)
         self._carrier = Carrier()
         self._registry = Registry()
-        self._places: list[Any] = []
-        self._classes: list[Any] = []
+        self._world: Kernel | None = None
+        self._places: list[Place] = []
+        self._classes: list[Place] = []
         """Those that hold ``socket.socket``: outside the world, programs ask for exactly that class as well."""
+        self._others: list[Place] = []
+        """Those that held something else when the patched state began, which a mock may have put there."""
+        self._spaces: list[Any] = []
+        self._keys: list[str] = []
+        self._values: list[Any] = []
+        """The places, but for the class of sockets, and what is there between two worlds: three lists, which are compared in one go."""
+        self._counts: list[int] = []
+        """How many references there were to each original that is a function when the session before this one ended."""
+        self._methods: list[int] = []
+        """What there was in the class of real sockets then, where mocks put theirs."""
 
     def prepare(self) -> None:
         """Look where things are held. Before garbage collection is told to pass over everything: what it passes over cannot be searched."""
         check_clocks()
-        with not_counted():
-            self._places = _look()
+        if _resting is not None and not _resting._is_as_it_was():
+            put_back()
+        if _resting is None:
+            with not_counted():
+                self._places = _look()
 
     def apply(self) -> None:
         """The patched state begins."""
-        global _in_force
+        global _in_force, _resting
         if _in_force is not None:
             raise UsageError("the process is patched already: one patched world or search at a time")
+        resting = _resting
+        if resting is not None:
+            self._places, self._classes, self._others = resting._places, resting._classes, resting._others
+            self._spaces, self._keys, self._values = resting._spaces, resting._keys, resting._values
+            self._carrier, self._registry = resting._carrier, resting._registry
+            _in_force, _resting = self, None
+            self._show_class()
+            outsiders.apply()  # to what is loaded now
+            self._chance.apply()
+            return
         names, holds = known()
-        self._places = [place for place in self._places if place[0].get(place[1]) is place[2]]
+        found = self._places
+        self._places, self._others = [], []
+        for place in found:
+            space, key, original, replacement = place
+            now = space.get(key)
+            if now is original or (now is replacement and id(original) not in names.resident):  # a mock put it back, which began between worlds that shared it
+                self._places.append(place)
+            elif id(original) not in names.resident:
+                self._others.append(place)
         _in_force = self
         for space, key, _, replacement in self._places:
             space[key] = replacement
@@ -91,26 +150,59 @@ class Patching:
         clocks.apply()
         handlers.apply()
         outsiders.apply()
-        imports.apply(names)
+        imports.apply(names, put_back)
         self._chance.apply()
 
     def remove(self) -> None:
-        """The patched state ends; the stand-ins come out, by identity, also from modules that were imported meanwhile. Safe to call again."""
-        global _in_force
+        """The patched state ends; the stand-ins come out, by identity, also from modules that were imported meanwhile. Safe to call again.
+
+        While sessions are shared they stay, and everybody who looks for what a program may see finds it as it was.
+        """
+        global _in_force, _resting
         if _in_force is not self:
             return
+        if _sharing:
+            do_all(self._chance.remove, outsiders.remove, self._hide_class)
+            self._counts, self._methods = known()[1].count(), sockets.methods()
+            if not self._values:
+                shown = [place for place in self._places if place[3] is not sockets.standing]
+                self._spaces, self._keys, self._values = [place[0] for place in shown], [place[1] for place in shown], [place[3] for place in shown]
+            _resting = self
+        else:
+            self._take_out()
+        _in_force = None
+
+    def _take_out(self) -> None:
         names, holds = known()
         outer = (outsiders.remove, handlers.remove, clocks.remove, polls.remove, sockets.remove)
         do_all(self._chance.remove, imports.remove, *outer, holds.restore, self._restore_names)
         names.restore(names.unseen())
         holds.settle()
-        self._places = self._classes = []
-        _in_force = None
+        self._places, self._classes, self._others, self._values = [], [], [], []
+
+    def _is_as_it_was(self) -> bool:
+        """Whether since the session before this one nobody has come to hold an original, nor put anything else where a stand-in was."""
+        if known()[1].count() != self._counts or sockets.methods() != self._methods:
+            return False
+        for space, key, original, _ in self._others:
+            if space.get(key) is original:
+                return False
+        return list(map(dict.get, self._spaces, self._keys)) == self._values
 
     def _restore_names(self) -> None:
-        for space, key, original, replacement in self._places:
+        for space, key, original, replacement in (*self._places, *self._others):
             if space.get(key) is replacement:
                 space[key] = original
+
+    def _hide_class(self) -> None:
+        for space, key, original, replacement in self._classes:
+            if space.get(key) is replacement:
+                space[key] = original
+
+    def _show_class(self) -> None:
+        for space, key, original, replacement in self._classes:
+            if space.get(key) is original:
+                space[key] = replacement
 
     def enter(self, kernel: Kernel) -> None:
         """A world begins. ``leave`` takes back what was begun, also half of it."""
@@ -125,9 +217,7 @@ class Patching:
     def suspend(self) -> None:
         """Its thread is outside the world for a while: the stand-ins recognise that, what is kept for the thread or the process is exchanged."""
         fence.take_down()
-        for space, key, original, replacement in self._classes:
-            if space.get(key) is replacement:
-                space[key] = original
+        self._hide_class()
         self._chance.suspend()
         self._registry.suspend()
         self._carrier.suspend()
@@ -137,9 +227,7 @@ class Patching:
         self._carrier.resume()
         self._registry.resume()
         self._chance.resume()
-        for space, key, original, replacement in self._classes:
-            if space.get(key) is original:
-                space[key] = replacement
+        self._show_class()
         kernel = self._carrier.kernel
         if kernel is not None:
             fence.put_up(kernel)
@@ -165,6 +253,7 @@ class Hybrids:
 
     def put_in(self) -> None:
         """From now on; modules of the harness keep the real ones."""
+        put_back()
         names, _ = known()
         self._before = set(map(id, sys.modules.values()))
         names.resident = frozenset(key for key, (_, replacement) in names.replacements.items() if isinstance(replacement, Kind))
@@ -176,6 +265,7 @@ class Hybrids:
 
     def take_out(self) -> None:
         """No more; locks that were made meanwhile stay what they are."""
+        put_back()
         names, _ = known()
         names.resident = frozenset()
         for space, key, original, replacement in self._swapped:

@@ -44,7 +44,7 @@ class Holds:
         """(where, what was there, what is there now, and the tuple of defaults that it is in, before and now)."""
         self._left: WeakSet[Any] = WeakSet()
         """Locks and locals that nothing could be done about, or that are the harness's."""
-        self._census = Census([original for original, _ in pairs.values()], [id(replacement) for _, replacement in pairs.values()])
+        self._census = Census([original for original, _ in pairs.values()], [replacement for _, replacement in pairs.values()])
         self._is_whole = False
         """Whether the last search, or count, came to its end."""
         self._locals: dict[int, int] = {}
@@ -58,20 +58,27 @@ class Holds:
             return []
         census = self._census
         news = census.news()
-        settled = _collections() == self._collections
-        if not settled and _count_locals() != self._locals:  # perhaps by new instances of theirs
+        young, full = _collections()
+        is_settled = full == self._collections[1]
+        if not is_settled and _count_locals() != self._locals:  # perhaps by new instances of theirs
             self._search(False)
         if not news and not census.unsure:
             return []
-        if not settled:
+        if not is_settled:
             return self._recount({*news, *census.unsure})
         locks_, captured, born = self._stirred()
         if locks_ or captured:
             self._search(captured)
             return []
+        if young != self._collections[0]:
+            return self._recount(set(news)) if news else []
         # New instances of a class are new references to it, and are among the young objects.
         doubtful = {number for number, more in news.items() if more != born.get(census.named(number), 0)}
         return self._recount(doubtful) if doubtful else []
+
+    def count(self) -> list[int]:
+        """References to each original that is a function: while the stand-ins are in place nobody comes by another one."""
+        return self._census.count_functions()
 
     def settle(self) -> None:
         """The patched state ends: what comes to be from now on is new."""
@@ -216,7 +223,7 @@ def _alone() -> Iterator[None]:
 
 
 def _collections() -> tuple[int, int]:
-    """How many collections there were after which an object may no longer be among the young."""
+    """How many collections there were after which some of the new objects may no longer be among the young, and all of them."""
     stats = gc.get_stats()
     return stats[1]["collections"], stats[2]["collections"]
 

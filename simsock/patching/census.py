@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import gc
 import sys
+from itertools import compress
 from sys import getrefcount
 from types import (
     BuiltinFunctionType,
@@ -34,6 +35,8 @@ _IMMUTABLE = 1 << 8
 """``Py_TPFLAGS_IMMUTABLETYPE``."""
 _DESCRIPTORS = frozenset((ClassMethodDescriptorType, GetSetDescriptorType, MemberDescriptorType, MethodDescriptorType, WrapperDescriptorType))
 """What a class in C is made of: they live as long as it does, and are what they are."""
+_STEADY = frozenset((frozenset, ModuleType))
+"""What holds the same as long as it lives; a class, too, has the same bases."""
 _OF_C = frozenset((BuiltinFunctionType, CellType, FrameType, staticmethod))
 _ATOMS = frozenset((int, str, bytes, float, bool, complex, type(None), ModuleType))
 _class_dict: Any = type.__dict__["__dict__"]
@@ -43,8 +46,8 @@ _weak_offset_of: Any = type.__dict__["__weakrefoffset__"].__get__  # likewise
 _space_of: Any = ModuleType.__dict__["__dict__"].__get__  # type: ignore[index]  # not the attribute of an instance, which a lazy module may compute
 _HEAP = 1 << 9
 """``Py_TPFLAGS_HEAPTYPE``."""
-_OF_STATIC = {"FileIO": 2}
-"""References to a class of C that is no object of the heap which nobody sees: one, that of its own, where nothing is said here."""
+_OF_STATIC = 2
+"""References, at most, that nobody sees to a class of C that is no object of the heap: its own, and one of its module."""
 _FEW = 8
 """How long a container may be that is looked through for whether it keeps anything alive."""
 _mark = object()
@@ -62,18 +65,22 @@ class Stranger(NamedTuple):
 
 
 class Census:
-    """The count of references to ``watched``. ``ours``: identities of what stands in for them, which lives as long as they do."""
+    """The count of references to ``watched``. ``ours``: what stands in for them, which lives as long as they do."""
 
-    def __init__(self, watched: list[Any], ours: Iterable[int] = ()) -> None:
+    def __init__(self, watched: list[Any], ours: Iterable[Any] = ()) -> None:
         self._watched = tuple(watched)
-        self._ours = frozenset(ours)
+        self._ours = frozenset(map(id, ours))
+        functions = [found for found in ours if type(found) is FunctionType]
+        self._parts = frozenset(id(part) for found in functions for part in (*(found.__closure__ or ()), vars(found)))
+        """What stand-ins are made of: cells and attributes."""
         self._number = {id(found): number for number, found in enumerate(watched)}
+        self._functions = [not isinstance(found, type) for found in watched]
         self._counts = [-1] * len(watched)
         self._names: list[tuple[dict[str, Any], str, int]] = []
         """(namespace, name, number of what it is there): kept alive, being those of modules and the like."""
         self._cells: list[tuple[CellType, int]] = []
         self._instances: list[tuple[Any, int]] = []
-        """(weak reference to the instance, number of its class)."""
+        """(weak reference to an instance, number of its class), or to something else that has one reference as long as it lives."""
         self._others: list[tuple[Any, int, int, int]] = []
         """(weak reference to a holder, 0 or the identity of the container through which it holds, number of what it holds, how many times)."""
         self._kept: list[tuple[Any, int, int]] = []
@@ -101,6 +108,10 @@ class Census:
             return {}
         return {number: count - expected[number] for number, count in enumerate(counts) if count != expected[number]}
 
+    def count_functions(self) -> list[int]:
+        """References to each of those that have no instances."""
+        return list(compress(map(getrefcount, self._watched), self._functions))
+
     def known_instances(self) -> set[int]:
         """Identities of the instances of watched classes that were there at the last count."""
         return {id(instance()) for instance, _ in self._instances}
@@ -121,7 +132,7 @@ class Census:
             number = self._number[id(found)]
             # Not those of this list, nor of that of the owners, of which a watched class may be one.
             self._counts[number] = counts[at] - 1 - sum(owner is found for owner in owners if type(owner) is type)
-        explained = {self._number[id(found)]: _OVERHEAD + (_OF_STATIC.get(found.__name__, 1) if _is_static(found) else 0) for found in asked}
+        explained = dict.fromkeys((self._number[key] for key in ids), _OVERHEAD)
         strangers = []
         for owner in owners:
             if type(owner) is not FrameType:
@@ -132,7 +143,9 @@ class Census:
                     if times > known.get((id(owner), number), 0):
                         strangers.append(Stranger(owner, found))
         for number, times in explained.items():
-            (self.unsure.discard if times == self._counts[number] else self.unsure.add)(number)
+            unseen = self._counts[number] - times
+            is_sure = 0 < unseen <= _OF_STATIC if _is_static(self._watched[number]) else unseen == 0
+            (self.unsure.discard if is_sure else self.unsure.add)(number)
         return strangers, owners
 
     def _forget(self, ids: frozenset[int]) -> dict[tuple[int, int], int]:
@@ -164,10 +177,10 @@ class Census:
     def _follow(self, owner: Any, number: int, times: int, above: Any) -> bool:
         """From now on it is seen when this holder lets go; False where that cannot be."""
         kind, found = type(owner), self._watched[number]
-        if kind is CellType:
-            self._cells.append((owner, number))
-        elif self._is_fixed(owner, found):
+        if self._is_fixed(owner, found):
             self._kept.append((owner, number, times))
+        elif kind is CellType:
+            self._cells.append((owner, number))
         elif kind is list and self._is_light(owner):
             self._others.append((lambda: owner, 0, number, times))
         elif kind is dict and (_is_namespace(owner) or self._is_light(owner.values()) or _is_standard(owner, found, above)):
@@ -177,7 +190,7 @@ class Census:
             self._names += [(owner, name, number) for name in names]
         elif not _weak_offset_of(kind) and (_name_of(kind) == "_ThreadHandle" or self._is_record(owner) or any(map(_is_namespace, above))):
             self._others.append((lambda: owner, 0, number, times))  # a thread's handle that nobody else has is one of a thread that nobody can join
-        elif kind is found and times == 1:
+        elif (kind is found or kind in _STEADY or issubclass(kind, type)) and times == 1:
             return _weak(self._instances, owner, number)
         elif not _weak_offset_of(kind):
             return any(_weak(self._others, holder, id(owner), number, times) for holder in above)
@@ -186,8 +199,10 @@ class Census:
         return True
 
     def _is_fixed(self, owner: Any, found: Any) -> bool:
-        """Whether this cannot change and keeps nothing alive that would not live anyway."""
+        """Whether this does not change and keeps nothing alive that would not live anyway."""
         kind = type(owner)
+        if id(owner) in self._parts:
+            return True
         if kind is tuple:
             return owner is self._watched or self._is_light(owner)
         return kind in _DESCRIPTORS or kind is staticmethod or (kind is BuiltinFunctionType and owner.__self__ is found)

@@ -16,6 +16,7 @@ from typing import Any
 
 from simsock.choices import derive_seed
 from simsock.kernel import Kernel, session
+from simsock.patching import generator_state
 from simsock.patching.room import Room
 from simsock.stdlib import time as clock
 
@@ -113,7 +114,7 @@ class Chance:
     def apply(self) -> None:
         """The patched state begins."""
         if self._takes_over:
-            self._before = random.getstate()
+            self._before = generator_state.take()
             random.Random.seed = _seeded  # type: ignore[method-assign]  # undone in remove
 
     def remove(self) -> None:
@@ -122,7 +123,7 @@ class Chance:
             if random.Random.seed is _seeded:
                 random.Random.seed = _seed  # type: ignore[method-assign]  # what it was
             if self._entered:
-                random.setstate(self._before)
+                generator_state.bring_back(self._before)
             self._entered = False
 
     def enter(self, kernel: Kernel, seed: int | str) -> None:
@@ -139,16 +140,16 @@ class Chance:
     def suspend(self) -> None:
         """Chance is real for a while."""
         if self._takes_over and self._aside is None:
-            state = random.getstate()
-            random.setstate(self._before)
+            state = generator_state.take()
+            generator_state.bring_back(self._before)
             self._aside = (state, self._swap_names(self._names[0] if self._names else None))
 
     def resume(self) -> None:
         """It is the world's again."""
         if self._aside is not None:
-            self._before = random.getstate()
+            self._before = generator_state.take()
             state, names = self._aside
-            random.setstate(state)
+            generator_state.bring_back(state)
             self._names = (self._swap_names(names),)
             self._aside = None
 

@@ -33,8 +33,9 @@ class ForeignLock(NamedTuple):
 def _search() -> tuple[list[heap.Finding], list[Any], dict[int, Any]]:
     if session.active is not None:
         raise UsageError("the doctor looks at a process outside every world: ask before entering one")
-    from simsock.patching import known
+    from simsock.patching import known, put_back
 
+    put_back()
     pairs = known()[1].pairs
     targets, types = captured.interesting(gc.get_objects())
     targets += [original for original, _ in pairs.values()]

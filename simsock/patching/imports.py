@@ -32,7 +32,7 @@ from simsock.patching import fence, foreign, locks
 from simsock.patching.room import Room
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from simsock.kernel import Kernel, Task
     from simsock.patching.module_names import Names
@@ -45,6 +45,8 @@ _originals: dict[str, Any] = {
 _names: Names | None = None
 _ONLY_BEFORE = frozenset(("time_machine", "_time_machine"))
 """Modules that would crash the process after the world that they were imported in."""
+_put_back: Callable[[], None] | None = None
+"""Takes the stand-ins out of the process, if no session is under way: the harness's modules are to see originals."""
 _KNOWN_LOADERS = (
     _external.SourceFileLoader, _external.SourcelessFileLoader, _external.ExtensionFileLoader, _external.NamespaceLoader,
     bootstrap.BuiltinImporter, bootstrap.FrozenImporter,
@@ -127,6 +129,8 @@ def _find_and_load(name: str, import_: Any, **options: Any) -> Any:
     original = _originals["_find_and_load"]
     kernel = _world()
     if kernel is None:
+        if _put_back is not None and is_harness(name):
+            _put_back()
         return original(name, import_, **options)
     known = sys.modules.get(name)
     if known is not None and not getattr(getattr(known, "__spec__", None), "_initializing", False):
@@ -256,18 +260,18 @@ def leave(kernel: Kernel) -> None:
             del space[child]
 
 
-def apply(names: Names) -> None:
+def apply(names: Names, put_back: Callable[[], None]) -> None:
     """The patched state begins."""
-    global _names
-    _names = names
+    global _names, _put_back
+    _names, _put_back = names, put_back
     for name in _originals:
         setattr(bootstrap, name, globals()[name])
 
 
 def remove() -> None:
     """The patched state ends."""
-    global _names
-    _names = None
+    global _names, _put_back
+    _names = _put_back = None
     for name, original in _originals.items():
         if getattr(bootstrap, name) is globals()[name]:
             setattr(bootstrap, name, original)

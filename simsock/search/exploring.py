@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from simsock.choices import Token
 from simsock.errors import Nondeterminism, UsageError
 from simsock.kernel.strategies import levels
+from simsock.patching import share, share_no_more
 from simsock.search.exhausting import Exhausting, Recorder
 from simsock.search.memory import Memory, base_seed, fits, name_of, number_of
 from simsock.search.pruning import Pruned
@@ -59,12 +60,14 @@ def explore(
     checked = Options(**{**SEARCH_DEFAULTS, **options})
     memory = Memory(database, target or name_of(test))
     asked = Request(seed, schedules, shrink, target, progress)
+    share()  # what is kept, what is new and what is shrunk: one search after the other
     try:
         verdict = (_from_memory(test, checked, memory, asked) if tries_kept else None) or _search(test, checked, asked, jobs, executor)
     except KeyboardInterrupt as error:
         error.add_note(asked.until_now())
         raise
     finally:
+        share_no_more()
         if asked.shortest is not None:
             memory.keep(*asked.shortest)
     verdict.notes += memory.notes

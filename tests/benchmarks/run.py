@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import gc
 import resource
+import socketserver as standard_socketserver
 import statistics
 import subprocess
 import sys
@@ -32,6 +33,14 @@ clock = time.perf_counter
 
 class Echo(socketserver.StreamRequestHandler):
     """Sends every line back."""
+
+    def handle(self) -> None:
+        while line := self.rfile.readline():
+            self.wfile.write(line)
+
+
+class StandardEcho(standard_socketserver.StreamRequestHandler):
+    """The same for a server of the standard library."""
 
     def handle(self) -> None:
         while line := self.rfile.readline():
@@ -328,6 +337,41 @@ def bench_patched_world(quick: bool) -> list[str]:
     alone()  # the first one searches the process
     (each,) = alternate(5, lambda: per_call(alone, times))
     return [f"{each:.0f} µs", "-", f"in a search: {searched:.0f} µs", "<= 300 µs, <= 30 µs"]
+
+
+def standard_life() -> None:
+    """In a fresh patched world: an unmodified server of the standard library starts, echoes once and is closed."""
+    import socket
+
+    with Simulation(patch=True), standard_socketserver.ThreadingTCPServer(("127.0.0.1", 0), StandardEcho) as server:
+        loop = threading.Thread(target=server.serve_forever)
+        loop.start()
+        with socket.create_connection(server.server_address) as client:
+            client.sendall(b"hello\n")
+            assert client.recv(100) == b"hello\n"
+        server.shutdown()
+        loop.join()
+
+
+def bench_session(quick: bool) -> list[str]:
+    """An empty patched world, and the life of an unmodified server, in a session that worlds share; and alone."""
+    times = 50 if quick else 300
+
+    def alone() -> None:
+        with Simulation(patch=True):
+            pass
+
+    def shared(work: Callable[[], None]) -> float:
+        with simsock.session():
+            work()
+            return per_call(work, times)
+
+    standard_life()  # the first ones search the process
+    alone()
+    world, own, life, own_life = alternate(
+        5, lambda: shared(alone), lambda: per_call(alone, times), lambda: shared(standard_life), lambda: per_call(standard_life, times)
+    )
+    return [f"{world:.0f} and {life:.0f} µs", "-", f"alone: {own:.0f} and {own_life:.0f} µs", "-"]
 
 
 def bench_after_collect(quick: bool) -> list[str]:
