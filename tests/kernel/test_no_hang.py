@@ -401,6 +401,22 @@ def test_no_more_descriptors_than_there_may_be(monkeypatch):
     assert caught.value.facts["limit"] == "descriptors"
 
 
+def test_there_may_be_as_many_descriptors_as_the_limit_says_and_numbers_up_to_it(monkeypatch):
+    import os
+
+    from simsock.kernel import files
+
+    monkeypatch.setattr(files, "DESCRIPTORS_MAX", 5)
+    with simsock.Simulation() as sim:
+        socks = [sim.datagram() for _ in range(4)]
+        assert os.dup2(socks[0].fileno(), files.FIRST_DESCRIPTOR + 4) == files.FIRST_DESCRIPTOR + 4
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.dup2(socks[0].fileno(), files.FIRST_DESCRIPTOR + 5)
+        with pytest.raises(LimitExceeded, match="more than 5 descriptors"):
+            sim.datagram()
+        os.close(files.FIRST_DESCRIPTOR + 4)
+
+
 def test_no_more_tasks_than_there_may_be(monkeypatch):
     from simsock.kernel import core
 
