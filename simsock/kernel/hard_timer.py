@@ -57,7 +57,9 @@ class HardTimer:
         if due == _FAR:
             self.stop()
             return
-        seconds = max(due - now, 0.001)
+        seconds = due - now
+        if seconds < 0.001:
+            seconds = 0.001
         self.due = due
         self._arm(int(seconds), int(seconds % 1 * 1e9))
 

@@ -110,7 +110,7 @@ class Socket(WaitedFile):
     """What connect(2) says when every port of the ephemeral range is taken."""
 
     def __init__(self, fabric: Fabric, host: Host, family: int, type: int, protocol: int, table: PortTable, buffers: tuple[int, int]) -> None:
-        super().__init__(fabric.kernel)
+        WaitedFile.__init__(self, fabric.kernel)
         self.fabric = fabric
         self.host = host
         self.family = family

@@ -34,7 +34,8 @@ def _get_ident() -> int:
 
 
 def _get_native_id() -> int:
-    return _thread.get_native_id() if session.active is None else _threads.get_native_id()
+    kernel = session.active
+    return _thread.get_native_id() if kernel is None else _threads.NATIVE_FIRST + kernel.current.serial
 
 
 def _set_stack_size(size: int = 0, /) -> int:

@@ -30,7 +30,7 @@ from simsock.stdlib._waiting import granted
 if TYPE_CHECKING:
     from simsock.kernel import Kernel, Task
 
-_NATIVE_FIRST = 10_000
+NATIVE_FIRST = 10_000
 _BASES = {"process_request_thread": "handler"}
 """What tasks are called whose functions have a name that says less."""
 _LOOK_EVERY_S = 0.001
@@ -47,7 +47,7 @@ def learn(namespace: dict[str, Any]) -> None:
 
 def get_native_id() -> int:
     """A number that is the same in every run."""
-    return _NATIVE_FIRST + session.kernel().current.serial
+    return NATIVE_FIRST + session.kernel().current.serial
 
 
 def count() -> int:

@@ -28,7 +28,7 @@ Event = Literal["listen", "connect", "syn", "join", "established", "fail", "clos
 class State:
     """One state. Compared by identity; ``name`` is RFC 9293's."""
 
-    __slots__ = ("closes", "connected", "name", "unacknowledged")
+    __slots__ = ("closes", "connected", "name", "steps", "unacknowledged")
 
     def __init__(self, name: str, connected: bool = False, closes: bool = False, unacknowledged: bool = False) -> None:
         self.name = name
@@ -36,6 +36,8 @@ class State:
         """There is a connection, at least half of it."""
         self.closes = closes
         """This end's FIN is queued, or has set out."""
+        self.steps: dict[Event, State] = {}
+        """The table below, from here on."""
         self.unacknowledged = unacknowledged
         """The peer has not acknowledged this end's FIN."""
 
@@ -68,7 +70,7 @@ STATES = (
     *(CLOSE_WAIT, CLOSING, LAST_ACK, TIME_WAIT, FAILED, ENDED, ABORTED),
 )
 
-STEPS: dict[tuple[State, Event], State] = {
+_STEPS: dict[tuple[State, Event], State] = {
     (NEW, "listen"): LISTEN,
     (NEW, "connect"): SYN_SENT,
     (NEW, "syn"): SYN_RECEIVED,
@@ -88,17 +90,19 @@ STEPS: dict[tuple[State, Event], State] = {
     (TIME_WAIT, "end"): ENDED,
     (ENDED, "end"): ENDED,
 }
-STEPS.update({(state, "end"): ABORTED for state in STATES if (state, "end") not in STEPS})
-STEPS.update({(state, "disconnect"): NEW for state in STATES if not state.connected})
-STEPS.update({(state, "established"): state for state in STATES if state is not SYN_RECEIVED})
-STEPS[SYN_RECEIVED, "established"] = ESTABLISHED
+_STEPS.update({(state, "end"): ABORTED for state in STATES if (state, "end") not in _STEPS})
+_STEPS.update({(state, "disconnect"): NEW for state in STATES if not state.connected})
+_STEPS.update({(state, "established"): state for state in STATES if state is not SYN_RECEIVED})
+_STEPS[SYN_RECEIVED, "established"] = ESTABLISHED
 # The link may end a connection in the peer's name, whose own FIN then comes as well.
-STEPS.update({(state, "fin"): state for state in (CLOSE_WAIT, CLOSING, LAST_ACK)})
+_STEPS.update({(state, "fin"): state for state in (CLOSE_WAIT, CLOSING, LAST_ACK)})
+for (_state, _event), _next in _STEPS.items():
+    _state.steps[_event] = _next
 
 
 def after(state: State, event: Event) -> State:
     """The state after something happened."""
     try:
-        return STEPS[state, event]
+        return _STEPS[state, event]
     except KeyError:
         raise AssertionError(f"a stream in {state.name} cannot {event!r}") from None

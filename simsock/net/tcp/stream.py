@@ -25,7 +25,7 @@ from simsock.net.tcp.keepalive import Keepalive
 from simsock.net.tcp.options import CONGESTION, MSS_MIN, congestion_control, info, keepalive_times, keeps_alive, stored, user_timeout_ns
 from simsock.net.tcp.segments import ACK, FIN, RST, carry, segment_bytes_max
 from simsock.net.tcp.sender import Sender
-from simsock.net.tcp.states import CLOSE_WAIT, ENDED, FAILED, LISTEN, NEW, STEPS, SYN_SENT, TIME_WAIT, Event, State, after
+from simsock.net.tcp.states import CLOSE_WAIT, ENDED, FAILED, LISTEN, NEW, SYN_SENT, TIME_WAIT, Event, State, after
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -129,7 +129,7 @@ class StreamSocket(Socket):
 
     def turn(self, event: Event) -> None:
         """Something happened: the one place where the state changes."""
-        self.state = STEPS.get((self.state, event)) or after(self.state, event)
+        self.state = self.state.steps.get(event) or after(self.state, event)
 
     @property
     def listening(self) -> bool:
