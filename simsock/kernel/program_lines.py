@@ -69,7 +69,7 @@ def _called(frame: FrameType) -> str:
 
 def program_call(frame: FrameType | None) -> tuple[FrameType | None, str]:
     """The innermost frame of the program in this world, or None; and the simulated call that was made by it, or by a library on its behalf."""
-    call = ""
+    call = own = ""
     made_here = True
     while frame is not None:
         room = room_of(frame)
@@ -77,7 +77,7 @@ def program_call(frame: FrameType | None) -> tuple[FrameType | None, str]:
             break
         if room in (INSIDE, FACE):
             if made_here:
-                call = _called(frame) or call
+                call = own = _called(frame) or call
         else:
             made_here = False
             if not room and not is_library(frame.f_code.co_filename):
@@ -85,7 +85,7 @@ def program_call(frame: FrameType | None) -> tuple[FrameType | None, str]:
             if not room and frame.f_globals.get("__name__") in _CALLED and not frame.f_code.co_name.startswith(("_", "<")):
                 call = frame.f_code.co_qualname  # Event.wait, not the lock in it
         frame = frame.f_back
-    return None, call
+    return None, own or call  # a library's own thread: what it was started with is nobody's call
 
 
 def program_frame(frame: FrameType | None) -> FrameType | None:

@@ -1,5 +1,7 @@
 """``python -m tests.quality``: how soon each strategy finds the bugs of ``racy_programs``, as a table; ``--write`` puts it into ``docs/search.md``.
 
+``--compare`` makes another table: simsock beside interleave-test and frontrun, on the programs that all of them can run.
+
 Owns the measuring and the table. Law: what is counted is schedules, which depend on the seeds alone; only schedules per second depend on the machine.
 """
 
@@ -12,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import simsock
-from tests.quality import racy_programs
-from tests.quality.racy_programs import PROGRAMS
+from tests.quality import others, racy_programs
+from tests.quality.racy_programs import PARTS, PROGRAMS
 
 STRATEGIES = ("random", "pct", "pos", "surw", "pcth", "portfolio")
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs" / "search.md"
 BEGIN, END = "<!-- the table begins -->", "<!-- the table ends -->"
+COMPARED = "<!-- the comparison begins -->", "<!-- the comparison ends -->"
 
 
 def found_after(name: str, strategy: str, seed: int, most: int) -> int | None:
@@ -54,13 +57,12 @@ def table(names: list[str], strategies: list[str], seeds: int, most: int) -> lis
     return lines
 
 
-def write(lines: list[str], seeds: int, most: int) -> None:
-    """Put the table into the documentation."""
+def write(lines: list[str], said: str, marks: tuple[str, str] = (BEGIN, END)) -> None:
+    """Put a table into the documentation."""
     text = DOCS.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    said = f"Mean schedules until found over {seeds} seeds, at most {most:,} each, on Python {sys.version_info[0]}.{sys.version_info[1]}:"
-    DOCS.write_text(before + "\n".join([BEGIN, said, "", *lines, END]) + after, encoding="utf-8")
+    before, _, rest = text.partition(marks[0])
+    _, _, after = rest.partition(marks[1])
+    DOCS.write_text(before + "\n".join([marks[0], said, "", *lines, marks[1]]) + after, encoding="utf-8")
 
 
 def main(arguments: Any = None) -> None:
@@ -71,11 +73,19 @@ def main(arguments: Any = None) -> None:
     parser.add_argument("--strategies", default=",".join(STRATEGIES))
     parser.add_argument("--only", default="", help="programs whose names contain this")
     parser.add_argument("--write", action="store_true", help="into docs/search.md")
+    parser.add_argument("--compare", action="store_true", help="with other tools instead of strategies with each other")
     chosen = parser.parse_args(arguments)
-    names = [name for name in PROGRAMS if chosen.only in name]
-    lines = table(names, chosen.strategies.split(","), chosen.seeds, chosen.most)
+    names = [name for name in (PARTS if chosen.compare else PROGRAMS) if chosen.only in name]
+    said = f"Mean schedules until found over {chosen.seeds} seeds, at most {chosen.most:,} each, on Python {sys.version_info[0]}.{sys.version_info[1]}:"
+    if chosen.compare:
+        for title in others.missing():
+            print(f"not installed here: {title}", file=sys.stderr)
+        lines = others.table(names, chosen.seeds, chosen.most)
+        said = said.replace(" until found", " until found, and schedules per CPU second,")
+    else:
+        lines = table(names, chosen.strategies.split(","), chosen.seeds, chosen.most)
     if chosen.write:
-        write(lines, chosen.seeds, chosen.most)
+        write(lines, said, COMPARED if chosen.compare else (BEGIN, END))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import socketserver
 import threading
 import time
 
@@ -133,3 +134,19 @@ def test_what_dying_tasks_print_is_kept_and_not_shown(capsys):
     assert kernel.last_words.startswith("last words x")
     assert "… and " in kernel.last_words
     assert len(kernel.last_words) < 101_000
+
+
+def test_a_call_that_fails_in_a_thread_of_a_library_has_its_own_name():
+    class Closes(socketserver.BaseRequestHandler):
+        def handle(self):
+            self.request.close()  # and the server, which shuts it down, passes over the error
+
+    def test(sim):
+        with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Closes) as server:
+            client = socket.create_connection(server.server_address)
+            server.handle_request()
+        assert client.recv(10)
+
+    text = story_of(test)
+    assert "socket.shutdown fails: EBADF" in text
+    assert "Thread.run" not in text
