@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import time
+from collections import deque
 from datetime import datetime, timedelta
 
 import pytest
@@ -397,3 +398,20 @@ def test_who_is_in_the_midst_of_the_handshake_when_the_backlog_fills_is_reset(si
 def test_whether_to_refuse_is_yes_or_no(sim):
     with pytest.raises(UsageError, match="refuse_overflow: expected True or False, got 1"):
         sim.host("server", refuse_overflow=1)
+
+
+def test_a_wait_that_expired_while_its_host_stood_still_has_expired_when_it_goes_on():
+    """Although something else wakes it in the end."""
+    with simsock.Simulation() as sim:
+        kernel, queue = sim._kernel, deque()
+        host = sim.host("server")
+
+        def waits():
+            return kernel.wait(queue, kernel.now + 10**9, "news"), sim.now
+
+        task = host.spawn(waits)
+        sim.sleep(0.5)
+        host.pause()
+        sim.sleep(2)
+        host.resume()
+        assert task.result() == (False, 2.5)

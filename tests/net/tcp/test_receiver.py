@@ -131,3 +131,12 @@ def test_a_host_that_is_down_answers_nothing(bench):
     bench.far.vanish()
     bench.hosts[1].down = True
     assert receiver.process(bench.segment(0), 0) is None and bench.back.lying == []
+
+
+def test_what_waits_behind_a_hole_takes_room_as_well_when_it_is_asked_whether_there_is_news(bench):
+    _, receiver = bench.connected()
+    bench.far.receive_bytes_max = ROOM
+    for number in range(1, 41):
+        receiver.process(bench.segment(number), 0)
+    assert receiver.has_no_news(at(60))
+    assert not receiver.has_no_news(at(60) - 1)
