@@ -11,7 +11,7 @@ __version__ = "0.1.0"
 
 _WHERE = {
     "simsock.errors": (
-        "BadToken Deadlock Fenced KilledBySignal LeakWarning LimitExceeded NoEffectWarning Nondeterminism RealTimeLimit "
+        "BadToken BusyLoop Deadlock Fenced KilledBySignal LeakWarning LimitExceeded NoEffectWarning Nondeterminism RealTimeLimit "
         "ReplayMismatch ScenarioError SearchFailure SimsockError StepLimit "
         "TaskCancelled TaskKilled TaskWillNotEnd TimeLimit Unsupported UsageError WorldEnded"
     ),
@@ -32,6 +32,7 @@ _MODULES = ("clients", "errors", "faker", "network", "simulation", "socketserver
 
 __all__ = [
     "BadToken",
+    "BusyLoop",
     "Datagram",
     "Deadlock",
     "Deliver",
@@ -83,6 +84,7 @@ if TYPE_CHECKING:
     from simsock import socketserver
     from simsock.errors import (
         BadToken,
+        BusyLoop,
         Deadlock,
         Fenced,
         KilledBySignal,

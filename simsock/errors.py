@@ -119,6 +119,10 @@ class KilledBySignal(SimsockError):
     fault = "program"
 
 
+class BusyLoop(RealTimeLimit):
+    """The program goes round in a loop that only looks, and nothing that it looks at can change while it runs. ``facts["place"]`` is the loop."""
+
+
 class TaskCancelled(SimsockError):
     """The result was asked for of a task that had been cancelled."""
 

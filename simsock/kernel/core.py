@@ -164,8 +164,7 @@ class Kernel:
         self.abandoned: list[Task] = []
         self.pending_signal: BaseException | None = None
         """What a signal wants raised, and could not while the kernel itself was at work: the next point or park does it."""
-        self.signals: Signals | None = None
-        """The signals of this world, as soon as a program has anything to do with them."""
+        self.signals: Signals | None = None  # as soon as a program has anything to do with them
         self.struck = False
         """A signal's error was raised where the program stood: if the world is not left by that, Python has passed over its end."""
         self.with_statement: WithStatement | None = None
@@ -628,7 +627,7 @@ class Kernel:
             return
         if self.signals is not None and self.signals.strike():
             return
-        if self._checked_switches == self.switches and (self.runq or self.held) and not self.atomic:
+        if self._checked_switches == self.switches and not self.atomic and (self.preemption is None or not self.preemption.let_wait(self)):
             self.yield_()
         self._checked_switches = self.switches
 

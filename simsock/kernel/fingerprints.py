@@ -57,6 +57,13 @@ def fingerprint(tasks: list[Task], here: FrameType | None) -> bytes:
     return walk.digest()
 
 
+def digest_of(values: list[Any]) -> bytes:
+    """Of some values, with all that is reachable from them. Raises ``Unreadable``."""
+    walk = _Walk()
+    walk._visit_all(values)
+    return walk.digest()
+
+
 class _Walk:
     """One walk."""
 
@@ -270,4 +277,4 @@ def _is_in_for_loop(code: CodeType, at: int) -> bool:
     return any(start <= at < end for start, end in _for_loops(code))
 
 
-__all__ = ["Unreadable", "fingerprint"]
+__all__ = ["Unreadable", "digest_of", "fingerprint"]

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from simsock.errors import RealTimeLimit
 from simsock.kernel.boundaries import BOUNDARY, INNER, PROGRAM
+from simsock.kernel.program_lines import place_text, program_frame
+from simsock.kernel.spinning import busy_loop, loop_of, program_frame_of
 from simsock.kernel.task_table import task_table
 from simsock.kernel.teardown import refuse_loop
 
@@ -48,8 +50,11 @@ def about_to_raise(kernel: Kernel, error: BaseException, frame: FrameType | None
         kernel.leave_now(error)
 
 
-def real_time_error(kernel: Kernel, place: str) -> RealTimeLimit:
-    """What the watchdog raises."""
+def real_time_error(kernel: Kernel, frame: FrameType | None) -> RealTimeLimit:
+    """What the watchdog raises in ``frame``."""
+    if loop_of(program_frame_of(frame)) is not None:
+        return busy_loop(kernel, program_frame_of(frame))
+    place = place_text(program_frame(frame))
     limit = kernel.limits.real_seconds
     text = f"the run took longer than max_real_time ({limit:g} s of real time); task {kernel.current.path} at {place}\n{task_table(kernel)}"
     return RealTimeLimit(text, limit="max_real_time", place=place)

@@ -55,9 +55,15 @@ def _touch_in_view(names: tuple[str, ...], frame: FrameType) -> bool:
     return False
 
 
+def forget_copy(frame: FrameType) -> None:
+    """To be called after a look at ``f_locals`` of the frame that is running: on 3.11 nothing of that is written back later."""
+    if sys.version_info < (3, 12):
+        _write_back(frame, 1)  # while it is still true
+
+
 def _touch_in_copy(names: tuple[str, ...], frame: FrameType) -> bool:
     touching = _touch_in_view(names, frame)
-    _write_back(frame, 1)  # while it is still true
+    forget_copy(frame)
     return touching
 
 
@@ -110,4 +116,4 @@ operands: Callable[[tuple[str, ...], CodeType], tuple[Any, ...]] = _by_place if 
 touches: Callable[[tuple[Any, ...], FrameType], bool] = _touch_in_memory if _is_read else _readers.get(sys.version_info[:2], _touch_in_view)
 """Whether one of them is not plain in a frame of that function."""
 
-__all__ = ["operands", "touches"]
+__all__ = ["forget_copy", "operands", "touches"]

@@ -17,9 +17,10 @@ from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
 from simsock.errors import UsageError
-from simsock.kernel.plain_locals import touches
+from simsock.kernel.plain_locals import forget_copy, touches
 from simsock.kernel.points import Points, Rule, points_of
 from simsock.kernel.scope import Scope
+from simsock.kernel.spinning import SPINNING, Spinning, busy_loop, next_event, program_frame_of
 
 if TYPE_CHECKING:
     from simsock.kernel.core import Kernel
@@ -51,6 +52,8 @@ class Preemption:
         self.thread = 0
         self.thread_state = ctypes.c_void_p()
         self._by_line = granularity == "lines"
+        self._spinning: dict[int, Spinning] = {}
+        """By the serial number of the task that goes through many lines."""
         self._points: dict[int, Points] = {}
         """By identity of the code, which each of them keeps."""
         self._code: CodeType | None = None
@@ -67,6 +70,7 @@ class Preemption:
 
     def enter(self, kernel: Kernel, frame: FrameType | None) -> None:
         """A world begins; ``frame`` is the innermost frame of whoever entered it: functions that run already are watched too."""
+        self._spinning.clear()
         self.thread_state = ctypes.c_void_p(_get_state())
         self.thread = get_ident()
         self.watch_frames(frame)
@@ -82,6 +86,29 @@ class Preemption:
 
     def rearm(self) -> None:
         """At a later point: whatever CPython switched off because an exception left a callback is switched on again."""
+
+    def let_wait(self, kernel: Kernel) -> bool:
+        """The current task has gone through many lines without a switch. Whether it has waited here, because all that it does is to look for
+        what others do: as long as anybody else can run, and then for whatever happens next."""
+        task = kernel.current
+        spinning = self._spinning.get(task.serial)
+        if spinning is None:
+            spinning = self._spinning[task.serial] = Spinning()
+        frame = program_frame_of(sys._getframe(1))
+        stays = spinning.stays(frame)
+        if frame is not None:
+            forget_copy(frame)
+        if not stays:
+            return False
+        deadline = None if kernel.runq else next_event(kernel)
+        if deadline is not None:
+            kernel._sleep_until(deadline, SPINNING)
+        elif kernel.runq or kernel.held:
+            kernel.held.append(task)
+            kernel._park()
+        else:
+            kernel.fatal(busy_loop(kernel, frame))
+        return True
 
     def points(self, code: CodeType) -> Points:
         """What is known of a code object's points."""

@@ -29,6 +29,7 @@ from simsock.kernel.boundaries import BOUNDARY, INNER, PROGRAM, place_of_signal
 from simsock.kernel.hard_timer import HardTimer
 from simsock.kernel.interrupting import about_to_raise, interrupt, real_time_error
 from simsock.kernel.program_lines import place_text, program_frame
+from simsock.kernel.spinning import Spinning, program_frame_of
 
 if TYPE_CHECKING:
     from simsock.kernel.core import Kernel
@@ -37,6 +38,8 @@ SIGNAL = getattr(signal, "SIGUSR2", signal.SIGTERM)
 """There is none on Windows, where worlds do not run and this module can be imported all the same."""
 _LOOK_EVERY_S = 0.1
 _IDLE_AFTER_S = 2.0
+_LOOKS_MIN = 5
+"""Looks without a step between them before a loop is looked into."""
 _GRACE_S = 0.2
 """How long after its time the thread is given before the timer rings."""
 
@@ -45,6 +48,7 @@ _monotonic = time.monotonic
 _allocate_lock = _thread.allocate_lock
 _get_ident = _thread.get_ident
 _getpid = os.getpid
+_thread_count = _thread._count
 _kill = getattr(signal, "pthread_kill", None)
 _SIGINT = int(signal.SIGINT)
 _STRIKES = tuple(int(getattr(signal, name)) for name in ("SIGALRM", "SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1", "SIGVTALRM", "SIGPROF") if hasattr(signal, name))
@@ -77,6 +81,9 @@ class Watchdog:
         self._bell.acquire()
         self._asleep = False
         self._pid = 0
+        self._steps, self._looks = (-1, -1), 0
+        """What the world had done at the last look, and at how many looks it was no more than that."""
+        self._spinning = Spinning()
 
     def start(self, session: Any) -> None:
         """A session begins in this OS thread. To be called again if it is interrupted."""
@@ -222,8 +229,20 @@ class Watchdog:
                 self._break(kernel)  # it was to be raised at the next point, and there was none since
             else:
                 fate = kernel.pending_signal
+                if fate is None and self._spins(kernel):
+                    self._deadline = _monotonic()  # it would go on like this until then
             kernel = None
             _pause(True, _LOOK_EVERY_S)
+
+    def _spins(self, kernel: Kernel) -> bool:
+        """Whether the world's thread goes round in a loop that only looks. With other OS threads about, one of them may change what it looks at."""
+        steps = kernel.steps, kernel.switches
+        if steps != self._steps or kernel.ending or _thread_count() > 1:
+            self._steps, self._looks = steps, 0
+            return False
+        self._looks += 1
+        frame = program_frame_of(sys._current_frames().get(kernel.thread))
+        return self._looks >= _LOOKS_MIN and self._spinning.stays(frame, steps)
 
     def _break(self, kernel: Kernel) -> None:
         if self._has_signals(kernel) and _kill is not None:
@@ -262,7 +281,7 @@ class Watchdog:
             self._set_timer()
             if not called:  # it was set for a world before this one
                 return
-        error = kernel.pending_signal if kernel.pending_signal is not None else real_time_error(kernel, place_text(program_frame(frame)))
+        error = kernel.pending_signal if kernel.pending_signal is not None else real_time_error(kernel, frame)
         self._interrupt(kernel, error, frame)
 
     def _on_interrupt(self, number: int, frame: FrameType | None) -> None:

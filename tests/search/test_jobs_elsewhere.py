@@ -13,6 +13,7 @@ import pytest
 
 import simsock
 from simsock.search import jobs as searching_jobs
+from tests.real_signals import strike
 from tests.search import programs
 
 SCRIPT = """
@@ -123,13 +124,13 @@ def dies_once(sim) -> None:
     path = Path(os.environ["SIMSOCK_DIED"])
     if not path.exists():
         path.touch()
-        os.kill(os.getpid(), signal.SIGKILL)
+        strike(signal.SIGKILL)
     programs.lost_update(sim)
 
 
 def dies(sim) -> None:
     """Kills its process."""
-    os.kill(os.getpid(), signal.SIGKILL)
+    strike(signal.SIGKILL)
 
 
 def test_a_process_that_dies_loses_its_batch_only_which_is_tried_again(monkeypatch, tmp_path):
