@@ -77,6 +77,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help=f"where failures of searches are kept, to be tried first next time (default: ini simsock_database, else {FOLDER} in the root folder)",
     )
     group.addoption("--simsock-report", metavar="DIR", help="also write what is told of a failure, and a capture of its run, into files of this folder")
+    group.addoption(
+        "--simsock-session",
+        metavar="run|test",
+        help="which worlds share what stands in for the standard modules: those of tests that follow "
+        "each other, or only those of one test (default: ini simsock_session, else test)",
+    )
+    parser.addini("simsock_session", "default of --simsock-session", default="")
     parser.addini("simsock_seed", "default of --simsock-seed", default="")
     parser.addini("simsock_schedules", "default of --simsock-schedules", default="")
     parser.addini("simsock_database", "default of --simsock-database", default="")
@@ -105,6 +112,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for option in ("simsock_harness", "simsock_program"):
         _packages(config, option)
     _locks(config)
+    config.pluginmanager.register(_sharing(config), "simsock_sharing")
 
 
 def declare_harness(config: pytest.Config) -> None:
@@ -220,6 +228,15 @@ def _database(config: pytest.Config) -> Path | None:
     if folder.exists() and not folder.is_dir():
         raise pytest.UsageError(f"{where}: expected a folder or none, got {text or FOLDER!r}, which is no folder")
     return folder
+
+
+def _sharing(config: pytest.Config) -> Any:
+    from pytest_simsock.sharing import MODES, Sharing
+
+    text, where = _given(config, "session")
+    if text and text not in MODES:
+        raise pytest.UsageError(f"{where}: expected one of {', '.join(MODES)}, got {text!r}")
+    return Sharing(text or "test")
 
 
 def _networks(config: pytest.Config) -> tuple[str, ...]:

@@ -18,29 +18,20 @@ from pytest_simsock import given, shelter, turns
 from pytest_simsock.configuring import CHOSEN, STAGE, declare_harness
 from pytest_simsock.hiding import hide_sim, takes_sim
 from pytest_simsock.marking import mistake_in_marker, schedules_of
+from pytest_simsock.sharing import asks_for_sim, is_ours
 
 _DECLARED = pytest.StashKey[bool]()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run tests that ask for our ``testbed`` once for each network that is wanted, unless they say themselves which."""
-    if "testbed" not in metafunc.fixturenames or not _is_ours(metafunc._arg2fixturedefs.get("testbed", ())):
+    if "testbed" not in metafunc.fixturenames or not is_ours(metafunc._arg2fixturedefs.get("testbed", ())):
         return
     for marker in metafunc.definition.iter_markers("parametrize"):
         names = marker.args[0] if marker.args else marker.kwargs.get("argnames", ())
         if "testbed" in ([name.strip() for name in names.split(",")] if isinstance(names, str) else names):
             return
     metafunc.parametrize("testbed", metafunc.config.stash[CHOSEN].networks, indirect=True)
-
-
-def _is_ours(fixturedefs: Any) -> bool:
-    """Whether a fixture by the name of one of ours is ours, or an override that asks for ours."""
-    for fixturedef in reversed(fixturedefs):
-        if fixturedef.func.__module__ == "pytest_simsock.fixtures":
-            return True
-        if fixturedef.argname not in fixturedef.argnames:
-            break
-    return False
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -50,14 +41,9 @@ def pytest_pycollect_makeitem(collector: Any, obj: object) -> None:
         hide_sim(collector, obj)
 
 
-def _asks_for_sim(item: Any) -> bool:
-    """Whether a test's ``sim`` is ours: a project may have a fixture by that name."""
-    return "sim" in getattr(item, "fixturenames", ()) and _is_ours(item._fixtureinfo.name2fixturedefs.get("sim", ()))
-
-
 def pytest_itemcollected(item: Any) -> None:
     """``setup_method`` and ``setup_function`` of a test that asks for ``sim`` run in its world: the world comes first."""
-    if not _asks_for_sim(item):
+    if not asks_for_sim(item):
         return
     names = item.fixturenames
     first = next((place for place, name in enumerate(names) if name.startswith(turns.XUNIT)), None)
@@ -68,7 +54,7 @@ def pytest_itemcollected(item: Any) -> None:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Some test has a world: from now on, remember where real servers are made, for the words about a connection that is refused."""
-    if any(_asks_for_sim(item) for item in session.items):
+    if any(asks_for_sim(item) for item in session.items):
         from simsock.supported import why_not
 
         if not why_not():
