@@ -276,5 +276,8 @@ class Hybrids:
 
 
 def make_patching(options: Any) -> Patching | None:
-    """What a world or a search with these options needs: None when nothing is to be patched."""
-    return Patching(options.entropy) if options.patch else None
+    """What a world or a search with these options needs: None when nothing is to be patched, nor left so by worlds that share a session."""
+    if options.patch:
+        return Patching(options.entropy)
+    put_back()
+    return None

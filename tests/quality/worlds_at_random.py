@@ -56,6 +56,7 @@ WAYS: dict[str, Way] = {
     "another hash seed, backwards": Way("backwards", environment=(("PYTHONHASHSEED", "4000000000"),)),
     "twice": Way("twice"),
     "in a search's session": Way("session", every=5),
+    "sharing a session": Way("shared", every=2),
     "replayed from tokens": Way("replayed", every=2),
     "replayed from deviations": Way("deviations", every=2),
     "watched": Way("watched", every=2),
@@ -132,6 +133,12 @@ def session(plans: list[Plan]) -> Iterator[Ran]:
                 random_programs.clear_old()
                 outcome = runner.run(what.seed, prepare=worlds.append)
         yield random_programs._told(what, worlds[-1], outcome.error, getattr(worlds[-1], "_table", ""))
+
+
+def shared(plans: list[Plan]) -> Iterator[Ran]:
+    """In a session that all worlds of the batch share, whatever their kinds."""
+    with simsock.session():
+        yield from plain(plans)
 
 
 def replayed(plans: list[Plan]) -> Iterator[Ran]:
@@ -218,7 +225,7 @@ class Searched:
 
 
 MODES: dict[str, Callable[[list[Plan]], Iterator[Ran]]] = {
-    one.__name__: one for one in (plain, shuffled, backwards, twice, first, session, replayed, deviations, watched, gc_off, gc_often, gc_frozen, jobs)
+    one.__name__: one for one in (plain, shuffled, backwards, twice, first, session, shared, replayed, deviations, watched, gc_off, gc_often, gc_frozen, jobs)
 }
 MODES["everywhere"] = plain
 

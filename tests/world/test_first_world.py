@@ -10,6 +10,8 @@ import textwrap
 
 import pytest
 
+import simsock
+
 LATE_NAMES = """
     import random, threading, simsock, sys
 
@@ -140,3 +142,20 @@ def test_a_server_of_the_framework_is_made_in_the_first_world_as_in_the_second(f
 def test_the_token_of_a_search_fails_in_the_first_world_of_a_new_process(fresh):
     token = fresh(A_SEARCH, "lines")
     assert fresh(A_SEARCH, "lines", token) == "fails"
+
+
+def test_an_unpatched_world_among_worlds_that_share_a_session_leaves_the_standard_modules_alone():
+    import time
+
+    real = time.sleep
+    with simsock.session():
+        with simsock.Simulation():
+            assert time.sleep is not real
+        with simsock.Simulation(patch=False) as sim:
+            assert time.sleep is real
+            time.sleep(0.001)
+            assert sim.now == 0
+        with simsock.Simulation() as sim:
+            time.sleep(1)
+            assert sim.now == 1
+    assert time.sleep is real
