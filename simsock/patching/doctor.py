@@ -62,7 +62,7 @@ def find_foreign_locks() -> list[ForeignLock]:
     findings, real, _ = _search()
     found = []
     for lock in real:
-        about = [finding for finding in findings if finding.target is lock]
+        about = [finding for finding in findings if finding.target is lock or getattr(finding.target, "__self__", None) is lock]  # or a method of it
         if any(finding.harness or finding.place.rpartition(".")[2] in captured.KEPT for finding in about):
             continue
         if any(finding.spot is not None or finding.place == "deque" for finding in about):

@@ -168,3 +168,10 @@ def test_help_says_what_it_looks_for(doctor):
 def test_inside_a_world_it_is_an_error():
     with simsock.Simulation(), pytest.raises(UsageError, match="outside every world"):
         diagnose()
+
+
+def test_who_keeps_only_a_method_of_a_lock_keeps_the_lock(doctor):
+    sick = doctor("app", app="\n    import threading\n\n    TAKE = (threading.Lock().acquire,)\n")
+    assert "  lock  kept by app: tuple\n" in sick.stdout
+    healthy = doctor("app", app="\n    import threading\n\n    take = threading.Lock().acquire\n")
+    assert healthy.returncode == 0, healthy.stdout
