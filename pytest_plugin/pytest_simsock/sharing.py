@@ -66,12 +66,16 @@ def is_ours(fixturedefs: Any) -> bool:
 
 def asks_for_sim(item: Any) -> bool:
     """Whether a test's ``sim`` is ours: a project may have a fixture by that name."""
-    return "sim" in getattr(item, "fixturenames", ()) and is_ours(item._fixtureinfo.name2fixturedefs.get("sim", ()))
+    return _asks_for("sim", item)
+
+
+def _asks_for(name: str, item: Any) -> bool:
+    return name in getattr(item, "fixturenames", ()) and is_ours(item._fixtureinfo.name2fixturedefs.get(name, ()))
 
 
 def asks_for_world(item: Any) -> bool:
     """Whether a test runs in a world, or is run by Hypothesis, perhaps in many."""
-    return asks_for_sim(item) or "testbed" in getattr(item, "fixturenames", ()) or _is_hypothesis_test(item)
+    return _asks_for("sim", item) or _asks_for("testbed", item) or _is_hypothesis_test(item)
 
 
 def _is_hypothesis_test(item: Any) -> bool:

@@ -127,6 +127,7 @@ class Patching:
             self._carrier, self._registry = resting._carrier, resting._registry
             _in_force, _resting = self, None
             self._show_class()
+            known()[1].show()
             outsiders.apply()  # to what is loaded now
             self._chance.apply()
             return
@@ -162,7 +163,7 @@ class Patching:
         if _in_force is not self:
             return
         if _sharing:
-            do_all(self._chance.remove, outsiders.remove, self._hide_class)
+            do_all(self._chance.remove, outsiders.remove, self._hide_class, lambda: known()[1].hide(sockets.standing))
             self._counts, self._methods = known()[1].count(), sockets.methods()
             if not self._values:
                 shown = [place for place in self._places if place[3] is not sockets.standing]

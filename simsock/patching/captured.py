@@ -42,6 +42,8 @@ class Holds:
         """With the pairs' keys: the originals themselves would look like something captured."""
         self._swapped: list[tuple[heap.Spot, Any, Any, Any, Any]] = []
         """(where, what was there, what is there now, and the tuple of defaults that it is in, before and now)."""
+        self._hidden: list[tuple[heap.Spot, Any, Any, Any, Any]] = []
+        """Those of them that are as they were for a while."""
         self._left: WeakSet[Any] = WeakSet()
         """Locks and locals that nothing could be done about, or that are the harness's."""
         self._census = Census([original for original, _ in pairs.values()], [replacement for _, replacement in pairs.values()])
@@ -185,25 +187,48 @@ class Holds:
 
     def swap(self) -> None:
         """The patched state begins: captured originals give way."""
+        self._hidden.clear()
         for spot, key in self._captured:
             original, replacement = self.pairs[key]
-            before = spot.get()
-            if _plain(before) is original:
-                # A function in C is no method where it stands in a class; what stands in for it must not become one.
-                bare = spot.kind == "class" and type(replacement) is FunctionType and not hasattr(type(original), "__get__")
-                now = staticmethod(replacement) if bare else replacement
-                whole = spot.whole()
-                self._swapped.append((spot, before, now, whole, None))
-                spot.exchange(before, now)
-                self._swapped[-1] = spot, before, now, whole, spot.whole()
+            if _plain(spot.get()) is original:
+                self._put(spot, original, replacement)
+
+    def _put(self, spot: heap.Spot, original: Any, replacement: Any) -> None:
+        # A function in C is no method where it stands in a class; what stands in for it must not become one.
+        bare = spot.kind == "class" and type(replacement) is FunctionType and not hasattr(type(original), "__get__")
+        before, now = spot.get(), staticmethod(replacement) if bare else replacement
+        whole = spot.whole()
+        self._swapped.append((spot, before, now, whole, None))
+        spot.exchange(before, now)
+        self._swapped[-1] = spot, before, now, whole, spot.whole()
 
     def restore(self) -> None:
         """The patched state ends."""
+        self._hidden.clear()
         while self._swapped:
-            spot, before, now, whole, whole_now = self._swapped[-1]
-            if whole is None or not spot.put_whole(whole_now, whole):
-                spot.exchange(now, before)
+            self._take(self._swapped[-1])
             self._swapped.pop()
+
+    def _take(self, swapped: tuple[heap.Spot, Any, Any, Any, Any]) -> None:
+        spot, before, now, whole, whole_now = swapped
+        if whole is None or not spot.put_whole(whole_now, whole):
+            spot.exchange(now, before)
+
+    def hide(self, replacement: type) -> None:
+        """For a while, have the original of a class where it was: it can be told from what stands in for it."""
+        for swapped in self._swapped:
+            if swapped[2] is replacement:
+                self._hidden.append(swapped)
+                self._take(swapped)
+        self._swapped = [swapped for swapped in self._swapped if swapped[2] is not replacement]
+
+    def show(self) -> None:
+        """Have what stands in for it there again."""
+        while self._hidden:
+            spot, before, now, _, _ = self._hidden[-1]
+            if spot.get() is before:
+                self._put(spot, before, now)
+            self._hidden.pop()
 
 
 @contextmanager

@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -48,10 +49,15 @@ class Injector:
                 self.where = f"{frame.f_code.co_qualname}:{frame.f_lineno}"
                 settrace(None)
                 self.act()
+
+
+def striking(number):
+    return lambda: strike_here(int(number))
 '''
-_space: dict[str, object] = {"settrace": sys.settrace}
+_space: dict[str, object] = {"settrace": sys.settrace, "strike_here": strike_here}
 exec(compile(_INJECTOR, "<injector>", "exec"), _space)
-Injector = _space["Injector"]
+Injector: Any = _space["Injector"]
+striking: Any = _space["striking"]
 
 
 class Injected(Exception):
@@ -167,7 +173,7 @@ def test_a_signal_may_come_at_every_instruction(number, step):
     try:
         before = state()
         for at in numbers("opcode", step):
-            injector = Injector(at, "opcode", lambda: strike_here(int(number)), PACKAGE)
+            injector = Injector(at, "opcode", striking(number), PACKAGE)
             error = enter_and_leave(injector)
             assert differences(before) == set(), (at, injector.where, error)
             if injector.where:  # a later world takes fewer instructions than the one that was counted

@@ -32,6 +32,10 @@ def seen():
     return list(map(id, held))
 
 
+with Simulation():  # what stands in for what is looked up before a test has a mock somewhere
+    pass
+
+
 @pytest.fixture
 def session():
     """One that is open, and after which everything is as it was."""
@@ -185,12 +189,16 @@ def test_a_mock_from_within_the_session_that_outlives_it_leaves_no_stand_in_in_t
 
 
 def test_a_mock_of_a_socket_s_method_between_worlds_is_one_in_the_next(session):
+    simsock.session.originals()
+    before = dict(vars(socket.socket))
     with Simulation():
         pass
     with mock.patch.object(socket.socket, "connect", return_value="mocked"), Simulation(), socket.socket() as sock:
         assert sock.connect(("server", 1)) == "mocked"
     with Simulation(), socket.socket() as sock, pytest.raises(OSError, match="refused"):
         sock.connect(("127.0.0.1", 9))
+    simsock.session.originals()
+    assert dict(vars(socket.socket)) == before, "the mock is out of the real class: what it held of that class between worlds was that class"
 
 
 def test_an_original_that_somebody_brings_between_worlds_is_found(session):
