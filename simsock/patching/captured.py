@@ -49,8 +49,6 @@ class Holds:
         self._census = Census([original for original, _ in pairs.values()], [replacement for _, replacement in pairs.values()])
         self._is_whole = False
         """Whether the last search, or count, came to its end."""
-        self._locals: dict[int, int] = {}
-        """Classes that the program made of ``threading.local``, by identity, and how many references there were to each."""
         self._collections = (-1, -1)
 
     def refresh(self, modules_changed: bool) -> list[dict[str, Any]]:
@@ -62,7 +60,7 @@ class Holds:
         news = census.news()
         young, full = _collections()
         is_settled = full == self._collections[1]
-        if not is_settled and _count_locals() != self._locals:  # perhaps by new instances of theirs
+        if not is_settled and self._has_new_locals():
             self._search(False)
         if not news and not census.unsure:
             return []
@@ -81,6 +79,12 @@ class Holds:
     def count(self) -> list[int]:
         """References to each original that is a function: while the stand-ins are in place nobody comes by another one."""
         return self._census.count_functions()
+
+    def _has_new_locals(self) -> bool:
+        """Whether a local of a class of the program's has come to be: that one is gone meanwhile hides it from who counts references to the class."""
+        classes = frozenset(_classes_of_locals())
+        found = [made for made in gc.get_objects() if type(made) in classes]
+        return any(made not in self._left and made not in task_locals.registered for made in found)
 
     def settle(self) -> None:
         """The patched state ends: what comes to be from now on is new."""
@@ -152,7 +156,6 @@ class Holds:
         self._is_whole = False  # until it is through: one that is interrupted is made again
         with _alone():
             self._search_alone(originals)
-        self._locals = _count_locals()
         self._is_whole = True
 
     def _search_alone(self, originals: bool) -> None:
@@ -253,15 +256,15 @@ def _collections() -> tuple[int, int]:
     return stats[1]["collections"], stats[2]["collections"]
 
 
-def _count_locals() -> dict[int, int]:
-    """References to every class that was made of ``threading.local``, of which its instances are some."""
+def _classes_of_locals() -> list[type]:
+    """Every class that the program made of ``threading.local``."""
     found: list[type] = []
     asked: list[type] = [task_locals.real_local]
     while asked:
         new = [cls for cls in list[type](type.__subclasses__(asked.pop())) if cls is not task_locals.local]
         found += new
         asked += new
-    return {id(cls): sys.getrefcount(cls) for cls in found}
+    return found
 
 
 def _plain(value: Any) -> Any:

@@ -186,7 +186,10 @@ class Census:
         elif kind is dict and (_is_namespace(owner) or self._is_light(owner.values()) or _is_standard(owner, found, above)):
             names = [name for name, value in owner.items() if value is found]
             if len(names) != times or not all(type(name) is str for name in names):
-                return False
+                if not self._is_light(owner.values()):
+                    return False
+                self._others.append((lambda: owner, 0, number, times))  # by it, a class, as tables of what is done about classes are
+                return True
             self._names += [(owner, name, number) for name in names]
         elif not _weak_offset_of(kind) and (_name_of(kind) == "_ThreadHandle" or self._is_record(owner) or any(map(_is_namespace, above))):
             self._others.append((lambda: owner, 0, number, times))  # a thread's handle that nobody else has is one of a thread that nobody can join
