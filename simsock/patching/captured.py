@@ -3,7 +3,7 @@
 Owns two things that one search of the heap finds: real locks, queues and ``threading.local`` objects from before, which are adopted once and
 for good (a hybrid is a real lock to everybody outside a world); and originals that were captured in a table, a class, a default argument, a
 closure or a partial, which are swapped while the patched state lasts. Laws: the harness's own are left alone; the search is made anew only when
-something new holds something, which the count of references shows (``census``), or, of what cannot be followed there, a look at the young objects.
+something new holds something: a look at the young objects shows that, and after a garbage collection the count of references (``census``).
 """
 
 from __future__ import annotations
@@ -49,32 +49,21 @@ class Holds:
         self._census = Census([original for original, _ in pairs.values()], [replacement for _, replacement in pairs.values()])
         self._is_whole = False
         """Whether the last search, or count, came to its end."""
-        self._collections = (-1, -1)
+        self._collections = -1
 
     def refresh(self, modules_changed: bool) -> list[dict[str, Any]]:
         """Search, if there may be something new. Returned are namespaces of modules in which a name that was there before has come to be an original."""
         if modules_changed or not self._is_whole:
             self._search(True)
             return []
-        census = self._census
-        news = census.news()
-        young, full = _collections()
-        is_settled = full == self._collections[1]
-        if not is_settled and self._has_new_locals():
+        if _collections() == self._collections:  # what came to be since then is among the young objects
+            locks_, captured = self._stirred()
+            if locks_ or captured:
+                self._search(captured)
+            return []
+        if self._has_new_locals():
             self._search(False)
-        if not news and not census.unsure:
-            return []
-        if not is_settled:
-            return self._recount({*news, *census.unsure})
-        locks_, captured, born = self._stirred()
-        if locks_ or captured:
-            self._search(captured)
-            return []
-        if young != self._collections[0]:
-            return self._recount(set(news)) if news else []
-        # New instances of a class are new references to it, and are among the young objects.
-        doubtful = {number for number, more in news.items() if more != born.get(census.named(number), 0)}
-        return self._recount(doubtful) if doubtful else []
+        return self._recount({*self._census.news(), *self._census.unsure})
 
     def count(self) -> list[int]:
         """References to each original that is a function: while the stand-ins are in place nobody comes by another one."""
@@ -112,44 +101,37 @@ class Holds:
         inside = {id(getattr(hybrid, "_real", None)) for hybrid in gc.get_objects() if type(hybrid) in _HYBRIDS}
         return all(id(lock) in inside or lock in self._left or (type(lock) is task_locals.real_local and lock in task_locals.registered) for lock in found)
 
-    def _stirred(self) -> tuple[bool, bool, dict[type, int]]:
-        """Among the objects that came to be since the last patched state: are there new locks, does one hold an original, and what instances of originals?"""
+    def _stirred(self) -> tuple[bool, bool]:
+        """Among the objects that came to be since the last patched state: are there new locks, and does one hold an original?"""
         young = gc.get_objects(0) + gc.get_objects(1)
-        ids, classes = self._ids, self._classes
+        ids = self._ids
         inside: set[int] | None = None
-        known: set[int] | None = None
         new = False
-        born: dict[type, int] = {}
         for found in young:
             kind = type(found)
             if kind is dict:
                 if not ids.isdisjoint(map(id, found.values())) and not _is_module(found):
-                    return True, True, born
+                    return True, True
             elif kind is list:
                 if not ids.isdisjoint(map(id, found)):
-                    return True, True, born
+                    return True, True
             elif kind is FunctionType:
                 if found.__defaults__ is not None and not ids.isdisjoint(map(id, found.__defaults__)) and not is_harness(found.__module__ or ""):
-                    return True, True, born
-            elif kind in classes:
-                if known is None:
-                    known = self._census.known_instances()
-                if id(found) not in known:
-                    born[kind] = born.get(kind, 0) + 1
-                if kind in LOCKS or kind is task_locals.real_local:
-                    if inside is None:
-                        inside = {id(getattr(hybrid, "_real", None)) for hybrid in young if type(hybrid) in _HYBRIDS}
-                    if id(found) not in inside and found not in self._left and found not in task_locals.registered:
-                        new = True
+                    return True, True
+            elif kind in LOCKS or kind is task_locals.real_local:
+                if inside is None:
+                    inside = {id(getattr(hybrid, "_real", None)) for hybrid in young if type(hybrid) in _HYBRIDS}
+                if id(found) not in inside and found not in self._left and found not in task_locals.registered:
+                    new = True
             elif kind is CellType:
                 try:
                     if id(found.cell_contents) in ids:
-                        return True, True, born
+                        return True, True
                 except ValueError:
                     pass
             elif kind is partial and id(found.func) in ids:
-                return True, True, born
-        return new, False, born
+                return True, True
+        return new, False
 
     def _search(self, originals: bool) -> None:
         """Adopt locks and locals; with ``originals``, see where those are captured."""
@@ -250,10 +232,9 @@ def _alone() -> Iterator[None]:
         taken.acquire(True, _BREATH_S)
 
 
-def _collections() -> tuple[int, int]:
-    """How many collections there were after which some of the new objects may no longer be among the young, and all of them."""
-    stats = gc.get_stats()
-    return stats[1]["collections"], stats[2]["collections"]
+def _collections() -> int:
+    """How many collections there were after which new objects are no longer among the young."""
+    return int(gc.get_stats()[2]["collections"])
 
 
 def _classes_of_locals() -> list[type]:

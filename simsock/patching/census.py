@@ -112,14 +112,6 @@ class Census:
         """References to each of those that have no instances."""
         return list(compress(map(getrefcount, self._watched), self._functions))
 
-    def known_instances(self) -> set[int]:
-        """Identities of the instances of watched classes that were there at the last count."""
-        return {id(instance()) for instance, _ in self._instances}
-
-    def named(self, number: int) -> Any:
-        """What has this number."""
-        return self._watched[number]
-
     def take(self, numbers: set[int] | None = None) -> tuple[list[Stranger], list[Any]]:
         """Count anew, those with these numbers or all. Who holds them now and did not at the last count; and all who refer to them."""
         asked = [found for number, found in enumerate(self._watched) if numbers is None or number in numbers]
