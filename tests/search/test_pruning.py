@@ -150,7 +150,7 @@ def test_a_drawn_program_has_the_same_outcomes_with_and_without_the_orders_that_
     compare(seed, tmp_path, 700)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.timeout(3_000)
 @pytest.mark.parametrize("seed", range(200))
 def test_many_drawn_programs_have(seed, tmp_path):
