@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 import threading
 import time
 from collections import deque
@@ -102,6 +103,14 @@ def started(state, seconds=10):
     thread = threading.Thread(target=finish)
     thread.start()
     return thread
+
+
+@pytest.fixture(autouse=True)
+def a_global_on_the_newest_python(request):
+    """On CPython 3.15 a loop on a module's own variable is not seen for what it is yet: it runs into a limit, as before."""
+    wait = getattr(getattr(request.node, "callspec", None), "params", {}).get("wait")
+    if sys.version_info >= (3, 15) and getattr(wait, "__name__", "") == "wait_for_global":
+        request.applymarker(pytest.mark.xfail(strict=True, reason="a loop on a global on 3.15"))
 
 
 @pytest.mark.parametrize("strategy", ["fifo", "random"])
