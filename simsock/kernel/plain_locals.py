@@ -73,6 +73,10 @@ def _memory_from(address: int) -> Any:
     return memoryview(everything).cast("B").cast("Q")
 
 
+_frames: Any
+_types: Any
+
+
 def _by_place(names: tuple[str, ...], code: CodeType) -> tuple[Any, ...]:
     """The memory from where the variables would be of a frame at address 0."""
     return tuple(_memory_from(_LOCALS_AT + _WORD * code.co_varnames.index(name)) for name in names)
