@@ -224,7 +224,7 @@ class _Line:
                 return _UNKNOWN
             space = frame.f_globals
             return space[found.value] if found.value in space else vars(builtins).get(found.value, _UNKNOWN)
-        if name in ("LOAD_CONST", "LOAD_SMALL_INT"):
+        if name in ("LOAD_CONST", "LOAD_SMALL_INT", "LOAD_COMMON_CONSTANT"):
             return found.value if type(found.value) in PLAIN else _CONSTANT
         return _NOT_A_START
 

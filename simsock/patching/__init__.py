@@ -8,6 +8,7 @@ is not searched for again. The one thing that stays are hybrid locks and queues 
 from __future__ import annotations
 
 import sys
+from operator import is_
 from types import ModuleType
 from typing import Any
 
@@ -91,7 +92,6 @@ class Patching:
         self._chance = Chance(entropy)
         self._carrier = Carrier()
         self._registry = Registry()
-        self._world: Kernel | None = None
         self._places: list[Place] = []
         self._classes: list[Place] = []
         """Those that hold ``socket.socket``: outside the world, programs ask for exactly that class as well."""
@@ -188,7 +188,7 @@ class Patching:
         for space, key, original, _ in self._others:
             if space.get(key) is original:
                 return False
-        return list(map(dict.get, self._spaces, self._keys)) == self._values
+        return all(map(is_, map(dict.get, self._spaces, self._keys), self._values))  # no == of a mock's
 
     def _restore_names(self) -> None:
         for space, key, original, replacement in (*self._places, *self._others):

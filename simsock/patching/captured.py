@@ -37,7 +37,6 @@ class Holds:
     def __init__(self, pairs: dict[int, tuple[Any, Any]]) -> None:
         self.pairs = pairs
         self._ids = frozenset(pairs)
-        self._classes = frozenset(original for original, _ in pairs.values() if isinstance(original, type))
         self._captured: list[tuple[heap.Spot, int]] = []
         """With the pairs' keys: the originals themselves would look like something captured."""
         self._swapped: list[tuple[heap.Spot, Any, Any, Any, Any]] = []

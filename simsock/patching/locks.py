@@ -21,6 +21,8 @@ from simsock.stdlib._simplequeue import real_queue
 if TYPE_CHECKING:
     from types import FrameType
 
+    from simsock.kernel import Kernel
+
 SIMSOCK_ROOM = "inside"
 
 _LIBRARY = frozenset(("threading", "queue", "functools", "concurrent.futures._base", "concurrent.futures.thread"))
@@ -90,12 +92,18 @@ ONCE = frozenset(("logging._lock", "asyncio.events._lock", "tempfile._once_lock"
 ones have not, and who asks a logger whether it is enabled means no switch."""
 
 
+def _here() -> Kernel | None:
+    """The world whose task calls, until it ends."""
+    kernel = session.active
+    return None if kernel is None or kernel.thread != get_ident() or kernel.ending else kernel
+
+
 class OnceLock(Lock):
     """A ``Lock`` that is no point while it is free."""
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        kernel = session.active
-        if kernel is None or kernel.thread != get_ident() or kernel.ending or not self._take(False):
+        kernel = _here()
+        if kernel is None or not self._take(False):
             return super().acquire(blocking, timeout)
         self.holder = kernel.current
         return True
@@ -103,8 +111,8 @@ class OnceLock(Lock):
     __enter__ = acquire
 
     def release(self) -> None:
-        kernel = session.active
-        if kernel is None or kernel.thread != get_ident() or kernel.ending or self.holder is not kernel.current:
+        kernel = _here()
+        if kernel is None or self.holder is not kernel.current:
             super().release()
         else:
             self._let_go(kernel)
@@ -117,8 +125,8 @@ class OnceRLock(RLock):
     """An ``RLock`` that is no point while it is free, or the caller's already."""
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        kernel = session.active
-        if kernel is None or kernel.thread != get_ident() or kernel.ending or not (self.holder is kernel.current or self._try()):
+        kernel = _here()
+        if kernel is None or not (self.holder is kernel.current or self._try()):
             return super().acquire(blocking, timeout)
         if self.holder is kernel.current:
             self._take()
@@ -130,8 +138,8 @@ class OnceRLock(RLock):
     __enter__ = acquire
 
     def release(self) -> None:
-        kernel = session.active
-        if kernel is None or kernel.thread != get_ident() or kernel.ending or self.holder is not kernel.current:
+        kernel = _here()
+        if kernel is None or self.holder is not kernel.current:
             super().release()
         elif self._count > 1:
             self._count -= 1

@@ -38,7 +38,7 @@ class Names:
         self._ids = frozenset(replacements)
         self._usual: dict[str, list[tuple[Any, Any]]] = {}
         for pair in replacements.values():
-            self._usual.setdefault(pair[0].__name__, []).append(pair)
+            self._usual.setdefault(getattr(pair[0], "__name__", ""), []).append(pair)
         self._modules: list[Any] = []
         self._spaces: list[dict[str, Any]] = []
         self._sizes: list[int] = []

@@ -8,12 +8,14 @@ from __future__ import annotations
 import _socket
 import _thread
 import fcntl
+import gc
 import io
 import os
 import select
 import time
 from contextlib import suppress
 from importlib import import_module
+from types import BuiltinFunctionType
 from typing import Any
 
 from simsock.patching.guards import guarded, guarded_close
@@ -33,6 +35,17 @@ _OS = (
 ).split()
 
 
+def original(module: Any, name: str) -> Any:
+    """A function or class in C of a module, also while something else (a mock, say) stands under its name: whoever put that there keeps it."""
+    found = getattr(module, name)
+    if isinstance(found, (BuiltinFunctionType, type)):
+        return found
+    for kept in gc.get_objects():
+        if type(kept) is BuiltinFunctionType and kept.__name__ == name and kept.__module__ in (module.__name__, os.name, "_io"):
+            return kept
+    return found
+
+
 def make_pairs() -> list[tuple[Any, Any]]:
     """(original, replacement) of every function that a world replaces."""
     from simsock.patching import chance, fence, polls, signals, sockets, task_locals, threads
@@ -43,26 +56,28 @@ def make_pairs() -> list[tuple[Any, Any]]:
     from simsock.stdlib import socket as sim_socket
     from simsock.stdlib import time as sim_time
 
-    pairs = [(getattr(time, name), getattr(sim_time, name)) for name in _TIME]
-    pairs += [(getattr(_socket, name), getattr(_names, name, None) or getattr(sim_socket, name)) for name in _SOCKET]
-    pairs += [(select.select, sim_select.select), (select.poll, sim_select.poll), (select.epoll, _epoll.epoll)]
-    pairs += [(getattr(os, name), getattr(sim_os, name)) for name in _OS if hasattr(os, name)]
-    pairs += [(os.path.exists, sim_os.exists), (fcntl.fcntl, sim_fcntl.fcntl), (fcntl.ioctl, sim_fcntl.ioctl), (io.open, _rawfile.open)]
+    pairs = [(original(time, name), getattr(sim_time, name)) for name in _TIME]
+    pairs += [(original(_socket, name), getattr(_names, name, None) or getattr(sim_socket, name)) for name in _SOCKET]
+    pairs += [(original(select, "select"), sim_select.select), (original(select, "poll"), sim_select.poll), (original(select, "epoll"), _epoll.epoll)]
+    pairs += [(original(os, name), getattr(sim_os, name)) for name in _OS if hasattr(os, name)]
+    pairs += [(os.path.exists, sim_os.exists), (original(fcntl, "fcntl"), sim_fcntl.fcntl)]
+    pairs += [(original(fcntl, "ioctl"), sim_fcntl.ioctl), (original(io, "open"), _rawfile.open)]
     with suppress(ImportError):  # not on this platform
         multiprocessing: Any = import_module("_multiprocessing")
         pairs += [(multiprocessing.SemLock, _semaphores.SemLock), (multiprocessing.sem_unlink, _semaphores.sem_unlink)]
     functions, classes = threads.pairs()
     pairs += [*functions, *chance.pairs(), *polls.pairs(), *signals.pairs(), *fence.pairs()]
-    stand_ins = [(original, guarded(original, simulated)) for original, simulated in pairs]
+    stand_ins = [(real, guarded(real, simulated)) for real, simulated in pairs]
     for capable in (os.supports_fd, os.supports_dir_fd, os.supports_follow_symlinks, os.supports_effective_ids):
         # Programs ask whether `os.stat in os.supports_fd`; what stands in can do what the original can.
-        capable.update(stand_in for original, stand_in in stand_ins if original in capable)
+        capable.update(stand_in for real, stand_in in stand_ins if real in capable)
+    closes = original(os, "close")
     # Each hybrid asks for itself where it is, so these need no guard.
     return [
         *stand_ins,
         *classes,
         (_thread._local, task_locals.local),
         (io.FileIO, _rawfile.FileIO),
-        (os.close, guarded_close(os.close, sim_os.close)),
+        (closes, guarded_close(closes, sim_os.close)),
         *sockets.pairs(),
     ]

@@ -139,12 +139,15 @@ def test_what_is_not_sent_when_time_runs_out_is_given_up(serve, dial, errors_of,
     assert len(errors_of(TimeoutError)) == 1
 
 
-def test_last_bytes_that_nobody_takes_are_given_up_after_the_handlers_timeout(serve, dial, event):
+def test_last_bytes_that_nobody_takes_are_given_up_after_the_handlers_timeout(serve, dial, event, bed):
     """It has ended, so it is no error of its."""
     over = event()
+    clock = bed.network.time.monotonic
+    times = []
 
     class Server(socketserver.SelectorTCPServer):
         def shutdown_request(self, request):
+            times.append(clock())
             super().shutdown_request(request)
             over.set()
 
@@ -152,10 +155,13 @@ def test_last_bytes_that_nobody_takes_are_given_up_after_the_handlers_timeout(se
         timeout = 0.05
 
         def handle(self):
+            times.append(clock())
             self.write(b"x" * 50_000_000)  # and nothing is waited for
 
     dial(serve(Handler, Server))
     over.wait()
+    began, ended = times
+    assert ended - began > 0.049
 
 
 def test_an_error_in_setup_is_one_of_the_request(serve, dial, errors_of):

@@ -53,6 +53,11 @@ def wait_for_item(state):
         continue
 
 
+def wait_for_nothing_more(state):
+    while state.inner["state"] is not None and state.inner["state"] != "up":
+        pass
+
+
 def wait_for_deque(state):
     while not state.inner["items"]:
         pass
@@ -80,7 +85,17 @@ def wait_for_cell(state):
         pass
 
 
-WAITS = [wait_for_attribute, wait_with_counter, wait_with_break, wait_for_item, wait_for_deque, wait_for_length, wait_for_global, wait_for_cell]
+WAITS = [
+    wait_for_attribute,
+    wait_with_counter,
+    wait_with_break,
+    wait_for_item,
+    wait_for_deque,
+    wait_for_nothing_more,
+    wait_for_length,
+    wait_for_global,
+    wait_for_cell,
+]
 
 
 @pytest.fixture(autouse=True)
@@ -103,14 +118,6 @@ def started(state, seconds=10):
     thread = threading.Thread(target=finish)
     thread.start()
     return thread
-
-
-@pytest.fixture(autouse=True)
-def a_global_on_the_newest_python(request):
-    """On CPython 3.15 a loop on a module's own variable is not seen for what it is yet: it runs into a limit, as before."""
-    wait = getattr(getattr(request.node, "callspec", None), "params", {}).get("wait")
-    if sys.version_info >= (3, 15) and getattr(wait, "__name__", "") == "wait_for_global":
-        request.applymarker(pytest.mark.xfail(strict=True, reason="a loop on a global on 3.15"))
 
 
 @pytest.mark.parametrize("strategy", ["fifo", "random"])
@@ -228,7 +235,6 @@ def test_with_other_os_threads_about_nobody_can_know_and_the_limit_names_the_loo
 
 
 def test_a_look_changes_nothing_and_a_change_is_seen():
-    import sys
 
     spinning, state = Spinning(), State()
     seen = []

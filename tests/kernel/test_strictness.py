@@ -63,6 +63,7 @@ def test_who_acts_as_a_program_is_there():
         found = import_module(".".join(parts[:length]))
         for part in parts[length:]:
             found = getattr(found, part)
+        assert callable(found) or length == len(parts), name
 
 
 def _is_module(name):

@@ -123,6 +123,8 @@ def test_what_linux_knows_and_the_table_does_not_is_unsupported_and_what_neither
 def test_a_refused_option_may_be_set_to_what_it_is(sim, option):
     sock = sim.network.socket.socket(1 if option.only == "unix" else 10, 1 if option.level == 6 else 2)
     sock.setsockopt(option.level, option.number, option.unset)
+    if option.kind != "bytes":
+        assert sock.getsockopt(option.level, option.number) == option.unset
 
 
 # -- what some of them do ------------------------------------------------------------------------------------------------------------

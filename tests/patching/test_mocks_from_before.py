@@ -1,0 +1,48 @@
+"""A name that somebody has mocked before the process has its first world: the mock stays there, and what it stands for is simulated all the same."""
+
+from __future__ import annotations
+
+import pytest
+
+PROGRAM = """
+    import os, select, socket, time
+    from unittest import mock
+
+    EARLY = __EARLY__
+    if EARLY:
+        import simsock, simsock.world.simulation
+    real = time.sleep, time.time, os.read, select.poll, socket.getaddrinfo
+
+    class Program:
+        nap = staticmethod(time.sleep)
+
+    fakes = [mock.patch(name, __FAKE__) for name in ("time.sleep", "time.time", "os.read", "select.poll", "_socket.getaddrinfo")]
+    for fake in fakes:
+        fake.start()
+    import simsock
+    with simsock.Simulation(max_real_time=20) as sim:
+        assert time.sleep(5) == "fake" and sim.now == 0
+        Program.nap(3)
+        assert sim.now == 3
+    for fake in fakes:
+        fake.stop()
+    assert real == (time.sleep, time.time, os.read, select.poll, socket.getaddrinfo)
+    for _ in range(2):
+        with simsock.Simulation(max_real_time=20) as sim:
+            began = time.time()
+            time.sleep(3600)
+            assert sim.now == 3600 and time.time() - began == 3600
+            reader, writer = os.pipe()
+            os.write(writer, b"x")
+            poll = select.poll()
+            poll.register(reader, select.POLLIN)
+            assert poll.poll(1000) == [(reader, select.POLLIN)] and os.read(reader, 5) == b"x"
+    assert real == (time.sleep, time.time, os.read, select.poll, socket.getaddrinfo)
+    print("as meant")
+"""
+
+
+@pytest.mark.parametrize("fake", ["mock.Mock(return_value='fake')", "lambda *args: 'fake'"], ids=["mock", "function"])
+@pytest.mark.parametrize("early", [True, False], ids=["after the import", "before it"])
+def test_a_mock_in_the_first_world_of_a_process_is_not_taken_for_the_original(in_process, fake, early):
+    assert in_process(PROGRAM.replace("__EARLY__", str(early)).replace("__FAKE__", fake)).strip() == "as meant"
