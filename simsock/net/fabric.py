@@ -265,7 +265,13 @@ class Fabric:
 
     def unused_link(self) -> Link | None:
         """The link that was asked for, if all that was sent was sent on a perfect loopback, by the only host that there is."""
-        if len(self._hosts) > 1 or not self._wires or not self._default.as_dict() or any(wire.link.as_dict() for wire in self._wires.values()):
+        if (
+            self._default is PERFECT
+            or len(self._hosts) > 1
+            or not self._wires
+            or not self._default.as_dict()
+            or any(wire.link.as_dict() for wire in self._wires.values())
+        ):
             return None
         return self._default
 

@@ -149,24 +149,11 @@ class Options:
         A token may come from a stranger: what lets a run reach out of its world (``NEED_CONSENT``) is refused unless the caller says the same
         of its own accord.
         """
-        unknown = set(plain) - {
-            "strategy",
-            "preempt",
-            "chunks",
-            "start_ns",
-            "max_steps",
-            "max_time_ns",
-            "patch",
-            "entropy",
-            "link",
-            "loopback",
-            "keep_imports",
-            "schedule",
-        }
+        unknown = set(plain) - {*_IN_TOKENS, *_IN_OTHER_WORDS}
         if unknown:
             raise UsageError(f"token: it carries options that this simsock does not know: {', '.join(_short(name) for name in sorted(unknown)[:5])}")
         _check_consent(plain, {"patch": patch, "entropy": entropy})
-        known = {name: plain[name] for name in ("preempt", "chunks", "max_steps", "patch", "entropy", "loopback", "keep_imports") if name in plain}
+        known = {name: plain[name] for name in (*_IN_TOKENS, "max_steps") if name in plain and name != "strategy"}
         strategy = plain.get("strategy", "fifo")
         link = plain.get("link", [])
         if not isinstance(link, list) or not all(isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str) for pair in link):
@@ -205,7 +192,10 @@ _MADE_MAX = 100
 _made: dict[tuple[tuple[str, type, Any], ...], Options] = {}
 _START_MAX = 253402300800
 """The year 10000: no calendar of Python's goes on."""
+_IN_OTHER_WORDS = ("link", "max_steps", "max_time_ns", "schedule", "start_ns")
+"""What a token carries besides, each in a form of its own."""
 _IN_TOKENS = ("strategy", "preempt", "chunks", "patch", "entropy", "loopback", "keep_imports")
+"""Options that a token carries as they are given."""
 _DEFAULTS = {name: value for name, value in (Options.__init__.__kwdefaults__ or {}).items() if name in _IN_TOKENS}
 
 
