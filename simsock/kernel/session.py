@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 import itertools
 import sys
-from _thread import allocate_lock
+from _thread import RLock
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +47,9 @@ the worlds before left behind."""
 _sessions = itertools.count(1)
 _open: set[Session] = set()
 """The sessions under way. There is one, but for a moment when a search in one OS thread ends while another begins in the next."""
-_opening = allocate_lock()
+_opening: Any = RLock()
+"""Held by an OS thread for the few lines that begin or end a session in it. A signal may strike between them and the lock stays taken then: the same thread
+goes on with it, and lets go of all of it when it takes back what it had begun."""
 _was_enabled = _was_frozen = False
 
 
@@ -61,17 +63,21 @@ def kernel() -> Kernel:
 def _suspend_collection(session: Session) -> None:
     """No collection of its own accord from now on; the first session notes how things were before."""
     global _was_enabled, _was_frozen
-    with _opening:
+    _opening.acquire()
+    try:
         if not _open:
             _was_enabled = gc.isenabled()
             _was_frozen = gc.get_freeze_count() > _FROZEN_AT_START_MAX
         _open.add(session)
         gc.disable()
+    finally:
+        _let_go()
 
 
 def _resume_collection(session: Session) -> None:
-    """The last session puts things as they were before the first."""
-    with _opening:
+    """The last session puts things as they were before the first. To be called again if it is interrupted."""
+    _opening.acquire()
+    try:
         if session not in _open:
             return
         if len(_open) == 1:
@@ -82,6 +88,13 @@ def _resume_collection(session: Session) -> None:
                 if next(_sessions) % COLLECT_EVERY == 0:
                     gc.collect()
         _open.discard(session)
+    finally:
+        _let_go()
+
+
+def _let_go() -> None:
+    while _opening._is_owned():
+        _opening.release()
 
 
 class Session:

@@ -25,7 +25,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from simsock.errors import RealTimeLimit, TaskKilled
-from simsock.kernel.boundaries import BOUNDARY, INNER, PROGRAM, place_of_signal
+from simsock.kernel.boundaries import BOUNDARY, INNER, PROGRAM, is_boundary, place_of_signal
 from simsock.kernel.hard_timer import HardTimer
 from simsock.kernel.interrupting import about_to_raise, interrupt, real_time_error
 from simsock.kernel.program_lines import place_text, program_frame
@@ -168,12 +168,20 @@ class Watchdog:
     def deliver(self) -> None:
         """Where a world has begun or ended: what came meanwhile strikes now."""
         while self._late:
-            number = self._late.pop(0)
+            try:
+                number = self._late.pop(0)
+            except IndexError:  # the thread has taken it, and sends it again
+                return
             handler = _get_handler(number)
             if handler == self._on_interrupt:
                 handler = _default_int_handler
+            elif type(handler) is _Foreign:  # which would only put it off again
+                handler = handler.theirs
             if callable(handler):
-                handler(number, sys._getframe(1))
+                frame: FrameType | None = sys._getframe(1)
+                while frame is not None and is_boundary(frame.f_code):
+                    frame = frame.f_back
+                handler(number, frame)
 
     def hold(self) -> None:
         """Somebody looks into the world with a debugger, and takes the time it takes."""
@@ -204,7 +212,7 @@ class Watchdog:
         late: list[int] = []
         while bell is self._bell:
             kernel = self._guarded
-            if self._late and late == self._late:  # the world has begun, or ended, and it has not struck: a moment too late to be looked for
+            if self._late and late == self._late and not self._is_at_boundary():  # that is over, and it has not struck: a moment too late to be looked for
                 late = []
                 with suppress(IndexError):
                     _kill_soon(self._late.pop(0))
@@ -233,6 +241,10 @@ class Watchdog:
                     self._deadline = _monotonic()  # it would go on like this until then
             kernel = None
             _pause(True, _LOOK_EVERY_S)
+
+    def _is_at_boundary(self) -> bool:
+        """Whether a world is being entered or left in the main thread."""
+        return place_of_signal(sys._current_frames().get(self._main)) == BOUNDARY
 
     def _spins(self, kernel: Kernel) -> bool:
         """Whether the world's thread goes round in a loop that only looks. With other OS threads about, one of them may change what it looks at."""

@@ -114,9 +114,11 @@ def enter_and_leave(injector, **options):
 
 
 def events(kind, **options):
-    """How many events there are in one world's entering and leaving."""
-    injector = Injector(-1, kind, fail, PACKAGE)
-    enter_and_leave(injector, **options)
+    """How many events there are in one world's entering and leaving, when nothing is new to it. (From 3.12 on the first look misses some instructions.)"""
+    for _ in range(2):
+        injector = Injector(-1, kind, fail, PACKAGE)
+        enter_and_leave(injector, **options)
+    assert injector.count > 500, f"{injector.count} events of kind {kind}"
     return injector.count
 
 
@@ -129,15 +131,16 @@ def untraced():
 
 
 def numbers(kind, step):
-    """Every so many events; more of them with ``-m slow``, and each single one, in many minutes, with ``-m exhaustive``."""
+    """Every so many events; more of them with ``-m slow``, and each single one, in half an hour, with ``-m exhaustive``."""
     return range(0, events(kind), step)
 
 
-EVERY = [pytest.mark.exhaustive, pytest.mark.timeout(7200)]
+EVERY = [pytest.mark.exhaustive, pytest.mark.timeout(7200, method="thread")]
+pytestmark = pytest.mark.timeout(method="thread")  # the other one is a signal, and whether those strike is what is tested
 
 
 @pytest.mark.filterwarnings("ignore:a world was not left")
-@pytest.mark.parametrize("step", [17, pytest.param(5, marks=pytest.mark.slow), pytest.param(1, marks=EVERY)])
+@pytest.mark.parametrize("step", [11, pytest.param(2, marks=pytest.mark.slow), pytest.param(1, marks=EVERY)])
 @pytest.mark.parametrize("failure", [fail, fail_hard])
 def test_every_operation_of_entering_and_leaving_may_fail(failure, step):
     before = state()
@@ -151,7 +154,7 @@ def test_every_operation_of_entering_and_leaving_may_fail(failure, step):
 
 
 @pytest.mark.filterwarnings("ignore:a world was not left")
-@pytest.mark.parametrize("step", [211, pytest.param(101, marks=pytest.mark.slow), pytest.param(1, marks=EVERY)])
+@pytest.mark.parametrize("step", [61, pytest.param(17, marks=pytest.mark.slow), pytest.param(1, marks=EVERY)])
 def test_what_is_interrupted_at_any_line_is_taken_back_by_the_next_world_at_the_latest(step):
     before = state()
     for number in numbers("line", step):
@@ -161,26 +164,42 @@ def test_what_is_interrupted_at_any_line_is_taken_back_by_the_next_world_at_the_
         assert differences(before) == set(), (number, injector.where)
 
 
-@pytest.mark.parametrize("step", [1201, pytest.param(601, marks=pytest.mark.slow), pytest.param(1, marks=EVERY)])
+@pytest.mark.parametrize("step", [601, pytest.param(211, marks=pytest.mark.slow), pytest.param(1, marks=EVERY)])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGALRM])
 def test_a_signal_may_come_at_every_instruction(number, step):
+    struck_all_over(number, PACKAGE, step)
+
+
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGALRM])
+def test_a_signal_may_come_at_every_single_instruction_that_begins_or_ends_a_session(number):
+    struck_all_over(number, session.__file__, 1)
+
+
+def struck_all_over(number, package, step):
     before_all = signal.getsignal(number)
 
     def strike(number, frame):
         raise KeyboardInterrupt("struck")
 
     signal.signal(number, signal.default_int_handler if number == signal.SIGINT else strike)
+    struck = 0
     try:
+        for _ in range(2):
+            injector = Injector(-1, "opcode", fail, package)
+            enter_and_leave(injector)
         before = state()
-        for at in numbers("opcode", step):
-            injector = Injector(at, "opcode", striking(number), PACKAGE)
+        for at in range(0, injector.count, step):
+            injector = Injector(at, "opcode", striking(number), package)
             error = enter_and_leave(injector)
             assert differences(before) == set(), (at, injector.where, error)
+            assert not session._opening._is_owned(), (at, injector.where)
             if injector.where:  # a later world takes fewer instructions than the one that was counted
+                struck += 1
                 assert type(error) is KeyboardInterrupt, (at, injector.where)
             world()
     finally:
         signal.signal(number, before_all)
+    assert struck > 50
 
 
 def test_a_signal_that_comes_with_the_last_statement_of_the_block():
