@@ -1,0 +1,1 @@
+"""What the tests miss: see ``__main__``."""
