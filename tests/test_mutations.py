@@ -99,10 +99,15 @@ def test_the_tests_that_import_a_module_and_name_what_it_defines_come_first():
     assert every[0] == "tests/choices/test_tape.py" and len(every) == len(set(every)) and "tests/search/test_explore.py" in every
 
 
-def test_what_changes_nothing_is_still_there(monkeypatch):
-    rows = drawing.CHANGES_NOTHING.keys()
-    monkeypatch.setattr(drawing, "CHANGES_NOTHING", {})
-    assert rows <= {str(one) for one in drawing.candidates(list(drawing.ROOMS), None)}
+def test_what_changes_nothing_is_still_there():
+    assert drawing.rows_found() == drawing.CHANGES_NOTHING.keys()
+
+
+def test_a_row_of_what_changes_nothing_may_name_its_statement(monkeypatch):
+    every = drawing.candidates(["kernel/timers"], None)
+    monkeypatch.setattr(drawing, "CHANGES_NOTHING", {"simsock/kernel/timers.py: 1 -> 2 in self._dead += 1": "an example"})
+    gone = set(every) - set(drawing.candidates(["kernel/timers"], None))
+    assert {one.statement for one in gone} == {"self._dead += 1"} and {one.old for one in gone} == {"1"}
 
 
 def lines(folder, tests):

@@ -20,9 +20,24 @@ CHANGES_NOTHING: dict[str, str] = {
     "simsock/kernel/session.py: False -> True": "the first session that opens says how things were before anybody reads it",
     "simsock/kernel/preempt.py: sys.version_info >= (3, 12) -> (sys.version_info > (3, 12))": "a version has five parts and is never equal to two",
     "simsock/kernel/preempt.py: sys.version_info >= (3, 14) -> (sys.version_info > (3, 14))": "the same",
+    "simsock/net/tcp/sender.py: 1 -> 2 in self._recover = -1": "any number below 0 says that nothing is repaired",
+    "simsock/net/unix/common.py: (sender.writers or sender.pollers) and sender.writable -> (sender.writable)": "waking nobody costs time only",
     "simsock/net/tcp/handshake.py: socket.accepting is not None and socket.listening -> (socket.listening)": "each says the other",
 }
-"""Mutations that nobody can notice, each with the reason: ``"path: old -> new"``, as they are told."""
+"""Mutations that nobody can notice, each with the reason: ``"path: old -> new"``, as they are told, and `` in `` the first line of the statement where
+the same text stands elsewhere too."""
+
+
+def _row(mutation: Mutation) -> str | None:
+    """Its row in the table."""
+    return next((row for row in (str(mutation), f"{mutation} in {mutation.statement}") if row in CHANGES_NOTHING), None)
+
+
+def rows_found() -> set[str]:
+    """The rows that stand for some mutation of today's sources."""
+    paths = {row.partition(": ")[0] for row in CHANGES_NOTHING}
+    every = [one for path in sorted(paths) for one in _all_of(path.removeprefix("simsock/").removesuffix(".py"), None)]
+    return {row for one in every if (row := _row(one)) is not None}
 
 
 def changed_lines(revision: str) -> dict[str, set[int]]:
@@ -42,14 +57,16 @@ def changed_lines(revision: str) -> dict[str, set[int]]:
 def candidates(rooms: list[str], revision: str | None) -> list[Mutation]:
     """Every mutation of the rooms, but for those that change nothing."""
     changed = changed_lines(revision) if revision else None
+    return [one for room in rooms for one in _all_of(room, changed) if _row(one) is None]
+
+
+def _all_of(room: str, changed: dict[str, set[int]] | None) -> list[Mutation]:
+    base = ROOT / "simsock" / room
     found = []
-    for room in rooms:
-        base = ROOT / "simsock" / room
-        for path in sorted(base.rglob("*.py")) if base.is_dir() else [base.with_suffix(".py")]:
-            name = path.relative_to(ROOT).as_posix()
-            if changed is None or name in changed:
-                every = mutations_of(name, path.read_text(encoding="utf-8"))
-                found += [one for one in every if str(one) not in CHANGES_NOTHING and (changed is None or one.line in changed[name])]
+    for path in sorted(base.rglob("*.py")) if base.is_dir() else [base.with_suffix(".py")]:
+        name = path.relative_to(ROOT).as_posix()
+        if changed is None or name in changed:
+            found += [one for one in mutations_of(name, path.read_text(encoding="utf-8")) if changed is None or one.line in changed[name]]
     return found
 
 

@@ -44,6 +44,8 @@ class Mutation(NamedTuple):
     """Outside of functions: what the statement gives a value, or the functions and classes around. What runs at import shows where they are used."""
     nth: int = 0
     """How many of the same text stand before it in the file."""
+    statement: str = ""
+    """The first line of its statement."""
 
     def __str__(self) -> str:
         return f"{self.path}: {short(self.old)} -> {short(self.new)}"
@@ -66,7 +68,7 @@ def short(text: str) -> str:
 
 def mutations_of(path: str, source: str) -> list[Mutation]:
     """Every mutation of a file, in the order of its text."""
-    data = source.encode()
+    data, texts = source.encode(), source.split("\n")
     starts = [0]
     for line in data.splitlines(keepends=True):
         starts.append(starts[-1] + len(line))
@@ -74,7 +76,7 @@ def mutations_of(path: str, source: str) -> list[Mutation]:
     for node, new, first, names in _changes(ast.parse(source), 0, None):
         start, end = starts[node.lineno - 1] + node.col_offset, starts[(node.end_lineno or 0) - 1] + (node.end_col_offset or 0)
         lines = (first, node.end_lineno or 0)
-        found.append(Mutation(path, node.lineno, start, end, new, data[start:end].decode(), lines, names or ()))
+        found.append(Mutation(path, node.lineno, start, end, new, data[start:end].decode(), lines, names or (), 0, texts[first - 1].strip()))
     seen: dict[str, int] = {}
     ordered = []
     for mutation in sorted(found, key=lambda mutation: mutation[1:5]):

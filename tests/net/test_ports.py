@@ -7,6 +7,8 @@ import socket as real_socket
 
 import pytest
 
+from simsock.net.ports import EPHEMERAL_FIRST, EPHEMERAL_LAST, PortTable
+
 V4, V6 = real_socket.AF_INET, real_socket.AF_INET6
 PLACES = [(V4, "0.0.0.0", 0), (V4, "127.0.0.1", 0), (V4, "127.0.0.2", 0), (V6, "::", 0), (V6, "::", 1), (V6, "::1", 0), (V6, "::ffff:127.0.0.1", 0)]
 """Family, address, IPV6_V6ONLY."""
@@ -256,3 +258,15 @@ def test_of_a_dual_stack_socket_and_one_of_ipv4_the_latter_gets_what_comes_over_
                 notes(f"{ip} at {number}", sock.recv, 5)
 
     twins(program)
+
+
+def test_the_system_never_picks_a_port_on_which_accepted_connections_are_left():
+    table = PortTable()
+    table.hold(EPHEMERAL_FIRST, True)
+    table.hold(EPHEMERAL_FIRST + 2, False)
+    assert [table.free_port() for _ in range(2)] == [EPHEMERAL_FIRST + 1, EPHEMERAL_FIRST + 3]
+    table.release(EPHEMERAL_FIRST + 2, False)
+    for _ in range(EPHEMERAL_LAST - EPHEMERAL_FIRST - 3):
+        last = table.free_port()
+    assert last == EPHEMERAL_LAST
+    assert [table.free_port() for _ in range(2)] == [EPHEMERAL_FIRST + 1, EPHEMERAL_FIRST + 2]

@@ -314,6 +314,34 @@ def test_datagrams_find_their_way_as_on_linux(twins):
 
 
 @pytest.mark.real
+def test_what_a_peer_sent_before_it_went_is_lost_when_its_going_is_noticed(twins):
+    def program(net, notes):
+        here, there = pair(net, DATAGRAM)
+        notes("sent", there.send, b"last words")
+        there.close()
+        notes("there", net.bits, here)
+        notes("gone", here.send, b"x")
+        notes("lost", here.recv, 99)
+
+    twins(program)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_the_path_of_a_socket_that_is_closed_refuses_and_those_of_others_do_not(twins, kind):
+    def program(net, notes):
+        servers = [unix(net, kind, name) for name in ("first", "second", "third")]
+        if kind != DATAGRAM:
+            for server in servers:
+                server.listen()
+        servers[1].close()
+        for name in ("first", "second", "third"):
+            notes(name, unix(net, kind).connect, name)
+
+    twins(program)
+
+
+@pytest.mark.real
 @pytest.mark.skipif(Path("/proc/sys/net/unix/max_dgram_qlen").read_text().strip() != "10", reason="this machine's queue has another length")
 def test_a_queue_of_datagrams_fills_up(twins):
     def program(net, notes):
