@@ -17,6 +17,8 @@ AF_UNIX, AF_INET, AF_INET6 = 1, 2, 10
 ANY_V4, ANY_V6 = "0.0.0.0", "::"
 LOOPBACK_V4, LOOPBACK_V6 = "127.0.0.1", "::1"
 MAPPED = "::ffff:"
+_BROADCASTS = (".255.255.255", ".255.255.255", ".255.255", ".255")
+"""How the addresses that mean everybody end, by the first two bits of a network: classes A, B and C."""
 
 
 @lru_cache(maxsize=4096)
@@ -46,8 +48,19 @@ def is_loopback(ip: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def is_group(ip: str) -> bool:
-    """Multicast, or IPv4's limited broadcast."""
-    return ip == "255.255.255.255" or ip_address(ip).is_multicast
+    """Multicast (perhaps with the number of an interface behind a ``%``), or an IPv4 address that may mean everybody in a network."""
+    return ip_address(ip).is_multicast or (not is_v6(ip) and ip.endswith(_BROADCASTS[min(int(ip.partition(".")[0]) >> 6, 3)]))
+
+
+@lru_cache(maxsize=4096)
+def is_multicast(ip: str) -> bool:
+    """Multicast."""
+    return ip_address(ip).is_multicast
+
+
+def needs_interface(ip: str) -> bool:
+    """Whether an IPv6 address is that of a group within one link or one interface: then an interface belongs to it (RFC 4007)."""
+    return ip[:2] == "ff" and is_v6(ip) and ip[3] in "12" and len(ip.partition(":")[0]) == 4
 
 
 @lru_cache(maxsize=4096)

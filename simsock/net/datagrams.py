@@ -1,7 +1,7 @@
 """Datagrams: UDP (RFC 768) as Linux's udp(7) describes it.
 
 Owns messages with boundaries, dropped when lost or when the receiver's buffer is full. Does not know Python's socket objects. Modelled:
-"port unreachable" reported to connected sockets. Not modelled: broadcast, multicast. Law: a datagram is delivered whole or not
+"port unreachable" reported to connected sockets. Who gets a datagram for many is ``groups.py``'s. Law: a datagram is delivered whole or not
 at all.
 """
 
@@ -9,20 +9,24 @@ from __future__ import annotations
 
 import errno
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from simsock.errors import Unsupported
 from simsock.kernel.files import POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP
-from simsock.net.addresses import AF_INET6, Endpoint, is_group, is_v6
-from simsock.net.options import IP_MTU_DISCOVER, IPPROTO_IP, IPPROTO_IPV6, IPV6_DONTFRAG, IPV6_MTU_DISCOVER
+from simsock.net import groups
+from simsock.net.addresses import AF_INET6, Endpoint, is_group, is_v6, needs_interface
+from simsock.net.interfaces import LO
+from simsock.net.options import IP_MTU_DISCOVER, IPPROTO_IP, IPPROTO_IPV6, IPV6_DONTFRAG, IPV6_MTU_DISCOVER, Option
 from simsock.net.ports import pick
 from simsock.net.sockets import Received, Socket, os_error
 from simsock.net.tap import Frame
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from simsock.net.fabric import Fabric, Host
     from simsock.net.link.wire import Wire
     from simsock.net.ports import PortTable
+    from simsock.net.tap import Tap
     from simsock.net.unix.ancillary import Passed
 
 SOCK_DGRAM = 2
@@ -41,10 +45,14 @@ OVERHEAD_BYTES = 512
 """What the receive buffer is charged beside the payload; Linux charges the whole socket buffer structure."""
 
 
+def _packet_bytes(data: bytes, ip: str) -> int:
+    return len(data) + (HEADERS_BYTES_V6 if is_v6(ip) else HEADERS_BYTES)
+
+
 class DatagramSocket(Socket):
     """A UDP socket."""
 
-    __slots__ = ("charged", "rx", "vanished")
+    __slots__ = ("bound_to_many", "charged", "groups", "rx", "vanished")
 
     kind = "datagram"
     no_port = errno.EAGAIN
@@ -53,16 +61,38 @@ class DatagramSocket(Socket):
         super().__init__(fabric, host, family, SOCK_DGRAM, protocol, table, BUFFERS)
         self.rx: deque[tuple[bytes, Endpoint]] = deque()
         self.charged = 0
+        self.bound_to_many = False
+        """Bound to a group, or to a broadcast address: what it sends comes from another one."""
+        self.groups: groups.Groups | None = None
+        """Unless it has nothing to do with any."""
         self.vanished = False
         """Gone with its host's memory."""
 
     def connect(self, target: Endpoint) -> None:
         """Fix the peer: only its datagrams are received from now on."""
+        if is_group(target[0]) and self._connect_to_many(target):
+            return
         if self.fabric.host_at(self.host, target[0]) is not None or (self.family == AF_INET6 and self.v6_only):
             self.fabric.route(self, target[0])
         # To connect sends nothing: whoever asks for the own address towards an address that nobody has is told it, as where there is a route.
         self.bind_for(*target)
         self.remote = target
+
+    def _connect_to_many(self, target: Endpoint) -> bool:
+        """The same for a group, or for everybody; False if the address means nothing like it here."""
+        ip = target[0]
+        self.bind_to_send(target)
+        if needs_interface(ip) and "%" not in ip and (self.groups is None or not self.groups.interface_v6):
+            raise os_error(errno.EINVAL)
+        interface = groups.interface_to(self, ip)
+        if not interface:
+            return False
+        groups.may_send(self, ip)
+        assert self.local is not None
+        if self.local[0] in ("::", "0.0.0.0"):
+            self.local = (groups.source_to(self, interface, ip.partition("%")[0]), self.local[1])
+        self.remote = target
+        return True
 
     @property
     def has_peer(self) -> bool:
@@ -99,8 +129,8 @@ class DatagramSocket(Socket):
         elif not target[1]:
             raise os_error(errno.EINVAL)
         ip, _ = target
-        if is_group(ip):
-            raise Unsupported(f"sendto: broadcast and multicast are not simulated, got address {ip!r}")
+        if is_group(ip) and (interface := groups.interface_to(self, ip)):
+            return self._send_to_many(bytes(data), (ip.partition("%")[0], target[1]), interface)
         fabric, host = self.fabric, self.host
         receiver = fabric.route(self, ip)
         if len(data) > (PAYLOAD_BYTES_MAX_V6 if is_v6(ip) else PAYLOAD_BYTES_MAX):
@@ -117,21 +147,53 @@ class DatagramSocket(Socket):
                 fabric.tap.passes(wire, Frame("udp", source, target, bytes(data)))
             self._arrive((receiver, target, bytes(data), source))
         else:
-            self._depart(wire, receiver, target, bytes(data), source)
+            if 0 < wire.link.mtu < _packet_bytes(data, target[0]) and self._whole(is_v6(target[0])):
+                raise os_error(errno.EMSGSIZE)
+            self._depart(wire, (receiver, target, bytes(data), source), self._arrive, fabric.tap)
         return len(data)
 
-    def _depart(self, wire: Wire, receiver: Host, target: Endpoint, data: bytes, source: Endpoint) -> None:
-        """Put a datagram on an imperfect wire. Raises EMSGSIZE."""
-        v6 = is_v6(target[0])
-        size = len(data) + (HEADERS_BYTES_V6 if v6 else HEADERS_BYTES)
-        if 0 < wire.link.mtu < size and self._whole(v6):
+    def _send_to_many(self, data: bytes, target: Endpoint, interface: int) -> int:
+        """The same to a group or to everybody: one for each host, as the way to it has it."""
+        fabric, ip = self.fabric, target[0]
+        groups.may_send(self, ip)
+        if len(data) > (PAYLOAD_BYTES_MAX_V6 if is_v6(ip) else PAYLOAD_BYTES_MAX):
             raise os_error(errno.EMSGSIZE)
-        tap = self.fabric.tap
+        loops, others = groups.receivers(self, ip, interface)
+        ways = [(other, fabric.wire(self.host, other)) for other in others]
+        if self._whole(is_v6(ip)) and any(0 < wire.link.mtu < _packet_bytes(data, ip) for _, wire in ways):
+            raise os_error(errno.EMSGSIZE)
+        if self.error:
+            self.take_error()
+        if self.write_shut:
+            raise os_error(errno.EPIPE)
+        assert self.local is not None
+        source = (groups.source_to(self, interface, ip), self.local[1])
+        tap, frame = fabric.tap, Frame("udp", source, target, data)
+        if tap is not None:
+            tap.sets_out(self.host.name, frame)
+        if loops:
+            ways.insert(0, (self.host, fabric.wire(self.host, self.host)))
+        for receiver, wire in ways:
+            flight = (receiver, target, data, source, interface)
+            if wire.perfect or (receiver is self.host and interface != LO):  # its own copy never leaves the host
+                if tap is None:
+                    groups.arrive(flight)
+                else:
+                    tap.lands((wire, frame, groups.arrive, flight))
+            else:
+                self._depart(wire, flight, groups.arrive, None)
+        return len(data)
+
+    def _depart(self, wire: Wire, flight: Any, arrive: Callable[[Any], object], tap: Tap | None) -> None:
+        """Put a datagram on an imperfect wire; ``tap`` is to hear that it sets out."""
+        _, target, data, source = flight[:4]
+        v6 = is_v6(target[0])
+        size = _packet_bytes(data, target[0])
         if wire.governed and (after := wire.ruling("udp", size, data, (source, target))) is not None:
             if tap is not None:
                 tap.departs(wire, Frame("udp", source, target, data), after < 0)
             if after >= 0:
-                self._launch(wire, self.kernel.now + after, (receiver, target, data, source))
+                self._launch(wire, self.kernel.now + after, flight, arrive)
             return
         parts = wire.fragments(size, HEADERS_BYTES_V6 if v6 else IP_HEADERS_BYTES)
         launched = False
@@ -144,18 +206,18 @@ class DatagramSocket(Socket):
                     arriving = wire.damaged(arriving)
             if arriving is not None:
                 delay = max([wire.delay_ns(part) for part in parts])
-                self._launch(wire, self.kernel.now + delay, (receiver, target, arriving, source))
+                self._launch(wire, self.kernel.now + delay, (*flight[:2], arriving, *flight[3:]), arrive)
                 launched = True
         if tap is not None:
             tap.departs(wire, Frame("udp", source, target, data), not launched)
 
-    def _launch(self, wire: Wire, arrival: int, flight: tuple[Host, Endpoint, bytes, Endpoint]) -> None:
+    def _launch(self, wire: Wire, arrival: int, flight: Any, arrive: Callable[[Any], object]) -> None:
         tap = self.fabric.tap
         if tap is None:
-            wire.launch(arrival, self._arrive, flight)
+            wire.launch(arrival, arrive, flight)
         else:
-            _, target, data, source = flight
-            wire.launch(arrival, tap.lands, (wire, Frame("udp", source, target, data), self._arrive, flight))
+            _, target, data, source = flight[:4]
+            wire.launch(arrival, tap.lands, (wire, Frame("udp", source, target, data), arrive, flight))
 
     def _whole(self, v6: bool) -> bool:
         """Whether it is not to be fragmented: ip_sk_ignore_df() in Linux's ip.h, and IPV6_DONTFRAG."""
@@ -174,7 +236,7 @@ class DatagramSocket(Socket):
     def _source(self, ip: str) -> str:
         assert self.local is not None
         own = self.local[0]
-        return own if own not in ("::", "0.0.0.0") else self.host.source_for(ip)
+        return own if own not in ("::", "0.0.0.0") and not self.bound_to_many else self.host.source_for(ip)
 
     def _arrive(self, flight: tuple[Host, Endpoint, bytes, Endpoint]) -> None:
         receiver, target, data, source = flight
@@ -217,7 +279,16 @@ class DatagramSocket(Socket):
         if self.remote is None:
             raise os_error(errno.ENOTCONN)
 
+    def _bindable(self, ip: str) -> str:
+        found = super()._bindable(ip)
+        self.bound_to_many = True
+        return found
+
+    def heed(self, option: Option, value: int | bytes) -> int | bytes:
+        return super().heed(option, groups.heed(self, option, value))
+
     def released(self) -> None:
+        groups.leave_all(self)
         self.unbind()
         self.rx.clear()
 

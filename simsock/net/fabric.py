@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from simsock.errors import UsageError
 from simsock.escaping import printable
-from simsock.net.addresses import AF_INET, AF_INET6, LOOPBACK_V4, LOOPBACK_V6, Endpoint, canonical, is_any, is_loopback, is_v6, nth_address, unmapped
+from simsock.net.addresses import AF_INET, AF_INET6, LOOPBACK_V4, LOOPBACK_V6, Endpoint, canonical, is_any, is_group, is_loopback, is_v6, nth_address, unmapped
 from simsock.net.chunks import make_cutter
 from simsock.net.datagrams import DatagramSocket
 from simsock.net.link.partitions import Interference
@@ -40,7 +40,7 @@ _UNIX: dict[int, type[UnixSocket]] = {SOCK_STREAM: UnixStream, SOCK_DGRAM: UnixD
 class Host:
     """A machine of the world. ``addresses`` are those that other hosts reach it at; 127.0.0.0/8 and ::1 are its own as well."""
 
-    __slots__ = ("addresses", "down", "fabric", "name", "refuses_overflow", "skew_ns", "tcp", "udp", "unix")
+    __slots__ = ("addresses", "down", "fabric", "groups", "name", "refuses_overflow", "skew_ns", "tcp", "udp", "unix")
 
     def __init__(self, fabric: Fabric, name: str, addresses: tuple[str, ...]) -> None:
         self.fabric = fabric
@@ -52,6 +52,8 @@ class Host:
         """Whether a full accept queue is told with a RST."""
         self.skew_ns = 0
         """How far its wall clock is ahead of the world's."""
+        self.groups: dict[tuple[int, str], int] = {}
+        """By interface and group, how many sockets have joined it."""
         self.tcp = PortTable()
         self.udp = PortTable()
         self.unix = UnixNames()
@@ -177,7 +179,7 @@ class Fabric:
             raise UsageError(f"host {name!r}: addresses: expected several, such as a list, got {addresses!r}")
         for address in addresses:
             ip = canonical(address) if isinstance(address, str) else None
-            if ip is None or is_any(ip) or is_loopback(ip):
+            if ip is None or is_any(ip) or is_loopback(ip) or is_group(ip):
                 raise UsageError(f"host {name!r}: expected IP addresses that others can reach, got {address!r}")
             if ip in self._by_address:
                 raise UsageError(f"host {name!r}: address {ip} belongs to host {self._by_address[ip].name!r}")
@@ -339,6 +341,8 @@ class Fabric:
     def connect(self, socket: StreamSocket, target: Endpoint) -> None:
         """Begin connect(2); ``socket.state`` and ``socket.error`` say how it went or goes. Raises ENETUNREACH for an address nobody has."""
         self.route(socket, target[0])
+        if is_group(target[0]):
+            raise os_error(errno.ENETUNREACH)
         if is_any(target[0]):
             target = (LOOPBACK_V6 if is_v6(target[0]) else LOOPBACK_V4, target[1])
         Attempt(socket, target).start()

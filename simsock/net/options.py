@@ -13,12 +13,14 @@ from typing import Literal, NamedTuple
 
 SOL_SOCKET, IPPROTO_IP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_IPV6 = 1, 0, 6, 17, 41
 
-SO_REUSEADDR, SO_TYPE, SO_ERROR, SO_SNDBUF, SO_RCVBUF, SO_KEEPALIVE, SO_LINGER, SO_REUSEPORT = 2, 3, 4, 7, 8, 9, 13, 15
+SO_REUSEADDR, SO_TYPE, SO_ERROR, SO_BROADCAST, SO_SNDBUF, SO_RCVBUF, SO_KEEPALIVE, SO_LINGER, SO_REUSEPORT = 2, 3, 4, 6, 7, 8, 9, 13, 15
 SO_PASSCRED, SO_PEERCRED, SO_RCVTIMEO, SO_SNDTIMEO, SO_ACCEPTCONN, SO_PROTOCOL, SO_DOMAIN = 16, 17, 20, 21, 30, 38, 39
-IP_TOS, IP_MTU_DISCOVER, IP_MTU, IP_MULTICAST_TTL, IP_MULTICAST_ALL = 1, 10, 14, 33, 49
+IP_TOS, IP_MTU_DISCOVER, IP_MTU, IP_MULTICAST_IF, IP_MULTICAST_TTL, IP_MULTICAST_LOOP = 1, 10, 14, 32, 33, 34
+IP_ADD_MEMBERSHIP, IP_DROP_MEMBERSHIP, MCAST_JOIN_GROUP, MCAST_LEAVE_GROUP, IP_MULTICAST_ALL = 35, 36, 42, 45, 49
 TCP_MAXSEG, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_SYNCNT, TCP_LINGER2, TCP_INFO, TCP_CONGESTION = 2, 4, 5, 6, 7, 8, 11, 13
 TCP_THIN_DUPACK, TCP_USER_TIMEOUT, TCP_NOTSENT_LOWAT = 17, 18, 25
-IPV6_MULTICAST_IF, IPV6_MULTICAST_HOPS, IPV6_MTU_DISCOVER, IPV6_MTU, IPV6_V6ONLY, IPV6_DONTFRAG, IPV6_TCLASS = 17, 18, 23, 24, 26, 62, 67
+IPV6_MULTICAST_IF, IPV6_MULTICAST_HOPS, IPV6_MULTICAST_LOOP, IPV6_JOIN_GROUP, IPV6_LEAVE_GROUP = 17, 18, 19, 20, 21
+IPV6_MTU_DISCOVER, IPV6_MTU, IPV6_V6ONLY, IPV6_MULTICAST_ALL, IPV6_DONTFRAG, IPV6_TCLASS = 23, 24, 26, 29, 62, 67
 """asm-generic/socket.h's, in.h's, tcp.h's and in6.h's numbers."""
 
 Effect = Literal["heeded", "stored", "refused", "read"]
@@ -62,7 +64,7 @@ _SOCKET: tuple[Option, ...] = (
     Option(SOL_SOCKET, 3, "SO_TYPE", "read"),
     Option(SOL_SOCKET, 4, "SO_ERROR", "read"),
     Option(SOL_SOCKET, 5, "SO_DONTROUTE", "stored"),
-    Option(SOL_SOCKET, 6, "SO_BROADCAST", "stored"),
+    Option(SOL_SOCKET, 6, "SO_BROADCAST", "heeded"),
     Option(SOL_SOCKET, 7, "SO_SNDBUF", "heeded", "number"),
     Option(SOL_SOCKET, 8, "SO_RCVBUF", "heeded", "number"),
     Option(SOL_SOCKET, 9, "SO_KEEPALIVE", "heeded"),
@@ -124,18 +126,18 @@ _IP: tuple[Option, ...] = (
     Option(IPPROTO_IP, 24, "IP_BIND_ADDRESS_NO_PORT", "refused"),
     Option(IPPROTO_IP, 25, "IP_RECVFRAGSIZE", "refused"),
     Option(IPPROTO_IP, 26, "IP_RECVERR_RFC4884", "refused"),
-    Option(IPPROTO_IP, 32, "IP_MULTICAST_IF", "refused", "bytes", size=4),
-    Option(IPPROTO_IP, 33, "IP_MULTICAST_TTL", "stored", "number", 1, 0, 255, resets=True),
-    Option(IPPROTO_IP, 34, "IP_MULTICAST_LOOP", "stored", default=1),
-    Option(IPPROTO_IP, 35, "IP_ADD_MEMBERSHIP", "refused", "bytes", size=8, order=True),
-    Option(IPPROTO_IP, 36, "IP_DROP_MEMBERSHIP", "refused", "bytes", size=8, order=True),
+    Option(IPPROTO_IP, 32, "IP_MULTICAST_IF", "heeded", "bytes", size=4),
+    Option(IPPROTO_IP, 33, "IP_MULTICAST_TTL", "heeded", "number", 1, 0, 255, resets=True),
+    Option(IPPROTO_IP, 34, "IP_MULTICAST_LOOP", "heeded", default=1),
+    Option(IPPROTO_IP, 35, "IP_ADD_MEMBERSHIP", "heeded", "bytes", size=0, order=True),
+    Option(IPPROTO_IP, 36, "IP_DROP_MEMBERSHIP", "heeded", "bytes", size=0, order=True),
     Option(IPPROTO_IP, 37, "IP_UNBLOCK_SOURCE", "refused", "bytes", size=12, order=True),
     Option(IPPROTO_IP, 38, "IP_BLOCK_SOURCE", "refused", "bytes", size=12, order=True),
     Option(IPPROTO_IP, 39, "IP_ADD_SOURCE_MEMBERSHIP", "refused", "bytes", size=12, order=True),
     Option(IPPROTO_IP, 40, "IP_DROP_SOURCE_MEMBERSHIP", "refused", "bytes", size=12, order=True),
-    Option(IPPROTO_IP, 42, "MCAST_JOIN_GROUP", "refused", "bytes", size=136, order=True),
-    Option(IPPROTO_IP, 45, "MCAST_LEAVE_GROUP", "refused", "bytes", size=136, order=True),
-    Option(IPPROTO_IP, 49, "IP_MULTICAST_ALL", "stored", "number", 1, 0, 1),
+    Option(IPPROTO_IP, 42, "MCAST_JOIN_GROUP", "heeded", "bytes", size=136, order=True),
+    Option(IPPROTO_IP, 45, "MCAST_LEAVE_GROUP", "heeded", "bytes", size=136, order=True),
+    Option(IPPROTO_IP, 49, "IP_MULTICAST_ALL", "heeded", "number", 1, 0, 1),
     Option(IPPROTO_IP, 50, "IP_UNICAST_IF", "refused", "number"),
     Option(IPPROTO_IP, 51, "IP_LOCAL_PORT_RANGE", "refused", "number"),
     Option(IPPROTO_IP, 52, "IP_PROTOCOL", "read"),
@@ -185,21 +187,21 @@ _IPV6: tuple[Option, ...] = (
     Option(IPPROTO_IPV6, 8, "IPV6_2292HOPLIMIT", "refused"),
     Option(IPPROTO_IPV6, 11, "IPV6_FLOWINFO", "refused"),
     Option(IPPROTO_IPV6, 16, "IPV6_UNICAST_HOPS", "stored", "number", 64, 0, 255, resets=True),
-    Option(IPPROTO_IPV6, 17, "IPV6_MULTICAST_IF", "refused", "number"),
-    Option(IPPROTO_IPV6, 18, "IPV6_MULTICAST_HOPS", "stored", "number", 1, 0, 255, resets=True),
-    Option(IPPROTO_IPV6, 19, "IPV6_MULTICAST_LOOP", "stored", "number", 1, 0, 1),
-    Option(IPPROTO_IPV6, 20, "IPV6_JOIN_GROUP", "refused", "bytes", size=20, order=True),
-    Option(IPPROTO_IPV6, 21, "IPV6_LEAVE_GROUP", "refused", "bytes", size=20, order=True),
+    Option(IPPROTO_IPV6, 17, "IPV6_MULTICAST_IF", "heeded", "number"),
+    Option(IPPROTO_IPV6, 18, "IPV6_MULTICAST_HOPS", "heeded", "number", 1, 0, 255, resets=True),
+    Option(IPPROTO_IPV6, 19, "IPV6_MULTICAST_LOOP", "heeded", "number", 1, 0, 1),
+    Option(IPPROTO_IPV6, 20, "IPV6_JOIN_GROUP", "heeded", "bytes", size=20, order=True),
+    Option(IPPROTO_IPV6, 21, "IPV6_LEAVE_GROUP", "heeded", "bytes", size=20, order=True),
     Option(IPPROTO_IPV6, 23, "IPV6_MTU_DISCOVER", "heeded", "number", 1, 0, 5),
     Option(IPPROTO_IPV6, 24, "IPV6_MTU", "read", "number"),
     Option(IPPROTO_IPV6, 25, "IPV6_RECVERR", "refused"),
     Option(IPPROTO_IPV6, 26, "IPV6_V6ONLY", "heeded"),
     Option(IPPROTO_IPV6, 27, "IPV6_JOIN_ANYCAST", "refused", "bytes", size=20, order=True),
-    Option(IPPROTO_IPV6, 29, "IPV6_MULTICAST_ALL", "stored", default=1),
+    Option(IPPROTO_IPV6, 29, "IPV6_MULTICAST_ALL", "heeded", default=1),
     Option(IPPROTO_IPV6, 30, "IPV6_ROUTER_ALERT_ISOLATE", "refused"),
     Option(IPPROTO_IPV6, 33, "IPV6_FLOWINFO_SEND", "refused"),
-    Option(IPPROTO_IPV6, 42, "MCAST_JOIN_GROUP", "refused", "bytes", size=136, order=True),
-    Option(IPPROTO_IPV6, 45, "MCAST_LEAVE_GROUP", "refused", "bytes", size=136, order=True),
+    Option(IPPROTO_IPV6, 42, "MCAST_JOIN_GROUP", "heeded", "bytes", size=136, order=True),
+    Option(IPPROTO_IPV6, 45, "MCAST_LEAVE_GROUP", "heeded", "bytes", size=136, order=True),
     Option(IPPROTO_IPV6, 49, "IPV6_RECVPKTINFO", "refused"),
     Option(IPPROTO_IPV6, 51, "IPV6_RECVHOPLIMIT", "refused"),
     Option(IPPROTO_IPV6, 53, "IPV6_RECVHOPOPTS", "refused"),

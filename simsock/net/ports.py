@@ -103,6 +103,10 @@ class PortTable:
                 return port
         return None
 
+    def with_port(self, port: int) -> list[Any]:
+        """All sockets that are bound to a port, in the order in which they were."""
+        return list(self._bound.get(port, ()))
+
     def at(self, ip: str, port: int) -> list[Socket]:
         """The sockets that a packet for this address may belong to, the most specific first."""
         found = [socket for socket in self._bound.get(port, ()) if _receives(socket, ip)]

@@ -13,7 +13,8 @@ from simsock.errors import Unsupported
 from simsock.kernel.failures import os_error as os_error
 from simsock.kernel.files import WaitedFile
 from simsock.kernel.units import NS
-from simsock.net.addresses import AF_INET6, AF_UNIX, ANY_V4, ANY_V6, Endpoint, is_any, is_group
+from simsock.net.addresses import AF_INET6, AF_UNIX, ANY_V4, ANY_V6, Endpoint, is_any, is_group, is_multicast, is_v6, needs_interface
+from simsock.net.interfaces import EVERYBODY, INTERFACES, broadcast_interface
 from simsock.net.options import (
     IP_MTU,
     IP_MULTICAST_ALL,
@@ -85,6 +86,7 @@ class Socket(WaitedFile):
         "family",
         "holder",
         "host",
+        "interface",
         "local",
         "options",
         "protocol",
@@ -125,6 +127,8 @@ class Socket(WaitedFile):
         self.local: Endpoint | None = None
         self.remote: Endpoint | None = None
         self.bound_ip = self.asked_ip = ""
+        self.interface = 0
+        """The number of the interface that it is bound to, 0 for none."""
         self.error = 0
         self.read_shut = False
         self.write_shut = False
@@ -169,8 +173,11 @@ class Socket(WaitedFile):
 
     def bind(self, ip: str, port: int, avoid: int = 0) -> None:
         """Take a local address; port 0 picks an ephemeral one, but not ``avoid``. Raises EINVAL, EADDRNOTAVAIL, EADDRINUSE."""
-        if not is_any(ip) and not self.host.owns(ip) and not is_group(ip):
-            raise os_error(errno.EADDRNOTAVAIL)
+        if not is_any(ip):
+            if is_group(ip):
+                ip = self._bindable(ip)
+            elif not self.host.owns(ip):
+                raise os_error(errno.EADDRNOTAVAIL)
         if self.bound_ip:
             raise os_error(errno.EINVAL)
         now = self.kernel.now
@@ -188,6 +195,21 @@ class Socket(WaitedFile):
         self.child = False  # an accepted socket whose connection is over, and that begins anew
         self.title = f"{self.host.name}:{port}"
         self.table.add(self, port)
+
+    def _bindable(self, ip: str) -> str:
+        """The address of a group, or of everybody, that bind(2) takes. Raises EINVAL, EADDRNOTAVAIL, ENODEV."""
+        plain, _, zone = ip.partition("%")
+        if is_v6(plain):
+            if self.bound_ip or self.carries_bytes:
+                raise os_error(errno.EINVAL)
+            if zone and int(zone) not in INTERFACES.values():
+                raise os_error(errno.ENODEV)
+            if needs_interface(plain) and not zone:
+                raise os_error(errno.EINVAL)
+            self.interface = int(zone or 0)
+        elif plain != EVERYBODY and not is_multicast(plain) and not broadcast_interface(self.host, plain):
+            raise os_error(errno.EADDRNOTAVAIL)
+        return plain
 
     def bind_for(self, ip: str, port: int) -> None:
         """Take the local address from which a peer is reached, keeping a port that was bound already."""
@@ -294,11 +316,16 @@ class Socket(WaitedFile):
     def _checked(option: Option, value: int | bytes) -> int | bytes:
         """A value as the option's kind has it. Raises EINVAL."""
         size = len(value) if isinstance(value, bytes) else 4
-        if size < option.size:
-            raise os_error(errno.EINVAL)
         if option.kind == "bytes":
+            if size < option.size:
+                raise os_error(errno.EINVAL)
             return value if isinstance(value, bytes) else value.to_bytes(4, "little", signed=True)
-        number = int.from_bytes(value[:4], "little", signed=True) if isinstance(value, bytes) else value
+        if size < option.size and (option.level != IPPROTO_IP or not size):
+            raise os_error(errno.EINVAL)
+        if isinstance(value, bytes):
+            number = int.from_bytes(value[:4], "little", signed=True) if size >= option.size else value[0]  # ip(7): a byte will do
+        else:
+            number = value
         if option.kind == "switch":
             return int(bool(number))
         if option.resets and number == -1:

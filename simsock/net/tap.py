@@ -75,6 +75,12 @@ class Tap:
         for sink in self.sinks:
             sink.take(now, wire.source, True, frame, lost)
 
+    def sets_out(self, host: str, frame: Frame) -> None:
+        """It has left its host for many, which it does once; on each way it is lost or lands by itself."""
+        now = self._fabric.kernel.now
+        for sink in self.sinks:
+            sink.take(now, host, True, frame, False)
+
     def lands(self, flight: tuple[Wire, Frame, Callable[[Any], object], Any]) -> None:
         """It is there: seen first, then taken in."""
         wire, frame, action, argument = flight

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from simsock.net.addresses import AF_INET, AF_INET6, AF_UNIX, ANY_V4, ANY_V6, Endpoint, canonical, mapped, unmapped
+from simsock.net.addresses import AF_INET, AF_INET6, AF_UNIX, ANY_V4, ANY_V6, Endpoint, canonical, mapped, needs_interface, unmapped
 from simsock.net.unix.common import NAME_BYTES_MAX, UnixSocket
 from simsock.stdlib._buffers import bytes_view
 from simsock.stdlib._names import resolve
@@ -54,14 +54,16 @@ def endpoint(family: int, address: Any, what: str) -> Endpoint:
     if host == "<broadcast>":
         return "255.255.255.255", port
     # Inside the net a mapped address is the IPv4 address that it stands for.
-    return unmapped(resolve(host, (family,))[0]), port
+    ip = unmapped(resolve(host, (family,))[0])
+    return (f"{ip}%{address[3]}" if len(address) > 3 and address[3] and needs_interface(ip) else ip), port
 
 
 def reported(family: int, found: Any) -> Any:
     """An address as ``getsockname`` and friends return it: a pair, four values for IPv6, text or bytes for a Unix socket."""
     if family == AF_INET6:
         ip, port = found or (ANY_V6, 0)
-        return (mapped(ip), port, 0, 0)
+        ip, _, zone = mapped(ip).partition("%")
+        return (ip, port, 0, int(zone or 0))
     if family == AF_INET:
         ip, port = found or (ANY_V4, 0)
         return (unmapped(ip), port)
@@ -72,7 +74,10 @@ def reported(family: int, found: Any) -> Any:
 
 def own_address(file: Any) -> Any:
     """What ``getsockname`` returns for an open socket."""
-    return reported(file.family, file.name if isinstance(file, UnixSocket) else file.local)
+    if isinstance(file, UnixSocket):
+        return reported(file.family, file.name)
+    found = reported(file.family, file.local)
+    return (*found[:3], file.interface) if file.interface and needs_interface(found[0]) else found
 
 
 def peer_address(file: Any) -> Any:

@@ -11,8 +11,8 @@ import struct
 from typing import Any
 
 from simsock.errors import Unsupported
+from simsock.net.interfaces import INTERFACES, broadcast_of, netmask
 from simsock.net.sockets import Socket, os_error
-from simsock.stdlib._services import INTERFACES
 
 FIONREAD, FIONBIO, TIOCOUTQ = 0x541B, 0x5421, 0x5411
 FIOCLEX, FIONCLEX = 0x5451, 0x5450
@@ -82,8 +82,8 @@ def _of_interface(file: Any, what: str, data: bytes) -> bytes:
         value = struct.pack("H14s", _HARDWARE[name], bytes(6) if loopback else bytes((2, 0, *map(int, address.split(".")))) if address else bytes(6))
     else:
         if what == "netmask":
-            address = "255.0.0.0"
+            address = netmask(address)
         elif what == "broadcast":
-            address = "0.0.0.0" if loopback else address.split(".")[0] + ".255.255.255"
+            address = "0.0.0.0" if loopback else broadcast_of(address)
         value = struct.pack("HH4B8x", 2, 0, *map(int, address.split(".")))
     return (data[:_IFNAME_BYTES] + value).ljust(_IFREQ_BYTES, b"\0") + data[_IFREQ_BYTES:]

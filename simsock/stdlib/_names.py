@@ -15,8 +15,9 @@ from typing import Any
 from simsock.kernel import failures, session
 from simsock.net.addresses import AF_INET, AF_INET6, ANY_V4, ANY_V6, LOOPBACK_V4, LOOPBACK_V6, canonical, is_v6, mapped, unmapped
 from simsock.net.fabric import LOCALHOST, Fabric, Host, fabric_of
+from simsock.net.interfaces import INTERFACES
 from simsock.net.resolver import UNKNOWN
-from simsock.stdlib._services import INTERFACES, SERVICES, service_at
+from simsock.stdlib._services import SERVICES, service_at
 
 # Plain integers: CPython's flag classes take microseconds to combine.
 _AI_PASSIVE, _AI_NUMERICHOST, _AI_CANONNAME = int(_real.AI_PASSIVE), int(_real.AI_NUMERICHOST), int(_real.AI_CANONNAME)

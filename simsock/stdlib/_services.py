@@ -8,6 +8,7 @@ from __future__ import annotations
 from operator import index
 
 from simsock.kernel import session
+from simsock.net.interfaces import INTERFACES
 from simsock.net.sockets import os_error
 
 _TCP = (
@@ -27,8 +28,6 @@ def _read(table: str) -> dict[str, int]:
 SERVICES = {"tcp": _read(_BOTH) | _read(_TCP), "udp": _read(_BOTH) | _read(_UDP)}
 """Ports by protocol and name, from IANA's registry; of several names for one port the first is the one that is told."""
 PROTOCOLS = {"ip": 0, "icmp": 1, "tcp": 6, "udp": 17, "ipv6": 41, "ipv6-icmp": 58, "sctp": 132}
-INTERFACES = {"lo": 1, "eth0": 2}
-"""Those of every host of a world."""
 
 
 def service_at(port: int, protocol: str) -> str | None:

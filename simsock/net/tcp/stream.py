@@ -19,6 +19,7 @@ from zlib import crc32
 from simsock.kernel.files import POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP
 from simsock.kernel.units import NS
 from simsock.net.addresses import format_endpoint
+from simsock.net.groups import refuse_of_stream
 from simsock.net.options import IPPROTO_TCP, OPTIONS, SO_LINGER, SOL_SOCKET, TCP_CONGESTION, TCP_INFO, TCP_MAXSEG, TCP_NOTSENT_LOWAT, Option
 from simsock.net.sockets import Received, Socket, os_error
 from simsock.net.tcp.keepalive import Keepalive
@@ -199,6 +200,7 @@ class StreamSocket(Socket):
         elif where == (IPPROTO_TCP, TCP_CONGESTION):
             return congestion_control(value)
         else:
+            refuse_of_stream(option)
             value = stored(where, value)
         return super().heed(option, value)
 
