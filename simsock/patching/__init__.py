@@ -8,7 +8,8 @@ is not searched for again. The one thing that stays are hybrid locks and queues 
 from __future__ import annotations
 
 import sys
-from operator import is_
+from itertools import chain
+from operator import call, is_, itemgetter
 from types import ModuleType
 from typing import Any
 
@@ -98,13 +99,12 @@ class Patching:
         self._others: list[Place] = []
         """Those that held something else when the patched state began, which a mock may have put there."""
         self._spaces: list[Any] = []
-        self._keys: list[str] = []
+        self._getters: list[Any] = []
         self._values: list[Any] = []
-        """The places, but for the class of sockets, and what is there between two worlds: three lists, which are compared in one go."""
+        """The namespaces, what gets the names that are places there (but for the class of sockets), and what all of them are between two worlds: compared
+        in one go."""
         self._counts: list[int] = []
-        """How many references there were to each original that is a function when the session before this one ended."""
-        self._methods: list[int] = []
-        """What there was in the class of real sockets then, where mocks put theirs."""
+        """How many references there are to each original that is a function, when the stand-ins are in place."""
 
     def prepare(self) -> None:
         """Look where things are held. Before garbage collection is told to pass over everything: what it passes over cannot be searched."""
@@ -123,14 +123,23 @@ class Patching:
         resting = _resting
         if resting is not None:
             self._places, self._classes, self._others = resting._places, resting._classes, resting._others
-            self._spaces, self._keys, self._values = resting._spaces, resting._keys, resting._values
+            self._spaces, self._getters, self._values, self._counts = resting._spaces, resting._getters, resting._values, resting._counts
             self._carrier, self._registry = resting._carrier, resting._registry
             _in_force, _resting = self, None
             self._show_class()
             known()[1].show()
-            outsiders.apply()  # to what is loaded now
+            if not outsiders.is_in_place():  # something else is loaded now
+                outsiders.remove()
+                outsiders.apply()
             self._chance.apply()
             return
+        self._put_in()
+        self._chance.apply()
+        if _sharing:
+            self._counts = known()[1].count()
+
+    def _put_in(self) -> None:
+        global _in_force
         names, holds = known()
         found = self._places
         self._places, self._others = [], []
@@ -152,7 +161,6 @@ class Patching:
         handlers.apply()
         outsiders.apply()
         imports.apply(names, put_back)
-        self._chance.apply()
 
     def remove(self) -> None:
         """The patched state ends; the stand-ins come out, by identity, also from modules that were imported meanwhile. Safe to call again.
@@ -163,11 +171,9 @@ class Patching:
         if _in_force is not self:
             return
         if _sharing:
-            do_all(self._chance.remove, outsiders.remove, self._hide_class, lambda: known()[1].hide(sockets.standing))
-            self._counts, self._methods = known()[1].count(), sockets.methods()
+            do_all(self._chance.remove, self._hide_class, self._hide_captured)
             if not self._values:
-                shown = [place for place in self._places if place[3] is not sockets.standing]
-                self._spaces, self._keys, self._values = [place[0] for place in shown], [place[1] for place in shown], [place[3] for place in shown]
+                self._note_places()
             _resting = self
         else:
             self._take_out()
@@ -179,16 +185,34 @@ class Patching:
         do_all(self._chance.remove, imports.remove, *outer, holds.restore, self._restore_names)
         names.restore(names.unseen())
         holds.settle()
-        self._places, self._classes, self._others, self._values = [], [], [], []
+        self._places, self._classes, self._others, self._spaces, self._getters, self._values = [], [], [], [], [], []
 
     def _is_as_it_was(self) -> bool:
-        """Whether since the session before this one nobody has come to hold an original, nor put anything else where a stand-in was."""
-        if known()[1].count() != self._counts or sockets.methods() != self._methods:
+        """Whether since the stand-ins were put in nobody has come to hold an original, nor put anything else where a stand-in was."""
+        if known()[1].count() != self._counts or not sockets.is_in_place():
             return False
         for space, key, original, _ in self._others:
             if space.get(key) is original:
                 return False
-        return all(map(is_, map(dict.get, self._spaces, self._keys), self._values))  # no == of a mock's
+        try:
+            return all(map(is_, chain.from_iterable(map(call, self._getters, self._spaces)), self._values))  # no == of a mock's
+        except KeyError:  # a name is gone
+            return False
+
+    def _note_places(self) -> None:
+        """What ``_is_as_it_was`` compares."""
+        shown: dict[int, list[Place]] = {}
+        for place in self._places:
+            if place[3] is not sockets.standing:
+                shown.setdefault(id(place[0]), []).append(place)
+        for places in shown.values():
+            places += places[:1]  # of one name ``itemgetter`` makes no tuple
+            self._spaces.append(places[0][0])
+            self._getters.append(itemgetter(*(place[1] for place in places)))
+            self._values += [place[3] for place in places]
+
+    def _hide_captured(self) -> None:
+        known()[1].hide(sockets.standing)
 
     def _restore_names(self) -> None:
         for space, key, original, replacement in (*self._places, *self._others):

@@ -97,6 +97,18 @@ def seed(a: Any = None, version: int = 2) -> None:
 
 
 _seed_global: Any = random.seed
+_newest: tuple[int | str, Any] | None = None
+"""The seed of the world before this one, and the generator's state that it began with: most worlds that follow each other have one seed."""
+
+
+def _begin(seed: int | str) -> None:
+    """The generator is as every world of this seed finds it."""
+    global _newest
+    if _newest is not None and _newest[0] == seed:
+        generator_state.bring_back(_newest[1])
+    else:
+        _seed(_generator, derive_seed(seed, "random"))
+        _newest = seed, generator_state.take()
 
 
 class Chance:
@@ -131,7 +143,7 @@ class Chance:
         if self._takes_over:
             self._entered = True
             kernel.room(Room).draws_from_world = True
-            _seed(_generator, derive_seed(seed, "random"))
+            _begin(seed)
             tempfile: Any = sys.modules.get("tempfile")
             if tempfile is not None:  # its names come from a generator that it makes at the first use
                 self._names = (tempfile._name_sequence,)

@@ -11,6 +11,8 @@ import select
 import sys
 from _thread import get_ident
 from collections.abc import Callable
+from operator import is_
+from types import MappingProxyType
 from typing import Any
 
 from simsock.kernel import session
@@ -70,7 +72,11 @@ _METHODS: tuple[tuple[str, str, str, Callable[[Any], str]], ...] = (
     ("selectors", "EpollSelector", "select", _of_selector),
 )
 """(module, class, method, what says in words what an object is when it is no world's, and nothing when it is)."""
+_MODULES = tuple(dict.fromkeys(module for module, *_ in _METHODS))
 _applied: list[tuple[type, str, Any, Any]] = []
+_as_applied: tuple[Any, ...] = ()
+"""What ``is_in_place`` compares: the modules as they were; of each class applied to its module's names, its name and itself; of each method the names of
+its class, its name and what asks first."""
 _made: dict[int, tuple[Any, Any]] = {}
 """By the identity of a method: it, and what asks first."""
 
@@ -88,6 +94,8 @@ def _asking(method: Any, title: str, is_outside: Callable[[Any], str]) -> Any:
 
 def apply() -> None:
     """The patched state begins. A module that is not loaded has made nothing."""
+    global _as_applied
+    named = []
     for module, name, attribute, is_outside in _METHODS:
         cls = getattr(sys.modules.get(module), name, None)
         if not isinstance(cls, type) or attribute not in vars(cls):
@@ -97,10 +105,26 @@ def apply() -> None:
             _made[id(method)] = method, _asking(method, f"{name}.{attribute}", is_outside)
         _applied.append((cls, attribute, method, _made[id(method)][1]))
         setattr(cls, attribute, _made[id(method)][1])
+        named.append((vars(sys.modules[module]), name, cls, vars(cls), attribute, _made[id(method)][1]))
+    _as_applied = (tuple(map(sys.modules.get, _MODULES)), *zip(*named, strict=True)) if named else ()
+
+
+def is_in_place() -> bool:
+    """Whether ``apply`` would find nothing else than it has found: no other module, no other class, no other method."""
+    if not _as_applied:
+        return False
+    modules, spaces, names, classes, attributes, keys, ours = _as_applied
+    return (
+        all(map(is_, map(sys.modules.get, _MODULES), modules))
+        and all(map(is_, map(dict.get, spaces, names), classes))
+        and all(map(is_, map(MappingProxyType.get, attributes, keys), ours))
+    )
 
 
 def remove() -> None:
     """The patched state ends."""
+    global _as_applied
+    _as_applied = ()
     while _applied:
         cls, attribute, method, ours = _applied[-1]
         if vars(cls).get(attribute) is ours:

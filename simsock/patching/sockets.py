@@ -69,6 +69,9 @@ _usual = dict(_names)
 _USUALLY = list(_usual.values())
 _inherited = dict(vars(_socket.socket))
 _lent: dict[str, Any] = {}
+_usually_in_place: list[Any] = []
+_in_place: list[Any] = []
+"""What the class of real sockets has while the stand-ins are in it; and what that is if nobody else has put anything there."""
 _stand_ins: dict[str, Any] = {}
 _talking: dict[str, Any] = {}
 
@@ -103,6 +106,7 @@ def pairs() -> list[tuple[Any, Any]]:
     """The class, and its methods, which programs capture as functions of a socket (trio does)."""
     methods = {**vars(_socket.socket), **vars(_class)}
     found = [(method, _either(name, method)) for name, method in methods.items() if not name.startswith("_") and isinstance(method, _FUNCTIONS)]
+    _usually_in_place[:] = {**_usual, **_talking, "__new__": _new}.values()
     return [(_class, standing), *found]
 
 
@@ -127,7 +131,9 @@ def _either(name: str, method: Any) -> Any:
 
 def apply() -> None:
     """The patched state begins."""
-    if _is_usual():
+    global _in_place
+    usual = _is_usual()
+    if usual:
         _names.update(_talking)
     else:
         _tidy()
@@ -138,6 +144,12 @@ def apply() -> None:
         _names.update({name: stand_in for name, stand_in in _talking.items() if name not in _names or name in _usual})
     changed(_class)
     _class.__new__ = _new  # type: ignore[method-assign]  # undone in remove
+    _in_place = _usually_in_place if usual else list(_names.values())
+
+
+def is_in_place() -> bool:
+    """Whether the class of real sockets has what ``apply`` has put there: a mock's methods in it are a world's too, which ``apply`` sees to."""
+    return len(_names) == len(_in_place) and all(map(is_, _names.values(), _in_place))
 
 
 def _is_usual() -> bool:
@@ -159,6 +171,8 @@ def _tidy() -> None:
 
 def remove() -> None:
     """The patched state ends."""
+    global _in_place
+    _in_place = []
     _tidy()
     if _names.get("__new__") is not None:
         del _class.__new__
@@ -168,11 +182,6 @@ def remove() -> None:
         elif name in vars(standing):
             delattr(standing, name)
         del _lent[name]
-
-
-def methods() -> list[int]:
-    """What the class of real sockets has, by identity: a mock's methods in it are a world's too, which ``apply`` sees to."""
-    return list(map(id, vars(_class).values()))
 
 
 def enter(kernel: Kernel) -> None:

@@ -288,6 +288,8 @@ class Simulation(Faults, Observing):
                 self._take_back()  # it was interrupted
             self._served.clear()
             self._sockets.clear()
+        if self._own_session:
+            kernel.leave_now = None  # without it all that the world alone needed goes when nobody has it any more, and not with a garbage collection
         raised = self._unexpected(kernel)
         if self._planned is None and self._drawn is None:
             problems.extend(self._end_strategy(kernel, error or (raised[0][1] if raised else None)))

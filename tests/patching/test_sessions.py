@@ -12,13 +12,14 @@ import sys
 import threading
 import time
 import types
+from concurrent import futures
 from datetime import datetime
 from unittest import mock
 
 import pytest
 
 import simsock
-from simsock import Simulation, UsageError, patching
+from simsock import Fenced, Simulation, UsageError, patching
 
 from . import before_world as program
 
@@ -199,6 +200,23 @@ def test_a_mock_of_a_socket_s_method_between_worlds_is_one_in_the_next(session):
         sock.connect(("127.0.0.1", 9))
     simsock.session.originals()
     assert dict(vars(socket.socket)) == before, "the mock is out of the real class: what it held of that class between worlds was that class"
+
+
+def test_a_method_that_asks_for_outsiders_is_asked_in_the_next_world_too_whatever_became_of_it_between(session, monkeypatch):
+    mocked = []
+    with futures.ThreadPoolExecutor(1) as pool:
+        pool.submit(int).result()
+        with Simulation():
+            pass
+        with monkeypatch.context() as patched:
+            patched.setattr(futures.ThreadPoolExecutor, "submit", lambda self, function: mocked.append(function))
+            with Simulation(), pytest.raises(Fenced, match="made outside this world"):
+                pool.submit(int)
+            pool.submit(len)
+        with Simulation(), pytest.raises(Fenced, match="made outside this world"):
+            pool.submit(int)
+        assert mocked == [len]
+        assert pool.submit(int).result() == 0
 
 
 def test_an_original_that_somebody_brings_between_worlds_is_found(session):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import warnings
+import weakref
 
 import pytest
 
@@ -314,3 +316,18 @@ def test_a_socket_that_nobody_closed_is_told_as_a_leak_and_a_closed_or_forgotten
         forgotten.append(forgotten)  # a cycle: only a collection finds it
         del forgotten
     assert sim.leaks == [f"descriptor {kept.fileno()}: stream localhost:4242"]
+
+
+def test_a_world_that_nobody_has_any_more_is_gone_without_a_garbage_collection():
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        for patch in (False, True):
+            with simsock.Simulation(patch=patch) as sim:
+                sim.sleep(1)
+            last = weakref.ref(sim)
+            del sim
+            assert last() is None, "only its kernel is left, with what belongs to it"
+    finally:
+        if was_on:
+            gc.enable()
