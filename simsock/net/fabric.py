@@ -24,9 +24,10 @@ from simsock.net.resolver import Resolver
 from simsock.net.sockets import Socket, os_error
 from simsock.net.tcp.handshake import Attempt
 from simsock.net.tcp.stream import SOCK_STREAM, StreamSocket
-from simsock.net.unix.common import UnixNames, UnixSocket
+from simsock.net.unix.common import UnixSocket
 from simsock.net.unix.connections import SOCK_SEQPACKET, UnixPackets, UnixStream
 from simsock.net.unix.datagrams import SOCK_DGRAM, UnixDatagram
+from simsock.net.unix.names import SocketFiles, UnixNames
 
 if TYPE_CHECKING:
     from simsock.kernel import Kernel
@@ -56,7 +57,7 @@ class Host:
         """By interface and group, how many sockets have joined it."""
         self.tcp = PortTable()
         self.udp = PortTable()
-        self.unix = UnixNames()
+        self.unix = UnixNames(fabric.socket_files)
 
     def __repr__(self) -> str:
         return f"<Host {printable(self.name)} {' '.join(self.addresses)}>"
@@ -118,6 +119,7 @@ class Fabric:
         "orphans",
         "real_ports",
         "resolver",
+        "socket_files",
         "tap",
         "verbose",
     )
@@ -136,6 +138,7 @@ class Fabric:
         self._hostile: Link | None = None
         self.interference = Interference()
         self.resolver = Resolver()
+        self.socket_files = SocketFiles()
         self._silent: set[str] = set()
         self._chunks = chunks
         self._hosts: dict[str, Host] = {}

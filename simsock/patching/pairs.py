@@ -30,8 +30,8 @@ _SOCKET = (
 ).split()
 _OS = (
     "closerange dup dup2 eventfd eventfd_read eventfd_write fchdir fdatasync fsync fstat ftruncate get_blocking get_inheritable get_terminal_size "
-    "isatty lockf lseek mkfifo pipe pipe2 posix_fadvise posix_fallocate pread preadv pwrite pwritev read readinto readv remove sendfile set_blocking "
-    "set_inheritable splice stat statx ttyname unlink write writev"
+    "isatty lockf lseek mkfifo pipe pipe2 posix_fadvise posix_fallocate pread preadv pwrite pwritev read readinto readv sendfile set_blocking "
+    "set_inheritable splice stat statx ttyname write writev"
 ).split()
 
 
@@ -60,7 +60,7 @@ def make_pairs() -> list[tuple[Any, Any]]:
     pairs += [(original(_socket, name), getattr(_names, name, None) or getattr(sim_socket, name)) for name in _SOCKET]
     pairs += [(original(select, "select"), sim_select.select), (original(select, "poll"), sim_select.poll), (original(select, "epoll"), _epoll.epoll)]
     pairs += [(original(os, name), getattr(sim_os, name)) for name in _OS if hasattr(os, name)]
-    pairs += [(os.path.exists, sim_os.exists), (original(fcntl, "fcntl"), sim_fcntl.fcntl)]
+    pairs += [(original(fcntl, "fcntl"), sim_fcntl.fcntl)]
     pairs += [(original(fcntl, "ioctl"), sim_fcntl.ioctl), (original(io, "open"), _rawfile.open)]
     with suppress(ImportError):  # not on this platform
         multiprocessing: Any = import_module("_multiprocessing")

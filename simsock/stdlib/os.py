@@ -1,4 +1,4 @@
-"""Stand-in for ``os``: the real module, but for processes, for simulated descriptors and for the paths of simulated Unix sockets.
+"""Stand-in for ``os``: the real module, but for processes and for simulated descriptors.
 
 Owns the difference: what programs do to descriptors of sockets knows the world's, what else is done to one is an error that names it, and
 so is everything that would start, end or wait for a process. Everything else is the real module's. Law: a simulated descriptor never reaches the
@@ -30,7 +30,6 @@ _close, _dup, _read, _write, _sendfile, _fstat, _isatty = _real.close, _real.dup
 _get_blocking, _set_blocking = _real.get_blocking, _real.set_blocking
 _get_inheritable, _set_inheritable = _real.get_inheritable, _real.set_inheritable
 _readv, _writev, _dup2, _closerange, _stat = _real.readv, _real.writev, _real.dup2, _real.closerange, _real.stat
-_unlink, _remove, _exists = _real.unlink, _real.remove, _real.path.exists
 _CHUNK_BYTES = 1 << 18
 
 _PROCESSES = frozenset(
@@ -343,35 +342,3 @@ def set_inheritable(fd: int, inheritable: bool, /) -> None:
         _set_inheritable(fd, inheritable)
     else:
         kernel.process.set_inheritable(fd, bool(inheritable))
-
-
-# -- paths of Unix sockets -----------------------------------------------------------------------------------------------------------------
-
-
-def unlink(path: Any, *, dir_fd: int | None = None) -> None:
-    """Remove a file, or the name of a simulated Unix socket."""
-    if dir_fd is not None or not _free_name(path):
-        _unlink(path, dir_fd=dir_fd)
-
-
-def remove(path: Any, *, dir_fd: int | None = None) -> None:
-    """Remove a file, or the name of a simulated Unix socket."""
-    if dir_fd is not None or not _free_name(path):
-        _remove(path, dir_fd=dir_fd)
-
-
-def _free_name(path: Any) -> bool:
-    host = _host()
-    return host is not None and isinstance(path, (str, bytes, _real.PathLike)) and host.unix.unlink(_real.fsencode(path))
-
-
-def exists(path: Any) -> bool:
-    """``os.path.exists``, which knows the names of simulated Unix sockets as well."""
-    host = _host()
-    known = host is not None and isinstance(path, (str, bytes, _real.PathLike)) and host.unix.taken(_real.fsencode(path))
-    return known or _exists(path)
-
-
-def _host() -> Any:
-    kernel = session.active
-    return None if kernel is None else kernel.current.host

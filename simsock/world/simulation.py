@@ -230,6 +230,8 @@ class Simulation(Faults, Observing):
     def _leave_network(self) -> None:
         if self._use in networks._stack:
             networks.pop(self._use)
+        if self._kernel is not None:
+            fabric_of(self._kernel).socket_files.remove()
         hooks = _error_hooks()
         if self._handler_failed in hooks:
             hooks.remove(self._handler_failed)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import os as real_os
+import socket
+import stat
 import struct
 from pathlib import Path
 
@@ -48,11 +52,19 @@ def fill(sock, size):
     raise AssertionError("it never waits")
 
 
-def unlink(net, name):
-    if net.kind == "real":
-        real_os.unlink(name)
-    else:
-        net.sim.network.os.unlink(name)
+@pytest.fixture
+def twins(twins, here, monkeypatch):
+    """Each in a directory of its own: what is bound to a path leaves a file."""
+
+    def run(program):
+        def program_there(net, notes):
+            (here / net.kind).mkdir()
+            monkeypatch.chdir(here / net.kind)
+            program(net, notes)
+
+        twins(program_there)
+
+    return run
 
 
 @pytest.mark.real
@@ -96,7 +108,7 @@ def test_names_are_taken_and_refused_as_on_linux(twins):
         sock.close()
         notes("still taken", unix(net).bind, "path")
         notes("nobody there", unix(net).connect, "path")
-        unlink(net, "path")
+        real_os.unlink("path")
         notes("gone", unix(net).connect, "path")
         notes("free", unix(net).bind, "path")
         for nothing in ("", "nothing", b"\0nothing", "x" * 200):
@@ -433,40 +445,143 @@ def test_a_stopped_listener_ends_a_waiting_accept(net):
 # What only a world has
 
 
-def test_no_file_appears_and_every_host_has_names_of_its_own(here):
+def test_hosts_see_one_file_system_and_reach_their_own_sockets_only(here):
     with Simulation(patch=False) as sim:
         sockets, os = sim.network.socket, sim.network.os
-        one, other = sockets.socket(sockets.AF_UNIX), sockets.socket(sockets.AF_UNIX)
+        one, other, stranger = (sockets.socket(sockets.AF_UNIX) for _ in range(3))
         one.bind("server")
+        one.listen()
         with sim.host("elsewhere"):
             stranger = sockets.socket(sockets.AF_UNIX)
-            stranger.bind("server")
-        one.listen()
+            with pytest.raises(OSError, match="Address already in use"):
+                stranger.bind("server")
+            with pytest.raises(ConnectionRefusedError):
+                stranger.connect("server")
+            stranger.bind(b"\0name")
+        abstract = sockets.socket(sockets.AF_UNIX)
+        abstract.bind(b"\0name")
         other.connect(str(here / "server"))
-        assert other.getpeername() == "server" and real_os.listdir(here) == []
-        assert os.exists("server") and not os.exists("nothing") and os.exists(here)
+        assert other.getpeername() == "server" and os.listdir(here) == ["server"]
         os.remove("server")
-        assert not os.exists("server")
-        with pytest.raises(FileNotFoundError):
-            os.unlink("server")
-        for sock in (one, other, stranger):
+        for sock in (one, other, stranger, abstract):
             sock.close()
-        assert one.fileno() == -1
+    assert real_os.listdir(here) == []
 
 
-def test_a_patched_world_knows_the_paths_of_its_sockets(here):
-    import os
-    import socket
-
-    (here / "file").write_text("real")
-    with Simulation(patch=True):
+def test_a_bound_socket_is_a_file_to_everybody_who_asks(here):
+    with Simulation():
         with socket.socket(socket.AF_UNIX) as server:
+            before = os.umask(0o027)
             server.bind("server")
-            assert os.path.exists("server") and os.path.exists("file")
+            os.umask(before)
+            path = here / "server"
+            assert path.exists() and path.is_socket() and os.path.exists("server") and stat.S_IMODE(os.stat("server").st_mode) == 0o750
+            path.chmod(0o600)
+            assert stat.S_IMODE(path.lstat().st_mode) == 0o600
+            assert os.listdir() == ["server"] and [entry.name for entry in os.scandir(here)] == ["server"]
+        assert path.is_socket()  # as on Linux, it stays when the socket is closed
+        path.unlink()
+        assert not path.exists()
+
+
+def listening(path):
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(str(path))
+    server.listen()
+    return server
+
+
+def test_the_files_go_with_their_world_however_it_ends_and_whatever_they_are_called_by_then(here):
+    with Simulation() as sim:
+        sim.spawn(listening, "by a task")
+        kept = listening("kept"), listening("renamed")
+        os.rename("renamed", "to this")
+        (here / "file").write_text("real")
+        sim.settle()
+        with sim.host("server") as host:
+            host.spawn(listening, "of a host that crashes")
+            sim.settle()
+            host.crash()
+        assert sorted(os.listdir()) == ["by a task", "file", "kept", "of a host that crashes", "to this"]
+        for server in kept:
+            server.close()
+    assert os.listdir() == ["file"]
+    with pytest.raises(ZeroDivisionError), Simulation():
+        kept = listening("another")
+        assert 1 / 0
+    assert os.listdir() == ["file"]
+
+
+def test_a_file_that_took_the_place_of_a_sockets_stays(here):
+    with Simulation():
+        listening("server").close()
         os.unlink("server")
-        os.remove("file")
-        assert not os.path.exists("server") and not os.path.exists("file")
-    assert os.listdir(here) == []
+        (here / "server").write_text("of the program")
+    assert (here / "server").read_text() == "of the program"
+
+
+def test_files_of_sockets_leave_nothing_in_the_digest(here):
+    digests = set()
+    for name in ("one", "a longer name"):
+        with Simulation() as sim:
+            server = listening(name)
+            client = socket.socket(socket.AF_UNIX)
+            client.connect(name)
+            client.close()
+            server.close()
+        digests.add(sim.digest)
+    assert len(digests) == 1
+
+
+def test_asyncio_starts_a_server_twice_on_one_path(here):
+    async def answer(reader, writer):
+        writer.close()
+
+    async def ask():
+        async with await asyncio.start_unix_server(answer, "server"):
+            reader, writer = await asyncio.open_unix_connection("server")
+            assert await reader.read() == b""
+            writer.close()
+            await writer.wait_closed()
+
+    with Simulation():
+        asyncio.run(ask())
+        asyncio.run(ask())
+
+
+@pytest.mark.real
+def test_paths_lead_to_files_as_on_linux(twins):
+    def program(net, notes):
+        notes("no directory", unix(net).bind, "missing/server")
+        notes("no directory", unix(net).connect, "missing/server")
+        Path("file").write_text("x")
+        notes("no directory but a file", unix(net).bind, "file/server")
+        notes("a file", unix(net).bind, "file")
+        notes("a file", unix(net).connect, "file")
+        Path("dangling").symlink_to("nowhere")
+        notes("a link to nowhere", unix(net).bind, "dangling")
+        notes("a link to nowhere", unix(net).connect, "dangling")
+        notes("a directory", unix(net).connect, ".")
+        server = unix(net, STREAM, "server")
+        notes("a directory and a name", unix(net).bind, "server/x")
+        server.listen(9)
+        Path("link").symlink_to("server")
+        Path("hard").hardlink_to("server")
+        for name in ("link", "hard", "./server"):
+            notes(name, lambda name=name: (client := unix(net)).connect(name) or client.getpeername())
+        Path("server").rename("renamed")
+        notes("its old name", unix(net).connect, "server")
+        notes("its new name", lambda: (client := unix(net)).connect("renamed") or client.getpeername())
+        notes("free again", unix(net).bind, "server")
+        notes("nobody listens", unix(net).connect, "server")
+        datagrams = unix(net, DATAGRAM, "datagrams")
+        notes("sendto", unix(net, DATAGRAM).sendto, b"x", "renamed")
+        notes("sendto", unix(net, DATAGRAM).sendto, b"x", "file")
+        Path("datagrams").unlink()
+        notes("sendto", unix(net, DATAGRAM).sendto, b"x", "datagrams")
+        notes("it keeps its name", datagrams.getsockname)
+
+    twins(program)
 
 
 def test_chunks_cut_named_connections_and_leave_pairs_alone():

@@ -1,9 +1,7 @@
-"""Unix sockets: names on a host, and what all three types have in common (unix(7), Linux's af_unix.c).
+"""Unix sockets: what all three types have in common (unix(7), Linux's af_unix.c).
 
-Owns the namespace of paths and abstract names, addresses, credentials and the accounting of buffers. Does not know Python's socket
-objects, nor the file system: a path here is a name among the world's sockets, and no file appears. Laws:
+Owns addresses, credentials and the accounting of buffers. Does not know Python's socket objects, nor who has which name (``names.py``). Law:
 
-* a path stays taken after its socket was closed, until it is unlinked; an abstract name goes with its socket;
 * what was sent is charged to its sender until the receiver has taken it, as much as Linux's socket buffers take.
 """
 
@@ -44,80 +42,6 @@ def cost(size: int, head_bytes_max: int) -> int:
     paged = min(size, -(-max(0, size - head_bytes_max) // _PAGE) * _PAGE)
     head = 1 << (size - paged + _SHARED_INFO - 1).bit_length()
     return _BUFFER + head + -(-paged // _PAGE) * _PAGE
-
-
-class UnixNames:
-    """The names of a host's Unix sockets."""
-
-    __slots__ = ("_abstract", "_count", "_next", "_paths")
-
-    def __init__(self) -> None:
-        self._paths: dict[bytes, UnixSocket | None] = {}
-        """By absolute path; None for one whose socket was closed."""
-        self._abstract: dict[tuple[int, bytes], UnixSocket] = {}
-        self._next = 0
-        self._count = 0
-
-    def serial(self) -> int:
-        """A number for the next socket's records: paths may differ from run to run."""
-        self._count += 1
-        return self._count
-
-    def add(self, socket: UnixSocket, name: bytes) -> bytes:
-        """Give a socket a name, a free one if it is empty; returns it. Raises EADDRINUSE."""
-        if not name:
-            while True:
-                self._next = self._next % 0xFFFFF + 1
-                name = b"\0%05x" % self._next
-                if (socket.type, name) not in self._abstract:
-                    break
-        elif name[0]:
-            name = name.partition(b"\0")[0]
-            self._paths[os.path.abspath(name)] = socket
-            return name
-        if (socket.type, name) in self._abstract:
-            raise os_error(errno.EADDRINUSE)
-        self._abstract[socket.type, name] = socket
-        return name
-
-    def remove(self, socket: UnixSocket, name: bytes) -> None:
-        """The socket is gone."""
-        if not name[0]:
-            del self._abstract[socket.type, name]
-            return
-        for path, other in self._paths.items():
-            if other is socket:
-                self._paths[path] = None
-                break
-
-    def taken(self, name: bytes) -> bool:
-        """Whether there is such a path."""
-        return os.path.abspath(name.partition(b"\0")[0]) in self._paths
-
-    def unlink(self, name: bytes) -> bool:
-        """Free a path, whose socket goes on without it; False when there is none."""
-        path = os.path.abspath(name)
-        if path not in self._paths:
-            return False
-        del self._paths[path]
-        return True
-
-    def find(self, name: bytes, kind: int) -> UnixSocket:
-        """The socket of a name and a type. Raises EINVAL, ENOENT, ECONNREFUSED, EPROTOTYPE."""
-        if not name:
-            raise os_error(errno.EINVAL)
-        if not name[0]:
-            found = self._abstract.get((kind, name))
-        else:
-            path = os.path.abspath(name.partition(b"\0")[0])
-            if path not in self._paths:
-                raise os_error(errno.ENOENT)
-            found = self._paths[path]
-        if found is None:
-            raise os_error(errno.ECONNREFUSED)
-        if found.type != kind:
-            raise os_error(errno.EPROTOTYPE)
-        return found
 
 
 SOCK_DGRAM = 2
@@ -171,7 +95,7 @@ class UnixSocket(Socket):
         self.peer: Any = None
         self.dead = False
         self.rx: deque[Letter] = deque()
-        self.charged = 0
+        self.charged: int = 0
         self.blocked: dict[UnixSocket, None] = {}
         """Those that wait for room in this one's queue."""
         self.acquainted = False
@@ -190,13 +114,7 @@ class UnixSocket(Socket):
     # -- names -----------------------------------------------------------------------------------------------------------------------
 
     def bind_name(self, name: bytes) -> None:
-        """bind(2); an empty name picks an abstract one. Raises EADDRINUSE, EINVAL."""
-        if name and name[0] and self.host.unix.taken(name):
-            raise os_error(errno.EADDRINUSE)
-        if self.name is not None:
-            if name:
-                raise os_error(errno.EINVAL)
-            return
+        """bind(2); an empty name picks an abstract one. Raises EADDRINUSE, EINVAL, and what the system says of a path."""
         self.name = self.host.unix.add(self, name)
 
     def bind_for_credentials(self) -> None:
