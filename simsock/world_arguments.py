@@ -89,6 +89,7 @@ ARGUMENTS: dict[str, tuple[dict[str, Any], Callable[[Any], Any]]] = {
     ),
     "loopback": ({"action": "store_true", "help": "the link is that of a host to itself too: for programs that live at 127.0.0.1 with both ends"}, bool),
     "keep_imports": ({"action": "store_true", "help": "modules that a world was the first to import stay when it ends"}, bool),
+    "fresh": ({"metavar": "PACKAGE", "action": "append", "help": "a package that each world imports anew, may be given several times"}, list),
     "chunks": ({"metavar": "HOW", "help": "how received bytes are cut: whole, random, bytes, or sizes such as 1,100 (whole)"}, _chunks),
     "entropy": ({"metavar": "WHOSE", "help": "where random numbers come from: tape or real (tape)"}, str),
     "start_time": ({"metavar": "WHEN", "help": "when the world begins: 2024-02-29T12:00, or seconds since 1970 (2000-01-01)"}, _value),

@@ -23,7 +23,7 @@ NETWORKS = {"sim": ("sim",), "real": ("real",), "both": ("sim", "real")}
 """What ``testbed`` can be, by the value of the option."""
 MARKER = (
     "simsock(seed=, schedules=, strategy=, preempt=, scope=, link=, chunks=, max_steps=, max_time=, max_real_time=, entropy=, start_time=, patch=, loopback=, "
-    "keep_imports=, allow=): "
+    "keep_imports=, fresh=, allow=): "
     "options of the test's simulated world; with schedules=N the test is searched: run anew under up to N schedules until one fails."
 )
 FOLDER = ".simsock/failures"
@@ -89,6 +89,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("simsock_database", "default of --simsock-database", default="")
     parser.addini("simsock_network", "default of --simsock-network", default="")
     parser.addini("simsock_program", "packages that are the program under test although their names begin with pytest_ (or are a plugin's)", type="args")
+    parser.addini("simsock_fresh", "packages that each world imports anew, because they keep sockets, threads or loops from their import", type="args")
     parser.addini("simsock_harness", "more packages that run tests and do not live in worlds: they keep real sockets, threads and clocks", type="args")
     parser.addini(
         "simsock_locks", "what programs get from threading and queue: hybrid locks, which exclude a world's tasks too, or (off) real ones", default=""

@@ -65,6 +65,8 @@ def settings_of(item: pytest.Item, config: Any) -> Settings:
         raise ValueError("simsock_config: schedules is an option of the marker only: how often a test runs must be known before its fixtures are")
     _check_names("simsock_config", config)
     options = {**config, **marked(item)}
+    if (fresh := item.config.getini("simsock_fresh")) and options.get("patch", True) is True:
+        options.setdefault("fresh", fresh)
     options.pop("schedules", None)
     pinned = "seed" in options
     seed = options.pop("seed", item.config.stash[CHOSEN].seed)

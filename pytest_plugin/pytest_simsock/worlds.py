@@ -18,13 +18,14 @@ import pytest
 
 from pytest_simsock.artefacts import capture_path
 from pytest_simsock.configuring import CHOSEN, STAGE
+from pytest_simsock.held import holders_of, mistake_in_fresh
 from pytest_simsock.loops import end_loop, mistake_in_loop
 from pytest_simsock.marking import Settings, settings_of
 from pytest_simsock.plans import PLAN, Plan
 from pytest_simsock.shelter import exposing
 from pytest_simsock.turns import Turns
 from simsock.choices.tape import misfit
-from simsock.errors import Deadlock, SimsockError, Unsupported
+from simsock.errors import Deadlock, SimsockError, Unsupported, UsageError
 from simsock.escaping import printable
 from simsock.kernel import session, strategies
 from simsock.kernel.boundaries import boundary
@@ -61,6 +62,8 @@ class World:
         self.options = options = shared.make_options(item, settings)
         if options.patch and (mistake := mistake_in_loop(item)):
             raise Unsupported(mistake)
+        if options.fresh and (mistake := mistake_in_fresh(item, options.fresh)):
+            raise UsageError(mistake)
         replay = item.config.stash[CHOSEN].replay
         deviations = plan.deviations if replay is None else replay.deviations
         run = plan.run(self.seed) if replay is None else strategies.run_of(replay)
@@ -68,6 +71,8 @@ class World:
         self._turns: Turns | None = None
         self._session = shared.open(item, options)
         self.sim = make._prepared(options, self.seed, deviations, self._session, records=RECORDS_KEPT, run=run)
+        if options.fresh:
+            self.sim._holders = holders_of(item)
         if prepare is not None:
             prepare(self.sim)
         if plan.teller is not None:

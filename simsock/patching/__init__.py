@@ -17,11 +17,12 @@ from simsock.errors import UsageError
 from simsock.hypothesis_time import not_counted
 from simsock.kernel import Kernel
 from simsock.kernel.undoing import do_all
-from simsock.patching import clocks, fence, foreign, handlers, imports, outsiders, pairs, polls, sockets
+from simsock.patching import clocks, fence, foreign, fresh, handlers, imports, outsiders, pairs, polls, sockets
 from simsock.patching.captured import Holds
 from simsock.patching.chance import Chance
 from simsock.patching.locks import Kind
 from simsock.patching.module_names import Names, Place
+from simsock.patching.room import Room
 from simsock.patching.task_locals import Carrier
 from simsock.patching.threads import Registry
 from simsock.supported import check_clocks
@@ -242,6 +243,8 @@ class Patching:
     def suspend(self) -> None:
         """Its thread is outside the world for a while: the stand-ins recognise that, what is kept for the thread or the process is exchanged."""
         fence.take_down()
+        if (renewed := self._renewed()) is not None:
+            renewed.hide()
         self._hide_class()
         self._chance.suspend()
         self._registry.suspend()
@@ -255,7 +258,13 @@ class Patching:
         self._show_class()
         kernel = self._carrier.kernel
         if kernel is not None:
+            if (renewed := self._renewed()) is not None:
+                renewed.show()
             fence.put_up(kernel)
+
+    def _renewed(self) -> Any:
+        kernel = self._carrier.kernel
+        return None if kernel is None else kernel.room(Room).renewed
 
     def leave(self) -> None:
         """The world is over. Safe to call again."""
@@ -264,6 +273,7 @@ class Patching:
     def _forget_imports(self) -> None:
         if self._carrier.kernel is not None:
             imports.leave(self._carrier.kernel)
+            fresh.leave(self._carrier.kernel)
 
 
 class Hybrids:

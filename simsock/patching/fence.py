@@ -12,10 +12,13 @@ import sys
 from _thread import get_ident
 from collections.abc import Callable
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 from simsock.errors import Fenced
+from simsock.harness import is_harness
 from simsock.kernel import Kernel, session
+from simsock.patching.module_names import space_of
 
 _TALKS = frozenset(
     "socket.connect socket.sendto socket.sendmsg socket.getaddrinfo socket.gethostbyname socket.gethostbyaddr socket.getnameinfo socket.sethostname".split()
@@ -35,6 +38,7 @@ _HINTS = {
 _installed = False
 _live: Kernel | None = None
 """The world that has a fence; one without patching has none."""
+_LOOKED_AT_MAX = 100
 importing = 0
 """How deep in imports the world's thread is."""
 
@@ -60,17 +64,43 @@ def _note(error: Fenced) -> None:
         _live.task_failed(_live.current, error)
 
 
-def refuse_outsider(call: str, what: str, made: str) -> None:
+def refuse_outsider(call: str, what: str, made: str, thing: Any = None) -> None:
     """Raise the error about an object from before the world, or from outside it, that one of its tasks wants to use."""
     kernel = session.active
     path = kernel.current.path if kernel is not None else "?"
     error = Fenced(
         f"{call} of {what}{made}, in task {path}: it is a real one, made outside this world, so what it does would be neither simulated nor repeatable; "
-        "make it inside the world: in the test, or in a fixture that asks for `sim`",
+        f"make it inside the world: in the test, or in a fixture that asks for `sim`{kept_by(thing)}",
         call=call,
     )
     _note(error)
     raise error
+
+
+def kept_by(thing: Any) -> str:
+    """Words about the module of the program, or of an installed package, that keeps an object from before: a package that a world can import anew."""
+    for name, module in sorted(sys.modules.items()):
+        top = name.partition(".")[0]
+        if not issubclass(type(module), ModuleType) or top in sys.stdlib_module_names or is_harness(name) or name in ("__main__", "conftest"):
+            continue
+        for key, value in list(space_of(module).items()):
+            inner = "" if value is thing else _part(value, thing)
+            if (value is thing or inner) and not key.startswith("__") and not name.rpartition(".")[2].startswith("test_"):
+                return f"; it is kept by {name}.{key}{inner}: fresh={[top]!r} imports that anew in each world"
+    return ""
+
+
+def _part(value: Any, thing: Any) -> str:
+    """How an object holds another one, directly: by an attribute, or as an item."""
+    if issubclass(type(value), ModuleType):
+        return ""
+    if isinstance(value, (list, tuple)):
+        return next((f"[{place}]" for place, held in enumerate(value[:_LOOKED_AT_MAX]) if held is thing), "")
+    try:
+        space = object.__getattribute__(value, "__dict__")
+    except AttributeError:
+        return ""
+    return next((f".{key}" for key, held in list(space.items()) if held is thing), "") if type(space) is dict else ""
 
 
 def refusing(name: str) -> Any:

@@ -29,6 +29,7 @@ from simsock.kernel import session
 from simsock.kernel.program_lines import is_library, is_simsock
 from simsock.kernel.unpreempted import unpreempted
 from simsock.patching import fence, foreign, locks
+from simsock.patching.fresh import belongs
 from simsock.patching.room import Room
 
 if TYPE_CHECKING:
@@ -227,6 +228,8 @@ def _run_body(kernel: Kernel, code: CodeType, space: dict[str, Any]) -> None:
 def _is_program(kernel: Kernel, filename: str, name: str) -> bool:
     if is_simsock(filename) or is_harness(name):
         return False
+    if (fresh := kernel.room(Room).fresh) and belongs(name, fresh):
+        return True
     return not is_library(filename) or (kernel.preemption is not None and filename in kernel.preemption.scope)
 
 

@@ -85,7 +85,7 @@ def _asking(method: Any, title: str, is_outside: Callable[[Any], str]) -> Any:
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
         kernel = session.active
         if kernel is not None and kernel.thread == get_ident() and (what := is_outside(self)):
-            refuse_outsider(title, what, "")
+            refuse_outsider(title, what, "", self)
         return method(self, *args, **kwargs)
 
     functools.update_wrapper(call, method, assigned=("__module__", "__name__", "__qualname__", "__doc__"), updated=())

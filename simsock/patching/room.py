@@ -16,10 +16,12 @@ class Room:
     __slots__ = (
         "draws_from_world",
         "entropy_key",
+        "fresh",
         "imported",
         "importing",
         "keeps_imports",
         "locals_before",
+        "renewed",
         "urandom_calls",
         "uuid_sequence",
         "uuids",
@@ -42,3 +44,7 @@ class Room:
         """Modules of the program that this world was the first to import (``imports``)."""
         self.keeps_imports = False
         """Whether they stay when it ends: the option ``keep_imports``."""
+        self.fresh: tuple[str, ...] = ()
+        """Packages whose modules are the program's, wherever they are installed: the option ``fresh`` (``imports``)."""
+        self.renewed: Any = None
+        """Those that were loaded before, imported anew (``fresh``)."""

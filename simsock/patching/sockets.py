@@ -119,7 +119,7 @@ def _either(name: str, method: Any) -> Any:
         if isinstance(self, simulated):
             return simulated_method(self, *args, **kwargs)
         if talks and session.active is not None and session.active.thread == get_ident():
-            refuse_outsider(f"socket.{name}", repr(self), bound_by(self))
+            refuse_outsider(f"socket.{name}", repr(self), bound_by(self), self)
         return method(self, *args, **kwargs)
 
     functools.update_wrapper(call, method, assigned=("__name__", "__qualname__", "__doc__"), updated=())

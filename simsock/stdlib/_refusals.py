@@ -84,7 +84,8 @@ def explained(fabric: Fabric, host: Host, ip: str, port: int) -> str:
     if fabric.real_ports[port]:
         return (
             f"nobody in this world listens on port {port}, but a real socket of this process does{_owner_of(port)}: it was made outside the world. "
-            "Make the server inside it: in a fixture that asks for `sim`, or in the test"
+            "Make the server inside it: in a fixture that asks for `sim`, or in the test (one that a module makes when it is imported: "
+            'fresh=["its package"])'
         )
     return f"nobody listens on port {port} of {ip}, in this world or (in this process) outside it"
 

@@ -44,7 +44,7 @@ class _Imported:
 class Options:
     """The checked options of a world; read-only after it is made, so that many worlds can share one."""
 
-    __slots__ = ("chunks", "entropy", "keep_imports", "limits", "link", "loopback", "patch", "preempt", "scope", "start_ns", "strategy")
+    __slots__ = ("chunks", "entropy", "fresh", "keep_imports", "limits", "link", "loopback", "patch", "preempt", "scope", "start_ns", "strategy")
 
     def __init__(
         self,
@@ -62,6 +62,7 @@ class Options:
         max_real_time: Any = MAX_REAL_TIME,
         patch: bool = True,
         keep_imports: bool = False,
+        fresh: Any = (),
         allow: Any = (),
     ) -> None:
         if preempt not in GRANULARITIES:
@@ -74,6 +75,9 @@ class Options:
             raise UsageError(f"patch: expected True or False, got {patch!r}")
         if not isinstance(keep_imports, bool):
             raise UsageError(f"keep_imports: expected True (modules that a world was the first to import stay) or False, got {keep_imports!r}")
+        self.fresh = _packages(fresh)
+        if self.fresh and not patch:
+            raise UsageError(f"fresh={fresh!r} with patch=False: modules are imported anew in patched worlds only")
         if allow:
             raise Unsupported(f"allow={allow!r}: letting real peers through the fence is not there yet")
         if isinstance(max_steps, bool) or not isinstance(max_steps, int) or max_steps < 1:
@@ -133,6 +137,7 @@ class Options:
             "entropy": self.entropy,
             "loopback": self.loopback,
             "keep_imports": self.keep_imports,
+            "fresh": list(self.fresh) or (),
         }
         defaults = {**_DEFAULTS, "start_ns": START_NS, "max_steps": MAX_STEPS, "max_time_ns": duration_ns(MAX_TIME)}
         plain = {name: value for name, value in plain.items() if value != defaults[name]}
@@ -194,7 +199,7 @@ _START_MAX = 253402300800
 """The year 10000: no calendar of Python's goes on."""
 _IN_OTHER_WORDS = ("link", "max_steps", "max_time_ns", "schedule", "start_ns")
 """What a token carries besides, each in a form of its own."""
-_IN_TOKENS = ("strategy", "preempt", "chunks", "patch", "entropy", "loopback", "keep_imports")
+_IN_TOKENS = ("strategy", "preempt", "chunks", "patch", "entropy", "loopback", "keep_imports", "fresh")
 """Options that a token carries as they are given."""
 _DEFAULTS = {name: value for name, value in (Options.__init__.__kwdefaults__ or {}).items() if name in _IN_TOKENS}
 
@@ -229,6 +234,13 @@ def _check_consent(plain: dict[str, Any], given: dict[str, Any]) -> None:
 def _short(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= _SHOWN_MAX else text[: _SHOWN_MAX - 3] + "..."
+
+
+def _packages(fresh: Any) -> tuple[str, ...]:
+    if not isinstance(fresh, (list, tuple)) or not all(isinstance(name, str) and all(part.isidentifier() for part in name.split(".")) for name in fresh):
+        hint = f", such as {[fresh]!r}" if isinstance(fresh, str) and fresh.isidentifier() else ', such as ["package"]'
+        raise UsageError(f"fresh: expected a list of packages that each world imports anew{hint}, got {fresh!r}")
+    return tuple(dict.fromkeys(fresh))
 
 
 def _start_ns(start_time: Any) -> int:

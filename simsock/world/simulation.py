@@ -40,7 +40,7 @@ from simsock.net.addresses import AF_INET6
 from simsock.net.fabric import NetRoom, fabric_of
 from simsock.net.link.profiles import changed
 from simsock.net.link.settings import PERFECT
-from simsock.patching import make_patching
+from simsock.patching import fresh, make_patching
 from simsock.patching.room import Room as PatchRoom
 from simsock.stdlib.signal import send
 from simsock.world.capturing import end_captures
@@ -73,7 +73,8 @@ class Simulation(Faults, Observing):
     ``seed`` is an integer or text; ``token`` repeats a run that a token was printed for (its options then come from the token, but for those by
     which a program reaches out of its world, ``patch=False`` and ``entropy="real"``: these it needs to be given as well). The other
     options, their units and their defaults are those of ``simsock.world.options.Options``: ``strategy``, ``preempt``, ``scope``, ``link``,
-    ``chunks``, ``entropy``, ``start_time``, ``max_steps``, ``max_time`` (virtual), ``max_real_time``, ``patch``, ``loopback``, ``keep_imports``, ``allow``.
+    ``chunks``, ``entropy``, ``start_time``, ``max_steps``, ``max_time`` (virtual), ``max_real_time``, ``patch``, ``loopback``, ``keep_imports``,
+    ``fresh``, ``allow``.
     Raises ``UsageError`` for values that make no sense, also for a world inside a world.
     """
 
@@ -111,6 +112,8 @@ class Simulation(Faults, Observing):
         self._session: Session | None = None
         self._own_session = True
         self._near: FrameType | None = None
+        self._holders: list[tuple[str, dict[str, Any]]] = []
+        """Namespaces that are no module's and hold what the test took from packages that are imported anew: (words, namespace)."""
         self._served: list[Served] = []
         self._sockets: list[Any] = []
         self._hosts: dict[str, Host] = {}
@@ -185,6 +188,8 @@ class Simulation(Faults, Observing):
     def _begin(self, frame: FrameType, statement: WithStatement) -> None:
         _SIMULATED.load()
         options = self.options
+        if options.fresh:
+            fresh.check_packages(options.fresh)
         begun = self._begun
         opened = self._session
         if opened is None:
@@ -214,6 +219,8 @@ class Simulation(Faults, Observing):
         kernel.seed = self.seed
         if options.keep_imports:
             kernel.room(PatchRoom).keeps_imports = True
+        if options.fresh:
+            kernel.room(PatchRoom).fresh = options.fresh
         fabric = kernel.room(NetRoom).fabric = Fabric(kernel, options.link, options.chunks, options.link if options.loopback else PERFECT)
         kernel.first.host = fabric.localhost
         begun.begin(self._leave_network)
@@ -226,6 +233,8 @@ class Simulation(Faults, Observing):
             self._run.world_begins(kernel)
         networks.push(self._use)
         _error_hooks().append(self._handler_failed)
+        if options.fresh:
+            fresh.begin(kernel, options.fresh, self._holders, frame)
 
     def _leave_network(self) -> None:
         if self._use in networks._stack:
@@ -375,7 +384,7 @@ class Simulation(Faults, Observing):
     def _look_for_leaks(self, kernel: Kernel) -> None:
         def counts(task: Task) -> bool:
             given_up = task.pending is not None or (task.queue is None and task.why.startswith("stopped"))  # cancelled, or told in an error
-            return task is not kernel.first and task.started and not given_up
+            return task is not kernel.first and task.started and not given_up and not (self.options.fresh and fresh.outlives_tests(kernel, task))
 
         self.leaks += running_tasks(kernel, counts)
 

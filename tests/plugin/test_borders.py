@@ -169,3 +169,75 @@ def test_methods_that_a_plugin_puts_back_after_each_test_do_no_harm(project):
         """
     )
     project.run_apart("-q").assert_outcomes(passed=3)
+
+
+def test_packages_of_the_ini_file_are_imported_anew_in_each_world_and_what_tests_hold_of_them_is_the_worlds(project):
+    project.pytester.makepyfile(
+        **{
+            "shop/__init__": """
+            import socketserver, threading
+            class Upper(socketserver.StreamRequestHandler):
+                def handle(self):
+                    self.wfile.write(self.rfile.readline().upper())
+            class App:
+                pass
+            server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Upper)
+            PORT = server.server_address[1]
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+        """,
+            "conftest": """
+            import pytest
+            from shop import App, PORT
+            @pytest.fixture
+            def app(sim):
+                return App()
+            @pytest.fixture
+            def early_app():
+                return App()
+            @pytest.fixture
+            def port(sim):
+                return PORT
+        """,
+        }
+    )
+    project.write_plain("""
+        import socket
+        import pytest, shop
+        from shop import App, PORT
+        def say():
+            with socket.create_connection(("127.0.0.1", PORT)) as client:
+                client.sendall(b"hi\\n")
+                return client.makefile("rb").readline()
+        def test_one(sim, app, port):
+            assert say() == b"HI\\n"
+            assert port == PORT == shop.PORT
+            assert type(app) is App is shop.App
+        @pytest.mark.parametrize("kind", [App])
+        def test_parameters(kind, sim):
+            assert kind is App is shop.App
+        def test_real():
+            assert say() == b"HI\\n"
+        @pytest.mark.simsock(patch=False)
+        def test_unpatched(sim):
+            pass
+        @pytest.mark.simsock(schedules=3, preempt="calls")
+        def test_search(sim):
+            assert say() == b"HI\\n"
+        @pytest.mark.simsock(fresh=[])
+        def test_without(sim):
+            say()
+        def test_early(early_app, sim):
+            pass
+        @pytest.mark.simsock(fresh=["test_it"])
+        def test_itself(sim):
+            pass
+    """)
+    result = project.run("-o", "simsock_fresh=shop")
+    result.assert_outcomes(passed=5, failed=1, errors=2)
+    result.stdout.fnmatch_lines(
+        [
+            "*test_early*UsageError: fresh=*an object of shop.App is held by the fixture early_app. Import it inside the test*",
+            "*test_itself*UsageError: fresh=*: test_it is the module of the test itself*",
+            "*(one that a module makes when it is imported: fresh=*its package*)",
+        ]
+    )

@@ -33,6 +33,7 @@ VALUES = {
     "max_real_time": 30,
     "patch": False,
     "keep_imports": True,
+    "fresh": (),
     "allow": (),
 }
 """One value of each; a new option needs one more."""
@@ -56,7 +57,14 @@ def test_explore_takes_it(option):
 def test_the_command_takes_it(option):
     parser = argparse.ArgumentParser()
     add_world_arguments(parser)
-    special = {"scope": ["--scope", str(ROOT)], "patch": ["--no-patch"], "allow": [], "loopback": ["--loopback"], "keep_imports": ["--keep-imports"]}
+    special = {
+        "scope": ["--scope", str(ROOT)],
+        "patch": ["--no-patch"],
+        "allow": [],
+        "fresh": [],
+        "loopback": ["--loopback"],
+        "keep_imports": ["--keep-imports"],
+    }
     written = special.get(option, [f"--{option.replace('_', '-')}", str(VALUES[option])])
     given = world_options(parser.parse_args(written))
     assert given == ({option: VALUES[option]} if written else {})
@@ -74,6 +82,7 @@ def test_the_command_reads_links_cuts_and_peers_that_are_not_simulated_yet():
     changed = read("--link", "3g,keep-order=true", "--link", "loss=0")["link"]
     assert (changed.latency_ns, changed.loss) == (make_link("3g").latency_ns, 0)
     assert read("--chunks", "1,100") == {"chunks": [1, 100]}
+    assert read("--fresh", "bank", "--fresh", "till") == {"fresh": ["bank", "till"]}
     assert read("--chunks", "random") == {"chunks": "random"}
     assert read("--max-time", "2.5", "--start-time", "0") == {"max_time": 2.5, "start_time": 0}
     with pytest.raises(UsageError, match="unknown impairment losss"):
