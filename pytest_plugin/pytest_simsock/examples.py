@@ -18,6 +18,7 @@ from pytest_simsock.marking import marked
 from pytest_simsock.plans import Plan, Shared
 from pytest_simsock.worlds import Stage, World, settings_of_test
 from simsock.errors import SimsockError
+from simsock.kernel.strategies import DEFAULT
 from simsock.report.story import Teller
 from simsock.strategies.explaining import pass_over
 from simsock.strategies.worlds import ENDS_AN_EXAMPLE, DrawnSimulation, is_told
@@ -34,7 +35,7 @@ class Examples:
         if item.config.stash[CHOSEN].replay is not None:
             mistake = "a token repeats one world, and this test has many: enter simsock.Simulation(token=...) yourself"
         elif "schedules" in marked(item):
-            mistake = 'schedules= under @given: Hypothesis looks for schedules itself, settings(max_examples=) times, with strategy="random"'
+            mistake = "schedules= under @given: Hypothesis looks for schedules itself, settings(max_examples=) times"
         if mistake:
             pytest.fail(f"{item.nodeid}: Unsupported: {mistake}", pytrace=False)
         self.item = item
@@ -69,7 +70,13 @@ class Examples:
     def _begin(self) -> tuple[Stage, World]:
         stage = Stage()
         teller = Teller() if is_told() else None
-        return stage, World(stage, self.item, Plan(self.shared, teller=teller), self.settings, make=DrawnSimulation, prepare=_draw)
+        return stage, World(stage, self.item, Plan(self.shared, teller=teller), self.settings, make=DrawnSimulation, prepare=self._draw)
+
+    def _draw(self, sim: Any) -> None:
+        """Let the example that is being run answer what its world leaves open."""
+        data: Any = _data()
+        if data is not None:
+            sim.draw_from(data.draw, self.settings.options.get("strategy", DEFAULT))
 
     def run(self, inner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """One example."""
@@ -95,13 +102,6 @@ class Examples:
                 self.failed = stage
             raise
         return answer
-
-
-def _draw(sim: Any) -> None:
-    """Let the example that is being run answer what its world leaves open."""
-    data: Any = _data()
-    if data is not None:
-        sim.draw_from(data.draw)
 
 
 def _data() -> Any:

@@ -72,11 +72,27 @@ class DrawnSource(Source):
             self.stopped = stopped
             return low
 
-    def manner(self) -> int:
-        """How often a label that asks for the first time deviates."""
+    def deviates(self) -> bool:
+        """Whether anything deviates in this run."""
         if self._is_dull is None:
             self._is_dull = not self.draw(0, _DULL_RUNS - 1)
-        return NONE if self._is_dull or self.left <= 0 else self.draw(NONE, MANY)
+        return not self._is_dull
+
+    def manner(self) -> int:
+        """How often a label that asks for the first time deviates."""
+        return self.draw(NONE, MANY) if self.deviates() and self.left > 0 else NONE
+
+    def small(self, count: int) -> int:
+        """One of 0 to ``count`` - 1, as one of the places that a run has; 0 when they are used up."""
+        if self.left <= 0 or count < 2:
+            return 0
+        self.left -= 1
+        return self.draw(0, count - 1)
+
+    def far(self) -> int:
+        """How many questions lie before a place: near ones as probable as far ones, up to some thousand."""
+        self.left -= 1
+        return int(self.draw(0, (1 << _FAR_BITS) - 1) ** 5 >> 4 * _FAR_BITS)
 
 
 class _Places:
@@ -109,12 +125,11 @@ class _Places:
                 return _NEVER
         elif source.left <= 0 or not self._goes_on():
             return _NEVER
-        source.left -= 1
         self._count += 1
-        far = source.draw(0, (1 << _FAR_BITS) - 1)
-        if self._manner == MANY:
-            return far * (often + 1) >> _FAR_BITS
-        return int(far**5 >> 4 * _FAR_BITS)  # near ones as probable as far ones, up to some thousand questions
+        if self._manner == FEW:
+            return source.far()
+        source.left -= 1
+        return source.draw(0, (1 << _FAR_BITS) - 1) * (often + 1) >> _FAR_BITS
 
     def _goes_on(self) -> bool:
         count = self._count

@@ -49,7 +49,7 @@ def links(
 def schedules(*names: str) -> st.SearchStrategy[str]:
     """Values of ``strategy=`` for ``simulations``: these names, or ``"fifo"`` and ``"random"``. The simplest is the first.
 
-    In a world whose answers are drawn, all names but ``"fifo"`` are alike: Hypothesis picks.
+    In a world whose answers are drawn, Hypothesis picks: ``"random"`` by single switches, ``"pct"`` by priorities, other names by either.
     """
     for name in names:
         if not isinstance(name, str):

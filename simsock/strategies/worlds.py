@@ -21,6 +21,7 @@ from simsock.choices import DrawnSource
 from simsock.errors import UsageError
 from simsock.kernel import session
 from simsock.kernel.boundaries import boundary
+from simsock.kernel.strategies import DEFAULT, FIFO
 from simsock.patching import look_around
 from simsock.report.listening import Listener
 from simsock.report.story import Teller
@@ -62,8 +63,9 @@ class DrawnSimulation(Simulation):
     _teller: Teller | None = None
     """Listens to the world of the example that is reported."""
 
-    def draw_from(self, draw: Callable[[st.SearchStrategy[int]], int]) -> None:
-        """Let ``draw`` answer what the world leaves open."""
+    def draw_from(self, draw: Callable[[st.SearchStrategy[int]], int], strategy: Any = FIFO) -> None:
+        """Let ``draw`` answer what the world leaves open, and who runs next as ``strategy`` says."""
+        self._drawn_strategy = strategy
         self._drawn = DrawnSource(lambda low, high: int(outside(draw, st.integers(low, high))))
 
     @boundary
@@ -125,13 +127,13 @@ def simulations(*, seed: Any = 0, **options: Any) -> st.SearchStrategy[Simulatio
     """Worlds to be entered with ``with``. What they leave open is drawn in them, as it comes up, and shrinks with the test's inputs.
 
     ``seed`` and the options are those of ``Simulation``; each may be a strategy for its values: ``simulations(link=links())``. What is left
-    open: what a ``link`` does by chance, cuts by ``chunks="random"``, picks by ``strategy="random"``. The simplest world is one in which none
-    of that deviates from the dull. A world with an error tells its token.
+    open: what a ``link`` does by chance, cuts by ``chunks="random"``, who runs next (unless ``strategy="fifo"``; ``"portfolio"`` by default). The
+    simplest world is one in which none of that deviates from the dull. A world with an error tells its token.
 
     >>> from hypothesis import given, settings
     >>> from simsock import Link
     >>> @settings(deadline=None, max_examples=10)
-    ... @given(simulations(link=Link(loss="1%"), strategy="random"))
+    ... @given(simulations(link=Link(loss="1%")))
     ... def test_it(sim):
     ...     with sim:
     ...         sim.sleep("1h")
@@ -156,7 +158,7 @@ def simulations(*, seed: Any = 0, **options: Any) -> st.SearchStrategy[Simulatio
         if sim.options.patch and session.active is None:
             look_around()  # here and not in the test, whose deadline does not know of it
         sim.given = given
-        sim.draw_from(draw)
+        sim.draw_from(draw, given.get("strategy", DEFAULT))
         return sim
 
     def made() -> st.SearchStrategy[Simulation]:

@@ -130,6 +130,8 @@ class Simulation(Faults, Observing):
         """Those that were added before it began."""
         self._drawn: DrawnSource | None = None
         """Where the tape's answers come from, if somebody draws them."""
+        self._drawn_strategy: Any = strategies.FIFO
+        """What the scheduler is asked by then: where nothing else is said, the portfolio's members."""
         self.leaks: list[str] = []
         """After the end: tasks (no daemons) that still ran, which is warned of as well, and descriptors that were still open."""
 
@@ -207,7 +209,7 @@ class Simulation(Faults, Observing):
             if drawn is None:
                 choose = strategies.begin(options.strategy, self._run)
             else:
-                choose = strategies.drawing(drawn) if strategies.asks(options.strategy) else None
+                choose = strategies.drawing(drawn, self._drawn_strategy) if strategies.asks(self._drawn_strategy) else None
         else:
             tape = Tape(ReplaySource(planned))
             choose = strategies.replaying if self._questions is None else self._questions.choose

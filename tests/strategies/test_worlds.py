@@ -158,7 +158,7 @@ def test_cuts_are_drawn_and_shrink():
     seen = []
 
     @settings(database=None)
-    @given(simulations(chunks="random"), st.binary(min_size=1, max_size=50))
+    @given(simulations(chunks="random", strategy="fifo"), st.binary(min_size=1, max_size=50))
     def test(sim, data):
         with sim, sim.connect(sim.serve(Once)) as client:
             client.sendall(data)
@@ -441,12 +441,12 @@ class NeverAsked:
     pick = end = begin
 
 
-@pytest.mark.parametrize("strategy", ["random", NeverAsked()])
-def test_every_strategy_that_asks_is_drawn_whatever_it_is_called(strategy):
+def orders_seen(examples, **options):
+    """Who came first, second and third of three tasks, in all examples."""
     orders = set()
 
-    @settings(max_examples=200, database=None, phases=[Phase.generate], deadline=None)
-    @given(sim=simulations(strategy=strategy))
+    @settings(max_examples=examples, database=None, phases=[Phase.generate], deadline=None)
+    @given(sim=simulations(**options))
     def test(sim):
         order = []
         with sim:
@@ -455,4 +455,61 @@ def test_every_strategy_that_asks_is_drawn_whatever_it_is_called(strategy):
         orders.add("".join(order))
 
     test()
-    assert len(orders) == 6
+    return orders
+
+
+@pytest.mark.parametrize("strategy", ["random", "portfolio", "pct", "surw:selective", NeverAsked()])
+def test_every_strategy_that_asks_is_drawn_whatever_it_is_called(strategy):
+    assert len(orders_seen(100, strategy=strategy)) >= 5
+
+
+def test_who_runs_next_is_drawn_unless_a_test_wants_fifo():
+    assert len(orders_seen(100)) >= 5
+    assert orders_seen(20, strategy="fifo") == {"abc"}
+
+
+def test_one_switch_is_found_however_many_steps_another_task_takes_meanwhile_and_shrinks_to_it():
+    seen = []
+
+    @seed(1)
+    @settings(max_examples=300, database=None, deadline=None)
+    @given(simulations())
+    def test(sim):
+        state = {"there": True}
+
+        with sim:
+            lock = threading.Lock()
+
+            def take_away():
+                for _ in range(30):
+                    lock.acquire()
+                    lock.release()
+                state["there"] = False
+
+            task = sim.spawn(take_away)
+            if state["there"]:
+                threading.Lock().acquire()
+                seen.append(sim.deviations)
+                assert state["there"]
+            task.result()
+
+    failing(test)
+    ((label, _, _),) = seen[-1]
+    assert label.endswith(" schedule")
+
+
+@pytest.mark.parametrize("strategy", ["portfolio", "pct"])
+def test_draws_of_nothing_are_the_plain_order(strategy):
+    draws = []
+
+    def draw(numbers):
+        draws.append(numbers)
+        return 1 if len(draws) == 1 else 0  # something may deviate, and nothing does
+
+    sim = DrawnSimulation(strategy=strategy)
+    sim.draw_from(draw, strategy)
+    with sim:
+        for task in [sim.spawn(lambda: [sim.sleep(0) for _ in range(100)]) for _ in range(3)]:
+            task.result()
+    assert sim.deviations == []
+    assert len(draws) < 15, "hundreds of questions, of which few have a draw"

@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simsock.errors import UsageError, meant
+from simsock.kernel.strategies.drawn_members import drawing
 from simsock.kernel.strategies.events_left import selective, surw
 from simsock.kernel.strategies.hot_names import pcth
 from simsock.kernel.strategies.objects import PARTS, asking
@@ -22,7 +23,7 @@ from simsock.kernel.strategies.portfolio import portfolio
 from simsock.kernel.strategies.priorities import pct
 from simsock.kernel.strategies.questions import Question, Questions
 from simsock.kernel.strategies.random_walk import random_walk
-from simsock.kernel.strategies.records import drawing, plain, replaying
+from simsock.kernel.strategies.records import plain, replaying
 from simsock.kernel.strategies.runs import NAMED_RUNS, Profile, Run, run_of_token
 
 if TYPE_CHECKING:

@@ -1,8 +1,8 @@
-"""Answers that no strategy gives: the plain order, a record's, and what somebody else draws.
+"""Answers that no strategy gives: the plain order, and a record's.
 
 PYTEST_DONT_REWRITE
 
-Owns these three functions. Laws: where a record says nothing the answer is the dull one; nothing is drawn here.
+Owns these two functions. Laws: where a record says nothing the answer is the dull one; nothing is drawn here.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from simsock.choices import DrawnSource
-    from simsock.kernel.core import Choose, Kernel
+    from simsock.kernel.core import Kernel
     from simsock.kernel.task import Task
 
 
@@ -28,12 +27,3 @@ def replaying(kernel: Kernel, task: Task, index: int, count: int, preempting: bo
         if pick < 2 * count - 1:
             return pick
     return 0
-
-
-def drawing(source: DrawnSource) -> Choose:
-    """Picks that are drawn with all other answers of a run: sparsely, a task at a time."""
-
-    def choose(kernel: Kernel, task: Task, index: int, count: int, preempting: bool) -> int:
-        return source.pick(task.label, count)
-
-    return choose
