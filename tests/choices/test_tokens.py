@@ -354,6 +354,30 @@ def test_a_token_that_could_not_be_read_again_cannot_be_made(fields):
         Token(**{"seed": 7, **fields})
 
 
+@pytest.mark.parametrize(
+    ("fits", "too_much"),
+    [
+        ({"seed": "x" * 4_096}, {"seed": "x" * 4_097}),
+        ({"seed": (1 << 256) - 1}, {"seed": 1 << 256}),
+        ({"target": "x" * 4_096}, {"target": "x" * 4_097}),
+        ({"options": {"x" * 4_096: 1}}, {"options": {"x" * 4_097: 1}}),
+        ({"options": {"a": "x" * 4_096}}, {"options": {"a": "x" * 4_097}}),
+        ({"options": {"a": [[[[1]]]]}}, {"options": {"a": [[[[[1]]]]]}}),
+        ({"options": {"a": [0] * 10_000}}, {"options": {"a": [0] * 10_001}}),
+        ({"options": {str(number): 1 for number in range(256)}}, {"options": {str(number): 1 for number in range(257)}}),
+        ({"deviations": [("x" * 4_096, 0, 1)]}, {"deviations": [("x" * 4_097, 0, 1)]}),
+        ({"deviations": [("a", (1 << 53) - 1, 1)]}, {"deviations": [("a", 1 << 53, 1)]}),
+        ({"deviations": [("a", 0, (1 << 64) - 1)]}, {"deviations": [("a", 0, 1 << 64)]}),
+        ({"hashseed": "1234567890"}, {"hashseed": "12345678901"}),
+    ],
+)
+def test_the_most_that_is_allowed_comes_back_and_no_more_is(fits, too_much):
+    token = Token(**{"seed": 7, **fits})
+    assert Token.decode(token.encode()) == token
+    with pytest.raises(UsageError):
+        Token(**{"seed": 7, **too_much})
+
+
 # -- where it was made -------------------------------------------------------------------------------------------------------------------------
 
 

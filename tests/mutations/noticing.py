@@ -31,6 +31,8 @@ PATIENCE_S = 60
 PATIENCE_MIN_S = 20
 
 PATIENCE_ALTOGETHER_S = 900
+KNOWN_MAX_S = 30
+"""For how long those that are known to execute a line are run, the most telling first, unless all are asked for."""
 FIRST_MAX = 40
 """So many tests are tried before all that are left are collected."""
 
@@ -112,23 +114,27 @@ def tests_for(path: str) -> list[str]:
 
 def nearest_first(path: str) -> list[str]:
     """The files of tests for a file: those that import it and name most of what it defines before the others."""
+    nearness = nearness_of(path)
+    return sorted(nearness, key=nearness.__getitem__)
+
+
+def nearness_of(path: str) -> dict[str, tuple[bool, bool, int]]:
+    """The files of tests for a file, and of each whether it does not import it, nor is called so, and how little of what it defines it names."""
     files = []
     for name in tests_for(path):
         found = [ROOT / name] if name.endswith(".py") else sorted((ROOT / name).rglob("test_*.py"))
         files += [one.relative_to(ROOT).as_posix() for one in found]
-    files = list(dict.fromkeys(files))
     module = path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
     package, _, last = module.rpartition(".")
     imported = re.compile(rf"\b{re.escape(module)}\b|from {re.escape(package)} import [^\n]*\b{last}\b")
     tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
     defined = [node.name for node in ast.walk(tree) if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and not node.name.startswith("_")]
     named = re.compile(r"\b(?:" + "|".join(map(re.escape, defined or ["-"])) + r")\b")
-
-    def nearness(name: str) -> tuple[bool, bool, int]:
+    nearness = {}
+    for name in dict.fromkeys(files):
         text = (ROOT / name).read_text(encoding="utf-8")
-        return imported.search(text) is None, last not in Path(name).stem, -len(set(named.findall(text)))
-
-    return sorted(files, key=nearness)
+        nearness[name] = imported.search(text) is None, last not in Path(name).stem, -len(set(named.findall(text)))
+    return nearness
 
 
 _later = itertools.count(1)
@@ -181,6 +187,12 @@ class Copy:
         room = tuple(tests_for(mutation.path))
         if not whole and any(test.startswith(room) for test in known):
             known = [test for test in known if test.startswith(room)]
+        count, spent = len(known), 0.0
+        for number, test in enumerate(known):
+            spent += lines.seconds[test] + _SPENT_A_TEST_S
+            if spent > KNOWN_MAX_S and number and not whole:
+                known = known[:number]
+                break
         parts = [known[:FIRST_MAX], known[FIRST_MAX:]]
         for tests in parts:
             if tests:
@@ -188,11 +200,16 @@ class Copy:
                 verdict = self.run(sorted({test.partition("::")[0] for test in tests}), tests, limit, end, patience)
                 if verdict.noticed is not False:
                     return verdict
-        if whole or not known:
-            verdict = self.run(nearest_first(mutation.path), None, limit, end)
+        # What other processes execute is not known: whatever imports the module is run as well.
+        others = nearest_first(mutation.path)
+        if known and not whole:
+            nearness = nearness_of(mutation.path)
+            others = [name for name in others if not nearness[name][0]]
+        if others:
+            verdict = self.run(others, None, limit, end)
             if verdict.noticed is not False:
                 return verdict
-        return Verdict(False, f"{len(known)} tests execute it" if known else "no test is known to execute it")
+        return Verdict(False, f"{len(known)} of {count} tests that execute it were run" if known else "no test is known to execute it")
 
     def run(self, files: list[str], tests: list[str] | None, limit: float, end: float = float("inf"), patience: int = PATIENCE_S) -> Verdict:
         """Run the tests in the copy, those that are named or all of the files, until one fails."""

@@ -475,3 +475,18 @@ def test_a_capture_changes_nothing(tmp_path, link):
     seen = read(tmp_path / "all.pcapng")
     assert len(seen) > 100
     assert_checksums(seen)
+
+
+def test_on_a_perfect_way_every_second_segment_is_acknowledged_and_the_last(tmp_path):
+    with Simulation() as sim:
+        sim.capture(tmp_path / "all.pcapng")
+        with listening(sim) as listener:
+            client = sim.connect(("10.0.0.2", 80))
+            server, _ = listener.accept()
+            client.sendall(bytes(5 * 1460))
+            client.close(), server.close()
+    sizes = []
+    for one in read(tmp_path / "all.pcapng"):
+        if one.host == "server" and not one.flags & (SYN | FIN):
+            sizes.append(len(one.l4.data) or "answer")
+    assert sizes[1:9] == [1460, 1460, "answer", 1460, 1460, "answer", 1460, "answer"]

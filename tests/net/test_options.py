@@ -46,6 +46,27 @@ NOT_ASKED = {
 """Options whose answers are not compared, and why."""
 
 
+HEADERS = """
+SO_ATTACH_FILTER 26 SO_TIMESTAMP 29 SO_TIMESTAMPNS 35 SO_TIMESTAMPING 37 SO_RXQ_OVFL 40 SO_WIFI_STATUS 41 SO_PEEK_OFF 42 SO_NOFCS 43 SO_LOCK_FILTER 44
+SO_SELECT_ERR_QUEUE 45 SO_BUSY_POLL 46 SO_MAX_PACING_RATE 47 SO_INCOMING_NAPI_ID 56 SO_ZEROCOPY 60 SO_TIMESTAMP_NEW 63 SO_TIMESTAMPNS_NEW 64
+SO_PREFER_BUSY_POLL 69 SO_PASSPIDFD 76
+IP_MTU_DISCOVER 10 IP_RECVERR 11 IP_RECVTTL 12 IP_MTU 14 IP_FREEBIND 15 IP_PASSSEC 18 IP_RECVORIGDSTADDR 20 IP_MINTTL 21 IP_CHECKSUM 23 IP_RECVFRAGSIZE 25
+IP_RECVERR_RFC4884 26 MCAST_JOIN_GROUP 42 MCAST_LEAVE_GROUP 45 IP_MULTICAST_ALL 49 IP_UNICAST_IF 50 IP_LOCAL_PORT_RANGE 51 IP_PROTOCOL 52
+TCP_IS_MPTCP 43 UDP_CORK 1 UDP_ENCAP 100 UDP_NO_CHECK6_TX 101 UDP_NO_CHECK6_RX 102 UDP_SEGMENT 103 UDP_GRO 104
+IPV6_2292PKTINFO 2 IPV6_2292HOPLIMIT 8 IPV6_FLOWINFO 11 IPV6_MTU_DISCOVER 23 IPV6_MTU 24 IPV6_RECVERR 25 IPV6_JOIN_ANYCAST 27 IPV6_MULTICAST_ALL 29
+IPV6_ROUTER_ALERT_ISOLATE 30 IPV6_FLOWINFO_SEND 33 IPV6_AUTOFLOWLABEL 70 IPV6_MINHOPCOUNT 73 IPV6_UNICAST_IF 76 IPV6_RECVFRAGSIZE 77 IPV6_FREEBIND 78
+IP_PKTINFO 8 IP_UNBLOCK_SOURCE 37 IP_BLOCK_SOURCE 38 IP_ADD_SOURCE_MEMBERSHIP 39 IP_DROP_SOURCE_MEMBERSHIP 40 TCP_MD5SIG 14 TCP_THIN_LINEAR_TIMEOUTS
+16 TCP_THIN_DUPACK 17 TCP_REPAIR 19 TCP_SAVE_SYN 27 TCP_FASTOPEN_CONNECT 30 TCP_ULP 31 TCP_FASTOPEN_NO_COOKIE 34 TCP_INQ 36 TCP_TX_DELAY 37
+""".split()
+"""What asm-generic/socket.h, in.h, in6.h, tcp.h and udp.h say of those that not every Python's ``socket`` knows."""
+
+
+def test_every_option_has_linuxs_number():
+    numbers = dict(zip(HEADERS[::2], map(int, HEADERS[1::2])))
+    assert all(option.number == numbers.get(option.name, getattr(real_socket, option.name, None)) for option in OPTIONS.values())
+    assert len(OPTIONS) == 145
+
+
 def asked(sock, option):
     """What reading an option, setting it to several values and reading it after each says."""
     seen = []
@@ -141,6 +162,13 @@ def test_tcp_info_begins_with_the_state_and_tells_the_segment_size(net):
     server.close()
     fresh = net.tcp()
     assert fresh.getsockopt(6, 11, 1) == b"\7" and fresh.getsockopt(6, 11) & 0xFF == 7
+
+
+def test_tcp_info_of_a_socket_without_a_connection_has_no_sizes_but_the_least(net):
+    fresh = net.tcp().getsockopt(6, 11, 104)
+    counts = struct.unpack("8B24I", fresh)
+    snd_mss, rcv_mss, pmtu, advmss, reordering, total_retrans = (counts[8 + number] for number in (2, 3, 13, 19, 20, 23))
+    assert (rcv_mss, pmtu, advmss, reordering, total_retrans) == (0, 0, 0, 3, 0) and snd_mss == 536
 
 
 def test_tcp_info_tells_what_is_under_way(sim):

@@ -39,6 +39,15 @@ def test_the_names_are_those_of_rfc_9293():
     assert sorted({state.name for state in STATES}) == sorted(RFC_NAMES)
 
 
+def test_what_each_state_says_of_the_connection():
+    assert {state.name for state in STATES if state.connected} == set(RFC_NAMES) - {"CLOSED", "LISTEN", "SYN-SENT", "TIME-WAIT"}
+    assert [state for state in STATES if state.unacknowledged] == [state for state in STATES if "fin acknowledged" in state.steps]
+    closing = {after(state, "close") for state in STATES if "close" in state.steps}
+    while closing != (more := closing | {state.steps[event] for state in closing for event in ("fin", "fin acknowledged") if event in state.steps}):
+        closing = more
+    assert {state for state in STATES if state.closes} == closing
+
+
 def test_a_good_end_is_told_from_a_bad_one():
     assert after(after(after(CLOSE_WAIT, "close"), "fin acknowledged"), "end") is ENDED
     assert {after(state, "end") for state in (ESTABLISHED, SYN_RECEIVED, CLOSE_WAIT, NEW, LISTEN, SYN_SENT, FAILED)} == {ABORTED}

@@ -25,3 +25,18 @@ def test_a_sender_that_ran_out_of_room_on_a_perfect_way_hears_of_room_over_the_w
         assert server.recv(1)
         assert sim.now == 0.1
         sending.cancel()
+
+
+def test_the_news_of_room_sets_out_when_it_is_read_even_if_that_is_the_last_read_for_long():
+    with simsock.Simulation() as sim:
+        with sim.host("server"):
+            listener = sim.network.socket.create_server(("server", 80))
+        client = sim.connect(("server", 80))
+        server, _ = listener.accept()
+        sending = sim.spawn(client.sendall, bytes(1_000_000))
+        sim.settle()
+        sim.link("client", "server", latency="50ms")
+        assert server.recv(10_000_000)
+        assert server.recv(1)
+        assert sim.now == 0.1
+        sending.cancel()
