@@ -106,6 +106,8 @@ class Socket(WaitedFile):
     )
 
     kind = "socket"
+    urgent: Any = None
+    """Of a stream with urgent data: where it is."""
     carries_bytes = False
     """Whether it is a stream of bytes, and not of messages."""
     no_port = errno.EADDRNOTAVAIL

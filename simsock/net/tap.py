@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
-from simsock.net.tcp.segments import ACK, FIN, PSH, RST, SYN, segment_bytes_max
+from simsock.net.tcp.segments import ACK, FIN, PSH, RST, SYN, URG, segment_bytes_max
 from simsock.net.tcp.states import SYN_SENT
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ class Frame(NamedTuple):
     """What a SYN says of the longest segment."""
     blocks: tuple[tuple[int, int], ...] = ()
     """What is acknowledged behind holes."""
+    urgent: int = 0
+    """How far behind the first byte the urgent data ends, 0 for none."""
 
 
 class Sink(Protocol):
@@ -152,7 +154,10 @@ class Tap:
         self._told[end] = expected + (min(window, 0xFFFF) if flags & SYN else window & -(1 << WINDOW_SHIFT))
         blocks = end.peer_receiver.blocks if end.peer_receiver is not None and flags == ACK else ()
         mss = segment_bytes_max(wire, None, end.segment_limit) if flags & SYN else 0
-        return Frame("tcp", local, remote, data, flags, seq, expected, window, mss, blocks)
+        pointer = end.urgent_out + 1 - seq if end.urgent_out and data else 0
+        if not 0 < pointer <= 0xFFFF:
+            return Frame("tcp", local, remote, data, flags, seq, expected, window, mss, blocks)
+        return Frame("tcp", local, remote, data, flags | URG, seq, expected, window, mss, blocks, pointer)
 
 
 def _expected(end: StreamSocket) -> int:

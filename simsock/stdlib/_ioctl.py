@@ -13,8 +13,9 @@ from typing import Any
 from simsock.errors import Unsupported
 from simsock.net.interfaces import INTERFACES, broadcast_of, netmask
 from simsock.net.sockets import Socket, os_error
+from simsock.net.tcp.stream import StreamSocket
 
-FIONREAD, FIONBIO, TIOCOUTQ = 0x541B, 0x5421, 0x5411
+FIONREAD, FIONBIO, TIOCOUTQ, SIOCATMARK = 0x541B, 0x5421, 0x5411, 0x8905
 FIOCLEX, FIONCLEX = 0x5451, 0x5450
 _TCGETS, _TIOCGWINSZ = 0x5401, 0x5413
 _IFNAME_BYTES, _IFREQ_BYTES = 16, 40
@@ -45,6 +46,10 @@ def answer(file: Any, fd: int, request: int, data: bytes) -> bytes:
         if getattr(file, "listening", False):
             raise os_error(errno.EINVAL)
         return struct.pack("i", _unread(file)) + data[4:]
+    if request == SIOCATMARK and isinstance(file, Socket):
+        if not isinstance(file, StreamSocket):
+            raise os_error(errno.ENOTTY)
+        return struct.pack("i", file.urgent is not None and not file.urgent.ahead) + data[4:]
     if request in (_TCGETS, _TIOCGWINSZ):
         raise os_error(errno.ENOTTY)
     if request in _NAMES and isinstance(file, Socket):

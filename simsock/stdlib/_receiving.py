@@ -14,8 +14,10 @@ from typing import Any
 from zlib import crc32
 
 from simsock.errors import Unsupported
+from simsock.kernel.files import POLLERR, POLLHUP, POLLIN
 from simsock.net.addresses import AF_UNIX
 from simsock.net.sockets import Received, os_error
+from simsock.net.tcp import urgent
 from simsock.net.tcp.stream import StreamSocket
 from simsock.stdlib import _ancillary
 from simsock.stdlib._addresses import reported
@@ -59,6 +61,8 @@ class Receiving(SocketBase):
             return _padded(received, size, flags) if flags else received
         data = file.read(bufsize)
         if data is None:
+            if file.urgent is not None:
+                self._pass_mark(file)
             deadline = self._deadline()
             while data is None:
                 if not file.wait_readable(deadline, "recv"):
@@ -66,6 +70,8 @@ class Receiving(SocketBase):
                 if self._fd < 0:
                     self._check_open()
                 data = file.read(bufsize)
+                if data is None and file.urgent is not None:
+                    self._pass_mark(file)
         kernel = self._kernel
         if kernel.watchers is not None:
             kernel.watchers.moves(kernel.current, data)
@@ -82,10 +88,14 @@ class Receiving(SocketBase):
     def _receive(self, file: Any, count: int, flags: int) -> Received:
         """The general receive."""
         if flags & ~MSG_KNOWN:
+            if flags & MSG_OOB and isinstance(file, StreamSocket):
+                return self._receive_urgent(file, count, flags)
             _refuse(file, flags)
         peek = bool(flags & MSG_PEEK)
         found: Received | None = file.receive(count, peek)
         if found is None:
+            if file.urgent is not None and not peek:
+                self._pass_mark(file)
             deadline = self._deadline(flags)
             while found is None:
                 if self._wait_ns is None and file.read_shut:
@@ -94,6 +104,8 @@ class Receiving(SocketBase):
                     raise self._too_late(file)
                 self._check_open()
                 found = file.receive(count, peek)
+                if found is None and file.urgent is not None and not peek:
+                    self._pass_mark(file)
         if flags & MSG_WAITALL and self._wait_ns is None and not flags & MSG_DONTWAIT and not peek and file.carries_bytes:
             found = self._receive_rest(file, count, found)
         if self._kernel.watchers is not None:
@@ -103,11 +115,38 @@ class Receiving(SocketBase):
             return b"", None, found[2], None  # tcp(7): thrown away, and counted
         return found
 
+    def _pass_mark(self, file: Any) -> None:
+        """A call that reads goes over an urgent byte, also when it finds nothing behind it. With a timeout CPython does not call before there is."""
+        if not self._wait_ns:
+            urgent.skip(file)
+
+    def _receive_urgent(self, file: StreamSocket, count: int, flags: int) -> Received:
+        """MSG_OOB, which does not wait; with a timeout CPython waits for other bytes, an end or an error before it calls, and as long as it is told EAGAIN."""
+        wait = self._wait_ns
+        deadline = self._deadline() if wait else None
+        while True:
+            while wait and not file.poll() & (POLLIN | POLLERR | POLLHUP):
+                if not file.wait_readable(deadline, "recv"):
+                    raise self._too_late(file)
+                self._check_open()
+            try:
+                data = urgent.receive(file, count, bool(flags & MSG_PEEK))
+            except BlockingIOError:
+                if not wait:
+                    raise self._in_vain() from None
+                if not file.wait_readable(deadline, "recv"):
+                    raise self._too_late(file) from None
+                continue
+            self._log("recv", file, len(data), crc32(data))
+            return data, None, 1 if data or not count else 0, None
+
     @staticmethod
     def _receive_rest(file: Any, count: int, found: Received) -> Received:
         """MSG_WAITALL, of a socket that blocks: all of ``count`` bytes, unless the stream ends; an error then waits for the next call."""
         data, source, _, passed = found
         while data and len(data) < count and passed is None:
+            if file.urgent is not None and not file.urgent.ahead:
+                break
             if file.error and not file.rx and not file.eof:
                 break
             more = file.receive(count - len(data))
@@ -204,13 +243,19 @@ class Receiving(SocketBase):
             told |= MSG_TRUNC
         if short:
             told |= MSG_CTRUNC
+        if flags & MSG_OOB and isinstance(file, StreamSocket):
+            told |= MSG_OOB if data else MSG_OOB | MSG_TRUNC if size else 0
         return data, size, messages, told, _sender(file, source)
 
 
 def _refuse(file: Any, flags: int) -> None:
-    if flags & MSG_OOB and file.family == AF_UNIX and not file.carries_bytes:
-        raise os_error(errno.EOPNOTSUPP)
-    raise Unsupported(f"recv: flags {flags:#x} include some that are not simulated; MSG_PEEK, MSG_WAITALL, MSG_DONTWAIT and MSG_TRUNC are")
+    if flags & MSG_OOB and not file.carries_bytes:
+        if file.family == AF_UNIX:
+            raise os_error(errno.EOPNOTSUPP)
+        flags &= ~MSG_OOB  # udp(7) does not know it
+        if not flags & ~MSG_KNOWN:
+            return
+    raise Unsupported(f"recv: flags {flags:#x} include some that are not simulated; MSG_PEEK, MSG_WAITALL, MSG_DONTWAIT, MSG_TRUNC and (of TCP) MSG_OOB are")
 
 
 def _padded(data: bytes, size: int, flags: int) -> bytes:

@@ -19,6 +19,7 @@ from simsock.errors import Unsupported
 from simsock.net.addresses import AF_UNIX
 from simsock.net.sockets import os_error
 from simsock.net.tcp.stream import StreamSocket
+from simsock.net.tcp.urgent import Urgently
 from simsock.stdlib import _ancillary
 from simsock.stdlib._addresses import target as target_of
 from simsock.stdlib._buffers import bytes_view, c_int
@@ -44,7 +45,7 @@ class Sending(SocketBase):
         view = bytes_view(data)
         file = self._file()
         if flags & ~MSG_KNOWN_SENDING:
-            _check_flags(file, "send", flags)
+            file = _with_flags(file, "send", flags)
         return self._send(file, view, flags)
 
     def _send(self, file: Any, view: Any, flags: int, target: Any = None, passed: Passed | None = None) -> int:
@@ -105,7 +106,7 @@ class Sending(SocketBase):
         file = self._file()
         size = len(view)
         if flags & ~MSG_KNOWN_SENDING:
-            _check_flags(file, "sendall", flags)
+            file = _with_flags(file, "sendall", flags)
         if type(file) is not StreamSocket and not file.carries_bytes:
             self._send_message(file, bytes(view), flags)
         else:
@@ -141,7 +142,7 @@ class Sending(SocketBase):
 
     def _send_to(self, file: Any, view: Any, flags: int, target: Any, passed: Passed | None, what: str) -> int:
         if flags & ~MSG_KNOWN_SENDING:
-            _check_flags(file, what, flags)
+            file = _with_flags(file, what, flags)
         if target is not None and file.carries_bytes and file.family == AF_UNIX:
             raise os_error(errno.EISCONN if file.connected else errno.EOPNOTSUPP)
         return self._send(file, view, flags, target, passed)
@@ -204,10 +205,14 @@ class Sending(SocketBase):
                 file.seek(place)
 
 
-def _check_flags(file: Any, what: str, flags: int) -> None:
-    """Flags that some sockets know and others do not."""
-    if flags & MSG_OOB and not file.carries_bytes:
-        raise os_error(errno.EOPNOTSUPP)
+def _with_flags(file: Any, what: str, flags: int) -> Any:
+    """Flags that some sockets know and others do not; returns what is written to."""
+    if flags & MSG_OOB:
+        if not file.carries_bytes:
+            raise os_error(errno.EOPNOTSUPP)
+        if isinstance(file, StreamSocket):
+            file, flags = Urgently(file), flags & ~MSG_OOB
     accepted = MSG_KNOWN_SENDING | (MSG_MORE if file.carries_bytes or file.family == AF_UNIX else 0)
     if flags & ~accepted:
-        raise Unsupported(f"{what}: flags {flags:#x} include some that are not simulated; MSG_DONTWAIT and MSG_NOSIGNAL are")
+        raise Unsupported(f"{what}: flags {flags:#x} include some that are not simulated; MSG_DONTWAIT and MSG_NOSIGNAL are, and MSG_OOB on TCP")
+    return file

@@ -269,7 +269,7 @@ def test_waiting_for_all_of_a_unix_stream(net):
     assert waiting.result(10) == b"abcdefghi"
 
 
-def test_what_is_urgent_is_not_simulated(sim):
+def test_what_is_urgent_on_a_unix_stream_is_not_simulated(sim):
     one, other = sim.network.socket.socketpair()
     with pytest.raises(Unsupported, match="send: flags 0x1 "):
         one.send(b"x", MSG_OOB)

@@ -13,6 +13,8 @@ import struct
 from typing import TYPE_CHECKING
 
 from simsock.errors import Unsupported
+from simsock.kernel.units import NS
+from simsock.net.groups import refuse_of_stream
 from simsock.net.options import (
     IP_MULTICAST_TTL,
     IP_TOS,
@@ -24,14 +26,20 @@ from simsock.net.options import (
     IPV6_TCLASS,
     OPTIONS,
     SO_KEEPALIVE,
+    SO_LINGER,
+    SO_OOBINLINE,
     SOL_SOCKET,
+    TCP_CONGESTION,
     TCP_KEEPCNT,
     TCP_KEEPIDLE,
     TCP_KEEPINTVL,
     TCP_LINGER2,
+    TCP_MAXSEG,
+    TCP_NOTSENT_LOWAT,
     TCP_SYNCNT,
     TCP_THIN_DUPACK,
     TCP_USER_TIMEOUT,
+    Option,
 )
 from simsock.net.sockets import MTU, os_error
 from simsock.net.tcp.congestion import INITIAL_SEGMENTS
@@ -51,6 +59,8 @@ _NAME_BYTES = 16
 _WITHOUT_ECN = 0xFC
 """Its two bits are the kernel's own."""
 _FIN_TIMEOUT_MAX = 120
+UNSENT_MAX = 0xFFFF_FFFF
+"""TCP_NOTSENT_LOWAT of one that does not mind."""
 
 Options = dict[tuple[int, int], "int | bytes"]
 
@@ -103,6 +113,31 @@ def stored(where: tuple[int, int], value: int | bytes) -> int | bytes:
     if where == (IPPROTO_TCP, TCP_LINGER2):
         return -1 if int(value) < 0 or int(value) > _FIN_TIMEOUT_MAX else value or OPTIONS[where].default
     return 0 if where == (IPPROTO_TCP, TCP_THIN_DUPACK) else value
+
+
+def heed(stream: StreamSocket, option: Option, value: int | bytes) -> int | bytes:
+    """Have an option that only streams heed take effect; returns what is read back. Raises for those that only datagrams have."""
+    where = option.level, option.number
+    if where == (SOL_SOCKET, SO_LINGER):
+        assert isinstance(value, bytes)
+        on, seconds = struct.unpack_from("ii", value)
+        stream.linger_reset = bool(on) and not seconds
+        stream.linger_ns = max(0, seconds) * NS if on else 0
+        return struct.pack("ii", bool(on), seconds)
+    if where == (SOL_SOCKET, SO_OOBINLINE):
+        stream.inline = bool(value)
+    elif where == (IPPROTO_TCP, TCP_MAXSEG):
+        if value and int(value) < MSS_MIN:
+            raise os_error(errno.EINVAL)
+        stream.segment_limit = int(value)
+    elif where == (IPPROTO_TCP, TCP_NOTSENT_LOWAT):
+        stream.unsent_max = (int(value) & UNSENT_MAX) or UNSENT_MAX
+    elif where == (IPPROTO_TCP, TCP_CONGESTION):
+        return congestion_control(value)
+    else:
+        refuse_of_stream(option)
+        return stored(where, value)
+    return value
 
 
 _STATES = {

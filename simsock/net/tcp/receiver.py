@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from simsock.net.tcp import urgent
 from simsock.net.tcp.segments import ACK, SEGMENT_BYTES_MAX, Segment, carry
 from simsock.net.tcp.states import ENDED
 
@@ -64,6 +65,8 @@ class Receiver:
         if segment.data and stream.refuses_data and segment.end > self.nxt:
             stream.meets_nobody()
             return None
+        if self.sender.stream.urgent_out:
+            urgent.arrives(stream, segment, self.nxt)
         if segment.seq == self.nxt:
             self._accept(segment)
             return self._answer(sent_at)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from simsock.net.link.wire import Wire
     from simsock.net.tcp.stream import StreamSocket
 
-FIN, SYN, RST, PSH, ACK = 0x01, 0x02, 0x04, 0x08, 0x10
+FIN, SYN, RST, PSH, ACK, URG = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20
 """RFC 9293's bits."""
 SEGMENT_BYTES_MAX = 1460
 """What an Ethernet frame leaves to a segment: 1500 bytes without the headers."""
@@ -29,7 +29,10 @@ NOWHERE = ("", 0)
 class Segment:
     """Bytes, or a FIN, that are to be acknowledged."""
 
-    __slots__ = ("ack", "again", "data", "end", "fin", "first_at", "flying", "lost", "sacked", "sent_at", "seq")
+    __slots__ = ("ack", "again", "data", "end", "fin", "first_at", "flying", "lost", "sacked", "sent_at", "seq", "urgent")
+
+    urgent: int
+    """The sequence number of the urgent byte that it points to; there only when its stream has one."""
 
     def __init__(self, seq: int, data: bytes, fin: bool, now: int) -> None:
         self.seq = seq

@@ -21,6 +21,7 @@ from simsock.net.tcp.probe_timer import Background
 from simsock.net.tcp.receiver import Answer, Receiver
 from simsock.net.tcp.round_trip import RTO_CEILING_NS, RoundTrip
 from simsock.net.tcp.segments import ACK, FIN, PSH, Segment, carry
+from simsock.net.tcp.urgent import POINTER_MAX
 
 if TYPE_CHECKING:
     from simsock.net.tcp.stream import StreamSocket
@@ -175,6 +176,8 @@ class Sender:
         self._flying += segment.end - segment.seq
         receiver = stream.peer_receiver
         segment.ack = receiver.nxt if receiver is not None else 0
+        if stream.urgent_out:
+            segment.urgent = stream.urgent_out if segment.seq <= stream.urgent_out <= segment.seq + POINTER_MAX else 0
         assert stream.wire is not None
         carry(stream.wire, stream, ACK | FIN if segment.fin else ACK | PSH, segment.seq, segment.data, self.receiver.arrives, (segment, segment.sent_at))
 

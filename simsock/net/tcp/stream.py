@@ -12,18 +12,16 @@ objects, nor how bytes survive an imperfect way: ``sender.py`` and ``receiver.py
 from __future__ import annotations
 
 import errno
-from struct import pack, unpack_from
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from simsock.kernel.files import POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP
-from simsock.kernel.units import NS
 from simsock.net.addresses import format_endpoint
-from simsock.net.groups import refuse_of_stream
-from simsock.net.options import IPPROTO_TCP, OPTIONS, SO_LINGER, SOL_SOCKET, TCP_CONGESTION, TCP_INFO, TCP_MAXSEG, TCP_NOTSENT_LOWAT, Option
+from simsock.net.options import IPPROTO_TCP, OPTIONS, TCP_CONGESTION, TCP_INFO, TCP_MAXSEG, Option
 from simsock.net.sockets import Received, Socket, os_error
+from simsock.net.tcp import urgent
 from simsock.net.tcp.keepalive import Keepalive
-from simsock.net.tcp.options import CONGESTION, MSS_MIN, congestion_control, info, keepalive_times, keeps_alive, stored, user_timeout_ns
+from simsock.net.tcp.options import CONGESTION, UNSENT_MAX, congestion_control, heed, info, keepalive_times, keeps_alive, user_timeout_ns
 from simsock.net.tcp.segments import ACK, FIN, RST, carry, segment_bytes_max
 from simsock.net.tcp.sender import Sender
 from simsock.net.tcp.states import CLOSE_WAIT, ENDED, FAILED, LISTEN, NEW, SYN_SENT, TIME_WAIT, Event, State, after
@@ -44,9 +42,6 @@ BUFFERS = (131_072, 131_072)
 TIME_WAIT_NS = 60_000_000_000
 
 
-_UNSENT_MAX = 0xFFFF_FFFF
-
-
 class StreamSocket(Socket):
     """One end of a connection, or a socket that may become one, or a listener (then ``accepting`` is set)."""
 
@@ -57,6 +52,7 @@ class StreamSocket(Socket):
         "eof",
         "fin_sent",
         "first_round_trip_ns",
+        "inline",
         "keepalive",
         "last_arrival",
         "linger_ns",
@@ -76,6 +72,8 @@ class StreamSocket(Socket):
         "uncounted",
         "unreported",
         "unsent_max",
+        "urgent",
+        "urgent_out",
         "user_timeout_ns",
         "vanished",
         "wire",
@@ -111,8 +109,14 @@ class StreamSocket(Socket):
         self.user_timeout_ns = 0
         self.segment_limit = 0
         """TCP_MAXSEG, 0 for none."""
-        self.unsent_max = _UNSENT_MAX
+        self.unsent_max = UNSENT_MAX
         """TCP_NOTSENT_LOWAT: with so many bytes that have not set out, nothing more is taken."""
+        self.inline = False
+        """SO_OOBINLINE."""
+        self.urgent: urgent.Mark | None = None
+        """Where the latest urgent byte is that the peer has told of and that nobody has read past."""
+        self.urgent_out = 0
+        """The sequence number of the latest urgent byte that was written, 0 for none."""
         self.uncounted = False
         """Connected, and nobody counts segments, nor how long this connection has been idle."""
         self.sender: Sender | None = None
@@ -184,25 +188,7 @@ class StreamSocket(Socket):
         self._heed_options()
 
     def heed(self, option: Option, value: int | bytes) -> int | bytes:
-        where = option.level, option.number
-        if where == (SOL_SOCKET, SO_LINGER):
-            assert isinstance(value, bytes)
-            on, seconds = unpack_from("ii", value)
-            self.linger_reset = bool(on) and not seconds
-            self.linger_ns = max(0, seconds) * NS if on else 0
-            return pack("ii", bool(on), seconds)
-        if where == (IPPROTO_TCP, TCP_MAXSEG):
-            if value and int(value) < MSS_MIN:
-                raise os_error(errno.EINVAL)
-            self.segment_limit = int(value)
-        elif where == (IPPROTO_TCP, TCP_NOTSENT_LOWAT):
-            self.unsent_max = (int(value) & _UNSENT_MAX) or _UNSENT_MAX
-        elif where == (IPPROTO_TCP, TCP_CONGESTION):
-            return congestion_control(value)
-        else:
-            refuse_of_stream(option)
-            value = stored(where, value)
-        return super().heed(option, value)
+        return super().heed(option, heed(self, option, value))
 
     def option_value(self, option: Option) -> int | bytes:
         if option.level == IPPROTO_TCP:
@@ -230,6 +216,7 @@ class StreamSocket(Socket):
         self.receive_timeout_ns, self.send_timeout_ns = listener.receive_timeout_ns, listener.send_timeout_ns
         self.reuse_address, self.reuse_port = listener.reuse_address, listener.reuse_port
         self.linger_reset, self.linger_ns = listener.linger_reset, listener.linger_ns
+        self.inline = listener.inline
         self.segment_limit, self.unsent_max = listener.segment_limit, listener.unsent_max
         self.read_shut = listener.read_shut
 
@@ -264,6 +251,7 @@ class StreamSocket(Socket):
         self.turn("disconnect")
         self.eof = self.fin_sent = self.refuses_data = False
         self.sent = 1
+        self.urgent, self.urgent_out = None, 0
         self.rx.clear()
 
     @property
@@ -275,7 +263,7 @@ class StreamSocket(Socket):
     @property
     def unread(self) -> int:
         """FIONREAD: bytes that have arrived."""
-        return len(self.rx)
+        return len(self.rx) if self.urgent is None else urgent.unread(self)
 
     def receive(self, count: int, peek: bool = False) -> Received | None:
         data = self.read(count, peek)
@@ -287,6 +275,8 @@ class StreamSocket(Socket):
         if rx:
             have = len(rx)
             if self.cutter is not None and count:
+                if self.urgent is not None:
+                    return urgent.read(self, self.urgent, count, peek)
                 count = min(count, self.cutter(have))
             if peek:
                 return bytes(rx[:count])
@@ -315,6 +305,12 @@ class StreamSocket(Socket):
                 raise os_error(errno.ENOTCONN)
             return b""
         return None
+
+    def take_out(self, count: int) -> None:
+        """So many bytes were read."""
+        del self.rx[:count]
+        if self.peer_receiver is not None or (self.peer is not None and self.peer.tx):
+            self._consumed()
 
     def _consumed(self) -> None:
         """Room appeared in the receive buffer: the sender hears of it, over the way back."""
@@ -458,6 +454,8 @@ class StreamSocket(Socket):
             count, blow = peer.trouble.passes(len(data))
             data = data[:count]
         self.rx += data
+        if self.urgent is not None:
+            urgent.look(self, self.urgent)
         if self.fabric.verbose:
             self.kernel.log.append((self.kernel.now, self.title, "arrive", len(data), crc32(data)))
         if data:
@@ -686,4 +684,6 @@ class StreamSocket(Socket):
             bits |= POLLIN | POLLRDHUP
         elif self.rx:
             bits |= POLLIN
+        if self.urgent is not None:
+            bits = urgent.poll(self, self.urgent, bits)
         return bits | POLLERR if self.error else bits

@@ -41,7 +41,7 @@ def packet(frame: Frame) -> bytes:
         offset = (5 + len(options) // 4) << 4
         window = min(frame.window if frame.flags & _SYN else frame.window >> WINDOW_SHIFT, 0xFFFF)
         before = ports + pack("!IIBBH", frame.seq & 0xFFFFFFFF, frame.ack & 0xFFFFFFFF, offset, frame.flags, window)
-        after = b"\0\0" + options + frame.data
+        after = pack("!H", frame.urgent) + options + frame.data
         size = len(before) + 2 + len(after)
     pseudo = here + there + (pack("!II", size, number) if v6 else pack("!HH", number, size & 0xFFFF))
     total = checksum(pseudo + before + (b"" if frame.protocol == "tcp" else b"\0\0") + after)
