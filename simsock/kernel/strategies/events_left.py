@@ -25,12 +25,18 @@ if TYPE_CHECKING:
     from simsock.kernel.task import Task
 
 
+FAVOUR = 64
+"""In every other run, how many times as much counts what a task has left while it has others to start: so that they are all there early."""
+
+
 class Weights:
     """What each task has left, by the counts of schedule 1."""
 
-    __slots__ = ("_counts", "_least", "_met", "_spawned", "_unborn", "_whole")
+    __slots__ = ("_counts", "_favour", "_least", "_met", "_spawned", "_unborn", "_whole")
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, favour: int = 1) -> None:
+        self._favour = favour
+        """How many times as much counts what a task has left that has others to start."""
         profile = run.profile
         self._counts = profile.counts if profile is not None else {}
         self._spawned = profile.spawned if profile is not None else {}
@@ -80,7 +86,8 @@ class Weights:
                     self._meet(task)
             for serial, path in self._met.items():
                 least = self._unborn_of(path) + 1
-                weights[serial] = least, least + self._counts.get(path, 0)
+                whole = least + self._counts.get(path, 0)
+                weights[serial] = (least, whole) if least == 1 else (least * self._favour, whole * self._favour)
             return self.left(candidates)
         return left
 
@@ -88,7 +95,7 @@ class Weights:
 def surw(run: Run) -> Choose:
     """A uniform walk."""
     draws = Draws(run.seed)
-    weights = Weights(run)
+    weights = Weights(run, FAVOUR if draws.below(2) else 1)
 
     def choose(kernel: Kernel, task: Task, index: int, count: int, preempting: bool) -> int:
         return weighted(draws, weights.left([task, *kernel.runq] if preempting else kernel.runq))
