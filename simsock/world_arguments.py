@@ -92,7 +92,7 @@ ARGUMENTS: dict[str, tuple[dict[str, Any], Callable[[Any], Any]]] = {
     "fresh": ({"metavar": "PACKAGE", "action": "append", "help": "a package that each world imports anew, may be given several times"}, list),
     "chunks": ({"metavar": "HOW", "help": "how received bytes are cut: whole, random, bytes, or sizes such as 1,100 (whole)"}, _chunks),
     "entropy": ({"metavar": "WHOSE", "help": "where random numbers come from: tape or real (tape)"}, str),
-    "start_time": ({"metavar": "WHEN", "help": "when the world begins: 2024-02-29T12:00, or seconds since 1970 (2000-01-01)"}, _value),
+    "start_time": ({"metavar": "WHEN", "help": "when the world begins: 2024-02-29T12:00, seconds since 1970, or now (2026-01-01)"}, _value),
     "max_steps": ({"metavar": "N", "help": "steps after which a run is ended (200000)"}, _value),
     "max_time": ({"metavar": "DURATION", "help": "virtual time after which it is: 30s, 2h, or seconds (1d)"}, _value),
     "max_real_time": ({"metavar": "DURATION", "help": "real time after which it is (120s)"}, _value),

@@ -3,7 +3,7 @@
 PYTEST_DONT_REWRITE
 
 Owns what the virtual nanoseconds are called. Laws: no real clock is read; every clock stands still between two waits, so a program that
-spins on one is made to wait a little after a while; the wall clock starts at the world's ``start_time``, by default 2000-01-01T00:00Z, and
+spins on one is made to wait a little after a while; the wall clock starts at the world's ``start_time``, by default 2026-01-01T00:00Z, and
 the monotonic ones at 1000 s. Processor time is taken to pass with the clock.
 """
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import cache
 from importlib import import_module
+from time import time_ns as _time_ns
 from types import ModuleType
 from typing import Any
 
@@ -17,13 +19,13 @@ from simsock.errors import Unsupported, UsageError, meant
 from simsock.kernel import Limits
 from simsock.kernel.preempt import GRANULARITIES
 from simsock.kernel.strategies import DEFAULT, check_strategy
-from simsock.kernel.units import NS, duration_ns
+from simsock.kernel.units import EPOCH_NS, NS, duration_ns
 from simsock.net.chunks import check_chunks
 from simsock.net.link.profiles import HOSTILE, make_link
 from simsock.net.link.settings import Link
 
-START_NS = 946_684_800 * NS
-"""2000-01-01T00:00Z, when a world begins unless told otherwise."""
+NOW = "now"
+"""``start_time`` of worlds that begin at the moment when this process first said so: the same for all of them, or no run could be repeated."""
 MAX_STEPS = 5_000_000
 MAX_TIME = "7d"
 MAX_REAL_TIME = 120.0
@@ -139,7 +141,7 @@ class Options:
             "keep_imports": self.keep_imports,
             "fresh": list(self.fresh) or (),
         }
-        defaults = {**_DEFAULTS, "start_ns": START_NS, "max_steps": MAX_STEPS, "max_time_ns": duration_ns(MAX_TIME)}
+        defaults = {**_DEFAULTS, "start_ns": EPOCH_NS, "max_steps": MAX_STEPS, "max_time_ns": duration_ns(MAX_TIME)}
         plain = {name: value for name, value in plain.items() if value != defaults[name]}
         if link := self.link.as_dict():
             plain["link"] = [[name, value] for name, value in link.items()]
@@ -245,15 +247,22 @@ def _packages(fresh: Any) -> tuple[str, ...]:
 
 def _start_ns(start_time: Any) -> int:
     if start_time is None:
-        return START_NS
+        return EPOCH_NS
     if isinstance(start_time, str):
+        if start_time == NOW:
+            return _now_ns()
         try:
             start_time = datetime.fromisoformat(start_time)
         except ValueError:
-            raise UsageError(f"start_time: expected an ISO 8601 date and time, got {start_time!r}") from None
+            raise UsageError(f"start_time: expected an ISO 8601 date and time, or {NOW!r}, got {start_time!r}") from None
     if isinstance(start_time, datetime):
         since = (start_time if start_time.tzinfo else start_time.replace(tzinfo=UTC)) - datetime(1970, 1, 1, tzinfo=UTC)
         return (since.days * 86400 + since.seconds) * NS + since.microseconds * 1000
     if isinstance(start_time, (int, float)) and not isinstance(start_time, bool) and abs(start_time) < _START_MAX:
         return round(start_time * NS)
-    raise UsageError(f"start_time: expected a datetime, ISO 8601 text or seconds since 1970, got {start_time!r}")
+    raise UsageError(f"start_time: expected a datetime, ISO 8601 text, seconds since 1970 or {NOW!r}, got {start_time!r}")
+
+
+@cache
+def _now_ns() -> int:
+    return _time_ns()

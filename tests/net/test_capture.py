@@ -17,8 +17,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:Field type should not be:Depreca
 
 SLOW = Link(latency="10ms")
 LOSSY = Link(latency="10ms", jitter="2ms", loss="8%")
-EPOCH_NS = 946_684_800_000_000_000
-"""2000-01-01, where a world's clock starts."""
+EPOCH_NS = 1_767_225_600_000_000_000
+"""2026-01-01, where a world's clock starts."""
 MS = 1_000_000
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 

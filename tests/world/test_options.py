@@ -110,6 +110,7 @@ def program(sim):
         {"seed": 5, "strategy": "random", "link": Link(latency="10ms", jitter="5ms", loss="20%"), "chunks": "random"},
         {"chunks": [1, 2, 3], "max_steps": 9_999, "max_time": "2d", "start_time": datetime(2031, 2, 3)},
         {"entropy": "real", "start_time": 0.5},
+        {"start_time": "now"},
     ],
     ids=lambda options: "-".join(options) or "defaults",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time as real_time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -58,7 +59,7 @@ def test_the_clock_can_be_read_after_the_world():
 @pytest.mark.parametrize(
     ("start", "seconds"),
     [
-        (None, 946_684_800),
+        (None, 1_767_225_600),
         (0, 0),
         (12.5, 12.5),
         ("2030-05-06T07:08:09Z", 1_904_281_689),
@@ -72,6 +73,22 @@ def test_the_wall_clock_starts_when_it_is_told_to(start, seconds):
         assert sim.network.time.time() == seconds
         sim.sleep(10)
         assert sim.network.time.time() == seconds + 10
+
+
+def test_the_default_is_a_date_that_no_library_takes_for_a_clock_that_was_never_set():
+    with simsock.Simulation() as sim:
+        assert sim.network.time.gmtime()[:6] == (2026, 1, 1, 0, 0, 0)
+
+
+def test_worlds_may_begin_now_and_all_worlds_of_a_process_begin_at_the_same_now():
+    with simsock.Simulation(start_time="now") as sim:
+        first = sim.network.time.time_ns()
+    assert 0 <= real_time.time_ns() - first < 7 * 86_400 * 10**9
+    with simsock.Simulation(start_time="now") as again:
+        assert again.network.time.time_ns() == first
+    with simsock.Simulation(token=sim.token) as repeated:
+        assert repeated.network.time.time_ns() == first
+        assert repeated.options.as_dict()["start_ns"] == first
 
 
 class TestRunUntil:
