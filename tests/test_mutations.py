@@ -103,11 +103,15 @@ def test_what_changes_nothing_is_still_there():
     assert drawing.rows_found() == drawing.CHANGES_NOTHING.keys()
 
 
-def test_a_row_of_what_changes_nothing_may_name_its_statement(monkeypatch):
-    every = drawing.candidates(["kernel/timers"], None)
+def test_a_row_of_what_changes_nothing_may_name_its_statement_and_is_not_tried(pretended, monkeypatch, capsys):
     monkeypatch.setattr(drawing, "CHANGES_NOTHING", {"simsock/kernel/timers.py: 1 -> 2 in self._dead += 1": "an example"})
-    gone = set(every) - set(drawing.candidates(["kernel/timers"], None))
-    assert {one.statement for one in gone} == {"self._dead += 1"} and {one.old for one in gone} == {"1"}
+    every = drawing.candidates(["kernel/timers"], None)
+    idle = [one for one in every if drawing.row_of(one)]
+    assert {one.statement for one in idle} == {"self._dead += 1"} and {one.old for one in idle} == {"1"}
+    command.main(["kernel/timers", "--count", "1000", "--list"])
+    text = capsys.readouterr().out
+    assert text.startswith(f"{len(every)} of {len(every)} mutations, seed 2026; {len(idle)} of them change nothing\n")
+    assert len(text.splitlines()) == 1 + len(every) - len(idle)
 
 
 def lines(folder, tests):

@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
 
-from tests.mutations.drawing import candidates, draw
+from tests.mutations.drawing import candidates, draw, row_of
 from tests.mutations.noticing import Copy, Lines, Verdict
 from tests.mutations.operators import Mutation
 
@@ -44,12 +44,15 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     every = candidates(options.rooms, options.changed)
     drawn = draw(every, options.count, options.seed)[options.first :]
-    print(f"{len(drawn)} of {len(every)} mutations, seed {options.seed}", flush=True)
+    idle = [mutation for mutation in drawn if row_of(mutation) is not None]
+    drawn = [mutation for mutation in drawn if mutation not in idle]
+    print(f"{len(drawn) + len(idle)} of {len(every)} mutations, seed {options.seed}; {len(idle)} of them change nothing", flush=True)
     if options.list:
         for mutation in drawn:
             print(mutation.place)
         return 0
     if not drawn:
+        print("0 noticed, 0 survive")
         return 0
     if options.lines and not any(options.lines.glob("*.json")):
         parser.error(f"--lines: expected a folder of files that tests.mutations.executed_lines wrote, got {options.lines}")

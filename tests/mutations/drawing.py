@@ -20,6 +20,9 @@ CHANGES_NOTHING: dict[str, str] = {
     "simsock/kernel/session.py: False -> True": "the first session that opens says how things were before anybody reads it",
     "simsock/kernel/preempt.py: sys.version_info >= (3, 12) -> (sys.version_info > (3, 12))": "a version has five parts and is never equal to two",
     "simsock/kernel/preempt.py: sys.version_info >= (3, 14) -> (sys.version_info > (3, 14))": "the same",
+    "simsock/kernel/touching.py: inner is not None and inner.f_lineno is not None -> (inner is not None)": "a frame that calls another stands on a line",
+    "simsock/net/link/partitions.py: Way = tuple[str | None, str | None] -> pass": "a type",
+    "simsock/net/options.py: 1 -> 2 in _INT_MAX = (1 << 31) - 1": "Python itself refuses what is no int of C",
     "simsock/net/tcp/sender.py: 1 -> 2 in self._recover = -1": "any number below 0 says that nothing is repaired",
     "simsock/net/unix/common.py: (sender.writers or sender.pollers) and sender.writable -> (sender.writable)": "waking nobody costs time only",
     "simsock/net/tcp/handshake.py: socket.accepting is not None and socket.listening -> (socket.listening)": "each says the other",
@@ -28,8 +31,8 @@ CHANGES_NOTHING: dict[str, str] = {
 the same text stands elsewhere too."""
 
 
-def _row(mutation: Mutation) -> str | None:
-    """Its row in the table."""
+def row_of(mutation: Mutation) -> str | None:
+    """Its row in the table of those that change nothing."""
     return next((row for row in (str(mutation), f"{mutation} in {mutation.statement}") if row in CHANGES_NOTHING), None)
 
 
@@ -37,7 +40,7 @@ def rows_found() -> set[str]:
     """The rows that stand for some mutation of today's sources."""
     paths = {row.partition(": ")[0] for row in CHANGES_NOTHING}
     every = [one for path in sorted(paths) for one in _all_of(path.removeprefix("simsock/").removesuffix(".py"), None)]
-    return {row for one in every if (row := _row(one)) is not None}
+    return {row for one in every if (row := row_of(one)) is not None}
 
 
 def changed_lines(revision: str) -> dict[str, set[int]]:
@@ -55,9 +58,9 @@ def changed_lines(revision: str) -> dict[str, set[int]]:
 
 
 def candidates(rooms: list[str], revision: str | None) -> list[Mutation]:
-    """Every mutation of the rooms, but for those that change nothing."""
+    """Every mutation of the rooms; of the lines that differ from a revision only, if there is one."""
     changed = changed_lines(revision) if revision else None
-    return [one for room in rooms for one in _all_of(room, changed) if _row(one) is None]
+    return [one for room in rooms for one in _all_of(room, changed)]
 
 
 def _all_of(room: str, changed: dict[str, set[int]] | None) -> list[Mutation]:

@@ -125,6 +125,7 @@ def test_a_connection_is_all_there_from_the_handshake_to_the_last_acknowledgemen
     assert_checksums(seen)
     assert [one.ns for one in seen] == sorted(one.ns for one in seen)
     assert {one.host for one in seen} == {"client", "server"}
+    assert {one.flags for one in seen if one.l4.data} == {ACK | PSH}
     for host, own, other in (("client", "out", "in"), ("server", "in", "out")):
         mine = [one for one in seen if one.host == host]
         # the SYN may have been lost, and is then sent again; the handshake is the first time that each of the three is there

@@ -588,3 +588,45 @@ def test_shares_and_durations_are_written_as_people_do():
         Simulation(link="dialup")
     with pytest.raises(errors.UsageError, match="expected a Link or a profile's name, got 3"):
         Simulation(link=3)
+
+
+def test_what_is_sent_at_the_very_beginning_over_a_way_that_delays_nothing_takes_no_time(world):
+    sim = world(link=Link(loss=1e-9))
+    listener = listening(sim)
+    client = sim.connect(("server", 80))
+    server, _ = listener.accept()
+    client.sendall(b"now")
+    assert server.recv(9) == b"now"
+    assert sim.now == 0
+
+
+def test_that_nobody_has_a_datagram_s_port_is_heard_after_the_latency_of_both_directions(world):
+    sim = world()
+    sim.link("client", "server", both_ways=False, latency="30ms")
+    sim.link("server", "client", both_ways=False, latency="50ms")
+    sim.host("server")
+    with sim.host("client"):
+        sock = sim.network.socket.socket(type=2)
+    sock.connect(("server", 80))
+    sock.send(b"x")
+    with pytest.raises(ConnectionRefusedError):
+        sock.recv(1)
+    assert sim.now == 0.08
+
+
+def test_a_way_that_holds_more_packets_than_it_can_says_so(world, monkeypatch):
+    monkeypatch.setattr("simsock.net.link.wire.HELD_PACKETS_MAX", 2)
+    sim = world()
+    with sim.host("server"):
+        server = sim.network.socket.socket(type=2)
+        server.bind(("0.0.0.0", 80))
+    with sim.host("client"):
+        client = sim.network.socket.socket(type=2)
+    sim.hold("client", "server")
+    for number in range(4):
+        client.sendto(b"%d" % number, ("server", 80))
+    sim.sleep("1ms")
+    assert [record[1:] for record in sim.records if record[2] == "too many held"] == [("link client->server", "too many held", 2)] * 2
+    sim.release("client", "server")
+    sim.sleep("1ms")
+    assert [server.recv(9), server.recv(9)] == [b"0", b"1"]

@@ -74,3 +74,27 @@ def test_after_a_rest_it_is_ten_segments_at_most():
     congestion.collapse(None)
     congestion.restart()
     assert congestion.window == SIZE
+
+
+def test_after_a_loss_it_takes_a_whole_window_to_the_last_byte_until_it_grows():
+    congestion = Congestion(SIZE)
+    congestion.halve(10 * SIZE)
+    congestion.grow(5 * SIZE - 1)
+    assert congestion.window == 5 * SIZE
+    congestion.grow(1)
+    assert congestion.window == 6 * SIZE
+    congestion.collapse(4 * SIZE)
+    congestion.grow(SIZE)  # slow start, up to the threshold
+    congestion.grow(2 * SIZE - 1)
+    assert congestion.window == congestion.threshold == 2 * SIZE
+    congestion.grow(1)
+    assert congestion.window == 3 * SIZE
+
+
+def test_without_any_loss_it_is_a_whole_window_to_the_last_byte_as_well():
+    congestion = Congestion(SIZE)
+    congestion.threshold = congestion.window
+    congestion.grow(10 * SIZE - 1)
+    assert congestion.window == 10 * SIZE
+    congestion.grow(1)
+    assert congestion.window == 11 * SIZE

@@ -118,3 +118,11 @@ def test_one_probe_is_answered_and_nothing_else_is_left_to_happen(bench):
     bench.back.deliver()
     bench.clock.advance(100 * S)
     assert asked(bench) == 0 and bench.near.connected
+
+
+def test_an_end_that_is_over_leaves_no_timer(bench):
+    """The world would wait for it."""
+    keepalive = alive(bench)
+    assert bench.fabric.background_timers == 1
+    bench.near.reset()
+    assert not keepalive._timer.armed and bench.fabric.background_timers == 0 and bench.clock.timers.next_deadline() is None
