@@ -91,6 +91,7 @@ ARGUMENTS: dict[str, tuple[dict[str, Any], Callable[[Any], Any]]] = {
     "keep_imports": ({"action": "store_true", "help": "modules that a world was the first to import stay when it ends"}, bool),
     "fresh": ({"metavar": "PACKAGE", "action": "append", "help": "a package that each world imports anew, may be given several times"}, list),
     "chunks": ({"metavar": "HOW", "help": "how received bytes are cut: whole, random, bytes, or sizes such as 1,100 (whole)"}, _chunks),
+    "sends": ({"metavar": "HOW", "help": "how many bytes a send takes: whole, random, bytes, or sizes such as 1,100 (whole)"}, _chunks),
     "entropy": ({"metavar": "WHOSE", "help": "where random numbers come from: tape or real (tape)"}, str),
     "start_time": ({"metavar": "WHEN", "help": "when the world begins: 2024-02-29T12:00, seconds since 1970, or now (2026-01-01)"}, _value),
     "max_steps": ({"metavar": "N", "help": "steps after which a run is ended (200000)"}, _value),

@@ -84,6 +84,10 @@ LABELS = (
         re.compile(r"chunks (\S+)<-(\S+) #(\d+)"),
         lambda match, index, value, facts: f"recv {index + 1} of connection #{match[3]} from {match[2]} on {match[1]} returned at most {byte_count(value)}",
     ),
+    Label(
+        re.compile(r"sends (\S+)->(\S+) #(\d+)"),
+        lambda match, index, value, facts: f"send {index + 1} of connection #{match[3]} from {match[1]} to {match[2]} took {byte_count(value)} only",
+    ),
     Label(re.compile(r"chunks talk"), lambda match, index, value, facts: f"recv {index + 1} of the handler returned at most {byte_count(value)}"),
 )
 

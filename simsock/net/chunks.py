@@ -1,6 +1,6 @@
-"""How received stream bytes are cut: ``recv(n)`` returns 1 to n bytes, and which is a question to the tape.
+"""How stream bytes are cut: ``recv(n)`` returns 1 to n bytes, ``send(data)`` takes 1 to all of them, and how many is a question to the tape.
 
-Owns the ``chunks`` option. Knows no sockets. Law: the dull answer is "everything that is there".
+Owns the options ``chunks`` (what is received) and ``sends`` (what is sent). Knows no sockets. Law: the dull answer is "everything".
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 NAMES = ("whole", "random", "bytes")
 
 
-def check_chunks(chunks: Any) -> Any:
-    """The ``chunks`` option, checked: a name of ``NAMES`` or a list of sizes, which is repeated."""
+def check_chunks(chunks: Any, option: str = "chunks") -> Any:
+    """The option ``chunks`` (or ``sends``), checked: a name of ``NAMES`` or a list of sizes, which is repeated."""
     if isinstance(chunks, str) and chunks in NAMES:
         return chunks
     if isinstance(chunks, (list, tuple)) and chunks and all(isinstance(size, int) and not isinstance(size, bool) and size > 0 for size in chunks):
         return tuple(chunks)
-    raise UsageError(f"chunks: expected {', '.join(map(repr, NAMES))} or a list of sizes in bytes, got {chunks!r}")
+    raise UsageError(f"{option}: expected {', '.join(map(repr, NAMES))} or a list of sizes in bytes, got {chunks!r}")
 
 
 def make_cutter(chunks: Any, tape: Tape, label: str) -> Callable[[int], int] | None:
-    """For one connection: a function from the bytes there are to the most that the next ``recv`` may return; None for no cutting."""
+    """For one direction of a connection: a function from the bytes there are to the most that the next call may return, or take; None for no cutting."""
     if chunks == "whole":
         return None
     if chunks == "bytes":

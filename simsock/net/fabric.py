@@ -109,6 +109,7 @@ class Fabric:
         "_hostile",
         "_hosts",
         "_loopback",
+        "_sends",
         "_settings",
         "_silent",
         "_wires",
@@ -124,7 +125,7 @@ class Fabric:
         "verbose",
     )
 
-    def __init__(self, kernel: Kernel, link: Link = PERFECT, chunks: Any = "whole", loopback: Link = PERFECT) -> None:
+    def __init__(self, kernel: Kernel, link: Link = PERFECT, chunks: Any = "whole", loopback: Link = PERFECT, sends: Any = "whole") -> None:
         self.kernel = kernel
         self.verbose = False
         self.tap: Tap | None = None
@@ -141,6 +142,7 @@ class Fabric:
         self.socket_files = SocketFiles()
         self._silent: set[str] = set()
         self._chunks = chunks
+        self._sends = sends
         self._hosts: dict[str, Host] = {}
         self.real_ports: dict[int, bool] = {}
         """Ports at which a connection was refused, and whether a real socket of this process listens there: for words only."""
@@ -338,7 +340,7 @@ class Fabric:
         wire = Wire(self.kernel, host.name, host.name, PERFECT)
         one.join(other, wire)
         other.join(one, wire)
-        one.cutter = other.cutter = None
+        one.cutter = other.cutter = one.shortener = other.shortener = None
         return one, other
 
     def connect(self, socket: StreamSocket, target: Endpoint) -> None:
@@ -352,11 +354,18 @@ class Fabric:
 
     def cutter(self, socket: Socket) -> Any:
         """What cuts the bytes that a new connection receives, or None. Connections between two hosts are numbered, so a label stays what it is."""
-        if self._chunks == "whole":
+        return self._cut(self._chunks, "chunks", socket, "<-")
+
+    def shortener(self, socket: Socket) -> Any:
+        """What cuts short the sends of a new connection, or None."""
+        return self._cut(self._sends, "sends", socket, "->")
+
+    def _cut(self, how: Any, what: str, socket: Socket, arrow: str) -> Any:
+        if how == "whole":
             return None
-        pair = f"{socket.host.name}<-{self.name_of(socket.remote[0]) if socket.remote else socket.host.name}"
+        pair = f"{socket.host.name}{arrow}{self.name_of(socket.remote[0]) if socket.remote else socket.host.name}"
         number = self._connections[pair] = self._connections.get(pair, 0) + 1
-        return make_cutter(self._chunks, self.kernel.tape, f"chunks {pair} #{number}")
+        return make_cutter(how, self.kernel.tape, f"{what} {pair} #{number}")
 
 
 __all__ = ["AF_INET", "AF_INET6", "LOCALHOST", "SOCK_STREAM", "Fabric", "Host"]

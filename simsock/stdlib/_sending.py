@@ -54,6 +54,9 @@ class Sending(SocketBase):
         if not file.carries_bytes:
             count = self._send_message(file, bytes(view), flags, target, passed)
         else:
+            if file.shortener is not None and size > 1 and file.connected:
+                view = memoryview(view)[: file.shortener(size)]
+                size = len(view)
             count = file.write(view) if passed is None else file.write(view, passed)
             if count < size:
                 if not count:

@@ -127,8 +127,8 @@ def simulations(*, seed: Any = 0, **options: Any) -> st.SearchStrategy[Simulatio
     """Worlds to be entered with ``with``. What they leave open is drawn in them, as it comes up, and shrinks with the test's inputs.
 
     ``seed`` and the options are those of ``Simulation``; each may be a strategy for its values: ``simulations(link=links())``. What is left
-    open: what a ``link`` does by chance, cuts by ``chunks="random"``, who runs next (unless ``strategy="fifo"``; ``"portfolio"`` by default). The
-    simplest world is one in which none of that deviates from the dull. A world with an error tells its token.
+    open: what a ``link`` does by chance, cuts by ``chunks="random"`` and ``sends="random"``, who runs next (unless ``strategy="fifo"``; by default
+    ``"portfolio"``). The simplest world is one in which none of that deviates from the dull. A world with an error tells its token.
 
     >>> from hypothesis import given, settings
     >>> from simsock import Link

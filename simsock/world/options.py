@@ -46,7 +46,7 @@ class _Imported:
 class Options:
     """The checked options of a world; read-only after it is made, so that many worlds can share one."""
 
-    __slots__ = ("chunks", "entropy", "fresh", "keep_imports", "limits", "link", "loopback", "patch", "preempt", "scope", "start_ns", "strategy")
+    __slots__ = ("chunks", "entropy", "fresh", "keep_imports", "limits", "link", "loopback", "patch", "preempt", "scope", "sends", "start_ns", "strategy")
 
     def __init__(
         self,
@@ -57,6 +57,7 @@ class Options:
         link: Any = "perfect",
         loopback: bool = False,
         chunks: Any = "whole",
+        sends: Any = "whole",
         entropy: str = "tape",
         start_time: Any = None,
         max_steps: int = MAX_STEPS,
@@ -93,6 +94,7 @@ class Options:
         self.link: Link = make_link(link)
         self.loopback = loopback
         self.chunks = check_chunks(chunks)
+        self.sends = check_chunks(sends, "sends")
         self.entropy = entropy
         self.start_ns = _start_ns(start_time)
         real_ns = duration_ns(max_real_time, "max_real_time")
@@ -132,6 +134,7 @@ class Options:
             "strategy": self.strategy if isinstance(self.strategy, str) else "object",
             "preempt": self.preempt,
             "chunks": list(self.chunks) if isinstance(self.chunks, tuple) else self.chunks,
+            "sends": list(self.sends) if isinstance(self.sends, tuple) else self.sends,
             "start_ns": self.start_ns,
             "max_steps": self.limits.steps,
             "max_time_ns": self.limits.time_ns,
@@ -201,7 +204,7 @@ _START_MAX = 253402300800
 """The year 10000: no calendar of Python's goes on."""
 _IN_OTHER_WORDS = ("link", "max_steps", "max_time_ns", "schedule", "start_ns")
 """What a token carries besides, each in a form of its own."""
-_IN_TOKENS = ("strategy", "preempt", "chunks", "patch", "entropy", "loopback", "keep_imports", "fresh")
+_IN_TOKENS = ("strategy", "preempt", "chunks", "sends", "patch", "entropy", "loopback", "keep_imports", "fresh")
 """Options that a token carries as they are given."""
 _DEFAULTS = {name: value for name, value in (Options.__init__.__kwdefaults__ or {}).items() if name in _IN_TOKENS}
 

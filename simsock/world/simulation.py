@@ -73,7 +73,7 @@ class Simulation(Faults, Observing):
     ``seed`` is an integer or text; ``token`` repeats a run that a token was printed for (its options then come from the token, but for those by
     which a program reaches out of its world, ``patch=False`` and ``entropy="real"``: these it needs to be given as well). The other
     options, their units and their defaults are those of ``simsock.world.options.Options``: ``strategy``, ``preempt``, ``scope``, ``link``,
-    ``chunks``, ``entropy``, ``start_time``, ``max_steps``, ``max_time`` (virtual), ``max_real_time``, ``patch``, ``loopback``, ``keep_imports``,
+    ``chunks``, ``sends``, ``entropy``, ``start_time``, ``max_steps``, ``max_time`` (virtual), ``max_real_time``, ``patch``, ``loopback``, ``keep_imports``,
     ``fresh``, ``allow``.
     Raises ``UsageError`` for values that make no sense, also for a world inside a world.
     """
@@ -223,7 +223,7 @@ class Simulation(Faults, Observing):
             kernel.room(PatchRoom).keeps_imports = True
         if options.fresh:
             kernel.room(PatchRoom).fresh = options.fresh
-        fabric = kernel.room(NetRoom).fabric = Fabric(kernel, options.link, options.chunks, options.link if options.loopback else PERFECT)
+        fabric = kernel.room(NetRoom).fabric = Fabric(kernel, options.link, options.chunks, options.link if options.loopback else PERFECT, options.sends)
         kernel.first.host = fabric.localhost
         begun.begin(self._leave_network)
         begun.begin(opened.leave_world)

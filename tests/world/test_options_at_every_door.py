@@ -26,6 +26,7 @@ VALUES = {
     "link": "3g",
     "loopback": True,
     "chunks": "bytes",
+    "sends": "bytes",
     "entropy": "tape",
     "start_time": "2020-02-29",
     "max_steps": 5_000,

@@ -66,6 +66,7 @@ class StreamSocket(Socket):
         "segment_limit",
         "sender",
         "sent",
+        "shortener",
         "state",
         "trouble",
         "tx",
@@ -129,6 +130,8 @@ class StreamSocket(Socket):
         self.last_arrival = 0
         """When the latest segment that this end has sent arrives."""
         self.cutter: Any = None
+        self.shortener: Any = None
+        """What a call that sends takes at most, of so many bytes; or None."""
         self.trouble: Trouble | None = None
         """What the link does to this connection, on the way out."""
 
@@ -153,7 +156,7 @@ class StreamSocket(Socket):
         self.wire = wire
         if self.local is not None:
             self.title = f"{self.host.name}:{self.local[1]}->{format_endpoint(self.remote)}"
-        self.cutter = self.fabric.cutter(self)
+        self.cutter, self.shortener = self.fabric.cutter(self), self.fabric.shortener(self)
         if not wire.perfect:
             self._meet_trouble(wire.trouble())
         self.uncounted = peer is not None and self.keepalive is None and peer.keepalive is None

@@ -28,13 +28,14 @@ PACKET_HEAD_BYTES_MAX = 16_384 - 320
 class UnixConnection(UnixSocket):
     """One end of a connection, or a socket that may become one, or a listener."""
 
-    __slots__ = ("backlog", "cutter", "ready")
+    __slots__ = ("backlog", "cutter", "ready", "shortener")
 
     def __init__(self, fabric: Any, host: Any, type: int) -> None:
         super().__init__(fabric, host, type)
         self.backlog = 0
         self.ready: deque[UnixConnection] | None = None
         self.cutter: Any = None
+        self.shortener: Any = None
 
     # -- becoming connected ------------------------------------------------------------------------------------------------------------
 
@@ -78,6 +79,7 @@ class UnixConnection(UnixSocket):
         self.pair_with(child)
         self.title, child.title = f"{self.title}->#{child.serial}", f"{child.title}->#{self.serial}"
         child.cutter, self.cutter = self.fabric.cutter(child), self.fabric.cutter(self)
+        child.shortener, self.shortener = self.fabric.shortener(child), self.fabric.shortener(self)
         other.ready.append(child)
         other.wake_readers()
         return True
