@@ -11,7 +11,7 @@ import threading
 import pytest
 
 import simsock
-from simsock.kernel.footprints import ITEMS, OPAQUE, common, footprint_of, meet, mentions_aliases
+from simsock.kernel.footprints import _FOREIGN_CODE, _UNKNOWN, ITEMS, OPAQUE, common, footprint_of, meet, mentions_aliases, static_attribute
 
 TOTAL = 0
 TABLE: dict[str, int] = {}
@@ -316,3 +316,22 @@ def test_looking_runs_nothing_of_the_program():
     looks(Nosy())
     sys.settrace(before)
     assert found[0] >= reads("value")
+
+
+class Kind(type):
+    """As ``ABCMeta`` is: not one of the builtins."""
+
+
+class Shape(metaclass=Kind):
+    sides = 4
+
+
+class Odd:
+    def __getattribute__(self, name):
+        return 5
+
+
+def test_looking_up_an_attribute_of_a_class_is_not_taken_for_code_of_the_program_whatever_its_metaclass():
+    assert static_attribute(Shape, "sides") is static_attribute(Account, "rate") is _UNKNOWN
+    assert static_attribute(Odd(), "sides") is _FOREIGN_CODE
+    assert static_attribute(Account(), "rate") == 2

@@ -172,6 +172,28 @@ def counts_in_a_dict(done):
     done.set()
 
 
+def counts_in_a_dict_of_its_own_kind(done):
+    class Table(dict):
+        pass
+
+    state = Table(tries=0)
+    while state["tries"] < ROUNDS:
+        time.sleep(0.5)
+        state["tries"] += 1
+    done.set()
+
+
+def counts_in_a_list_of_its_own_kind(done):
+    class Row(list):
+        pass
+
+    state = Row([0])
+    while state[0] < ROUNDS:
+        time.sleep(0.5)
+        state[0] += 1
+    done.set()
+
+
 def counts_in_an_attribute(done):
     class Poller:
         def __init__(self):
@@ -368,6 +390,8 @@ HEALTHY = [
     counts_in_a_local,
     counts_in_a_global,
     counts_in_a_dict,
+    counts_in_a_dict_of_its_own_kind,
+    counts_in_a_list_of_its_own_kind,
     counts_in_an_attribute,
     counts_in_a_class,
     counts_in_a_slot,

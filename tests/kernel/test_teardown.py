@@ -295,8 +295,9 @@ class TestLoopsThatCallNothing:
 
         text = r"task looping-1 .* at .*test_teardown\.py:\d+ in .*spin"
         with pytest.raises(TaskWillNotEnd, match=text) as caught, simsock.Simulation(max_real_time=REAL_LIMIT) as sim:
-            leave(sim, looping)
+            [task] = leave(sim, looping)
         assert re.search(r":\d+ in ", caught.value.facts["place"])
+        assert task.done
         over.append(True)  # for the test's sake it ends now
         left.clear()
 

@@ -21,19 +21,25 @@ CHANGES_NOTHING: dict[str, str] = {
     "simsock/kernel/preempt.py: sys.version_info >= (3, 12) -> (sys.version_info > (3, 12))": "a version has five parts and is never equal to two",
     "simsock/kernel/preempt.py: sys.version_info >= (3, 14) -> (sys.version_info > (3, 14))": "the same",
     "simsock/kernel/touching.py: inner is not None and inner.f_lineno is not None -> (inner is not None)": "a frame that calls another stands on a line",
+    "simsock/kernel/core.py: task.timer = None -> pass #1": "``detach()`` takes the timer back, and one that has fired is none any more",
+    "simsock/kernel/teardown.py: 1 -> 2 in kernel.alarm = -1": "any number below 0 is below every step",
+    "simsock/kernel/signals.py: first.queue is not None and first.pending is self._due -> (first.queue is not None)": (
+        "whatever else is pending for the first task has taken it out of its queue"
+    ),
+    "simsock/patching/task_locals.py: registered[self] = (args, kwargs) -> pass": "the next world's search finds it all the same, only later",
     "simsock/net/link/partitions.py: Way = tuple[str | None, str | None] -> pass": "a type",
     "simsock/net/options.py: 1 -> 2 in _INT_MAX = (1 << 31) - 1": "Python itself refuses what is no int of C",
     "simsock/net/tcp/sender.py: 1 -> 2 in self._recover = -1": "any number below 0 says that nothing is repaired",
     "simsock/net/unix/common.py: (sender.writers or sender.pollers) and sender.writable -> (sender.writable)": "waking nobody costs time only",
     "simsock/net/tcp/handshake.py: socket.accepting is not None and socket.listening -> (socket.listening)": "each says the other",
 }
-"""Mutations that nobody can notice, each with the reason: ``"path: old -> new"``, as they are told, and `` in `` the first line of the statement where
-the same text stands elsewhere too."""
+"""Mutations that nobody can notice, each with the reason: ``"path: old -> new"``, as they are told, and where the same text stands elsewhere too,
+`` in `` the first line of the statement, or `` #1``: the second in the file."""
 
 
 def row_of(mutation: Mutation) -> str | None:
     """Its row in the table of those that change nothing."""
-    return next((row for row in (str(mutation), f"{mutation} in {mutation.statement}") if row in CHANGES_NOTHING), None)
+    return next((row for row in (str(mutation), f"{mutation} in {mutation.statement}", mutation.key) if row in CHANGES_NOTHING), None)
 
 
 def rows_found() -> set[str]:

@@ -113,6 +113,27 @@ def test_an_executor(world, pool):
         unused.submit(int)
 
 
+def test_a_thread_of_the_process_that_is_in_no_world_uses_an_executor_from_before(world, pool):
+    go, gone = [], []
+
+    def outside():
+        while not go:
+            time.sleep(0.001)
+        try:
+            gone.append(pool.submit(int).result())
+        except BaseException as error:
+            gone.append(error)
+
+    thread = threading.Thread(target=outside)
+    thread.start()
+    with world():
+        go.append(True)
+        while not gone:  # the other thread's time is real
+            pass
+    thread.join()
+    assert gone == [0]
+
+
 def test_a_loop(world, loop):
     async def wait():
         await asyncio.sleep(0)

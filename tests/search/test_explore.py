@@ -247,6 +247,12 @@ class TestReplay:
         with pytest.raises(AssertionError), simsock.Simulation(token=token) as sim:
             programs.lost_update(sim)
 
+    @pytest.mark.parametrize("number", ["3", 1.5, 0, -1, True, [1]])
+    def test_a_token_whose_schedule_is_no_number_of_one_is_an_error(self, number):
+        token = Token(5, {"strategy": "random", "preempt": "lines", "schedule": number}).encode()
+        with pytest.raises(simsock.BadToken, match="schedule is a whole number from 1"), simsock.Simulation(token=token):
+            pass
+
     def test_a_damaged_token_is_an_error(self, lost):
         with pytest.raises(simsock.BadToken):
             simsock.replay(programs.lost_update, lost.token[:-4])

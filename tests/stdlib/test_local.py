@@ -123,3 +123,16 @@ def test_worlds_see_what_code_outside_had_set_and_nothing_of_each_other(world):
             mine.value = "inside"
             assert kernel.spawn(lambda: hasattr(mine, "value")).result() is False
     assert mine.value == "outside"
+
+
+def test_what_was_made_in_one_world_is_each_task_s_own_in_the_next(world):
+    class Mine(threading.local):
+        def __init__(self, value):
+            self.value = value
+
+    with world():
+        mine = Mine(5)
+    with world() as kernel:
+        mine.value = 6
+        assert kernel.spawn(lambda: mine.value).result() == 5
+        assert mine.value == 6
