@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from simsock.kernel.strategies.draws import Draws
-from simsock.kernel.strategies.sights import Sight
+from simsock.kernel.strategies.sights import Born, Sight
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -122,17 +122,18 @@ def selective(run: Run) -> Choose:
     names = list(hot)
     name = names[draws.below(len(names))]
     left = dict(hot[name])
+    paths = list(left)
     before: dict[int, bool] = {}
     """By task: whether its next event is one on the name."""
     intended: str | None = None
 
     def watch(kernel: Kernel) -> Sees:
-        sight = Sight(kernel)
+        sight, born = Sight(kernel), Born(kernel)
 
         def sees(task: Task, code: CodeType | None, place: int) -> None:
             touches, counts = sight.touches(task, code, place)
             if counts:
-                before[task.serial] = name in touches
+                before[task.serial] = name in touches and born.may_meet(task.path, paths)
 
         return sees
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from simsock.kernel.strategies.draws import Draws
 from simsock.kernel.strategies.priorities import DEPTH, Ranks, pct
-from simsock.kernel.strategies.sights import Sight, Touches
+from simsock.kernel.strategies.sights import Born, Sight, Touches
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,16 +97,18 @@ def pcth(run: Run, depth: int = DEPTH) -> Choose:
     ranks = _Ranks(draws, depth)
     moments = _Moments(draws, hot, depth - 1)
     of_tasks, of_kinds = moments.of_tasks, moments.of_kinds
+    paths = {name: [path for path, _ in hot[name]] for moments_of in (*of_tasks.values(), *of_kinds.values()) for name in moments_of}
 
     def watch(kernel: Kernel) -> Sees:
         sight = Sight(kernel)
+        born = Born(kernel)
         passed: dict[tuple[str, str], int] = {}
         kinds: dict[str, str] = {}
 
-        def meets(who: str, mine: dict[str, list[int]], touches: Touches) -> bool:
+        def meets(who: str, path: str, mine: dict[str, list[int]], touches: Touches) -> bool:
             met = False
             for name in touches:
-                if name in mine:
+                if name in mine and born.may_meet(path, paths[name]):
                     number = passed.get((who, name), 0)
                     passed[who, name] = number + 1
                     met = met or number in mine[name]
@@ -122,9 +124,9 @@ def pcth(run: Run, depth: int = DEPTH) -> Choose:
                 return
             touches, counts = sight.touches(task, code, place)
             if counts:
-                if mine is not None and meets(path, mine, touches):
+                if mine is not None and meets(path, path, mine, touches):
                     ranks.fall(task)
-                if theirs is not None and meets(f"all {kind}", theirs, touches):
+                if theirs is not None and meets(f"all {kind}", path, theirs, touches):
                     ranks.fall_together(task)
 
         return sees

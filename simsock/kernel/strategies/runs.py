@@ -105,7 +105,7 @@ class Run:
         """The world is about to end, with its tasks still there."""
         kernel.sees = None
         if self._is_seen and self.profile is not None:
-            self.profile.gather(kernel, self.number, self._gathering.names if self._gathering is not None else None)
+            self.profile.gather(kernel, self.number, self._gathering.names() if self._gathering is not None else None)
             self._gathering = None
             self._is_seen = False
 

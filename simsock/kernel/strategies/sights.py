@@ -10,7 +10,7 @@ costs schedules, never a wrong answer.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import CodeType
 from typing import TYPE_CHECKING
 
@@ -82,6 +82,41 @@ class Sight:
         return names
 
 
+class Born:
+    """Which tasks of a run have been started until now."""
+
+    __slots__ = ("_first", "_tasks", "newest", "serials")
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._tasks = kernel.tasks
+        self._first = kernel.first.path
+        self.newest = -1
+        """The serial number of the task that was started last."""
+        self.serials: dict[str, int] = {}
+        """By a task's path, also when it has ended."""
+
+    def look(self) -> int:
+        """See who is there now. Returns ``newest``."""
+        last = next(reversed(self._tasks))
+        if last > self.newest:
+            for serial, task in self._tasks.items():
+                if serial > self.newest:
+                    self.serials[task.path] = serial
+            self.newest = last
+        return self.newest
+
+    def may_meet(self, path: str, others: Iterable[str], newest: int | None = None) -> bool:
+        """Whether one of ``others`` may run while ``path`` stands still: now, or when ``newest`` was started last. That is so of all but those that
+        ``path`` itself has yet to start."""
+        if newest is None:
+            newest = self.look()
+        serials = self.serials
+        for other in others:
+            if other != path and (serials.get(other, newest + 1) <= newest or not (path == self._first or other.startswith(f"{path}/"))):
+                return True
+        return False
+
+
 class Names:
     """What was seen of names: who touched them, how often, and whether anybody wrote."""
 
@@ -110,26 +145,43 @@ class Names:
 
 
 class Gathering:
-    """Sees one run and counts, for the runs that come after it."""
+    """Sees one run and counts, for the runs that come after it.
 
-    __slots__ = ("names", "sight")
+    A point on a name counts where another task that touches the name at some time may come between: not one that has yet to be started by this one.
+    """
+
+    __slots__ = ("_born", "_seen", "_sight")
 
     def __init__(self, kernel: Kernel) -> None:
-        self.sight = Sight(kernel)
-        self.names = Names()
+        self._sight = Sight(kernel)
+        self._born = Born(kernel)
+        self._seen: dict[str, dict[tuple[str, int], list[int]]] = {}
+        """By name, by task and the newest task at that moment: how many points, how many operations and writes."""
 
     def sees(self, task: Task, code: CodeType | None, place: int) -> None:
         """A point."""
-        touches, counts = self.sight.touches(task, code, place)
-        touched = self.names.touched
+        touches, counts = self._sight.touches(task, code, place)
+        key = task.path, self._born.look()
         for name, written in touches.items():
-            if counts:
-                tasks = touched.get(name)
-                if tasks is None:
-                    tasks = touched[name] = {}
-                tasks[task.path] = tasks.get(task.path, 0) + 1
-            if written:
-                self.names.written.add(name)
+            there = self._seen.setdefault(name, {}).setdefault(key, [0, 0])
+            there[0] += counts
+            there[1] += written
+
+    def names(self) -> Names:
+        """What was seen, when the run is over."""
+        found, born = Names(), self._born
+        for name, there in self._seen.items():
+            paths = {path for (path, _), (points, _) in there.items() if points}
+            tasks: dict[str, int] = {}
+            for (path, newest), (points, writes) in there.items():
+                if born.may_meet(path, paths, newest):
+                    if points:
+                        tasks[path] = tasks.get(path, 0) + points
+                    if writes:
+                        found.written.add(name)
+            if tasks:
+                found.touched[name] = tasks
+        return found
 
 
-__all__ = ["Gathering", "Names", "Sight", "Touches"]
+__all__ = ["Born", "Gathering", "Names", "Sight", "Touches"]
