@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 NETWORKS = {"sim": ("sim",), "real": ("real",), "both": ("sim", "real")}
 """What ``testbed`` can be, by the value of the option."""
 MARKER = (
-    "simsock(seed=, schedules=, strategy=, preempt=, scope=, link=, chunks=, sends=, max_steps=, max_time=, max_real_time=, entropy=, start_time=, patch=, "
-    "loopback=, keep_imports=, fresh=, allow=): "
+    "simsock(seed=, schedules=, world=, strategy=, preempt=, scope=, link=, chunks=, sends=, max_steps=, max_time=, max_real_time=, entropy=, "
+    "start_time=, patch=, loopback=, keep_imports=, fresh=, allow=): "
     "options of the test's simulated world; with schedules=N the test is searched: run anew under up to N schedules until one fails."
 )
 FOLDER = ".simsock/failures"
@@ -60,6 +60,8 @@ class Chosen:
         self.report = report
 
 
+WIDTHS = ("test", "class", "module", "session")
+"""How many tests share a world."""
 CHOSEN = pytest.StashKey[Chosen]()
 STAGE = pytest.StashKey[Any]()
 """What one run of a test has entered (a ``worlds.Stage``); there from the first fixture that enters something to the end of the teardown."""
@@ -89,6 +91,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("simsock_database", "default of --simsock-database", default="")
     parser.addini("simsock_network", "default of --simsock-network", default="")
     parser.addini("simsock_program", "packages that are the program under test although their names begin with pytest_ (or are a plugin's)", type="args")
+    parser.addini("simsock_world", f"which tests share a world: those of a {', '.join(WIDTHS)} (default: test, each has its own)", default="")
     parser.addini("simsock_fresh", "packages that each world imports anew, because they keep sockets, threads or loops from their import", type="args")
     parser.addini("simsock_harness", "more packages that run tests and do not live in worlds: they keep real sockets, threads and clocks", type="args")
     parser.addini(
@@ -110,6 +113,8 @@ def pytest_configure(config: pytest.Config) -> None:
         _database(config),
         _SEED.fullmatch(config.getoption("--simsock-seed") or "") is not None,
     )
+    if (width := config.getini("simsock_world")) and width not in WIDTHS:
+        raise pytest.UsageError(f"ini option simsock_world: expected one of {', '.join(WIDTHS)}, got {width!r}")
     for option in ("simsock_harness", "simsock_program"):
         _packages(config, option)
     _locks(config)

@@ -6,7 +6,7 @@ Owns their names and their documentation, which ``pytest --fixtures`` shows; the
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -55,6 +55,18 @@ def sim(request: pytest.FixtureRequest, simsock_config: dict[str, Any]) -> Itera
     world = enter_world(request, simsock_config)
     yield world.sim
     world.leave()
+
+
+sim_of_a_test: Any = cast("Any", sim)._get_wrapped_function() if hasattr(sim, "_get_wrapped_function") else cast("Any", sim).__pytest_wrapped__.obj
+"""The function of the fixture: for a class whose tests have worlds of their own in a module where others share one."""
+
+
+def wide_sim(request: pytest.FixtureRequest) -> Iterator[Simulation]:
+    """``sim`` where a class, a module or a session has one world for all of its tests (``world=`` of the marker, ``simsock_world`` of the ini file)."""
+    _check()
+    from pytest_simsock.wide_worlds import enter
+
+    yield from enter(request)
 
 
 @pytest.fixture

@@ -14,11 +14,12 @@ from typing import Any
 
 import pytest
 
-from pytest_simsock import given, shelter, turns
+from pytest_simsock import given, shelter, turns, wide
 from pytest_simsock.configuring import CHOSEN, STAGE, declare_harness
 from pytest_simsock.hiding import hide_sim, takes_sim
 from pytest_simsock.marking import mistake_in_marker, schedules_of
 from pytest_simsock.sharing import asks_for_sim, is_ours
+from pytest_simsock.widening import widen
 
 _DECLARED = pytest.StashKey[bool]()
 
@@ -37,6 +38,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_pycollect_makeitem(collector: Any, obj: object) -> None:
     """Before pytest looks what a test asks for."""
+    widen(collector)
     if getattr(obj, "is_hypothesis_test", False) is True:
         hide_sim(collector, obj)
 
@@ -45,6 +47,7 @@ def pytest_itemcollected(item: Any) -> None:
     """``setup_method`` and ``setup_function`` of a test that asks for ``sim`` run in its world: the world comes first."""
     if not asks_for_sim(item):
         return
+    wide.come_first(item)
     names = item.fixturenames
     first = next((place for place, name in enumerate(names) if name.startswith(turns.XUNIT)), None)
     if first is not None and names.index("sim") > first:
@@ -111,7 +114,8 @@ def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: pytest.Fix
             request.getfixturevalue(name)  # pytest would make them inside what is exposed; so it finds them made
     before = len(fixturedef._finalizers)
     own = turns.current is not None and turns.is_own(fixturedef)
-    if own and (stage := request.node.stash.get(STAGE, None)) is not None:
+    narrow = fixturedef.scope == "function"
+    if own and narrow and (stage := request.node.stash.get(STAGE, None)) is not None and stage.world is not None:
         stage.add(request)  # what is begun in a world is finished there
     turn = turns.begin(own)
     try:
@@ -127,6 +131,8 @@ def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: pytest.Fix
         return result
     finally:
         turns.finish(turn)
+        if own and not narrow:
+            fixturedef._finalizers[before:] = map(wide.inside, fixturedef._finalizers[before:])
         if is_sheltered:
             if fixturedef.cached_result is None:  # struck before pytest had begun: it would not finish what it has not set up
                 fixturedef._finalizers.clear()
@@ -164,6 +170,10 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
     _declare(item.config)
     if (mistake := mistake_in_marker(item)) is not None:
         pytest.fail(f"{item.nodeid}: {mistake}", pytrace=False)
+    if turns.current is not None and turns.current.node is not None:
+        from pytest_simsock.wide_worlds import begin_test
+
+        begin_test(item)
     try:
         return (yield)
     except BaseException as error:
@@ -174,7 +184,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     __tracebackhide__ = True
-    if turns.current is not None and not _runs_a_function(item):
+    if turns.current is not None and turns.current.takes_part and not _runs_a_function(item):
         turns.current.sim._resume()  # pytest_pyfunc_call may not be called
     try:
         if shelter.is_active() and not _runs_a_function(item):

@@ -13,10 +13,13 @@ SCOPES = ("function", "class", "module", "package", "session")
 _RUNNER = "_{}_scoped_runner"
 
 
-def mistake_in_loop(item: Any) -> str:
-    """Why this test's event loop is not one of the world that begins now; empty when it is, or when there is none."""
+def mistake_in_loop(item: Any, inside: tuple[str, ...] | None = None) -> str:
+    """Why this test's event loop is not one of the world that begins now; empty when it is, or when there is none.
+
+    ``inside``: scopes that the world is as wide as.
+    """
     scope = getattr(item, "_loop_scope", None)
-    if scope in SCOPES[1:]:
+    if scope in SCOPES[1:] and scope not in (inside or ()):
         return (
             f"its event loop has the scope {scope!r} (pytest-asyncio's loop_scope) and so is made before the world, or outlives it; "
             'in a patched world use @pytest.mark.asyncio(loop_scope="function")'

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from pytest_simsock import wide
 from pytest_simsock.configuring import CHOSEN
 from pytest_simsock.hiding import takes_sim
 
@@ -32,7 +33,7 @@ def marked(item: pytest.Item) -> dict[str, Any]:
     for marker in item.iter_markers("simsock"):
         if marker.args:
             raise ValueError(f"@pytest.mark.simsock takes keywords only, got {', '.join(map(repr, marker.args))}")
-        _check_names("@pytest.mark.simsock", marker.kwargs)
+        _check_names("@pytest.mark.simsock", marker.kwargs, "world")
         for name, value in marker.kwargs.items():
             found.setdefault(name, value)
     schedules = found.get("schedules", 1)
@@ -45,8 +46,11 @@ def mistake_in_marker(item: pytest.Item) -> ValueError | None:
     """What is wrong with a test's markers."""
     try:
         marked(item)
+        wide.width_of(item)
     except ValueError as error:
         return error
+    if wrong := wide.mistake(item, takes_sim(item)):
+        return ValueError(wrong)
     names = getattr(item, "fixturenames", None)
     own = any(marker.name == "simsock" for marker in item.own_markers)
     if own and names is not None and _WORLDS.isdisjoint(names) and not takes_sim(item):
@@ -68,6 +72,7 @@ def settings_of(item: pytest.Item, config: Any) -> Settings:
     if (fresh := item.config.getini("simsock_fresh")) and options.get("patch", True) is True:
         options.setdefault("fresh", fresh)
     options.pop("schedules", None)
+    options.pop("world", None)
     pinned = "seed" in options
     seed = options.pop("seed", item.config.stash[CHOSEN].seed)
     if isinstance(seed, bool) or not isinstance(seed, (int, str)):
@@ -93,12 +98,12 @@ def _is_real(item: pytest.Item) -> bool:
     return callspec is not None and callspec.params.get("testbed") == "real"
 
 
-def _check_names(where: str, given: Mapping[str, Any]) -> None:
+def _check_names(where: str, given: Mapping[str, Any], *more: str) -> None:
     # Late: a session whose tests use no world does not load simsock, and coverage measures it from its first line on.
     from simsock.errors import UsageError
     from simsock.world.options import WORLD_OPTIONS, check_names
 
     try:
-        check_names(where, given, ("seed", "schedules", *WORLD_OPTIONS))
+        check_names(where, given, ("seed", "schedules", *more, *WORLD_OPTIONS))
     except UsageError as error:
         raise ValueError(str(error)) from None

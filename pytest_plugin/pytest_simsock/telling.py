@@ -67,13 +67,14 @@ def command(item: pytest.Item, world: World) -> str:
     if token is None and world.plan.number is not None:  # a schedule that was not shrunk
         token = make_token(world.seed, world.options, tuple(world.sim.deviations), item.nodeid, world.plan.number)
     seed = None if world.pinned else world.seed
-    return command_with(item, token, seed)
+    return command_with(item, token, seed, world)
 
 
-def command_with(item: pytest.Item, token: str | None, seed: int | str | None = None) -> str:
+def command_with(item: pytest.Item, token: str | None, seed: int | str | None = None, world: World | None = None) -> str:
     """The command that repeats a run of this test: that of a token, or else of a seed, unless the test itself names that."""
     config = item.config
-    file, separator, name = item.nodeid.partition("::")  # relative to the root folder, which need not be the current one
+    nodeid = item.nodeid if world is None or world.node is None else world.node.nodeid  # what is needed is the whole of the world's tests
+    file, separator, name = nodeid.partition("::")  # relative to the root folder, which need not be the current one
     words = ["pytest", shlex.quote(os.path.relpath(config.rootpath / file, config.invocation_params.dir) + separator + name)]
     if token is not None:
         words.append(f"--simsock-replay={token}")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_simsock import wide
 from pytest_simsock.artefacts import capture_path
 from pytest_simsock.configuring import CHOSEN, STAGE
 from pytest_simsock.held import holders_of, mistake_in_fresh
@@ -23,7 +24,7 @@ from pytest_simsock.loops import end_loop, mistake_in_loop
 from pytest_simsock.marking import Settings, settings_of
 from pytest_simsock.plans import PLAN, Plan
 from pytest_simsock.shelter import exposing
-from pytest_simsock.turns import Turns
+from pytest_simsock.turns import Turns, scopes_in
 from simsock.choices.tape import misfit
 from simsock.errors import Deadlock, SimsockError, Unsupported, UsageError
 from simsock.escaping import printable
@@ -34,6 +35,7 @@ from simsock.kernel.program_lines import is_library, is_simsock, short_path
 from simsock.kernel.task_table import task_table
 from simsock.net.netstat import netstat
 from simsock.search.runner import nth_seed
+from simsock.world.expecting import note, raise_errors
 from simsock.world.simulation import Simulation
 from simsock.world.testbed import RealTestbed, SimTestbed
 
@@ -49,18 +51,22 @@ SOCKETS_TOLD_MAX = 40
 class World:
     """A test's world."""
 
-    def __init__(self, stage: Stage, item: pytest.Item, plan: Plan, settings: Settings, *, make: type[Simulation] = Simulation, prepare: Any = None) -> None:
+    def __init__(
+        self, stage: Stage, item: pytest.Item, plan: Plan, settings: Settings, *, make: type[Simulation] = Simulation, prepare: Any = None, node: Any = None
+    ) -> None:
         self._stage = stage
+        self.node = node
+        """The class, module or session whose tests share it, if some do."""
         self.plan = plan
         self.seed, self.base_seed, self.pinned = settings.seed, settings.base_seed, settings.pinned
         self.tasks = self.sockets = ""
-        self.captured = capture_path(item, plan)
+        self.captured = capture_path(item, plan) if node is None else None
         """Where what passes between the hosts is written, if it is."""
         self.records: list[tuple[Any, ...]] = []
         shared = plan.shared
         self.item = item
         self.options = options = shared.make_options(item, settings)
-        if options.patch and (mistake := mistake_in_loop(item)):
+        if options.patch and (mistake := mistake_in_loop(item, None if node is None else scopes_in(node))):
             raise Unsupported(mistake)
         if options.fresh and (mistake := mistake_in_fresh(item, options.fresh)):
             raise UsageError(mistake)
@@ -88,8 +94,31 @@ class World:
             raise
         if self.captured is not None:
             self.sim.capture(self.captured)
-        if options.patch:
-            self._turns = Turns(self.sim, item.config)
+        if options.patch or node is not None:
+            self._turns = Turns(self.sim, item.config, self, node)
+
+    def forget(self) -> None:
+        """Another test of those that share it begins."""
+        self.records, self.tasks, self.sockets = [], "", ""
+
+    def end_test(self, error: BaseException | None) -> None:
+        """One of them ends. Raises what tasks and handlers raised meanwhile, or notes it on the test's own error."""
+        sim, kernel = self.sim, self.sim._kernel
+        if kernel is None or session.active is not kernel:
+            return
+        try:
+            if error is None:
+                sim.settle()
+                for expectation in sim._expectations:
+                    expectation.check()
+            raised: list[Any] = list(sim._unexpected(kernel))
+        finally:
+            kernel.errors.clear()
+            sim._expectations.clear()
+        if error is not None:
+            note(error, raised)
+        else:
+            raise_errors(raised)
 
     def capture(self, error: BaseException | None) -> None:
         """Keep the tasks, the sockets and the last records if something went wrong."""
@@ -168,18 +197,24 @@ class Stage:
         self.error = error
         if self.world is not None:
             self.world.sim._resume()
+        shares = self.world is not None and self.world.node is not None
         steps: list[Callable[[], object]] = [functools.partial(request._fixturedef.finish, request) for request in reversed(self._entered)]
         self._entered.clear()
         if self.world is not None:
             self.world.capture(error)
             steps.insert(0, exposing(functools.partial(end_loop, self.world.item)))
-            steps.append(exposing(self.world.leave))  # the fixture has, unless it was interrupted
+            if shares:
+                steps.append(functools.partial(self.world.end_test, error))
+            else:
+                steps.append(exposing(self.world.leave))  # the fixture has, unless it was interrupted
         raised: list[BaseException] = []
         for step in steps:
             try:
                 step()
             except BaseException as late:
                 raised.append(late)
+        if shares and self.world is not None:
+            self.world.sim._suspend()
         if not raised:
             return
         if error is None or any(isinstance(late, (KeyboardInterrupt, pytest.exit.Exception)) for late in raised):
@@ -200,6 +235,8 @@ def enter_world(request: pytest.FixtureRequest, config: Any) -> World:
             f"Let the test itself ask for sim, and do in it what {asks!r} does",
             pytrace=False,
         )
+    if told := wide.conflict():
+        pytest.fail(f"{item.nodeid}: {told}", pytrace=False)
     stage = _stage_of(item)
     plan = item.stash.get(PLAN, None) or _plan_of_session(item)
     settings = settings_of_test(item, config, plan)
@@ -210,6 +247,24 @@ def enter_world(request: pytest.FixtureRequest, config: Any) -> World:
         mistake = error
     else:
         stage.add(request)
+        return world
+    pytest.fail(f"{item.nodeid}: options of the sim fixture: {type(mistake).__name__}: {mistake}", pytrace=False)
+
+
+def enter_wide(item: pytest.Item, node: Any, config: Any) -> World:
+    """What the fixture ``sim`` does first where the tests of ``node`` share a world; ``item`` is the first of them."""
+    __tracebackhide__ = True
+    if told := wide.conflict():
+        pytest.fail(f"{item.nodeid}: {told}", pytrace=False)
+    plan = _plan_of_session(item)
+    settings = settings_of_test(item, config, plan)
+    mistake: SimsockError
+    try:
+        world = World(Stage(), item, plan, settings._replace(options={**wide.DEFAULTS, **settings.options}), node=node)
+    except SimsockError as error:
+        mistake = error
+    else:
+        _stage_of(item).world = world
         return world
     pytest.fail(f"{item.nodeid}: options of the sim fixture: {type(mistake).__name__}: {mistake}", pytrace=False)
 

@@ -238,6 +238,6 @@ def test_packages_of_the_ini_file_are_imported_anew_in_each_world_and_what_tests
         [
             "*test_early*UsageError: fresh=*an object of shop.App is held by the fixture early_app. Import it inside the test*",
             "*test_itself*UsageError: fresh=*: test_it is the module of the test itself*",
-            "*(one that a module makes when it is imported: fresh=*its package*)",
+            "*(one that a module makes when it is imported: fresh=*its package*; one of a wider fixture or of setup_class: a world as wide, world=*)",
         ]
     )
