@@ -28,6 +28,9 @@ POLLIN, POLLPRI, POLLOUT, POLLERR, POLLHUP, POLLNVAL, POLLRDHUP = 0x1, 0x2, 0x4,
 """poll(2)'s bits, with Linux's values."""
 
 _ALWAYS = POLLERR | POLLHUP | POLLNVAL
+_SOMETHING = 0xFFFF
+READABLE, WRITABLE = POLLIN | POLLPRI | POLLRDHUP | 0x40 | 0x80, POLLOUT | 0x100 | 0x200
+"""What a file says has happened, with the bits for normal data and for bands, as Linux's wake-ups do; ends of a stream are told with what is readable."""
 
 
 class OpenFile:
@@ -42,7 +45,8 @@ class OpenFile:
         self.references = 0
         self.nonblocking = False
         """O_NONBLOCK, which all descriptors of the file share."""
-        self.pollers: list[tuple[deque[Any], int]] | None = None
+        self.pollers: list[tuple[Any, int]] | None = None
+        """Queues of tasks that wait, and what an epoll object leaves here to be told, each with its mask."""
 
     def poll(self) -> int:
         """The bits of poll(2) that hold now."""
@@ -55,14 +59,25 @@ class OpenFile:
         """A few words for reports."""
         return self.kind
 
-    def changed(self) -> None:
-        """Wake the tasks that poll this file, if what they wait for holds now. Called after every change of state, cheap when nobody polls."""
+    def be_polled(self) -> None:
+        """Somebody is about to wait for this file for the first time."""
+        self.pollers = []
+
+    def changed(self, what: int = _SOMETHING) -> None:
+        """Wake the tasks that poll this file, if what they wait for holds now. Called after every change of state, cheap when nobody polls.
+
+        ``what`` happened is only for those that tell edges: one that is woken alone keeps it from the others of its kind.
+        """
         pollers = self.pollers
         if pollers:
             ready = self.poll()
+            alone = False
             for queue, mask in pollers:
-                if ready & (mask | _ALWAYS) and queue:
-                    self.kernel.wake(queue)
+                if type(queue) is deque:
+                    if ready & (mask | _ALWAYS) and queue:
+                        self.kernel.wake(queue)
+                elif not (alone and queue.exclusive):
+                    alone = queue.happens(what, ready) or alone
 
 
 class WaitedFile(OpenFile):
@@ -105,7 +120,7 @@ class WaitedFile(OpenFile):
         while readers:
             self.kernel.wake(readers)
         if self.pollers:
-            self.changed()
+            self.changed(READABLE)
 
     def wake_writers(self) -> None:
         """There is room to write, or none ever again."""
@@ -113,7 +128,7 @@ class WaitedFile(OpenFile):
         while writers:
             self.kernel.wake(writers)
         if self.pollers:
-            self.changed()
+            self.changed(WRITABLE)
 
 
 class Process:
@@ -197,8 +212,8 @@ def wait_ready(
         for _, file, mask in entries:
             file.references += 1  # as on Linux, a call that waits keeps the open file
             if file.pollers is None:
-                file.pollers = []
-            file.pollers.append((queue, mask))
+                file.be_polled()
+            file.pollers.append((queue, mask))  # type: ignore[union-attr]  # a list by now
         try:
             kernel.wait(queue, deadline, why, entries)
         finally:

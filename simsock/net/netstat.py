@@ -8,6 +8,7 @@ changes nothing (no step, no draw, no record, no wire); a snapshot is plain valu
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -179,7 +180,7 @@ def _unix_state(socket: UnixSocket) -> str:
 
 
 def _waiting(socket: Socket) -> tuple[str, ...]:
-    queues = [socket.readers, socket.writers, *(queue for queue, _ in socket.pollers or ())]
+    queues = [socket.readers, socket.writers, *(queue for queue, _ in socket.pollers or () if isinstance(queue, deque))]
     tasks = {task.serial: task.path for queue in queues for task in queue}
     return tuple(tasks[serial] for serial in sorted(tasks))
 

@@ -1,42 +1,25 @@
 """Stand-in for ``select.epoll``.
 
-Owns the interest list of one epoll object. Level-triggered unless ``EPOLLET`` is asked for, which is not simulated; ``EPOLLONESHOT`` is. Does not
-know selectors. Law: a registered file that is closed everywhere leaves the list by itself, as in epoll(7).
+Owns the checks of masks and the plain case: level-triggered entries, which are asked in the order in which they were registered. What tells edges is
+in ``_interest.py``. Does not know selectors. Law: a registered file that is closed everywhere leaves the list by itself, as in epoll(7).
 """
 
 from __future__ import annotations
 
 import errno
-import select as _real
 from typing import Any
 
-from simsock.errors import Unsupported
 from simsock.kernel import session
-from simsock.kernel.files import OpenFile, bad_descriptor, wait_ready
+from simsock.kernel.files import bad_descriptor, wait_ready
 from simsock.kernel.units import NS
 from simsock.net.sockets import os_error
 from simsock.stdlib._buffers import c_int
 from simsock.stdlib._files import descriptor_of, registrable
+from simsock.stdlib._interest import EXCLUSIVE, EXCLUSIVE_MAY, ONESHOT, EpollFile
 from simsock.stdlib._waiting import timeout_number
 
-_ONESHOT = getattr(_real, "EPOLLONESHOT", 1 << 30)
-_ET = getattr(_real, "EPOLLET", 1 << 31)
-
-
-class _EpollFile(OpenFile):
-    __slots__ = ("interest",)
-
-    kind = "epoll"
-
-    def __init__(self, kernel: Any) -> None:
-        super().__init__(kernel)
-        self.interest: dict[int, tuple[OpenFile, int]] = {}
-
-    def poll(self) -> int:
-        return int(any(file.poll() & (mask | 0x18) for file, mask in self.interest.values()))
-
-    def released(self) -> None:
-        self.interest.clear()
+_EVENTS_MOST = 1023
+"""CPython's FD_SETSIZE - 1, when ``maxevents`` is not given."""
 
 
 class epoll:
@@ -45,7 +28,7 @@ class epoll:
     def __init__(self, sizehint: int = -1, flags: int = 0) -> None:
         self._kernel = session.kernel()
         self._kernel.point()
-        self._fd = self._kernel.process.open(_EpollFile(self._kernel))
+        self._fd = self._kernel.process.open(EpollFile(self._kernel))
 
     @classmethod
     def fromfd(cls, fd: int, /) -> epoll:
@@ -54,14 +37,16 @@ class epoll:
         self._kernel = session.kernel()
         self._kernel.point()
         self._fd = c_int(fd)
+        if self._fd == -1:  # CPython then makes one
+            self._fd = self._kernel.process.open(EpollFile(self._kernel))
         return self
 
-    def _file(self) -> _EpollFile:
+    def _file(self) -> EpollFile:
         if self._fd < 0:
             raise ValueError("I/O operation on closed epoll object")
         file = self._kernel.files.get(self._fd)
-        if not isinstance(file, _EpollFile):
-            raise bad_descriptor()
+        if not isinstance(file, EpollFile):
+            raise bad_descriptor() if file is None else os_error(errno.EINVAL)
         return file
 
     @property
@@ -93,30 +78,38 @@ class epoll:
 
     def register(self, fd: Any, eventmask: int = 7) -> None:
         """Watch a descriptor; EEXIST when it is watched already, EBADF when it is not open."""
-        interest = self._file().interest
+        epoll = self._file()
         number = descriptor_of(fd)
         file = registrable(self._kernel, number)
-        known = interest.get(number)
+        nested = isinstance(file, EpollFile)
+        if file is epoll or (eventmask & EXCLUSIVE and (nested or eventmask & ~EXCLUSIVE_MAY)):
+            raise os_error(errno.EINVAL)
+        if isinstance(file, EpollFile) and file.reaches(epoll):
+            raise os_error(errno.ELOOP)
+        known = epoll.interest.get(number)
         if known is not None and known[0] is file:
             raise os_error(errno.EEXIST)
-        interest[number] = (file, _checked(eventmask))
+        epoll.enter(number, file, eventmask)
 
     def modify(self, fd: Any, eventmask: int) -> None:
         """Change a mask; ENOENT when the descriptor is not watched."""
-        interest = self._file().interest
+        epoll = self._file()
         number = descriptor_of(fd)
-        if number not in interest:
+        if number not in epoll.interest:
             raise os_error(errno.ENOENT)
-        interest[number] = (interest[number][0], _checked(eventmask))
+        file, before = epoll.interest[number]
+        if (before | eventmask) & EXCLUSIVE:
+            raise os_error(errno.EINVAL)
+        epoll.enter(number, file, eventmask)
 
     def unregister(self, fd: Any) -> None:
         """Stop watching; ENOENT when the descriptor is not watched, EBADF when it is not open."""
-        interest = self._file().interest
+        epoll = self._file()
         number = descriptor_of(fd)
         if number not in self._kernel.files:
-            interest.pop(number, None)
+            epoll.leave(number)
             raise bad_descriptor()
-        if interest.pop(number, None) is None:
+        if not epoll.leave(number):
             raise os_error(errno.ENOENT)
 
     def poll(self, timeout: float | None = None, maxevents: int = -1) -> list[tuple[int, int]]:
@@ -130,21 +123,21 @@ class epoll:
         file = self._file()
         interest = file.interest
         for number in [number for number, (watched, _) in interest.items() if not watched.references]:
-            del interest[number]
+            file.leave(number)
         deadline = None if timeout is None or timeout < 0 else kernel.now + round(timeout * NS)
-        entries = [(number, watched, mask & ~_ONESHOT) for number, (watched, mask) in interest.items() if mask & ~_ONESHOT]
-        ready = wait_ready(kernel, entries, deadline, "epoll")
+        if file.watches:
+            ready = file.wait(maxevents if maxevents > 0 else _EVENTS_MOST, deadline)
+        else:
+            entries = [(number, watched, mask & ~ONESHOT) for number, (watched, mask) in interest.items() if mask & ~ONESHOT]
+            ready = wait_ready(kernel, entries, deadline, "epoll")
         if not ready and timeout == 0:
             kernel.fruitless()
-        if maxevents > 0:
+        if 0 < maxevents < len(ready):
             ready = ready[:maxevents]
+            for number, _ in ready:  # as on Linux, those that were not told come first the next time
+                if number in interest:
+                    interest[number] = interest.pop(number)
         for number, _ in ready:
-            if number in interest and interest[number][1] & _ONESHOT:
-                interest[number] = (interest[number][0], _ONESHOT)
+            if number in interest and interest[number][1] & ONESHOT:
+                file.disarm(number)
         return ready
-
-
-def _checked(eventmask: int) -> int:
-    if eventmask & _ET:
-        raise Unsupported(f"epoll: edge-triggered events (mask {eventmask:#x}) are not simulated; level-triggered ones are")
-    return eventmask
