@@ -38,9 +38,15 @@ def _excuse(seconds: float) -> None:
         times[_WORDS] = times.get(_WORDS, 0.0) + seconds
 
 
+_looks_among_frozen = sys.version_info >= (3, 14)
+
+
 def before_freezing() -> None:
-    """Hypothesis looks once, through the garbage collector, for who holds its generator: among frozen objects it finds nobody, and warns (3.15)."""
-    core: Any = sys.modules.get("hypothesis.core")
+    """Hypothesis looks once, through the garbage collector, for who holds its generator: among frozen objects it finds nobody, and warns (3.15).
+
+    Before 3.14 the collector learns of the dictionary that holds it only when it is put there, so it is not among those.
+    """
+    core: Any = sys.modules.get("hypothesis.core") if _looks_among_frozen else None
     if core is not None and getattr(getattr(core, "threadlocal", None), "_hypothesis_global_random", core) is None:
         with sys.modules["hypothesis.internal.entropy"].deterministic_PRNG():
             pass

@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from itertools import compress
 from types import BuiltinFunctionType, CellType, FunctionType, ModuleType
 from typing import Any
 from weakref import WeakSet
 
 from simsock.harness import is_harness
 from simsock.patching import heap, locks, sockets, task_locals
-from simsock.patching.census import Census
+from simsock.patching.census import Census, is_of_heap
 from simsock.patching.module_names import space_of
 
 LOCKS = frozenset((locks.real_lock, locks.real_rlock, locks.real_queue))
@@ -60,18 +61,15 @@ class Holds:
             if locks_ or captured:
                 self._search(captured)
             return []
-        if self._has_new_locals():
-            self._search(False)
         return self._recount({*self._census.news(), *self._census.unsure})
 
     def count(self) -> list[int]:
         """References to each original that is a function: while the stand-ins are in place nobody comes by another one."""
         return self._census.count_functions()
 
-    def _has_new_locals(self) -> bool:
+    def _has_new(self, owners: list[Any], classes_of_locals: list[type]) -> bool:
         """Whether a local of a class of the program's has come to be: that one is gone meanwhile hides it from who counts references to the class."""
-        classes = frozenset(_classes_of_locals())
-        found = [made for made in gc.get_objects() if type(made) in classes]
+        found = of_kinds(owners, classes_of_locals)
         return any(made not in self._left and made not in task_locals.registered for made in found)
 
     def settle(self) -> None:
@@ -79,11 +77,14 @@ class Holds:
         self._collections = _collections()
 
     def _recount(self, numbers: set[int]) -> list[dict[str, Any]]:
-        """Who holds these? If somebody new does, search."""
+        """Who holds these? If somebody new does, or there is a new local, search."""
         self._is_whole = False
         with _alone():
-            strangers, _ = self._census.take(numbers)
+            classes_of_locals = _classes_of_locals()
+            strangers, owners, _ = self._census.take(numbers, classes_of_locals)
             self._is_whole = True
+            new = self._has_new(owners, classes_of_locals)
+            del owners
             locks_ = [owner for owner, held in strangers if type(owner) is held and (held in LOCKS or held is task_locals.real_local)]
             others = [owner for owner, held in strangers if type(owner) is not held]
             spaces = [owner for owner in others if type(owner) is dict and _is_module(owner)]
@@ -91,7 +92,7 @@ class Holds:
             del strangers, others
         if strange:
             self._search(True)
-        elif locks_ and not self._are_known(locks_):
+        elif new or (locks_ and not self._are_known(locks_)):
             self._search(False)
         return spaces
 
@@ -142,17 +143,15 @@ class Holds:
     def _search_alone(self, originals: bool) -> None:
         if originals:
             self._captured = []
-        owners = self._census.take()[1] if originals else []  # before there are lists of ours that hold what is counted
-        objects = gc.get_objects()
-        targets, types = interesting(objects)
-        del objects
-        targets = [target for target in targets if type(target) is BuiltinFunctionType or target not in self._left]
-        owners += [owner for owner in (gc.get_referrers(*targets) if targets else []) if owner is not owners and owner is not targets]
-        if originals:
+        targets = [target for target in interesting(gc.get_objects()) if type(target) is BuiltinFunctionType or target not in self._left]
+        owners: list[Any] | None = None
+        above: dict[int, list[Any]] | None = None
+        if originals:  # before there are lists of ours that hold what is counted
+            _, owners, above = self._census.take(None, targets)
             targets += [original for original, _ in self.pairs.values()]
         hybrids: dict[int, Any] = {}
-        findings = heap.search(targets, types, list({id(owner): owner for owner in owners}.values()))
-        del owners
+        findings = heap.search(targets, classes(), owners, above)
+        del owners, above
         # A local is the harness's if anything of the harness's has it, whoever else does: on 3.13 a tuple of CPython's own may.
         kept = {id(finding.target) for finding in findings if finding.harness and isinstance(finding.target, task_locals.real_local)}
         for finding in findings:
@@ -251,31 +250,36 @@ def _plain(value: Any) -> Any:
     return value.__func__ if type(value) is staticmethod else value
 
 
-def interesting(objects: list[Any]) -> tuple[list[Any], list[type]]:
-    """Real locks that no hybrid has inside, methods bound to them, and locals; and every class there is."""
-    types = []
+def interesting(objects: list[Any]) -> list[Any]:
+    """Real locks that no hybrid has inside, methods bound to them, and locals."""
+    locals_ = [cls for cls in _with_subclasses(task_locals.real_local) if cls is not task_locals.local]
     targets = []
     inside = set()
-    local = task_locals.real_local
-    locals_ = {local}
-    for found in objects:
+    for found in of_kinds(objects, (*LOCKS, *_HYBRIDS, BuiltinFunctionType, *locals_)):
         kind = type(found)
-        if kind in LOCKS or kind in locals_:
-            targets.append(found)
-        elif kind in _HYBRIDS:
+        if kind in _HYBRIDS:
             inside.add(id(getattr(found, "_real", None)))  # None of one whose making was interrupted
-        elif kind is BuiltinFunctionType:
-            if type(found.__self__) in LOCKS:
-                targets.append(found)
-        elif kind is type or issubclass(kind, type):
-            types.append(found)
-            # By identity: the class of typing's unions, for one, warns of its end when it is compared.
-            if found is not task_locals.local and any(base is local for base in type.mro(found)):
-                locals_.add(found)
-    late = [found for found in objects if type(found) in locals_ and type(found) is not local]
-    known = {id(found) for found in targets}
-    targets += [found for found in late if id(found) not in known]
-    return [found for found in targets if id(found) not in inside and (type(found) is not BuiltinFunctionType or id(found.__self__) not in inside)], types
+        elif kind is not BuiltinFunctionType or type(found.__self__) in LOCKS:
+            targets.append(found)
+    return [found for found in targets if id(found) not in inside and (type(found) is not BuiltinFunctionType or id(found.__self__) not in inside)]
+
+
+def classes() -> list[type]:
+    """Every class there is that is an object of the heap."""
+    return list({id(cls): cls for cls in _with_subclasses(object) if is_of_heap(cls)}.values())
+
+
+def of_kinds(objects: list[Any], kinds: Iterable[type]) -> Iterator[Any]:
+    """Those that are of one of these very classes. By identity: the class of typing's unions, for one, warns of its end when it is compared."""
+    return compress(objects, map(frozenset(map(id, kinds)).__contains__, map(id, map(type, objects))))
+
+
+def _with_subclasses(cls: type) -> list[type]:
+    found = asked = [cls]
+    while asked:
+        asked = [below for above in asked for below in list[type](type.__subclasses__(above))]
+        found = found + asked
+    return found
 
 
 def _is_left(spot: heap.Spot, target: Any) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import gc
 import sys
+from collections import Counter
 from itertools import compress
 from sys import getrefcount
 from types import (
@@ -27,6 +28,8 @@ from types import (
 )
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import ref
+
+from simsock.patching.heap import holders_of, is_box
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -62,6 +65,14 @@ class Stranger(NamedTuple):
 
     owner: Any
     held: Any
+
+
+class Taken(NamedTuple):
+    """What a count has shown: who holds something now and did not at the last count; all who refer to it; and who refers to those of them that are boxes."""
+
+    strangers: list[Stranger]
+    owners: list[Any]
+    above: dict[int, list[Any]]
 
 
 class Census:
@@ -112,33 +123,34 @@ class Census:
         """References to each of those that have no instances."""
         return list(compress(map(getrefcount, self._watched), self._functions))
 
-    def take(self, numbers: set[int] | None = None) -> tuple[list[Stranger], list[Any]]:
-        """Count anew, those with these numbers or all. Who holds them now and did not at the last count; and all who refer to them."""
+    def take(self, numbers: set[int] | None = None, others: list[Any] | None = None) -> Taken:
+        """Count anew, those with these numbers or all. Who refers to ``others`` is asked in the same go: passing over the heap is what takes the time."""
         asked = [found for number, found in enumerate(self._watched) if numbers is None or number in numbers]
         ids = frozenset(map(id, asked))
         known = self._forget(ids)
-        owners = [owner for owner in gc.get_referrers(*asked, _mark) if owner is not asked and not _is_call(owner)]
+        owners = [owner for owner in gc.get_referrers(*asked, *(others or ()), _mark) if owner is not asked and owner is not others and not _is_call(owner)]
         counts = list(map(getrefcount, asked))
-        above = self._above(owners)
+        above = holders_of([owner for owner in owners if self._is_inner(owner) or (numbers is None and is_box(owner))], owners)
+        listed = Counter(id(owner) for owner in owners if type(owner) is type)
         for at, found in enumerate(asked):
             number = self._number[id(found)]
             # Not those of this list, nor of that of the owners, of which a watched class may be one.
-            self._counts[number] = counts[at] - 1 - sum(owner is found for owner in owners if type(owner) is type)
+            self._counts[number] = counts[at] - 1 - listed[id(found)]
         explained = dict.fromkeys((self._number[key] for key in ids), _OVERHEAD)
         strangers = []
         for owner in owners:
             if type(owner) is not FrameType:
                 for found, times in _held(owner, ids).values():
                     number = self._number[id(found)]
-                    if self._follow(owner, number, times, above.get(id(owner), ())):
+                    if self._follow(owner, number, times, [holder for holder in above.get(id(owner), ()) if type(holder) not in (list, tuple)]):
                         explained[number] += times
                     if times > known.get((id(owner), number), 0):
                         strangers.append(Stranger(owner, found))
         for number, times in explained.items():
             unseen = self._counts[number] - times
-            is_sure = 0 < unseen <= _OF_STATIC if _is_static(self._watched[number]) else unseen == 0
+            is_sure = 0 < unseen <= _OF_STATIC if isinstance(watched := self._watched[number], type) and not is_of_heap(watched) else unseen == 0
             (self.unsure.discard if is_sure else self.unsure.add)(number)
-        return strangers, owners
+        return Taken(strangers, owners, above)
 
     def _forget(self, ids: frozenset[int]) -> dict[tuple[int, int], int]:
         """Who held these at the last count and may do so still: (holder by identity, number of what it holds), and how many times."""
@@ -202,19 +214,8 @@ class Census:
             return owner is self._watched or self._is_light(owner)
         return kind in _DESCRIPTORS or kind is staticmethod or (kind is BuiltinFunctionType and owner.__self__ is found)
 
-    def _above(self, owners: list[Any]) -> dict[int, list[Any]]:
-        """Who holds those that can only be followed by way of their holders."""
-        boxes = [owner for owner in owners if self._is_inner(owner)]
-        above: dict[int, list[Any]] = {id(box): [] for box in boxes}
-        if boxes:
-            for holder in gc.get_referrers(*boxes):
-                if holder is not boxes and holder is not owners and type(holder) not in (FrameType, list, tuple):
-                    for inner in gc.get_referents(holder):
-                        if id(inner) in above:
-                            above[id(inner)].append(holder)
-        return above
-
     def _is_inner(self, owner: Any) -> bool:
+        """Whether this can only be followed by way of its holders."""
         kind = type(owner)
         if kind is dict:
             return not (_is_namespace(owner) or self._is_light(owner.values()))
@@ -269,8 +270,9 @@ def _is_call(owner: Any) -> bool:
     return type(owner) is tuple and bool(owner) and owner[-1] is _mark
 
 
-def _is_static(found: Any) -> bool:
-    return isinstance(found, type) and not _flags_of(found) & _HEAP
+def is_of_heap(cls: type) -> bool:
+    """Whether the garbage collector knows this class."""
+    return bool(_flags_of(cls) & _HEAP)
 
 
 def _is_named(found: Any, module_name: str, name: str) -> bool:
@@ -319,4 +321,4 @@ def _times(holder: Any, way: int, found: Any) -> int:
     return sum(inner is found for box in boxes if not way or id(box) == way for inner in gc.get_referents(box))
 
 
-__all__ = ["Census", "Stranger"]
+__all__ = ["Census", "Stranger", "Taken"]

@@ -37,9 +37,9 @@ def _search() -> tuple[list[heap.Finding], list[Any], dict[int, Any]]:
 
     put_back()
     pairs = known()[1].pairs
-    targets, types = captured.interesting(gc.get_objects())
+    targets = captured.interesting(gc.get_objects())
     targets += [original for original, _ in pairs.values()]
-    findings = heap.search(targets, types)
+    findings = heap.search(targets, captured.classes())
     return findings, [target for target in targets if type(target) in captured.LOCKS], pairs
 
 

@@ -109,30 +109,43 @@ class Finding(NamedTuple):
     spot: Spot | None
 
 
-def search(targets: list[Any], types: list[type], owners: list[Any] | None = None) -> list[Finding]:
-    """Everybody that refers to one of ``targets``; ``types``: the process's classes; ``owners``: who refers to them, if that is known."""
+def search(targets: list[Any], types: list[type], owners: list[Any] | None = None, above: dict[int, list[Any]] | None = None) -> list[Finding]:
+    """Everybody that refers to one of ``targets``; ``types``: the process's classes; ``owners``: who refers to them, and ``above``: who refers to
+    those of these that are boxes, if that is known."""
     wanted = {id(target): target for target in targets}
     ours = {id(targets), id(wanted), id(types), id(owners)}
     if owners is None:
         owners = gc.get_referrers(*targets) if targets else []
     owners = [owner for owner in owners if id(owner) not in ours]
-    boxes = [owner for owner in owners if type(owner) in (dict, list, CellType, tuple) and not _tells_its_name(owner)]
-    above: dict[int, list[Any]] = {id(box): [] for box in boxes}
-    if boxes:
-        for holder in gc.get_referrers(*boxes):
-            if holder is boxes or holder is owners or type(holder) is FrameType:
-                continue
-            for inner in gc.get_referents(holder):
-                if id(inner) in above:
-                    above[id(inner)].append(holder)
-    cells = [box for box in boxes if type(box) is CellType]
-    functions = _functions_of(cells, above)
+    if above is None:
+        above = holders_of([owner for owner in owners if is_box(owner)], owners)
+    functions = _functions_of([owner for owner in owners if type(owner) is CellType], above)
     found: list[Finding] = []
+    held = {*wanted, *(id(owner) for owner in owners if type(owner) in (staticmethod, classmethod))}
     for cls in types:
-        found.extend(_in_class(cls, wanted))
+        if not held.isdisjoint(map(id, _attributes(cls).values())):
+            found.extend(_in_class(cls, wanted))
     for owner in owners:
         found.extend(_in_owner(owner, wanted, above.get(id(owner), []), functions))
     return found
+
+
+def is_box(owner: Any) -> bool:
+    """Whether somebody has to be asked whose this is."""
+    return type(owner) in (dict, list, CellType, tuple) and not _tells_its_name(owner)
+
+
+def holders_of(boxes: list[Any], *lists: list[Any]) -> dict[int, list[Any]]:
+    """By the identity of each box, who refers to it: frames apart, and these lists, which are ours."""
+    ours = {id(boxes), *map(id, lists)}
+    above: dict[int, list[Any]] = {id(box): [] for box in boxes}
+    if boxes:
+        for holder in gc.get_referrers(*boxes):
+            if id(holder) not in ours and type(holder) is not FrameType:
+                for inner in gc.get_referents(holder):
+                    if id(inner) in above:
+                        above[id(inner)].append(holder)
+    return above
 
 
 def _tells_its_name(owner: Any) -> bool:
@@ -144,14 +157,14 @@ def _tells_its_name(owner: Any) -> bool:
 
 def _functions_of(cells: list[Any], above: dict[int, list[Any]]) -> dict[int, FunctionType]:
     """The functions whose closures the cells are in."""
-    closures = [holder for cell in cells for holder in above[id(cell)] if type(holder) is tuple]
-    by_tuple = {id(closure): closure for closure in closures}
+    closures = {id(holder) for cell in cells for holder in above[id(cell)] if type(holder) is tuple}
     functions: dict[int, FunctionType] = {}
     if closures:
-        for holder in gc.get_referrers(*closures):
-            if type(holder) is FunctionType and holder.__closure__ is not None and id(holder.__closure__) in by_tuple:
-                for cell in holder.__closure__:
-                    functions.setdefault(id(cell), holder)
+        for function in [found for found in gc.get_objects() if type(found) is FunctionType]:
+            closure = function.__closure__
+            if closure is not None and id(closure) in closures:
+                for cell in closure:
+                    functions.setdefault(id(cell), function)
     return functions
 
 
