@@ -129,7 +129,7 @@ class Holds:
                         return True, True
                 except ValueError:
                     pass
-            elif kind is partial and id(found.func) in ids:
+            elif kind is partial and (id(found.func) in ids or not ids.isdisjoint(map(id, found.args))):
                 return True, True
         return new, False
 

@@ -57,7 +57,7 @@ class Spot:
                 return box.cell_contents
             if self.kind == "default":
                 return box.__defaults__[key]
-            return box.func
+            return box.func if key is None else box.args[key]
         except (AttributeError, IndexError, KeyError, TypeError, ValueError):
             return None
 
@@ -96,8 +96,10 @@ class Spot:
             box.cell_contents = value
         elif self.kind == "default":
             box.__defaults__ = (*box.__defaults__[:key], value, *box.__defaults__[key + 1 :])
-        else:
+        elif key is None:
             box.__setstate__((value, box.args, box.keywords, box.__dict__ or None))
+        else:
+            box.__setstate__((box.func, (*box.args[:key], value, *box.args[key + 1 :]), box.keywords, box.__dict__ or None))
 
 
 class Finding(NamedTuple):
@@ -201,9 +203,7 @@ def _in_owner(owner: Any, wanted: dict[int, Any], above: list[Any], functions: d
     if kind is tuple:
         return _in_tuple(owner, wanted, above)
     if kind is partial:
-        if id(owner.func) in wanted:
-            return [Finding(owner.func, f"{owner!r:.80}", False, Spot("partial", owner))]
-        return [Finding(value, f"{owner!r:.80}", False, None) for value in owner.args if id(value) in wanted]
+        return [Finding(owner.func, f"{owner!r:.80}", False, Spot("partial", owner))] if id(owner.func) in wanted else []  # arguments: see _in_tuple
     if kind in (set, frozenset, deque):
         return [Finding(value, kind.__name__, False, None) for value in owner if id(value) in wanted]
     if issubclass(kind, (type, ModuleType)) or kind in (FunctionType, FrameType) or _module_of(kind) in ("builtins", "types"):
@@ -245,6 +245,8 @@ def _in_tuple(owner: tuple[Any, ...], wanted: dict[int, Any], above: list[Any]) 
             for place, value in enumerate(owner):
                 if id(value) in wanted:
                     found.append(Finding(value, f"{_name(holder)}: default {place}", _of_harness(holder), Spot("default", holder, place)))
+        elif type(holder) is partial and holder.args is owner:
+            found += [Finding(value, f"{holder!r:.80}", False, Spot("partial", holder, place)) for place, value in enumerate(owner) if id(value) in wanted]
     if not found and above:
         words, harness = _words(above, "tuple")
         found = [Finding(value, f"{words}: tuple", harness, None) for value in owner if id(value) in wanted]

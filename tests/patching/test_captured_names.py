@@ -60,11 +60,15 @@ def test_after_the_world_they_are_the_very_originals(world):
 def test_what_a_test_captures_just_before_the_world_is_found(world):
     for _ in range(3):
         nap, table = functools.partial(time.sleep, 1), {"sleep": time.sleep}
+        later = functools.partial(map, time.sleep)
+        arguments = later.args
         with world(max_real_time=10) as sim:
             nap()
             table["sleep"](1)
-            assert sim.now == 2
-        assert nap.func is table["sleep"] is time.sleep
+            assert list(later([1, 1])) == [None, None]
+            assert sim.now == 4
+        assert nap.func is table["sleep"] is later.args[0] is time.sleep
+        assert later.args == arguments
 
 
 def test_a_copy_of_a_module_s_namespace_is_no_module(world):
