@@ -12,6 +12,8 @@ import os
 import sys
 from typing import Any
 
+_getpid = os.getpid  # the system's: a world has another number
+
 _CLOCK_MONOTONIC = 1
 _FAR = float("inf")
 
@@ -50,7 +52,7 @@ class HardTimer:
 
     def set(self, now: float, due: float) -> None:
         """Ring at ``due``, instead of whenever it would have."""
-        if self._pid != os.getpid():  # a child of fork has none
+        if self._pid != _getpid():  # a child of fork has none
             self._make()
         if self._timer is None:
             return
@@ -67,7 +69,7 @@ class HardTimer:
         """Not any more."""
         if self.due != _FAR:
             self.due = _FAR
-            if self._timer is not None and self._pid == os.getpid():
+            if self._timer is not None and self._pid == _getpid():
                 self._arm(0, 0)
 
     def _arm(self, seconds: int, ns: int) -> None:
@@ -77,7 +79,7 @@ class HardTimer:
         self._library.timer_settime(self._timer, 0, self._given, None)
 
     def _make(self) -> None:
-        self._pid = os.getpid()
+        self._pid = _getpid()
         self._timer = None
         self._library = self._library or _library()
         if self._library is not None:

@@ -9,6 +9,7 @@ Owns what the kernel keeps about a task and how it is named. Does not know how t
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from simsock.kernel.core import Kernel
     from simsock.kernel.timers import Timer
 
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,}|\d{14,}")
+"""Of an object, which some libraries have in the names of their threads."""
+_ADDRESS_LENGTH_MIN = 7
 _IDENT_FIRST = 0x7F00_0000_0000
 _IDENT_STEP = 0x1000
 """Thread identities of tasks look like Linux's (large addresses) and are the same in every run."""
@@ -130,6 +134,8 @@ class Task:
             # the paths of the first task's children begin with their own names, so none of them may be called like it
             children = parent._children = {} if parent.parent is not None else {parent.name: 1}
         stem = printable(name or base)
+        if len(stem) > _ADDRESS_LENGTH_MIN and name:
+            stem = _ADDRESS.sub("#", stem)  # another one in every run
         if "/" in stem:
             stem = stem.replace("/", ":")
         count = children.get(stem, 0) + 1

@@ -18,13 +18,18 @@ from typing import Any
 from simsock.errors import Fenced
 from simsock.harness import is_harness
 from simsock.kernel import Kernel, session
+from simsock.kernel.identity import PROCESS
 from simsock.patching.module_names import space_of
 
 _TALKS = frozenset(
     "socket.connect socket.sendto socket.sendmsg socket.getaddrinfo socket.gethostbyname socket.gethostbyaddr socket.getnameinfo socket.sethostname".split()
 )
-_EVENTS = _TALKS | frozenset(
-    "socket.__new__ socket.bind subprocess.Popen os.fork os.forkpty os.system os.posix_spawn os.exec os.startfile pty.spawn time.sleep".split()
+_PATHS = frozenset(("open", "os.listdir", "os.scandir"))
+"""Events that name a path first."""
+_EVENTS = (
+    _TALKS
+    | _PATHS
+    | frozenset("socket.__new__ socket.bind subprocess.Popen os.fork os.forkpty os.system os.posix_spawn os.exec os.startfile pty.spawn time.sleep".split())
 )
 _HINTS = {
     **dict.fromkeys(
@@ -35,6 +40,7 @@ _HINTS = {
     "socket.__new__": "use socket.socket, which is simulated",
     "time.sleep": "the program kept the real one where it could not be replaced: see simsock doctor",
 }
+_NUMBER_HINT = f"{PROCESS} is the process in the world only: ask for /proc/self, which is the real one"
 _installed = False
 _live: Kernel | None = None
 """The world that has a fence; one without patching has none."""
@@ -43,15 +49,21 @@ importing = 0
 """How deep in imports the world's thread is."""
 
 
+_OWN = f"/proc/{PROCESS}"
+
+
 def _hook(event: str, args: tuple[Any, ...]) -> None:
     if _live is not None and event in _EVENTS and _live.thread == get_ident() and not (importing and event not in _TALKS):
-        refuse(event, args)
+        if event not in _PATHS:
+            refuse(event, args)
+        elif isinstance(args[0], str) and args[0].startswith(_OWN):
+            refuse(f"{event} of {args[0]}", ())
 
 
 def refuse(event: str, args: tuple[Any, ...]) -> None:
     """Raise the error that names the call."""
     shown = ", ".join(f"{arg!r:.60}" for arg in (args[1:3] if event.startswith("socket.") else args[:2]))
-    hint = _HINTS.get(event) or _HINTS["os.fork" if not event.startswith("socket.") else "socket.__new__"]
+    hint = _HINTS.get(event) or (_NUMBER_HINT if _OWN in event else "") or _HINTS["os.fork" if not event.startswith("socket.") else "socket.__new__"]
     path = _live.current.path if _live is not None else "?"
     error = Fenced(f"a real {event}({shown}) from inside a world, in task {path}: it would not be simulated and could not be repeated; {hint}", call=event)
     _note(error)

@@ -14,6 +14,7 @@ from typing import Any
 from simsock.choices import derive_seed
 from simsock.errors import Unsupported
 from simsock.kernel import Kernel
+from simsock.kernel.identity import PROCESS, own_numbers
 from simsock.patching import fence
 from simsock.patching.chance import NODE
 from simsock.patching.room import Room
@@ -36,6 +37,10 @@ _NAMES: tuple[tuple[str, str, Callable[[Any, Kernel], Any]], ...] = (
     ("uuid", "_last_counter_v7", lambda before, kernel: 0),
     # time-machine changes the clocks of the time module in place, as functions of C; in a world they are none, and the process would crash.
     ("time_machine", "_time_machine", lambda before, kernel: _NoTravel()),
+    # psutil asks the system about this process by its number, which in a world is none of the system's.
+    ("psutil._pslinux", "Process", lambda before, kernel: _real_process(before)),
+    # The machine is asked once what it is called, and in a world it is the host of whoever asks first.
+    ("platform", "_uname_cache", lambda before, kernel: None),
     # A pool of interpreters would fail where each of its threads makes one, and hide that error behind one of its own.
     ("concurrent.futures.interpreter", "WorkerContext", lambda before, kernel: _NoInterpreters),
 )
@@ -46,6 +51,13 @@ _before: list[tuple[dict[str, Any], str, Any]] = []
 def _generator(before: Any, kernel: Kernel) -> Any:
     """One of the world's own; not drawn from what its program draws from, which must not depend on what else is loaded."""
     return random.Random(derive_seed(kernel.seed, "trio")) if kernel.room(Room).draws_from_world else before
+
+
+def _real_process(before: Any) -> Any:
+    def make(pid: int, *args: Any) -> Any:
+        return before(own_numbers()[1] if pid == PROCESS else pid, *args)
+
+    return make
 
 
 class _NoInterpreters:

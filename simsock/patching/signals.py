@@ -11,23 +11,24 @@ import os
 from importlib import import_module
 from typing import Any
 
+from simsock.kernel.identity import PROCESS, own_numbers
 from simsock.patching import fence
 from simsock.stdlib import signal as sim_signal
 
 _signal: Any = import_module("_signal")
-_getpid, _getpgrp = os.getpid, os.getpgrp
+_getpgrp = os.getpgrp
 
 
 def _kill(pid: int, signal: int, /) -> None:
     """Send a signal to this process, or to its group, in which it is alone."""
-    if pid not in (_getpid(), 0, -_getpgrp()):
+    if pid not in (0, *own_numbers(), -PROCESS, -_getpgrp()):
         fence.refuse("os.kill", (pid, signal))
     sim_signal.send(int(signal))
 
 
 def _killpg(pgid: int, signal: int, /) -> None:
     """Send a signal to this process's group."""
-    if pgid not in (_getpgrp(), 0):
+    if pgid not in (0, PROCESS, _getpgrp()):
         fence.refuse("os.killpg", (pgid, signal))
     sim_signal.send(int(signal))
 

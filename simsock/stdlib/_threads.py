@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from simsock.errors import RealTimeLimit, TaskKilled
 from simsock.kernel import session
 from simsock.kernel.handler_places import uninterruptible
+from simsock.kernel.identity import PROCESS
 from simsock.kernel.starting import begin_at_once, give_back
 from simsock.stdlib import _wait_words
 from simsock.stdlib._locks import real_allocate, real_lock
@@ -30,7 +31,7 @@ from simsock.stdlib._waiting import granted
 if TYPE_CHECKING:
     from simsock.kernel import Kernel, Task
 
-NATIVE_FIRST = 10_000
+NATIVE_FIRST = PROCESS
 _BASES = {"process_request_thread": "handler"}
 """What tasks are called whose functions have a name that says less."""
 _LOOK_EVERY_S = 0.001

@@ -21,6 +21,7 @@ from simsock.errors import Unsupported
 from simsock.kernel import session
 from simsock.kernel.failures import bad_descriptor, os_error
 from simsock.kernel.handler_places import uninterruptible
+from simsock.kernel.identity import own_number
 from simsock.kernel.interval_timers import KINDS, IntervalTimers
 from simsock.kernel.signals import TIMER, USER, Info, Signals, name_of, signals_of
 from simsock.kernel.units import NS
@@ -29,7 +30,7 @@ from simsock.net.sockets import Socket
 from simsock.stdlib._buffers import c_int
 from simsock.stdlib._waiting import begin, in_vain, looked, nanoseconds
 
-_getpid, _getuid = _os.getpid, _os.getuid
+_getuid = _os.getuid
 _fstat = _os.fstat
 _main_thread, _real_threads = _threading.main_thread, sys._current_frames
 _struct = _real.struct_siginfo
@@ -300,7 +301,7 @@ def sigtimedwait(sigset: Any, timeout: float, /) -> Any:
 def _told(info: Info | None) -> Any:
     if info is None:
         return None
-    sender = (0, 0) if info.code == TIMER else (_getpid(), _getuid())
+    sender = (0, 0) if info.code == TIMER else (own_number(), _getuid())
     return _struct((info.number, info.code, 0, *sender, 0, 0))
 
 

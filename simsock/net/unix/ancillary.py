@@ -10,12 +10,13 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from simsock.kernel.files import FIRST_DESCRIPTOR, bad_descriptor
+from simsock.kernel.identity import own_number
 
 if TYPE_CHECKING:
     from simsock.kernel.files import Process
 
 # A patched world replaces the names in ``os``; these are the system's.
-_close, _dup, _getpid, _getuid, _getgid = os.close, os.dup, os.getpid, os.getuid, os.getgid
+_close, _dup, _getuid, _getgid = os.close, os.dup, os.getuid, os.getgid
 
 Credentials = tuple[int, int, int]
 """(process, user, group)."""
@@ -26,7 +27,7 @@ DESCRIPTORS_MAX = 253
 
 def own_credentials() -> Credentials:
     """Those of the process; a world has only one."""
-    return _getpid(), _getuid(), _getgid()
+    return own_number(), _getuid(), _getgid()
 
 
 class RealFile:

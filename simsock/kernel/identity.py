@@ -1,0 +1,30 @@
+"""The number of the process in a patched world.
+
+Owns the numbers. Laws: they are the same in every run, and Linux gives them to no process, so nothing that is asked by them can be another one's.
+"""
+
+from __future__ import annotations
+
+import os
+
+from simsock.kernel import session
+
+PROCESS = 5_000_000
+"""Beyond ``PID_MAX_LIMIT``. The native identity of the first thread is the same number, as on Linux."""
+PARENT = PROCESS - 1
+
+_getpid = os.getpid
+
+
+def own_number() -> int:
+    """What the process is to who asks: the world's number in a patched world, else the real one."""
+    kernel = session.active
+    return PROCESS if kernel is not None and kernel.thread_state is not None else _getpid()
+
+
+def own_numbers() -> tuple[int, int]:
+    """Both numbers by which a program may know its process: the real one if it asked before the world."""
+    return PROCESS, _getpid()
+
+
+__all__ = ["PARENT", "PROCESS", "own_number", "own_numbers"]

@@ -1,0 +1,104 @@
+"""Who the process is in a world: numbers of its own, the same in every run, by which nothing of another process can be reached."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import signal
+import socket
+import struct
+import threading
+
+import pytest
+
+from simsock import Fenced
+
+
+def seen():
+    own = {"getpid": os.getpid(), "getppid": os.getppid(), "getpgrp": os.getpgrp(), "group": os.getpgid(0), "session": os.getsid(os.getpid())}
+    ends = socket.socketpair()
+    own["peer"] = struct.unpack("3i", ends[0].getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
+    own["native"] = threading.get_native_id()
+    own["logged"] = logging.makeLogRecord({}).process
+    own["names"] = (socket.gethostname(), os.uname().nodename, platform.node())
+    for end in ends:
+        end.close()
+    return own
+
+
+class Still:
+    """The world stands still in the block, as it does when it is pytest's turn."""
+
+    def __init__(self, sim):
+        self.sim = sim
+
+    def __enter__(self):
+        self.sim._suspend()
+
+    def __exit__(self, *exc):
+        self.sim._resume()
+
+
+def test_the_numbers_are_the_worlds_and_the_harness_sees_the_real_ones(world):
+    before = seen()
+    found = []
+    for _ in range(2):
+        with world() as sim:
+            found.append(seen())
+            with sim.host("box"):
+                assert os.uname().nodename == socket.gethostname() == "box"
+            with Still(sim):
+                assert os.getpid() == before["getpid"]
+    assert found[0] == found[1]
+    assert found[0]["getpid"] == found[0]["native"] == found[0]["peer"] == found[0]["logged"] == found[0]["getpgrp"] == found[0]["session"] > 4_194_304
+    assert found[0]["getppid"] != before["getppid"]
+    assert found[0]["names"] == ("localhost",) * 3
+    assert seen() == before
+
+
+def test_a_signal_to_either_number_is_the_worlds(world):
+    real = os.getpid()
+    got = []
+    with world():
+        signal.signal(signal.SIGUSR1, lambda *_: got.append(1))
+        for pid in (os.getpid(), real, -os.getpgrp()):
+            os.kill(pid, signal.SIGUSR1)
+        os.killpg(os.getpgrp(), signal.SIGUSR1)
+        with pytest.raises(Fenced, match=r"os\.kill"):
+            os.kill(os.getppid(), 0)
+    assert len(got) == 4
+
+
+def test_what_the_system_is_asked_by_the_worlds_number_is_this_process_or_refused_by_name(world):
+    affinity = os.sched_getaffinity(0)
+    with world():
+        assert os.sched_getaffinity(os.getpid()) == affinity
+        with pytest.raises(Fenced, match=r"open of /proc/5000000/stat.*ask for /proc/self, which is the real one"):
+            open(f"/proc/{os.getpid()}/stat")  # noqa: SIM115  # it is refused
+        with pytest.raises(Fenced, match=r"os\.listdir of /proc/5000000/fd"):
+            os.listdir(f"/proc/{os.getpid()}/fd")
+        with open("/proc/self/stat") as file:
+            assert file.read(1)
+
+
+def test_psutil_tells_of_this_process(world):
+    psutil = pytest.importorskip("psutil")
+    real = psutil.Process().create_time()
+    with world():
+        assert psutil.Process().pid == os.getpid()
+        assert psutil.Process().create_time() == psutil.Process(os.getpid()).create_time() == real
+    assert psutil.Process().pid == os.getpid()
+
+
+def test_addresses_in_the_names_of_threads_stay_out_of_digests(world):
+    keep, digests = [], set()
+    for _ in range(2):
+        with world(strategy="random") as sim:
+            keep.append(object())
+            thread = threading.Thread(target=threading.Event().wait, args=(1,), name=f"pool-{id(keep[-1])}-{keep[-1]!r}")
+            thread.start()
+            thread.join()
+            assert str(id(keep[-1])) in thread.name
+        digests.add(sim.digest)
+    assert len(digests) == 1
