@@ -1,8 +1,8 @@
 """Chance inside a world: seeded from its tape.
 
-Owns the process's global random generator while the patched state lasts, fresh generators, ``os.urandom``, and what ``uuid`` and
-``tempfile`` draw from elsewhere. OpenSSL's randomness is out of reach. Law: outside the world's thread, and after the patched state, chance
-is what it was.
+Owns the process's global random generator while the patched state lasts, fresh generators, ``os.urandom``, ``ssl.RAND_bytes``, and what ``uuid`` and
+``tempfile`` draw from elsewhere. What OpenSSL draws for itself is out of reach. Law: outside the world's thread, and after the patched state,
+chance is what it was.
 """
 
 from __future__ import annotations
@@ -77,9 +77,27 @@ except ImportError:  # a Python built without libuuid
     _real_time_safe = None
 
 
+try:
+    import _ssl
+
+    _real_rand_bytes: Any = _ssl.RAND_bytes
+except ImportError:  # a Python built without OpenSSL
+    _real_rand_bytes = None
+
+
+def _rand_bytes(size: int, /) -> bytes:
+    return urandom(size) if session.kernel().room(Room).draws_from_world else _real_rand_bytes(size)
+
+
 def pairs() -> list[tuple[Any, Any]]:
     """``os.urandom`` under all its names, its neighbours, and ``random.seed``, which was bound to its generator before any world."""
-    found = [(os.urandom, urandom), (_real_getrandom, _getrandom), (_real_time_safe, _generate_time_safe), (_seed_global, seed)]
+    found = [
+        (os.urandom, urandom),
+        (_real_getrandom, _getrandom),
+        (_real_time_safe, _generate_time_safe),
+        (_seed_global, seed),
+        (_real_rand_bytes, _rand_bytes),
+    ]
     return [pair for pair in found if pair[0] is not None]
 
 

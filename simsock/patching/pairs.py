@@ -11,7 +11,9 @@ import fcntl
 import gc
 import io
 import os
+import resource
 import select
+import termios
 import time
 from contextlib import suppress
 from importlib import import_module
@@ -22,17 +24,21 @@ from simsock.patching.guards import guarded, guarded_close
 
 _TIME = (
     "sleep time time_ns monotonic monotonic_ns perf_counter perf_counter_ns process_time process_time_ns thread_time thread_time_ns "
-    "clock_gettime clock_gettime_ns gmtime localtime ctime asctime strftime"
+    "clock_gettime clock_gettime_ns clock_settime clock_settime_ns pthread_getcpuclockid gmtime localtime ctime asctime strftime"
 ).split()
 _SOCKET = (
     "getaddrinfo gethostbyname gethostbyname_ex gethostbyaddr gethostname getnameinfo getservbyname getservbyport getdefaulttimeout "
     "setdefaulttimeout socketpair close dup if_nameindex if_nametoindex if_indextoname getprotobyname sethostname"
 ).split()
 _OS = (
-    "closerange dup dup2 eventfd eventfd_read eventfd_write fchdir fdatasync fsync fstat ftruncate get_blocking get_inheritable get_terminal_size "
+    "_exit abort chdir chmod chown closerange copy_file_range device_encoding dup dup2 eventfd eventfd_read eventfd_write fchdir fchmod fchown fdatasync "
+    "fpathconf fstatvfs fsync fstat ftruncate get_blocking get_inheritable get_terminal_size getxattr listdir listxattr login_tty openpty pathconf "
+    "posix_openpt removexattr scandir sched_yield setxattr statvfs tcgetpgrp tcsetpgrp timerfd_create times truncate utime "
     "isatty lockf lseek mkfifo pipe pipe2 posix_fadvise posix_fallocate pread preadv pwrite pwritev read readinto readv sendfile set_blocking "
     "set_inheritable splice stat statx ttyname write writev"
 ).split()
+_OS_WAITS = "wait wait3 wait4 waitid waitpid".split()
+_TERMINALS = "tcdrain tcflow tcflush tcgetattr tcgetwinsize tcsendbreak tcsetattr tcsetwinsize".split()
 
 
 def original(module: Any, name: str) -> Any:
@@ -52,16 +58,20 @@ def make_pairs() -> list[tuple[Any, Any]]:
     from simsock.stdlib import _epoll, _identity, _names, _rawfile, _semaphores
     from simsock.stdlib import fcntl as sim_fcntl
     from simsock.stdlib import os as sim_os
+    from simsock.stdlib import resource as sim_resource
     from simsock.stdlib import select as sim_select
     from simsock.stdlib import socket as sim_socket
+    from simsock.stdlib import termios as sim_termios
     from simsock.stdlib import time as sim_time
 
     pairs = [(original(time, name), getattr(sim_time, name)) for name in _TIME]
     pairs += [(original(_socket, name), getattr(_names, name, None) or getattr(sim_socket, name)) for name in _SOCKET]
     pairs += [(original(select, "select"), sim_select.select), (original(select, "poll"), sim_select.poll), (original(select, "epoll"), _epoll.epoll)]
     pairs += [(original(os, name), getattr(sim_os, name)) for name in _OS if hasattr(os, name)]
-    pairs += [(original(fcntl, "fcntl"), sim_fcntl.fcntl)]
-    pairs += [(original(fcntl, "ioctl"), sim_fcntl.ioctl), (original(io, "open"), _rawfile.open)]
+    pairs += [(original(os, name), sim_os.waiting(name)) for name in _OS_WAITS]
+    pairs += [(original(fcntl, name), getattr(sim_fcntl, name)) for name in ("fcntl", "ioctl", "flock", "lockf")]
+    pairs += [(original(io, "open"), _rawfile.open), (original(resource, "getrusage"), sim_resource.getrusage)]
+    pairs += [(original(termios, name), getattr(sim_termios, name)) for name in _TERMINALS]
     with suppress(ImportError):  # not on this platform
         multiprocessing: Any = import_module("_multiprocessing")
         pairs += [(multiprocessing.SemLock, _semaphores.SemLock), (multiprocessing.sem_unlink, _semaphores.sem_unlink)]

@@ -86,6 +86,7 @@ def pairs() -> tuple[list[tuple[Any, Any]], list[tuple[Any, Any]]]:
     found: list[tuple[Any, Any]] = [
         (_thread.get_native_id, _threads.get_native_id),
         (_thread.start_new_thread, _threads.start_new_thread),
+        (_thread.start_new, _threads.start_new_thread),  # its old name, and a function of its own
         (_thread._count, _threads.count),
         (_thread._excepthook, _threads.excepthook),
     ]
@@ -98,6 +99,7 @@ def pairs() -> tuple[list[tuple[Any, Any]], list[tuple[Any, Any]]]:
     hybrids = [
         (_thread.get_ident, get_ident),
         (_thread.allocate_lock, locks.Lock),
+        (_thread.allocate, locks.Lock),
         (locks.real_lock, locks.Lock),
         (locks.real_rlock, locks.RLock),
         (locks.real_queue, locks.SimpleQueue),

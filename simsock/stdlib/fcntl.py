@@ -1,6 +1,7 @@
 """Stand-in for ``fcntl``: flags and requests of simulated descriptors.
 
-Owns F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD, the size of pipes, and how ``ioctl`` takes its argument. Everything else is the real module's.
+Owns F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD, the size of pipes, how ``ioctl`` takes its argument, and how one waits for a lock of a file.
+Everything else is the real module's.
 """
 
 from __future__ import annotations
@@ -8,18 +9,25 @@ from __future__ import annotations
 import errno
 import fcntl as _real
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simsock.errors import Unsupported
+from simsock.kernel import session
 from simsock.kernel.failures import os_error
 from simsock.net.pipes import PAGE_BYTES, PipeEnd, WriteEnd
 from simsock.stdlib import _ioctl
 from simsock.stdlib._descriptors import file_of, world_of
 from simsock.stdlib._files import descriptor_of
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _fcntl, _request = _real.fcntl, _real.ioctl
 _F_SETPIPE_SZ, _F_GETPIPE_SZ = 1031, 1032
 _ARGUMENT_BYTES_MAX = 1024
+_flock, _lockf = _real.flock, _real.lockf
+_LOOK_AGAIN_NS = 1_000_000
+"""How long who waits for a lock of a file stands still between two looks."""
 
 
 def __getattr__(name: str) -> Any:
@@ -76,3 +84,30 @@ def ioctl(fd: Any, request: int, arg: Any = 0, mutate_flag: bool = True, /) -> A
         return found[: len(data)]
     memoryview(arg).cast("B")[: len(data)] = found[: len(data)]
     return 0
+
+
+def flock(fd: Any, operation: int, /) -> None:
+    """flock(2). Who waits does so in virtual time, and looks every millisecond: the lock itself is the system's, which tells nobody."""
+    _lock("flock", fd, operation, lambda now: _flock(fd, now))
+
+
+def lockf(fd: Any, cmd: int, len: int = 0, start: int = 0, whence: int = 0, /) -> None:
+    """lockf(3), as ``flock``."""
+    _lock("lockf", fd, cmd, lambda now: _lockf(fd, now, len, start, whence))
+
+
+def _lock(name: str, fd: Any, operation: int, do: Callable[[int], None]) -> None:
+    number = descriptor_of(fd)
+    if world_of(number) is not None:
+        raise Unsupported(f"fcntl.{name} of the simulated descriptor {number}: that is not simulated")
+    kernel = session.kernel()
+    kernel.point()
+    waits = not operation & (_real.LOCK_NB | _real.LOCK_UN)
+    while True:
+        try:
+            do(operation | _real.LOCK_NB if waits else operation)
+            return
+        except OSError as error:
+            if not waits or error.errno not in (errno.EAGAIN, errno.EACCES):
+                raise
+        kernel.sleep(_LOOK_AGAIN_NS)

@@ -18,9 +18,11 @@ from simsock.errors import Unsupported
 from simsock.kernel import session
 from simsock.kernel.files import FIRST_DESCRIPTOR, bad_descriptor
 from simsock.kernel.handler_places import uninterruptible
+from simsock.kernel.units import NS
 from simsock.net.pipes import EventCounter, Pipe, PipeEnd
 from simsock.net.sockets import Socket, os_error
 from simsock.stdlib import _descriptors, _rawfile
+from simsock.stdlib import time as _time
 from simsock.stdlib._buffers import bytes_view, writable_view
 from simsock.stdlib._closing import close_descriptor
 from simsock.stdlib._descriptors import borrowed, file_of, world_of
@@ -34,26 +36,41 @@ _CHUNK_BYTES = 1 << 18
 
 _PROCESSES = frozenset(
     (
-        "_exit abort execl execle execlp execlpe execv execve execvp execvpe fork forkpty kill killpg popen posix_spawn posix_spawnp register_at_fork "
+        "execl execle execlp execlpe execv execve execvp execvpe fork forkpty kill killpg popen posix_spawn posix_spawnp register_at_fork "
         "spawnl spawnle spawnlp spawnlpe spawnv spawnve spawnvp spawnvpe system wait wait3 wait4 waitid waitpid"
     ).split()
 )
-_OF_DESCRIPTOR = frozenset("fchmod fchown fpathconf lockf statx tcgetpgrp tcsetpgrp".split())
-"""Functions whose first argument is a descriptor, and that are not simulated."""
+_OF_DESCRIPTOR = frozenset(
+    (
+        "chmod chown device_encoding fchmod fchown fpathconf fstatvfs getxattr listxattr lockf pathconf removexattr setxattr statvfs statx tcgetpgrp "
+        "tcsetpgrp utime"
+    ).split()
+)
+"""Functions whose first argument is a descriptor, or may be one, and that are not simulated."""
 _OF_TWO_DESCRIPTORS = frozenset(("copy_file_range", "splice"))
 _REFUSED_AS_ON_LINUX = {
     **dict.fromkeys("lseek pread preadv pwrite pwritev posix_fadvise posix_fallocate".split(), errno.ESPIPE),
     **dict.fromkeys("fdatasync fsync ftruncate".split(), errno.EINVAL),
     **dict.fromkeys("get_terminal_size ttyname".split(), errno.ENOTTY),
-    "fchdir": errno.ENOTDIR,
+    **dict.fromkeys("chdir fchdir listdir scandir".split(), errno.ENOTDIR),
+    "truncate": errno.EINVAL,
 }
 """Functions that make no sense for sockets and pipes, and what Linux says of them."""
+_WAITS = frozenset("wait wait3 wait4 waitid waitpid".split())
+_OUTRIGHT = {
+    **dict.fromkeys(("_exit", "abort"), "it would end the process in which the world runs, the tests and all; sys.exit ends the program"),
+    **dict.fromkeys("login_tty openpty posix_openpt".split(), "terminals are not simulated: who reads from a real one would wait in real time"),
+    "timerfd_create": "a real timer would count real time; threading.Timer and signal.setitimer are simulated",
+}
+"""Functions that are refused whatever their arguments are, and why."""
 
 
 def __getattr__(name: str) -> Any:
     real = getattr(_real, name)  # its AttributeError says what is wrong
     if name in _PROCESSES:
-        return _refusing(name)
+        return _refusing(name, "processes inside a world come later")
+    if name in _OUTRIGHT:
+        return _refusing(name, _OUTRIGHT[name])
     if name in _OF_DESCRIPTOR:
         return _checking(name, real, 1)
     if name in _OF_TWO_DESCRIPTORS:
@@ -67,17 +84,35 @@ def __dir__() -> list[str]:
     return dir(_real)
 
 
-def _refusing(name: str) -> Any:
+def _refusing(name: str, why: str) -> Any:
     def refuse(*args: Any, **kwargs: Any) -> Any:
-        raise Unsupported(f"os.{name}: processes inside a world come later")
+        raise Unsupported(f"os.{name}: {why}")
 
     refuse.__name__ = refuse.__qualname__ = name
     return refuse
 
 
+def waiting(name: str) -> Any:
+    """One of those that wait for a process, for patched worlds: there are real ones, started before the world, and whoever only looks is let through."""
+    real = getattr(_real, name)
+
+    def wait(*args: Any, **kwargs: Any) -> Any:
+        options = [number for number in (*args[-1:], kwargs.get("options")) if isinstance(number, int)] if name != "wait" else []
+        if not any(number & _real.WNOHANG for number in options):
+            raise Unsupported(f"os.{name}: it would wait for a real process, in real time; with os.WNOHANG it only looks, at processes from before the world")
+        return real(*args, **kwargs)
+
+    wait.__name__ = wait.__qualname__ = name
+    return wait
+
+
+def _descriptors_in(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
+    return [*args, *(kwargs[name] for name in ("fd", "path", "src", "dst") if name in kwargs)]
+
+
 def _checking(name: str, real: Any, count: int) -> Any:
     def checked(*args: Any, **kwargs: Any) -> Any:
-        for fd in (*args[:count], *kwargs.values()):
+        for fd in _descriptors_in(args[:count], kwargs):
             if world_of(fd) is not None:
                 raise Unsupported(f"os.{name} of the simulated descriptor {fd}: that is not simulated")
         return real(*args, **kwargs)
@@ -88,7 +123,7 @@ def _checking(name: str, real: Any, count: int) -> Any:
 
 def _failing(name: str, real: Any, number: int) -> Any:
     def fail(*args: Any, **kwargs: Any) -> Any:
-        for fd in (*args[:1], *kwargs.values()):
+        for fd in _descriptors_in(args[:1], kwargs):
             if world_of(fd) is not None:
                 file_of(fd)
                 raise os_error(number)
@@ -263,6 +298,17 @@ def mkfifo(path: Any, mode: int = 0o666, *, dir_fd: int | None = None) -> None:
     """Refused: a named pipe would be a real one, whose readers and writers wait in real time."""
     session.kernel().point()
     raise Unsupported(f"os.mkfifo({path!r}): named pipes are not simulated; os.pipe, socket.socketpair and Unix sockets are")
+
+
+def times() -> Any:
+    """What the process has used, of the virtual clock: all of it its own, none of it the system's."""
+    used = _time.process_time()
+    return _real.times_result((used, 0.0, 0.0, 0.0, _time.MONOTONIC_START_NS / NS + used))
+
+
+def sched_yield() -> None:
+    """Let the others run."""
+    session.kernel().sleep(0)
 
 
 def sendfile(out_fd: int, in_fd: int, offset: int | None, count: int, *more: Any, **keywords: Any) -> int:

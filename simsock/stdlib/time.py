@@ -113,6 +113,21 @@ def clock_gettime(clk_id: int, /) -> float:
     return clock_gettime_ns(clk_id) / NS
 
 
+def clock_settime(clk_id: int, time: float, /) -> None:
+    """Refused: it would set the machine's clock."""
+    raise Unsupported(f"time.clock_settime({clk_id!r}, {time!r}): nothing in a world sets the machine's clock; host.jump(seconds) sets a host's")
+
+
+def clock_settime_ns(clk_id: int, time: int, /) -> None:
+    """Refused: it would set the machine's clock."""
+    raise Unsupported(f"time.clock_settime_ns({clk_id!r}, {time!r}): nothing in a world sets the machine's clock; host.jump(seconds) sets a host's")
+
+
+def pthread_getcpuclockid(thread_id: int, /) -> int:
+    """Refused: a thread of a world is none of the system's."""
+    raise Unsupported(f"time.pthread_getcpuclockid({thread_id!r}): threads of a world have no clocks of their own; time.thread_time is simulated")
+
+
 def _of_moment(name: str) -> Any:
     """A function of the real module that takes seconds since 1970; without any, the virtual now."""
     real = getattr(_real, name)

@@ -1,0 +1,126 @@
+"""What would be real by accident in a world: waits, clocks, chance and ends of the process that are reached by rarer names."""
+
+from __future__ import annotations
+
+import _thread
+import errno
+import fcntl
+import os
+import resource
+import socket
+import ssl
+import sys
+import termios
+import threading
+import time
+
+import pytest
+
+from simsock.errors import Unsupported
+from simsock.world.simulation import Simulation
+
+
+def test_a_task_waits_in_virtual_time_for_a_lock_of_a_file_that_another_has(tmp_path):
+    with Simulation(max_real_time=20) as sim, open(tmp_path / "lock", "w") as one, open(tmp_path / "lock", "w") as other:
+        fcntl.flock(one, fcntl.LOCK_EX)
+        waiting = sim.spawn(fcntl.flock, other, fcntl.LOCK_EX)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        sim.sleep(3)
+        assert not waiting.done
+        fcntl.flock(one, fcntl.LOCK_UN)
+        waiting.result(timeout=0.01)
+        fcntl.lockf(one, fcntl.LOCK_EX)
+        fcntl.lockf(one, fcntl.LOCK_UN)
+        with socket.socket() as sock, pytest.raises(Unsupported, match=r"fcntl\.flock of the simulated descriptor"):
+            fcntl.flock(sock, fcntl.LOCK_SH)
+
+
+def test_the_old_names_of_threads_and_locks_are_simulated_too():
+    with Simulation(max_real_time=20) as sim:
+        lock = _thread.allocate()
+        lock.acquire()
+        _thread.start_new(lambda: (time.sleep(5), lock.release()), ())
+        assert lock.acquire(timeout=10)
+        assert round(sim.now, 4) == 5
+
+
+def test_processor_time_is_the_virtual_clock_s():
+    with Simulation() as sim:
+        sim.sleep(3)
+        assert os.times()[:4] == (3, 0, 0, 0)
+        assert os.times().elapsed == time.monotonic()
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        assert (used.ru_utime, used.ru_stime) == (3, 0)
+        assert used.ru_maxrss > 0
+        assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime == 0
+
+
+def test_a_loop_that_yields_its_processor_lets_the_others_run():
+    with Simulation(max_real_time=20) as sim:
+        done = []
+        sim.spawn(lambda: (sim.sleep(1), done.append(1)))
+        while not done:
+            os.sched_yield()
+
+
+def test_what_openssl_draws_for_a_program_is_the_world_s():
+    drawn = []
+    for seed in (1, 1, 2):
+        with Simulation(seed=seed):
+            drawn.append(ssl.RAND_bytes(16))
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert len(drawn[0]) == 16
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: os._exit(3),
+        os.abort,
+        os.wait,
+        lambda: os.waitpid(-1, 0),
+        lambda: os.waitid(os.P_ALL, 0, os.WEXITED),
+        os.openpty,
+        lambda: time.clock_settime(time.CLOCK_REALTIME, 0),
+        lambda: time.clock_settime_ns(time.CLOCK_REALTIME, 0),
+        lambda: time.pthread_getcpuclockid(threading.get_ident()),
+    ],
+    ids="_exit abort wait waitpid waitid openpty clock_settime clock_settime_ns pthread_getcpuclockid".split(),
+)
+def test_what_would_end_the_process_set_its_clock_or_wait_for_ever_is_refused_by_name(call):
+    with Simulation(), pytest.raises(Unsupported, match=r"(os|time)\.\w+"):
+        called = call if isinstance(call, type(lambda: None)) else getattr(os, call.__name__)
+        called()
+
+
+def test_who_only_looks_for_the_end_of_a_process_is_let_through():
+    with Simulation(), pytest.raises(ChildProcessError):
+        os.waitpid(os.getpid(), os.WNOHANG)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="from 3.13 on")
+def test_a_real_timer_is_refused():
+    with Simulation(), pytest.raises(Unsupported, match=r"os\.timerfd_create"):
+        os.timerfd_create(time.CLOCK_MONOTONIC)
+
+
+def test_a_simulated_descriptor_is_no_terminal_and_no_directory(tmp_path):
+    with Simulation(), socket.socket() as sock:
+        fd = sock.fileno()
+        with pytest.raises(termios.error) as caught:
+            termios.tcgetattr(sock)
+        assert caught.value.args[0] == errno.ENOTTY
+        for call in (os.listdir, os.scandir, os.chdir):
+            with pytest.raises(NotADirectoryError):
+                call(fd)
+        with pytest.raises(OSError, match="Invalid argument"):
+            os.truncate(fd, 0)
+        for call in (os.statvfs, os.fstatvfs, os.utime, lambda fd: os.chmod(fd, 0o600), lambda fd: os.fchmod(fd, 0o600), os.listxattr):
+            with pytest.raises(Unsupported, match=r"os\.\w+ of the simulated descriptor"):
+                call(fd)
+        (tmp_path / "file").touch()
+        os.chown(tmp_path / "file", os.getuid(), gid=os.getgid())
+        os.utime(tmp_path / "file")
+        assert os.listdir(tmp_path) == ["file"]
+        assert [entry.name for entry in os.scandir(tmp_path)] == ["file"]
