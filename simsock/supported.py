@@ -51,8 +51,18 @@ _FREEZERS = (
 """(module, the list that is not empty while it has replaced the clocks, what people call it)."""
 
 
+_MONKEYS = (("gevent.monkey", "saved", "gevent.monkey.patch_all()"), ("eventlet.patcher", "already_patched", "eventlet.monkey_patch()"))
+"""(module, the table that is not empty once it has replaced the standard modules, by which call)."""
+
+
 def check_clocks() -> None:
-    """Raise ``UsageError`` while freezegun or time-machine has replaced the clocks of this process: a world has its own."""
+    """Raise ``UsageError`` while freezegun or time-machine has replaced the clocks of this process, ``Unsupported`` where gevent or eventlet has."""
+    for module, name, call in _MONKEYS:
+        if module in sys.modules and getattr(sys.modules[module], name, None):
+            raise Unsupported(
+                f"{call} has replaced the standard modules of this process by ones with a scheduler of their own, which no world can reach: "
+                "run these tests in a process that does not call it; in a world, threads are cheap and repeatable"
+            )
     for module, name, said in _FREEZERS:
         if module in sys.modules and getattr(sys.modules[module], name, None):
             raise UsageError(

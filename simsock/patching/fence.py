@@ -60,10 +60,10 @@ def _hook(event: str, args: tuple[Any, ...]) -> None:
             refuse(f"{event} of {args[0]}", ())
 
 
-def refuse(event: str, args: tuple[Any, ...]) -> None:
+def refuse(event: str, args: tuple[Any, ...], hint: str = "") -> None:
     """Raise the error that names the call."""
     shown = ", ".join(f"{arg!r:.60}" for arg in (args[1:3] if event.startswith("socket.") else args[:2]))
-    hint = _HINTS.get(event) or (_NUMBER_HINT if _OWN in event else "") or _HINTS["os.fork" if not event.startswith("socket.") else "socket.__new__"]
+    hint = hint or _HINTS.get(event) or (_NUMBER_HINT if _OWN in event else "") or _HINTS["os.fork" if not event.startswith("socket.") else "socket.__new__"]
     path = _live.current.path if _live is not None else "?"
     error = Fenced(f"a real {event}({shown}) from inside a world, in task {path}: it would not be simulated and could not be repeated; {hint}", call=event)
     _note(error)

@@ -15,7 +15,7 @@ from simsock.choices import derive_seed
 from simsock.errors import Unsupported
 from simsock.kernel import Kernel
 from simsock.kernel.identity import PROCESS, own_numbers
-from simsock.patching import fence
+from simsock.patching import fence, schedulers
 from simsock.patching.chance import NODE
 from simsock.patching.room import Room
 
@@ -41,6 +41,8 @@ _NAMES: tuple[tuple[str, str, Callable[[Any, Kernel], Any]], ...] = (
     ("psutil._pslinux", "Process", lambda before, kernel: _real_process(before)),
     # The machine is asked once what it is called, and in a world it is the host of whoever asks first.
     ("platform", "_uname_cache", lambda before, kernel: None),
+    # These put schedulers of their own under the standard modules.
+    *((module, name, lambda before, kernel, call=f"{module}.{name}": schedulers.refusing(call)) for module, name in schedulers.CALLS),
     # A pool of interpreters would fail where each of its threads makes one, and hide that error behind one of its own.
     ("concurrent.futures.interpreter", "WorkerContext", lambda before, kernel: _NoInterpreters),
 )
@@ -85,6 +87,7 @@ def enter(kernel: Kernel) -> None:
         if name in space and not any(space is seen and name == there for seen, there in known):
             _before.append((space, name, space[name]))
             space[name] = make(space[name], kernel)
+    schedulers.enter()
 
 
 def leave() -> None:
@@ -93,3 +96,4 @@ def leave() -> None:
         space, name, value = _before[-1]
         space[name] = value
         _before.pop()
+    schedulers.leave()

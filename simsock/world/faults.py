@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from simsock.errors import UsageError
+from simsock.errors import UsageError, meant
 from simsock.net.fabric import fabric_of
 from simsock.net.link.partitions import ways
 from simsock.net.resolver import make_order
@@ -59,8 +59,10 @@ class Faults:
     __slots__ = ()
 
     if TYPE_CHECKING:
+        _only_named: dict[str, str]
 
         def _running(self) -> Kernel: ...
+        def _host_of(self, host: str | Host) -> Host: ...
         def host(self, name: str, addresses: Any = None) -> Host: ...
 
     def partition(self, a: Any, b: Any = None, *, one_way: bool = False) -> None:
@@ -123,7 +125,23 @@ class Faults:
             hosts = [hosts]
         if not isinstance(hosts, Iterable) or not (hosts := list(hosts)):
             raise UsageError(f"{what}: expected a host or several, got {hosts!r}")
-        return [host.name if isinstance(host, Host) else self.host(host).name for host in hosts]
+        return [self._name_of(what, host) for host in hosts]
+
+    def _name_of(self, what: str, host: Any) -> str:
+        """The name of a host that a condition is for. It is made, as everywhere, but somebody has to live there before the world ends: see ``_unmade``."""
+        if isinstance(host, Host):
+            return host.name
+        is_known = not isinstance(host, str) or host in self._only_named or any(host == known.name for known in fabric_of(self._running()).hosts())
+        name = self.host(host).name
+        if not is_known:
+            self._only_named[name] = what
+        return name
+
+    def _unmade(self) -> list[UsageError]:
+        """What is wrong with conditions between hosts, at the world's end: names like another's on which nobody has lived, nor been asked for."""
+        made = [host.name for host in fabric_of(self._running()).hosts() if host.name not in self._only_named]
+        near = {name: meant(name, made) for name in self._only_named}
+        return [UsageError(f"{self._only_named[name]}: nobody made host {name!r}, nearly another one's name{said}") for name, said in near.items() if said]
 
     def rule(self, rule: Callable[[Packet], object]) -> Rule:
         """Have ``rule(packet)`` decide about every packet: it returns ``Pass`` (or None), ``Drop`` or ``Deliver(after)``, and must not wait.

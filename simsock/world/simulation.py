@@ -117,6 +117,8 @@ class Simulation(Faults, Observing):
         self._served: list[Served] = []
         self._sockets: list[Any] = []
         self._hosts: dict[str, Host] = {}
+        self._only_named: dict[str, str] = {}
+        """Hosts that nothing but a condition has named, and which."""
         self._expectations: list[Expectation] = []
         self._use = networks.use(_SIMULATED)
         self._begun = Undoing()
@@ -293,7 +295,8 @@ class Simulation(Faults, Observing):
                 except BaseException as late:
                     error = late
             self._run.world_ends(kernel)
-            problems = self._finish(kernel, sound=error is None)
+            unmade = self._unmade() if error is None and self._only_named else []
+            problems = [*unmade, *self._finish(kernel, sound=error is None)]
         finally:
             try:
                 self._take_back()
@@ -482,6 +485,7 @@ class Simulation(Faults, Observing):
         """
         kernel = self._running()
         net = fabric_of(kernel).host(name, addresses)
+        self._only_named.pop(name, None)
         host = self._hosts.get(name)
         if host is None:
             host = self._hosts[name] = Host(kernel, net)
@@ -496,7 +500,7 @@ class Simulation(Faults, Observing):
     def _host_of(self, host: str | Host) -> Host:
         if isinstance(host, Host):
             return host
-        known = self._hosts.get(host) if type(host) is str else None
+        known = self._hosts.get(host) if type(host) is str and host not in self._only_named else None
         return self.host(host) if known is None or session.active is not self._kernel else known
 
     def link(self, a: str, b: str | None = None, condition: Any = "perfect", *, both_ways: bool = True, **impairments: Any) -> None:
@@ -506,7 +510,7 @@ class Simulation(Faults, Observing):
         """
         kernel = self._running()
         condition = changed(condition, impairments)
-        names = [self._host_of(host).name for host in ((a,) if b is None else (a, b))]
+        names = [self._name_of("link", host) for host in ((a,) if b is None else (a, b))]
         kernel.log.append((kernel.now, kernel.current.path, "link", *names, repr(condition)))
         fabric_of(kernel).set_link(names[0], names[1] if b is not None else None, condition, both_ways)
 

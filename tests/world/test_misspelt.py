@@ -34,3 +34,24 @@ def test_a_name_like_no_other_is_an_error_without_a_guess():
         simsock.Simulation(zzz=1)
     with pytest.raises(simsock.UsageError, match=r"got 5$"):
         simsock.Simulation(preempt=5)
+
+
+CONDITIONS = (lambda sim: sim.partition("sever", "client"), lambda sim: sim.hold("sever"), lambda sim: sim.link("client", "sever", latency=1))
+
+
+@pytest.mark.parametrize("ask", CONDITIONS)
+def test_a_condition_for_a_host_that_nobody_made_is_an_error_with_the_nearest_name(ask):
+    words = r"(partition|hold|link): nobody made host 'sever', nearly another one's name; did you mean 'server'"
+    with pytest.raises(simsock.UsageError, match=words), simsock.Simulation() as sim:
+        sim.host("server")
+        ask(sim)
+
+
+def test_conditions_may_come_before_the_hosts():
+    with simsock.Simulation() as sim:
+        sim.link("client-1", "client-2", latency=1)
+        sim.partition("client-2", "client-3")
+        sim.host("client-1")
+        with sim.host("client-2"):
+            pass
+        sim.spawn(int, host="client-3").result()
