@@ -12,10 +12,10 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from simsock.kernel.files import POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP
-from simsock.net import groups
+from simsock.net import besides, groups
 from simsock.net.addresses import AF_INET6, Endpoint, is_group, is_v6, needs_interface
 from simsock.net.interfaces import LO
-from simsock.net.options import IP_MTU_DISCOVER, IPPROTO_IP, IPPROTO_IPV6, IPV6_DONTFRAG, IPV6_MTU_DISCOVER, Option
+from simsock.net.options import IP_MTU_DISCOVER, IPPROTO_IP, IPPROTO_IPV6, IPV6_DONTFRAG, IPV6_MTU_DISCOVER, SOL_SOCKET, Option
 from simsock.net.ports import pick
 from simsock.net.sockets import Received, Socket, os_error
 from simsock.net.tap import Frame
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from simsock.net.link.wire import Wire
     from simsock.net.ports import PortTable
     from simsock.net.tap import Tap
-    from simsock.net.unix.ancillary import Passed
 
 SOCK_DGRAM = 2
 BUFFERS = (212_992, 212_992)
@@ -52,14 +51,19 @@ def _packet_bytes(data: bytes, ip: str) -> int:
 class DatagramSocket(Socket):
     """A UDP socket."""
 
-    __slots__ = ("bound_to_many", "charged", "groups", "rx", "vanished")
+    __slots__ = ("asks", "bound_to_many", "charged", "groups", "marks", "rx", "vanished")
 
     kind = "datagram"
     no_port = errno.EAGAIN
 
     def __init__(self, fabric: Fabric, host: Host, family: int, protocol: int, table: PortTable) -> None:
         super().__init__(fabric, host, family, SOCK_DGRAM, protocol, table, BUFFERS)
-        self.rx: deque[tuple[bytes, Endpoint]] = deque()
+        self.rx: deque[tuple[bytes, Endpoint, besides.Flight, int]] = deque()
+        """The data, who sent it, all that is known of it, and when it came if somebody asked for anything then (else -1)."""
+        self.asks: set[tuple[int, int]] = set()
+        """Which control messages it wants."""
+        self.marks = False
+        """Whether its options change what the headers of its datagrams have."""
         self.charged = 0
         self.bound_to_many = False
         """Bound to a group, or to a broadcast address: what it sends comes from another one."""
@@ -98,16 +102,16 @@ class DatagramSocket(Socket):
     def has_peer(self) -> bool:
         return self.remote is not None and bool(self.remote[1])
 
-    def read(self, peek: bool = False) -> tuple[bytes, Endpoint] | None:
-        """The next datagram whole, and who sent it; None when there is none yet. Raises the pending error."""
+    def read(self, peek: bool = False) -> tuple[bytes, Endpoint, besides.Flight, int] | None:
+        """The next datagram whole; None when there is none yet. Raises the pending error."""
         if self.error:
             self.take_error()
         if self.rx:
             if peek:
                 return self.rx[0]
-            data, source = self.rx.popleft()
-            self.charged -= len(data) + OVERHEAD_BYTES
-            return data, source
+            found = self.rx.popleft()
+            self.charged -= len(found[0]) + OVERHEAD_BYTES
+            return found
         return None
 
     @property
@@ -117,9 +121,11 @@ class DatagramSocket(Socket):
 
     def receive(self, count: int, peek: bool = False) -> Received | None:
         found = self.read(peek)
-        return None if found is None else (found[0][:count], found[1], len(found[0]), None)
+        if found is None:
+            return None
+        return found[0][:count], found[1], len(found[0]), besides.Incoming(self, *found[2:]) if self.asks else None
 
-    def send(self, data: bytes, target: Endpoint | None, passed: Passed | None = None) -> int:
+    def send(self, data: bytes, target: Endpoint | None, passed: Any = None) -> int:
         """Send one datagram. Raises EDESTADDRREQ, EMSGSIZE, ENETUNREACH, EPIPE and the pending error."""
         self.bind_to_send(target)
         if target is None:
@@ -129,10 +135,12 @@ class DatagramSocket(Socket):
         elif not target[1]:
             raise os_error(errno.EINVAL)
         ip, _ = target
-        if is_group(ip) and (interface := groups.interface_to(self, ip)):
-            return self._send_to_many(bytes(data), (ip.partition("%")[0], target[1]), interface)
+        if passed is not None:
+            passed.read(self, is_v6(ip))
+        if is_group(ip) and (interface := groups.interface_to(self, ip, passed)):
+            return self._send_to_many(bytes(data), (ip.partition("%")[0], target[1]), interface, passed)
         fabric, host = self.fabric, self.host
-        receiver = fabric.route(self, ip)
+        receiver = fabric.route(self, ip, passed.interface if passed is not None else 0)
         if len(data) > (PAYLOAD_BYTES_MAX_V6 if is_v6(ip) else PAYLOAD_BYTES_MAX):
             raise os_error(errno.EMSGSIZE)
         if self.error:
@@ -141,24 +149,30 @@ class DatagramSocket(Socket):
             raise os_error(errno.EPIPE)
         assert self.local is not None
         source = (self.local[0] if self.remote is not None and self.local[0] not in ("::", "0.0.0.0") else self._source(ip), self.local[1])
+        header = None
+        if self.marks or passed is not None:
+            header = besides.header_of(self, ip, passed)
+            if passed is not None and passed.source is not None:
+                source = (passed.source or besides.default_source(host, ip), source[1])
         wire = fabric.wire(host, receiver)
         if wire.perfect:
             if fabric.tap is not None:
                 fabric.tap.passes(wire, Frame("udp", source, target, bytes(data)))
-            self._arrive((receiver, target, bytes(data), source))
+            self._arrive((receiver, target, bytes(data), source, header, 0))
         else:
             if 0 < wire.link.mtu < _packet_bytes(data, target[0]) and self._whole(is_v6(target[0])):
                 raise os_error(errno.EMSGSIZE)
-            self._depart(wire, (receiver, target, bytes(data), source), self._arrive, fabric.tap)
+            self._depart(wire, (receiver, target, bytes(data), source, header, 0), self._arrive, fabric.tap)
         return len(data)
 
-    def _send_to_many(self, data: bytes, target: Endpoint, interface: int) -> int:
+    def _send_to_many(self, data: bytes, target: Endpoint, interface: int, passed: Any) -> int:
         """The same to a group or to everybody: one for each host, as the way to it has it."""
         fabric, ip = self.fabric, target[0]
         groups.may_send(self, ip)
         if len(data) > (PAYLOAD_BYTES_MAX_V6 if is_v6(ip) else PAYLOAD_BYTES_MAX):
             raise os_error(errno.EMSGSIZE)
-        loops, others = groups.receivers(self, ip, interface)
+        header = besides.header_of(self, ip, passed)
+        loops, others = groups.receivers(self, ip, interface, header[0])
         ways = [(other, fabric.wire(self.host, other)) for other in others]
         if self._whole(is_v6(ip)) and any(0 < wire.link.mtu < _packet_bytes(data, ip) for _, wire in ways):
             raise os_error(errno.EMSGSIZE)
@@ -167,14 +181,14 @@ class DatagramSocket(Socket):
         if self.write_shut:
             raise os_error(errno.EPIPE)
         assert self.local is not None
-        source = (groups.source_to(self, interface, ip), self.local[1])
+        source = ((passed.source if passed is not None else "") or groups.source_to(self, interface, ip), self.local[1])
         tap, frame = fabric.tap, Frame("udp", source, target, data)
         if tap is not None:
             tap.sets_out(self.host.name, frame)
         if loops:
             ways.insert(0, (self.host, fabric.wire(self.host, self.host)))
         for receiver, wire in ways:
-            flight = (receiver, target, data, source, interface)
+            flight = (receiver, target, data, source, header, interface)
             if wire.perfect or (receiver is self.host and interface != LO):  # its own copy never leaves the host
                 if tap is None:
                     groups.arrive(flight)
@@ -238,8 +252,8 @@ class DatagramSocket(Socket):
         own = self.local[0]
         return own if own not in ("::", "0.0.0.0") and not self.bound_to_many else self.host.source_for(ip)
 
-    def _arrive(self, flight: tuple[Host, Endpoint, bytes, Endpoint]) -> None:
-        receiver, target, data, source = flight
+    def _arrive(self, flight: besides.Flight) -> None:
+        receiver, target, data, source, _, _ = flight
         if receiver.down:
             return
         found = [socket for socket in receiver.udp.at(*target) if isinstance(socket, DatagramSocket)]
@@ -247,7 +261,7 @@ class DatagramSocket(Socket):
         exact = [socket for socket in found if socket.remote == source]
         candidates = exact or [socket for socket in found if socket.remote is None]
         if candidates:
-            pick(candidates, source).take(data, source)
+            pick(candidates, source).take(data, source, flight)
         elif self.remote == target:
             back = self.fabric.wire(receiver, self.host)
             if back.perfect:
@@ -260,13 +274,13 @@ class DatagramSocket(Socket):
             self.error = errno.ECONNREFUSED
             self.wake_readers()
 
-    def take(self, data: bytes, source: Endpoint) -> None:
+    def take(self, data: bytes, source: Endpoint, flight: besides.Flight) -> None:
         """A datagram is there; it is dropped when the buffer is full."""
         if self.charged >= self.receive_bytes_max:
             self.kernel.log.append((self.kernel.now, self.title, "buffer full", len(data)))
             return
         self.charged += len(data) + OVERHEAD_BYTES
-        self.rx.append((data, source))
+        self.rx.append((data, source, flight, self.kernel.now if self.asks else -1))
         self.wake_readers()
 
     def shutdown(self, read: bool, write: bool) -> None:
@@ -285,7 +299,13 @@ class DatagramSocket(Socket):
         return found
 
     def heed(self, option: Option, value: int | bytes) -> int | bytes:
+        besides.heed(self, option, value)
         return super().heed(option, groups.heed(self, option, value))
+
+    def option_value(self, option: Option) -> int | bytes:
+        if option.level == SOL_SOCKET and option.number in besides.STAMPS:
+            return besides.stamp_option(self, option.number)
+        return super().option_value(option)
 
     def released(self) -> None:
         groups.leave_all(self)

@@ -15,6 +15,7 @@ from simsock.escaping import printable
 from simsock.net.addresses import AF_INET, AF_INET6, LOOPBACK_V4, LOOPBACK_V6, Endpoint, canonical, is_any, is_group, is_loopback, is_v6, nth_address, unmapped
 from simsock.net.chunks import make_cutter
 from simsock.net.datagrams import DatagramSocket
+from simsock.net.interfaces import interface_to
 from simsock.net.link.partitions import Interference
 from simsock.net.link.profiles import Hostile
 from simsock.net.link.settings import PERFECT, Link
@@ -220,11 +221,13 @@ class Fabric:
         self.interference.down.add(NOBODY)
         return nobody
 
-    def route(self, socket: Socket, ip: str) -> Host:
-        """The host that a socket reaches at an address. Raises ENETUNREACH when there is none, EINVAL from loopback to elsewhere."""
+    def route(self, socket: Socket, ip: str, interface: int = 0) -> Host:
+        """The host that a socket reaches at an address, by an interface (0: any). Raises ENETUNREACH when there is none, EINVAL from loopback to elsewhere."""
         host = socket.host
         if socket.family == AF_INET6 and socket.v6_only and not is_v6(ip):
             raise os_error(errno.ENETUNREACH)
+        if (socket.interface or interface) and (interface or socket.interface) != interface_to(ip) and not is_any(ip):
+            return self._nobody()  # on that interface Linux takes whatever is asked for to be on the link, where nobody has it
         found = self.host_at(host, ip)
         if found is None:
             raise os_error(errno.ENETUNREACH)

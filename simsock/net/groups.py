@@ -23,13 +23,11 @@ from simsock.net.options import (
     IP_MULTICAST_ALL,
     IP_MULTICAST_IF,
     IP_MULTICAST_LOOP,
-    IP_MULTICAST_TTL,
     IPPROTO_IP,
     IPPROTO_IPV6,
     IPV6_JOIN_GROUP,
     IPV6_LEAVE_GROUP,
     IPV6_MULTICAST_ALL,
-    IPV6_MULTICAST_HOPS,
     IPV6_MULTICAST_IF,
     IPV6_MULTICAST_LOOP,
     MCAST_JOIN_GROUP,
@@ -42,6 +40,7 @@ from simsock.net.options import (
 from simsock.net.sockets import os_error
 
 if TYPE_CHECKING:
+    from simsock.net import besides
     from simsock.net.datagrams import DatagramSocket
     from simsock.net.fabric import Host
     from simsock.net.sockets import Socket
@@ -62,9 +61,6 @@ _JOINS = {
 }
 _AF_INET_BYTES = struct.pack("H", 2)
 _AF_INET6_BYTES = struct.pack("H", AF_INET6)
-
-Flight = tuple["Host", Endpoint, bytes, Endpoint, int]
-"""(the host that it reaches, for whom it is, the data, who sends it, the interface that it reaches it on)."""
 
 
 class Groups:
@@ -193,6 +189,8 @@ def _set_interface(socket: DatagramSocket, value: int | bytes) -> bytes:
         interface = interface_of(socket.host, address)
     if interface not in INTERFACES.values():
         raise os_error(errno.EADDRNOTAVAIL)
+    if socket.interface not in (0, interface):
+        raise os_error(errno.EINVAL)
     groups.interface, groups.address = interface, "" if address == ANY_V4 else address
     return packed
 
@@ -200,7 +198,7 @@ def _set_interface(socket: DatagramSocket, value: int | bytes) -> bytes:
 # -- sending -------------------------------------------------------------------------------------------------------------------------
 
 
-def interface_to(socket: DatagramSocket, ip: str) -> int:
+def interface_to(socket: DatagramSocket, ip: str, out: besides.Outgoing | None = None) -> int:
     """The interface on which a datagram for ``ip`` leaves when the address means many to the socket's host; 0 when it does not.
 
     Raises ENETUNREACH, and EINVAL from a loopback address to elsewhere.
@@ -209,15 +207,16 @@ def interface_to(socket: DatagramSocket, ip: str) -> int:
     plain, _, zone = ip.partition("%")
     if socket.family == AF_INET6 and socket.v6_only and not is_v6(plain):
         raise os_error(errno.ENETUNREACH)
+    given = (out.interface if out is not None else 0) or socket.interface
     if is_v6(plain):
-        interface = int(zone or 0) or (groups.interface_v6 if groups is not None else 0) or ETH0
+        interface = given or int(zone or 0) or (groups.interface_v6 if groups is not None else 0) or ETH0
         if interface not in INTERFACES.values():
             raise os_error(errno.ENODEV)
         if interface == LO:
             raise os_error(errno.ENETUNREACH)  # Linux has a route for groups on every interface but this
     elif is_multicast(plain) or plain == EVERYBODY:
         own = _unicast(socket)
-        interface = groups.interface if groups is not None and plain != EVERYBODY else 0
+        interface = given or (groups.interface if groups is not None and plain != EVERYBODY else 0)
         interface = interface or (interface_of(host, own) if own else 0) or ETH0
     else:
         interface = broadcast_interface(host, plain)
@@ -254,13 +253,7 @@ def may_send(socket: Socket, ip: str) -> None:
         raise os_error(errno.EACCES)
 
 
-def hops(socket: DatagramSocket, v6: bool) -> int:
-    """How many hops a datagram for a group may make."""
-    where = (IPPROTO_IPV6, IPV6_MULTICAST_HOPS) if v6 else (IPPROTO_IP, IP_MULTICAST_TTL)
-    return int(socket.options.get(where, 1))
-
-
-def receivers(socket: DatagramSocket, ip: str, interface: int) -> tuple[bool, list[Host]]:
+def receivers(socket: DatagramSocket, ip: str, interface: int, hops: int) -> tuple[bool, list[Host]]:
     """(whether the sender's own host gets a copy, the others for which it sets out)."""
     host = socket.host
     if interface == LO:
@@ -270,21 +263,21 @@ def receivers(socket: DatagramSocket, ip: str, interface: int) -> tuple[bool, li
         loops, leaves = True, True
     else:
         loops = bool(socket.options.get((IPPROTO_IPV6, IPV6_MULTICAST_LOOP) if v6 else (IPPROTO_IP, IP_MULTICAST_LOOP), 1))
-        leaves = hops(socket, v6) > 0 and not (v6 and ip[3] == "1")
+        leaves = hops > 0 and not (v6 and ip[3] == "1")
     return loops, [other for other in socket.fabric.hosts() if other is not host] if leaves else []
 
 
 # -- arriving ------------------------------------------------------------------------------------------------------------------------
 
 
-def arrive(flight: Flight) -> None:
+def arrive(flight: besides.Flight) -> None:
     """A datagram for many is at a host."""
-    host, (ip, port), data, source, interface = flight
+    host, (ip, port), data, source, _, interface = flight
     if host.down or not _takes_in(host, ip, interface):
         return
     for socket in host.udp.with_port(port):
         if _gets(socket, ip, interface, source):
-            socket.take(data, source)
+            socket.take(data, source, flight)
 
 
 def _takes_in(host: Host, ip: str, interface: int) -> bool:
@@ -296,6 +289,8 @@ def _takes_in(host: Host, ip: str, interface: int) -> bool:
 def _gets(socket: Any, ip: str, interface: int, source: Endpoint) -> bool:
     """As __udp_is_mcast_sock() in Linux's udp.c and udp_v6_is_mcast_sock() in its IPv6 twin."""
     bound, v6 = socket.bound_ip, is_v6(ip)
+    if socket.interface not in (0, interface):
+        return False
     if v6:
         if socket.family != AF_INET6 or bound not in (ANY_V6, ip):
             return False

@@ -41,6 +41,11 @@ def broadcast_of(ip: str) -> str:
     return ".".join(ip.split(".")[:known] + ["255"] * (4 - known))
 
 
+def interface_to(ip: str) -> int:
+    """The interface on which an address of one host alone is reached, and on which it is seen to arrive."""
+    return LO if is_loopback(ip) else ETH0
+
+
 def interface_of(host: Host, ip: str) -> int:
     """The interface of a host that has an address, 0 if none has."""
     return LO if is_loopback(ip) else ETH0 if ip in host.addresses else 0

@@ -159,7 +159,7 @@ def _entry(socket: Socket, fabric: Fabric, descriptor: int | None) -> SocketEntr
         protocol, state = "tcp", socket.state.name
         names = format_endpoint(socket.local), format_endpoint(socket.remote)
     elif isinstance(socket, DatagramSocket):
-        received, unsent, backlog = sum(len(data) for data, _ in socket.rx), 0, (0, 0)
+        received, unsent, backlog = sum(len(found[0]) for found in socket.rx), 0, (0, 0)
         protocol, state = "udp", "UNCONN" if socket.remote is None else "ESTABLISHED"
         names = format_endpoint(socket.local), format_endpoint(socket.remote)
     else:

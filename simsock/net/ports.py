@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from simsock.net.addresses import ANY_V4, ANY_V6, Endpoint, is_any, is_v6
+from simsock.net.interfaces import interface_to
 
 if TYPE_CHECKING:
     from simsock.net.sockets import Socket
@@ -131,6 +132,8 @@ def pick(found: list[Any], source: Endpoint) -> Any:
 
 def _receives(socket: Socket, ip: str) -> bool:
     bound = socket.bound_ip
+    if socket.interface and socket.interface != interface_to(ip):
+        return False
     if bound == ip:
         return True
     if bound == ANY_V6:
@@ -140,6 +143,8 @@ def _receives(socket: Socket, ip: str) -> bool:
 
 def _overlap(socket: Socket, ip: str, other: Socket) -> bool:
     theirs = other.bound_ip
+    if socket.interface and other.interface and socket.interface != other.interface:
+        return False
     if ip == theirs:
         return True
     if is_v6(ip) == is_v6(theirs):

@@ -27,6 +27,7 @@ from simsock.net.options import (
     IPV6_V6ONLY,
     OPTIONS,
     SO_ACCEPTCONN,
+    SO_BINDTODEVICE,
     SO_DOMAIN,
     SO_ERROR,
     SO_PEERCRED,
@@ -43,7 +44,7 @@ from simsock.net.options import (
     known_level,
     known_to_linux,
 )
-from simsock.net.unix.ancillary import NOBODY, Passed
+from simsock.net.unix.ancillary import NOBODY
 
 if TYPE_CHECKING:
     from simsock.kernel.task import Task
@@ -54,7 +55,7 @@ _OTHER_PROTOCOL = {1: IPPROTO_UDP, 2: IPPROTO_TCP}
 MTU = 1500
 """Of a link that says nothing else: Ethernet's."""
 
-Received = tuple[bytes, Any, int, "Passed | None"]
+Received = tuple[bytes, Any, int, Any]
 """(data, who sent it or None, the message's whole length, what came besides)."""
 
 BUFFER_BYTES_MIN = 2304
@@ -289,6 +290,8 @@ class Socket(WaitedFile):
                 self.receive_timeout_ns = _time_ns(value)
             elif number == SO_SNDTIMEO:
                 self.send_timeout_ns = _time_ns(value)
+            elif number == SO_BINDTODEVICE:
+                return self._bind_to_device(value)
         elif option.level == IPPROTO_IPV6 and number == IPV6_V6ONLY:
             if self.local is not None:
                 raise os_error(errno.EINVAL)
@@ -296,6 +299,15 @@ class Socket(WaitedFile):
         elif option.level == IPPROTO_IP and number == IP_TOS:
             return int(value) & 0xFF
         return value
+
+    def _bind_to_device(self, value: int | bytes) -> bytes:
+        """SO_BINDTODEVICE: an interface's name, or nothing. Raises ENODEV."""
+        assert isinstance(value, bytes)
+        name = value[:15].partition(b"\0")[0]
+        if name and name.decode("latin-1") not in INTERFACES:
+            raise os_error(errno.ENODEV)
+        self.interface = INTERFACES.get(name.decode("latin-1"), 0)
+        return name and name + b"\0"
 
     def _option(self, level: int, number: int, what: str) -> Option | None:
         """The row of the table, or None when Linux does not know it, either."""
@@ -369,6 +381,8 @@ class Socket(WaitedFile):
             return self._mtu()
         elif (option.level, number) == (IPPROTO_IP, IP_MULTICAST_ALL) and self.family == AF_INET6:
             return self.options.get((option.level, number), 0)
+        if number == SO_BINDTODEVICE and option.level == SOL_SOCKET:
+            return next((name.encode() + b"\0" for name, known in INTERFACES.items() if known == self.interface), b"")
         return self.options.get((option.level, number), option.unset)
 
     def _mtu(self) -> int:

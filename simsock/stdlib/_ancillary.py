@@ -11,8 +11,9 @@ import sys
 from array import array
 from typing import TYPE_CHECKING, Any
 
-from simsock.errors import Unsupported
 from simsock.net.addresses import AF_UNIX
+from simsock.net.besides import Outgoing
+from simsock.net.datagrams import DatagramSocket
 from simsock.net.options import SOL_SOCKET
 from simsock.net.sockets import os_error
 from simsock.net.unix.ancillary import DESCRIPTORS_MAX, Passed, own_credentials
@@ -36,15 +37,13 @@ def checked(ancdata: Any) -> list[tuple[int, int, bytes]]:
     return [_item(item) for item in items]
 
 
-def pack(file: Socket, process: Process, messages: list[tuple[int, int, bytes]]) -> Passed | None:
+def pack(file: Socket, process: Process, messages: list[tuple[int, int, bytes]]) -> Passed | Outgoing | None:
     """What a message carries. Raises as Linux does."""
     fds: list[int] = []
     credentials = None
     for level, kind, data in messages:
         if level != SOL_SOCKET:
-            if file.family != AF_UNIX and level in (0, 41):
-                raise Unsupported(f"sendmsg: ancillary data of level {level} (type {kind}) is not simulated; SCM_RIGHTS on Unix sockets is")
-            continue  # whose level nobody asks for
+            continue  # whose level nobody asks for, but for datagrams of the Internet
         if file.family != AF_UNIX:
             if kind not in (SCM_RIGHTS, SCM_CREDENTIALS):
                 raise os_error(errno.EINVAL)
@@ -58,6 +57,8 @@ def pack(file: Socket, process: Process, messages: list[tuple[int, int, bytes]])
             raise os_error(errno.EINVAL)
     if len(fds) > DESCRIPTORS_MAX:
         raise os_error(errno.EINVAL)
+    if messages and isinstance(file, DatagramSocket):
+        return Outgoing(messages)
     if not fds and credentials is None:
         return None
     passed = Passed(credentials)
@@ -77,6 +78,19 @@ def _item(item: Any) -> tuple[int, int, bytes]:
         if not hasattr(number, "__index__"):
             raise TypeError(f"{type(number).__name__!r} object cannot be interpreted as an integer")
     return level.__index__(), kind.__index__(), bytes(bytes_view(data))
+
+
+def fitting(messages: list[tuple[int, int, bytes]], room: int) -> tuple[list[tuple[int, int, bytes]], bool]:
+    """Those that a buffer with so much room has place for, the last perhaps cut, and whether something was; put_cmsg() in Linux's scm.c."""
+    found: list[tuple[int, int, bytes]] = []
+    for level, kind, data in messages:
+        if room < _HEADER:
+            return found, True
+        found.append((level, kind, data[: room - _HEADER]))
+        if room < _HEADER + len(data):
+            return found, True
+        room = max(0, room - -(-(_HEADER + len(data)) // _ALIGNMENT) * _ALIGNMENT)
+    return found, False
 
 
 def unpack(passed: Passed | None, process: Process, room: int, wants_credentials: bool) -> tuple[list[tuple[int, int, bytes]], bool]:

@@ -16,6 +16,7 @@ from zlib import crc32
 from simsock.errors import Unsupported
 from simsock.kernel.files import POLLERR, POLLHUP, POLLIN
 from simsock.net.addresses import AF_UNIX
+from simsock.net.besides import Incoming
 from simsock.net.sockets import Received, os_error
 from simsock.net.tcp import urgent
 from simsock.net.tcp.stream import StreamSocket
@@ -237,7 +238,10 @@ class Receiving(SocketBase):
         file = self._file()
         data, source, size, passed = self._receive(file, count, flags)
         credentials = file.family == AF_UNIX and file.pass_credentials
-        messages, short = _ancillary.unpack(passed, self._kernel.process, room, credentials)
+        if isinstance(passed, Incoming):
+            messages, short = _ancillary.fitting(passed.messages(), room)
+        else:
+            messages, short = _ancillary.unpack(passed, self._kernel.process, room, credentials)
         told = int(flags) & MSG_CMSG_CLOEXEC
         if size > len(data) and not isinstance(file, StreamSocket):
             told |= MSG_TRUNC

@@ -26,6 +26,7 @@ from simsock.stdlib._buffers import bytes_view, c_int
 from simsock.stdlib._socketbase import MSG_DONTWAIT, MSG_KNOWN_SENDING, MSG_MORE, MSG_OOB, SocketBase
 
 if TYPE_CHECKING:
+    from simsock.net.besides import Outgoing
     from simsock.net.unix.ancillary import Passed
 
 _BUFFERS_MAX = 1024
@@ -48,7 +49,7 @@ class Sending(SocketBase):
             file = _with_flags(file, "send", flags)
         return self._send(file, view, flags)
 
-    def _send(self, file: Any, view: Any, flags: int, target: Any = None, passed: Passed | None = None) -> int:
+    def _send(self, file: Any, view: Any, flags: int, target: Any = None, passed: Passed | Outgoing | None = None) -> int:
         """The general send."""
         size = len(view)
         if not file.carries_bytes:
@@ -68,7 +69,7 @@ class Sending(SocketBase):
         self._log("send", file, count, crc32(view[:count]))
         return count
 
-    def _send_message(self, file: Any, data: bytes, flags: int, target: Any = None, passed: Passed | None = None) -> int:
+    def _send_message(self, file: Any, data: bytes, flags: int, target: Any = None, passed: Passed | Outgoing | None = None) -> int:
         """A whole datagram, as soon as there is room for it."""
         count: int | None = file.send(data, target, passed)
         if count is None:
@@ -80,7 +81,7 @@ class Sending(SocketBase):
                 count = file.send(data, target, passed)
         return count
 
-    def _send_some(self, file: Any, view: Any, flags: int, passed: Passed | None) -> int:
+    def _send_some(self, file: Any, view: Any, flags: int, passed: Passed | Outgoing | None) -> int:
         """Wait for room, and use it."""
         deadline = self._deadline(flags, True)
         count = 0
@@ -143,7 +144,7 @@ class Sending(SocketBase):
         file = self._file()
         return self._send_to(file, view, flags, target, None, "sendto")
 
-    def _send_to(self, file: Any, view: Any, flags: int, target: Any, passed: Passed | None, what: str) -> int:
+    def _send_to(self, file: Any, view: Any, flags: int, target: Any, passed: Passed | Outgoing | None, what: str) -> int:
         if flags & ~MSG_KNOWN_SENDING:
             file = _with_flags(file, what, flags)
         if target is not None and file.carries_bytes and file.family == AF_UNIX:

@@ -26,6 +26,7 @@ from simsock.kernel.units import NS
 from simsock.net.addresses import AF_INET as _AF_INET
 from simsock.net.addresses import AF_INET6 as _AF_INET6
 from simsock.net.addresses import AF_UNIX as _AF_UNIX
+from simsock.net.options import SO_BINDTODEVICE
 from simsock.net.sockets import Socket, os_error
 from simsock.net.tcp import handshake
 from simsock.net.tcp.stream import StreamSocket
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 __all__ = ["getdefaulttimeout", "setdefaulttimeout", "socket"]
 
 _fstat = os.fstat
+_IFNAME_BYTES = 16
 
 
 class socket(Connecting, Receiving, Sending):
@@ -191,6 +193,8 @@ class socket(Connecting, Receiving, Sending):
         if not 0 <= buflen <= 1024:
             raise OSError("getsockopt buflen out of range")
         value = self._file().get_option(int(level), int(optname))
+        if level == _real.SOL_SOCKET and optname == SO_BINDTODEVICE and value and buflen < _IFNAME_BYTES:
+            raise os_error(errno.EINVAL)
         if level == _real.IPPROTO_IP and 0 < buflen < 4 and isinstance(value, int) and 0 <= value <= 0xFF:
             return bytes([value])  # as do_ip_getsockopt()
         if buflen:

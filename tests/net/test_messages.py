@@ -278,8 +278,8 @@ def test_what_is_urgent_on_a_unix_stream_is_not_simulated(sim):
     udp = sim.datagram()
     with pytest.raises(Unsupported, match="sendto: flags 0x8000 "):
         udp.sendto(b"x", MSG_MORE, ("localhost", 9))
-    with pytest.raises(Unsupported, match=r"ancillary data of level 0 \(type 2\) is not simulated"):
-        udp.sendmsg([b"x"], [(0, 2, b"\0\0\0\0")], 0, ("localhost", 9))
+    with pytest.raises(Unsupported, match=r"UDP_SEGMENT \(ancillary data 103 of level 17\) is not simulated"):
+        udp.sendmsg([b"x"], [(17, 103, b"\0\0")], 0, ("localhost", 9))
     with pytest.raises(PermissionError):
         one.sendmsg([b"x"], [(1, 2, struct.pack("3i", 1, 2, 3))])
     for sock in (one, other, udp):

@@ -138,7 +138,8 @@ class Attempt:
             self._fail(errno.ETIMEDOUT)
             return
         self._tries += 1
-        server = client.fabric.host_at(client.host, self.target[0])
+        fabric = client.fabric
+        server = fabric.route(client, self.target[0]) if client.interface else fabric.host_at(client.host, self.target[0])
         assert server is not None  # looked up before the attempt began
         wire = client.fabric.wire(client.host, server)
         if wire.perfect:

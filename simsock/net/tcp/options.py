@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from simsock.errors import Unsupported
 from simsock.kernel.units import NS
+from simsock.net.besides import refuse_stamps
 from simsock.net.groups import refuse_of_stream
 from simsock.net.options import (
     IP_MULTICAST_TTL,
@@ -136,6 +137,7 @@ def heed(stream: StreamSocket, option: Option, value: int | bytes) -> int | byte
         return congestion_control(value)
     else:
         refuse_of_stream(option)
+        refuse_stamps(option, value)
         return stored(where, value)
     return value
 

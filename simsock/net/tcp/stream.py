@@ -219,7 +219,7 @@ class StreamSocket(Socket):
         self.receive_timeout_ns, self.send_timeout_ns = listener.receive_timeout_ns, listener.send_timeout_ns
         self.reuse_address, self.reuse_port = listener.reuse_address, listener.reuse_port
         self.linger_reset, self.linger_ns = listener.linger_reset, listener.linger_ns
-        self.inline = listener.inline
+        self.inline, self.interface = listener.inline, listener.interface
         self.segment_limit, self.unsent_max = listener.segment_limit, listener.unsent_max
         self.read_shut = listener.read_shut
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from simsock.kernel.files import POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP
 from simsock.net.addresses import AF_UNIX
+from simsock.net.besides import refuse_stamps
 from simsock.net.options import SO_PASSCRED, SO_PEERCRED, SO_REUSEPORT, SOL_SOCKET, Option
 from simsock.net.sockets import Socket, os_error
 from simsock.net.unix.ancillary import NOBODY, own_credentials
@@ -148,6 +149,7 @@ class UnixSocket(Socket):
     def heed(self, option: Option, value: int | bytes) -> int | bytes:
         if option.number == SO_REUSEPORT and value:
             raise os_error(errno.EOPNOTSUPP)
+        refuse_stamps(option, value)
         if option.number == SO_PASSCRED:
             self.pass_credentials = bool(value)
         return super().heed(option, value)
