@@ -95,8 +95,8 @@ class Patching:
         self._carrier = Carrier()
         self._registry = Registry()
         self._places: list[Place] = []
-        self._classes: list[Place] = []
-        """Those that hold ``socket.socket``: outside the world, programs ask for exactly that class as well."""
+        self._classes: list[Place] | None = None
+        """Those that hold ``socket.socket``, once somebody asks for them: outside the world, programs ask for exactly that class as well."""
         self._others: list[Place] = []
         """Those that held something else when the patched state began, which a mock may have put there."""
         self._spaces: list[Any] = []
@@ -132,11 +132,13 @@ class Patching:
             if not outsiders.is_in_place():  # something else is loaded now
                 outsiders.remove()
                 outsiders.apply()
+                outsiders.note()
             self._chance.apply()
             return
         self._put_in()
         self._chance.apply()
         if _sharing:
+            outsiders.note()
             self._counts = known()[1].count()
 
     def _put_in(self) -> None:
@@ -144,17 +146,17 @@ class Patching:
         names, holds = known()
         found = self._places
         self._places, self._others = [], []
+        put = self._places.append
+        _in_force = self
         for place in found:
             space, key, original, replacement = place
             now = space.get(key)
-            if now is original or (now is replacement and id(original) not in names.resident):  # a mock put it back, which began between worlds that shared it
-                self._places.append(place)
+            if now is original:
+                put(place)
+                space[key] = replacement
             elif id(original) not in names.resident:
-                self._others.append(place)
-        _in_force = self
-        for space, key, _, replacement in self._places:
-            space[key] = replacement
-        self._classes = [place for place in self._places if place[3] is sockets.standing and place[0].get(place[1]) is sockets.standing]
+                # What stands in for it is there when a mock, which began between worlds that shared it, has put it back.
+                (self._places if now is replacement else self._others).append(place)
         holds.swap()
         sockets.apply()
         polls.apply()
@@ -186,7 +188,8 @@ class Patching:
         do_all(self._chance.remove, imports.remove, *outer, holds.restore, self._restore_names)
         names.restore(names.unseen())
         holds.settle()
-        self._places, self._classes, self._others, self._spaces, self._getters, self._values = [], [], [], [], [], []
+        self._places, self._others, self._spaces, self._getters, self._values = [], [], [], [], []
+        self._classes = None
 
     def _is_as_it_was(self) -> bool:
         """Whether since the stand-ins were put in nobody has come to hold an original, nor put anything else where a stand-in was."""
@@ -216,17 +219,20 @@ class Patching:
         known()[1].hide(sockets.standing)
 
     def _restore_names(self) -> None:
-        for space, key, original, replacement in (*self._places, *self._others):
-            if space.get(key) is replacement:
-                space[key] = original
+        for places in (self._places, self._others):
+            for space, key, original, replacement in places:
+                if space.get(key) is replacement:
+                    space[key] = original
 
     def _hide_class(self) -> None:
+        if self._classes is None:
+            self._classes = [place for place in self._places if place[3] is sockets.standing]
         for space, key, original, replacement in self._classes:
             if space.get(key) is replacement:
                 space[key] = original
 
     def _show_class(self) -> None:
-        for space, key, original, replacement in self._classes:
+        for space, key, original, replacement in self._classes or ():
             if space.get(key) is original:
                 space[key] = replacement
 

@@ -173,17 +173,19 @@ class Holds:
         self._hidden.clear()
         for spot, key in self._captured:
             original, replacement = self.pairs[key]
-            if _plain(spot.get()) is original:
-                self._put(spot, original, replacement)
+            before = spot.get()
+            if _plain(before) is original:
+                self._put(spot, before, original, replacement)
 
-    def _put(self, spot: heap.Spot, original: Any, replacement: Any) -> None:
+    def _put(self, spot: heap.Spot, before: Any, original: Any, replacement: Any) -> None:
         # A function in C is no method where it stands in a class; what stands in for it must not become one.
         bare = spot.kind == "class" and type(replacement) is FunctionType and not hasattr(type(original), "__get__")
-        before, now = spot.get(), staticmethod(replacement) if bare else replacement
+        now = staticmethod(replacement) if bare else replacement
         whole = spot.whole()
         self._swapped.append((spot, before, now, whole, None))
         spot.exchange(before, now)
-        self._swapped[-1] = spot, before, now, whole, spot.whole()
+        if whole is not None:
+            self._swapped[-1] = spot, before, now, whole, spot.whole()
 
     def restore(self) -> None:
         """The patched state ends."""
@@ -210,7 +212,7 @@ class Holds:
         while self._hidden:
             spot, before, now, _, _ = self._hidden[-1]
             if spot.get() is before:
-                self._put(spot, before, now)
+                self._put(spot, before, before, now)
             self._hidden.pop()
 
 

@@ -94,8 +94,6 @@ def _asking(method: Any, title: str, is_outside: Callable[[Any], str]) -> Any:
 
 def apply() -> None:
     """The patched state begins. A module that is not loaded has made nothing."""
-    global _as_applied
-    named = []
     for module, name, attribute, is_outside in _METHODS:
         cls = getattr(sys.modules.get(module), name, None)
         if not isinstance(cls, type) or attribute not in vars(cls):
@@ -105,7 +103,16 @@ def apply() -> None:
             _made[id(method)] = method, _asking(method, f"{name}.{attribute}", is_outside)
         _applied.append((cls, attribute, method, _made[id(method)][1]))
         setattr(cls, attribute, _made[id(method)][1])
-        named.append((vars(sys.modules[module]), name, cls, vars(cls), attribute, _made[id(method)][1]))
+
+
+def note() -> None:
+    """What there is now, when it has just been applied to that, is what ``is_in_place`` means."""
+    global _as_applied
+    named = []
+    for module, name, attribute, _ in _METHODS:
+        cls = getattr(sys.modules.get(module), name, None)
+        if isinstance(cls, type) and attribute in vars(cls):
+            named.append((vars(sys.modules[module]), name, cls, vars(cls), attribute, vars(cls)[attribute]))
     _as_applied = (tuple(map(sys.modules.get, _MODULES)), *zip(*named, strict=True)) if named else ()
 
 

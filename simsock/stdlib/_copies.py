@@ -48,7 +48,8 @@ def execute(name: str, namespace: dict[str, Any], below: dict[str, Any]) -> None
 
 
 def shaped_like(module: Any, **changed: Any) -> Any:
-    """A module's names, some with other values; None takes one away."""
+    """A module's names, some with other values; None takes one away. Without its ``__spec__``: by that a namespace is known for a module's own."""
+    changed["__spec__"] = None
     names = {**vars(module), **changed}
     return _Module(**{name: value for name, value in names.items() if value is not None or name not in changed})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import functools
 import gc
+import os
 import pickle
 import queue
 import socket
@@ -80,6 +81,17 @@ def test_a_copy_of_a_module_s_namespace_is_no_module(world):
             copy["nap"]()
             assert sim.now == 3
         assert copy["doze"] is time.sleep
+
+
+def test_what_our_own_copies_of_standard_modules_have_is_not_taken_for_captured(world):
+    from simsock.stdlib import threading as copy
+
+    table = {"lseek": os.lseek}
+    with world():
+        assert table["lseek"] is os.lseek
+    boxes = [spot.box for spot, _ in known()[1]._captured]
+    assert any(box is table for box in boxes)
+    assert not any(box is vars(copy._os) for box in boxes), "each world would put stand-ins into it, for nobody"
 
 
 def test_what_a_program_froze_is_searched_as_well(world):
