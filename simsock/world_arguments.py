@@ -10,7 +10,6 @@ from __future__ import annotations
 import importlib
 import os
 import re
-from argparse import SUPPRESS
 from typing import TYPE_CHECKING, Any
 
 from simsock.errors import UsageError
@@ -101,9 +100,12 @@ ARGUMENTS: dict[str, tuple[dict[str, Any], Callable[[Any], Any]]] = {
         {"action": "store_false", "help": "leave the standard modules real: the function reaches the world through sim and sim.network only"},
         bool,
     ),
-    "allow": ({"metavar": "PEER", "action": "append", "help": SUPPRESS}, list),
+    "allow": (
+        {"metavar": "PEER", "action": "append", "help": "a real peer that streams may reach: 127.0.0.1:5432 (several times)"},
+        list,
+    ),
 }
-"""By name: what argparse is told, and how the text becomes a value. ``allow`` is there to be refused by name."""
+"""By name: what argparse is told, and how the text becomes a value."""
 
 
 def add_world_arguments(parser: argparse.ArgumentParser) -> None:

@@ -126,6 +126,7 @@ def _nothing(record: Record) -> str:
 ACTS: dict[str, Callable[[Record], str]] = {
     "spawn": lambda record: f"(starts {{{record[3]}}})",
     "end": lambda record: "(ends)",
+    "real peer": lambda record: f"talks to {record[3]} for real, outside the world: no run repeats what comes of it",
     "error": lambda record: f"raises {record[3]}",
     "yield": _nothing,  # a deviation, told as such
     "next": _nothing,  # the same

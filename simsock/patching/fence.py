@@ -20,6 +20,7 @@ from simsock.harness import is_harness
 from simsock.kernel import Kernel, session
 from simsock.kernel.identity import PROCESS
 from simsock.patching.module_names import space_of
+from simsock.stdlib._allowed import Allowed
 
 _TALKS = frozenset(
     "socket.connect socket.sendto socket.sendmsg socket.getaddrinfo socket.gethostbyname socket.gethostbyaddr socket.getnameinfo socket.sethostname".split()
@@ -55,7 +56,8 @@ _OWN = f"/proc/{PROCESS}"
 def _hook(event: str, args: tuple[Any, ...]) -> None:
     if _live is not None and event in _EVENTS and _live.thread == get_ident() and not (importing and event not in _TALKS):
         if event not in _PATHS:
-            refuse(event, args)
+            if not (event.startswith("socket.") and args and type(args[0]) is Allowed):
+                refuse(event, args)
         elif isinstance(args[0], str) and args[0].startswith(_OWN):
             refuse(f"{event} of {args[0]}", ())
 

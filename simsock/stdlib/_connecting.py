@@ -23,8 +23,10 @@ from simsock.net.unix.common import UnixSocket
 from simsock.net.unix.connections import UnixConnection
 from simsock.stdlib._addresses import own_address, peer_address
 from simsock.stdlib._addresses import target as target_of
+from simsock.stdlib._allowed import connect_for_real
 from simsock.stdlib._buffers import c_int
 from simsock.stdlib._refusals import explained
+from simsock.stdlib._room import Room
 from simsock.stdlib._socketbase import SocketBase
 
 _SHUT = {0: (True, False), 1: (False, True), 2: (True, True)}
@@ -101,6 +103,8 @@ class Connecting(SocketBase):
             return 0 if file.connected else self._take_failure(file)
         if file.state is FAILED:
             return self._take_failure(file)
+        if file.state is NEW and tuple(target[:2]) in self._kernel.room(Room).allowed:
+            return connect_for_real(self, (target[0], target[1]), what)
         if file.state is NEW:
             self._log("connect", file, f"{target[0]} {target[1]}")
             file.fabric.connect(file, target)

@@ -16,9 +16,12 @@ if TYPE_CHECKING:
 class Room:
     """``kernel.room(Room)``."""
 
-    __slots__ = ("default_timeout_ns", "granted_to", "grants", "looked_at", "looks", "made", "socket_class", "threads_born")
+    __slots__ = ("allowed", "default_timeout_ns", "granted_to", "grants", "looked_at", "looks", "made", "real_peers", "socket_class", "threads_born")
 
     def __init__(self) -> None:
+        self.allowed: frozenset[tuple[str, int]] = frozenset()
+        """Addresses of real peers that the fence lets through, and those that were talked to (``_allowed``)."""
+        self.real_peers: list[str] = []
         self.default_timeout_ns: int | None = None
         """``socket.setdefaulttimeout`` (``_socketbase``)."""
         self.socket_class: Any = None

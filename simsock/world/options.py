@@ -15,11 +15,12 @@ from time import time_ns as _time_ns
 from types import ModuleType
 from typing import Any
 
-from simsock.errors import Unsupported, UsageError, meant
+from simsock.errors import UsageError, meant
 from simsock.kernel import Limits
 from simsock.kernel.preempt import GRANULARITIES
 from simsock.kernel.strategies import DEFAULT, check_strategy
 from simsock.kernel.units import EPOCH_NS, NS, duration_ns
+from simsock.net.addresses import canonical
 from simsock.net.chunks import check_chunks
 from simsock.net.link.profiles import HOSTILE, make_link
 from simsock.net.link.settings import Link
@@ -46,7 +47,22 @@ class _Imported:
 class Options:
     """The checked options of a world; read-only after it is made, so that many worlds can share one."""
 
-    __slots__ = ("chunks", "entropy", "fresh", "keep_imports", "limits", "link", "loopback", "patch", "preempt", "scope", "sends", "start_ns", "strategy")
+    __slots__ = (
+        "allow",
+        "chunks",
+        "entropy",
+        "fresh",
+        "keep_imports",
+        "limits",
+        "link",
+        "loopback",
+        "patch",
+        "preempt",
+        "scope",
+        "sends",
+        "start_ns",
+        "strategy",
+    )
 
     def __init__(
         self,
@@ -81,8 +97,7 @@ class Options:
         self.fresh = _packages(fresh)
         if self.fresh and not patch:
             raise UsageError(f"fresh={fresh!r} with patch=False: modules are imported anew in patched worlds only")
-        if allow:
-            raise Unsupported(f"allow={allow!r}: letting real peers through the fence is not there yet")
+        self.allow = _peers(allow)
         if isinstance(max_steps, bool) or not isinstance(max_steps, int) or max_steps < 1:
             raise UsageError(f"max_steps: expected a whole number of steps from 1, got {max_steps!r}")
         check_strategy(strategy)
@@ -143,6 +158,7 @@ class Options:
             "loopback": self.loopback,
             "keep_imports": self.keep_imports,
             "fresh": list(self.fresh) or (),
+            "allow": list(self.allow) or (),
         }
         defaults = {**_DEFAULTS, "start_ns": EPOCH_NS, "max_steps": MAX_STEPS, "max_time_ns": duration_ns(MAX_TIME)}
         plain = {name: value for name, value in plain.items() if value != defaults[name]}
@@ -152,7 +168,14 @@ class Options:
 
     @classmethod
     def from_dict(
-        cls, plain: dict[str, Any], *, scope: Any = None, max_real_time: Any = MAX_REAL_TIME, patch: bool | None = None, entropy: str | None = None
+        cls,
+        plain: dict[str, Any],
+        *,
+        scope: Any = None,
+        max_real_time: Any = MAX_REAL_TIME,
+        patch: bool | None = None,
+        entropy: str | None = None,
+        allow: Any = None,
     ) -> Options:
         """The reverse of ``as_dict``; raises ``UsageError`` on what it does not know.
 
@@ -162,7 +185,7 @@ class Options:
         unknown = set(plain) - {*_IN_TOKENS, *_IN_OTHER_WORDS}
         if unknown:
             raise UsageError(f"token: it carries options that this simsock does not know: {', '.join(_short(name) for name in sorted(unknown)[:5])}")
-        _check_consent(plain, {"patch": patch, "entropy": entropy})
+        _check_consent(plain, {"patch": patch, "entropy": entropy, "allow": None if allow is None else list(_peers(allow)) or ()})
         known = {name: plain[name] for name in (*_IN_TOKENS, "max_steps") if name in plain and name != "strategy"}
         strategy = plain.get("strategy", "fifo")
         link = plain.get("link", [])
@@ -204,13 +227,13 @@ _START_MAX = 253402300800
 """The year 10000: no calendar of Python's goes on."""
 _IN_OTHER_WORDS = ("link", "max_steps", "max_time_ns", "schedule", "start_ns")
 """What a token carries besides, each in a form of its own."""
-_IN_TOKENS = ("strategy", "preempt", "chunks", "sends", "patch", "entropy", "loopback", "keep_imports", "fresh")
+_IN_TOKENS = ("strategy", "preempt", "chunks", "sends", "patch", "entropy", "loopback", "keep_imports", "fresh", "allow")
 """Options that a token carries as they are given."""
 _DEFAULTS = {name: value for name, value in (Options.__init__.__kwdefaults__ or {}).items() if name in _IN_TOKENS}
 
 
-NEED_CONSENT = ("patch", "entropy")
-"""Options by which a program in a world reaches what is real: with ``patch=False`` sockets and processes, with ``entropy="real"`` chance."""
+NEED_CONSENT = ("patch", "entropy", "allow")
+"""Options by which a program reaches what is real: with ``patch=False`` sockets and processes, with ``entropy="real"`` chance, with ``allow`` peers."""
 _SHOWN_MAX = 60
 
 
@@ -239,6 +262,28 @@ def _check_consent(plain: dict[str, Any], given: dict[str, Any]) -> None:
 def _short(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= _SHOWN_MAX else text[: _SHOWN_MAX - 3] + "..."
+
+
+def _peers(allow: Any) -> tuple[str, ...]:
+    """Real peers, each as an address and a port."""
+    given = [allow] if isinstance(allow, str) else allow
+    if not isinstance(given, (list, tuple)):
+        raise UsageError(f'allow: expected real peers such as "127.0.0.1:5432", got {allow!r}')
+    return tuple(dict.fromkeys(peer_text(*peer_of(text)) for text in given))
+
+
+def peer_of(text: Any) -> tuple[str, int]:
+    """The address and the port of a real peer. Raises ``UsageError``."""
+    host, _, port = text.rpartition(":") if isinstance(text, str) else ("", "", "")
+    ip = canonical("127.0.0.1" if host == "localhost" else host.strip("[]"))
+    if ip is None or not port.isdecimal() or not 0 < int(port[:6]) < 1 << 16:
+        raise UsageError(f'allow: expected the address and the port of a real peer, such as "127.0.0.1:5432" (names are not looked up), got {text!r}')
+    return ip, int(port)
+
+
+def peer_text(ip: str, port: int) -> str:
+    """A peer as it is written."""
+    return f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
 
 
 def _packages(fresh: Any) -> tuple[str, ...]:

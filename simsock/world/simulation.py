@@ -22,7 +22,7 @@ from greenlet import getcurrent
 
 from simsock import network as networks
 from simsock.choices import ReplaySource, SeededSource, Tape
-from simsock.errors import Deadlock, LeakWarning, LimitExceeded, Unsupported, UsageError
+from simsock.errors import Deadlock, LeakWarning, LimitExceeded, UsageError
 from simsock.escaping import printable
 from simsock.kernel import Kernel, Session, Task, session, strategies
 from simsock.kernel.boundaries import WithStatement, boundary, is_boundary
@@ -42,13 +42,15 @@ from simsock.net.link.profiles import changed
 from simsock.net.link.settings import PERFECT
 from simsock.patching import fresh, make_patching
 from simsock.patching.room import Room as PatchRoom
+from simsock.stdlib._allowed import note_for
+from simsock.stdlib._room import Room as LibraryRoom
 from simsock.stdlib.signal import send
 from simsock.world.capturing import end_captures
 from simsock.world.expecting import Expectation, note, raise_errors
 from simsock.world.faults import Faults
 from simsock.world.hosts import Host, base_name
 from simsock.world.observing import Observing, note_sockets, warn_of_no_effect
-from simsock.world.options import NEED_CONSENT, WORLD_OPTIONS, Options, check_names
+from simsock.world.options import NEED_CONSENT, WORLD_OPTIONS, Options, check_names, peer_of
 from simsock.world.servers import Served, make_server
 
 if TYPE_CHECKING:
@@ -90,13 +92,11 @@ class Simulation(Faults, Observing):
             from simsock.choices import Token
 
             carried = Token.decode(token)
-            unused = set(options) - {"scope", "max_real_time", "allow", *NEED_CONSENT}
+            unused = set(options) - {"scope", "max_real_time", *NEED_CONSENT}
             if unused:
                 raise UsageError(f"token: its options are its own; {', '.join(sorted(unused))} cannot be given beside it")
             seed, deviations, run = carried.seed, carried.deviations, strategies.run_of(carried)
             checked = Options.from_dict(carried.options, **{name: options[name] for name in ("scope", "max_real_time", *NEED_CONSENT) if name in options})
-            if options.get("allow"):
-                raise Unsupported(f"allow={options['allow']!r}: letting real peers through the fence is not there yet")
         else:
             check_names("Simulation", options, (*WORLD_OPTIONS, "seed", "token", "records"))
             checked = Options.from_keywords(**options)
@@ -223,6 +223,8 @@ class Simulation(Faults, Observing):
         kernel.seed = self.seed
         if options.keep_imports:
             kernel.room(PatchRoom).keeps_imports = True
+        if options.allow:
+            kernel.room(LibraryRoom).allowed = frozenset(map(peer_of, options.allow))
         if options.fresh:
             kernel.room(PatchRoom).fresh = options.fresh
         fabric = kernel.room(NetRoom).fabric = Fabric(kernel, options.link, options.chunks, options.link if options.loopback else PERFECT, options.sends)
@@ -314,6 +316,9 @@ class Simulation(Faults, Observing):
         if kernel.pending_signal is not None and (error is None or isinstance(kernel.pending_signal, KeyboardInterrupt)):
             error, ours = kernel.pending_signal, False  # a signal that came while the world ended
         watchdog.deliver()
+        if self.options.allow and (peers := kernel.room(LibraryRoom).real_peers):
+            for failure in [error] if error is not None else [entry[1] for entry in raised]:
+                note_for(failure, peers)
         if error is not None:
             note(error, raised)
             if ours:

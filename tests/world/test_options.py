@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 
 import simsock
-from simsock import BadToken, Link, Simulation, Unsupported, UsageError
+from simsock import BadToken, Link, Simulation, UsageError
 
 
 class Strategy:
@@ -77,9 +77,12 @@ def test_options_are_given_by_name():
         simsock.Simulation(7)
 
 
-def test_what_is_not_there_yet_is_an_error_that_shows_it():
-    with pytest.raises(Unsupported, match=r"allow=\('127.0.0.1:5432',\)"):
-        simsock.Simulation(allow=("127.0.0.1:5432",))
+def test_a_real_peer_is_an_address_and_a_port():
+    with pytest.raises(UsageError, match=r"allow: expected the address and the port of a real peer.*got 'example\.org:80'"):
+        simsock.Simulation(allow=("example.org:80",))
+    for wrong in ("127.0.0.1", "127.0.0.1:0", "127.0.0.1:65536", 5, {"a": 1}):
+        with pytest.raises(UsageError, match="allow: expected"):
+            simsock.Simulation(allow=wrong if isinstance(wrong, dict) else [wrong])
 
 
 # -- tokens --------------------------------------------------------------------------------------------------------------------------------
@@ -162,8 +165,8 @@ def test_a_token_of_a_world_without_patches_cannot_be_repeated_with_them():
     assert not simsock.Simulation(token=token, patch=False).options.patch
     with pytest.raises(UsageError, match="patch=False, patch=True cannot be given"):
         simsock.Simulation(token=token, patch=True)
-    with pytest.raises(Unsupported, match="allow="):
-        simsock.Simulation(token=token, patch=False, allow=("a:1",))
+    with pytest.raises(UsageError, match="allow="):
+        simsock.Simulation(token=token, patch=False, allow=("127.0.0.1:1",))
 
 
 @pytest.mark.parametrize("token", ["", "simsock1.", "simsock9.AAAA", "hello", "simsock1.AAAA"])

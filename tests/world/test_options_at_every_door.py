@@ -72,7 +72,7 @@ def test_the_command_takes_it(option):
     assert set(ARGUMENTS) == set(WORLD_OPTIONS)
 
 
-def test_the_command_reads_links_cuts_and_peers_that_are_not_simulated_yet():
+def test_the_command_reads_links_cuts_packages_and_peers():
     parser = argparse.ArgumentParser()
     add_world_arguments(parser)
 
@@ -90,8 +90,7 @@ def test_the_command_reads_links_cuts_and_peers_that_are_not_simulated_yet():
         read("--link", "losss=1%")
     with pytest.raises(UsageError, match="neither a folder or file, nor a module"):
         read("--scope", "nowhere.at.all")
-    with pytest.raises(NotImplementedError, match="allow"):
-        simsock.Simulation(**read("--allow", "example.org"))
+    assert read("--allow", "127.0.0.1:80", "--allow", "[::1]:80") == {"allow": ["127.0.0.1:80", "[::1]:80"]}
 
 
 @pytest.mark.parametrize("option", WORLD_OPTIONS)
@@ -127,7 +126,7 @@ def test_a_scenario_takes_all_but_the_condition_of_links_which_is_a_table_of_its
 def test_the_documentation_names_all():
     text = (ROOT / "docs" / "pytest.md").read_text(encoding="utf-8")
     [marker] = re.findall(r"^`@pytest\.mark\.simsock\((.*?)\)`", text, re.MULTILINE | re.DOTALL)
-    assert named_in(marker) | {"allow"} == named_in(MARKER) - {"N"} == {"seed", "schedules", "world", *WORLD_OPTIONS}
+    assert named_in(marker) == named_in(MARKER) - {"N"} == {"seed", "schedules", "world", *WORLD_OPTIONS}
     assert simsock.Simulation.__doc__ is not None
     assert set(WORLD_OPTIONS) <= set(re.findall(r"``([a-z_]+)``", simsock.Simulation.__doc__))
 

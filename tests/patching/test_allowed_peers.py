@@ -1,0 +1,96 @@
+"""``allow="127.0.0.1:5432"``: a real peer that a world's streams may reach, and what is said of such a run."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import socketserver
+import threading
+
+import pytest
+
+import simsock
+from simsock import Unsupported, UsageError
+
+
+class Upper(socketserver.StreamRequestHandler):
+    def handle(self):
+        for line in self.rfile:
+            self.wfile.write(line.upper())
+
+
+@pytest.fixture(scope="module")
+def real():
+    """A real server: (its port, "127.0.0.1:port")."""
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Upper) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield server.server_address[1], f"127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize("patch", [True, False])
+def test_a_stream_to_it_is_real_and_takes_no_time(real, patch):
+    port, peer = real
+    with simsock.Simulation(allow=peer, patch=patch) as sim:
+        sock = sim.network.socket.create_connection(("localhost", port), 5)
+        with sock, sock.makefile("rwb") as file:
+            assert (sock.gettimeout(), sock.family, sock.type) == (5, socket.AF_INET, socket.SOCK_STREAM)
+            assert sock.getpeername() == ("127.0.0.1", port)
+            file.write(b"hello\n")
+            file.flush()
+            assert file.readline() == b"HELLO\n"
+            sock.sendall(b"more\n")
+            assert sock.recv(10) == b"MORE\n"
+        assert sock.fileno() == -1
+        assert sim.now == 0
+        with pytest.raises(OSError, match="refused"):
+            sim.network.socket.create_connection(("127.0.0.1", port + 1 if port < 65535 else port - 1))
+    assert sim.leaks == []
+
+
+def test_what_is_raised_in_such_a_run_says_that_it_cannot_be_repeated(real):
+    port, peer = real
+    with pytest.raises(ZeroDivisionError) as caught, simsock.Simulation(allow=[peer]) as sim:
+        socket.create_connection(("127.0.0.1", port)).close()
+        assert sim.records[-1][2:] == ("real peer", peer)
+        raise ZeroDivisionError
+    assert caught.value.__notes__ == [f"this run talked to {peer} for real (allow=), outside the world's time: no token repeats it for certain"]
+
+
+def test_a_token_does_not_let_a_peer_through_by_itself(real):
+    _, peer = real
+    token = simsock.Simulation(allow=peer).token
+    with pytest.raises(UsageError, match=r"it asks for allow=\['127\.0\.0\.1:\d+'\], which lets the program reach out of its world"):
+        simsock.Simulation(token=token)
+    assert simsock.Simulation(token=token, allow=peer).options.allow == (peer,)
+
+
+def test_the_systems_errors_come_through():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]  # nobody listens there
+        with simsock.Simulation(allow=f"localhost:{port}"):
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.1", port))
+            with socket.socket() as sock:
+                assert sock.connect_ex(("127.0.0.1", port)) == errno.ECONNREFUSED
+
+
+def test_what_such_a_socket_cannot_do_is_an_error_by_name(real):
+    import selectors
+
+    port, peer = real
+
+    class Mine(socket.socket):
+        pass
+
+    with simsock.Simulation(allow=peer), Mine() as mine, selectors.DefaultSelector() as selector:
+        with pytest.raises(Unsupported, match=rf"allow: a socket of class .*Mine to the real peer {peer}"):
+            mine.connect(("127.0.0.1", port))
+        with (
+            socket.create_connection(("127.0.0.1", port)) as sock,
+            pytest.raises(Unsupported, match="is a real socket: nothing inside a world can wait for it"),
+        ):
+            selector.register(sock, selectors.EVENT_READ)
+            selector.select(1)
