@@ -33,6 +33,7 @@ from simsock.net.options import (
     SO_PEERCRED,
     SO_PROTOCOL,
     SO_RCVBUF,
+    SO_RCVLOWAT,
     SO_RCVTIMEO,
     SO_REUSEADDR,
     SO_REUSEPORT,
@@ -107,6 +108,8 @@ class Socket(WaitedFile):
     )
 
     kind = "socket"
+    odd = False
+    """Whether a call that reads may find bytes and hand out none: a stream with an urgent byte, or with SO_RCVLOWAT."""
     urgent: Any = None
     """Of a stream with urgent data: where it is."""
     carries_bytes = False
@@ -290,6 +293,8 @@ class Socket(WaitedFile):
                 self.receive_timeout_ns = _time_ns(value)
             elif number == SO_SNDTIMEO:
                 self.send_timeout_ns = _time_ns(value)
+            elif number == SO_RCVLOWAT:
+                return 0x7FFF_FFFF if int(value) < 0 else int(value) or 1  # which changes nothing for messages
             elif number == SO_BINDTODEVICE:
                 return self._bind_to_device(value)
         elif option.level == IPPROTO_IPV6 and number == IPV6_V6ONLY:

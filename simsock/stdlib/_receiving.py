@@ -62,17 +62,19 @@ class Receiving(SocketBase):
             return _padded(received, size, flags) if flags else received
         data = file.read(bufsize)
         if data is None:
-            if file.urgent is not None:
-                self._pass_mark(file)
-            deadline = self._deadline()
+            if file.odd:
+                data = self._read_oddly(file, bufsize)
+            deadline = self._deadline() if data is None else None
             while data is None:
                 if not file.wait_readable(deadline, "recv"):
+                    if file.odd and self._wait_ns is None and (data := urgent.at_once(file, bufsize)) is not None:
+                        break
                     raise self._too_late(file)
                 if self._fd < 0:
                     self._check_open()
                 data = file.read(bufsize)
-                if data is None and file.urgent is not None:
-                    self._pass_mark(file)
+                if data is None and file.odd:
+                    data = self._read_oddly(file, bufsize)
         kernel = self._kernel
         if kernel.watchers is not None:
             kernel.watchers.moves(kernel.current, data)
@@ -95,18 +97,21 @@ class Receiving(SocketBase):
         peek = bool(flags & MSG_PEEK)
         found: Received | None = file.receive(count, peek)
         if found is None:
-            if file.urgent is not None and not peek:
-                self._pass_mark(file)
-            deadline = self._deadline(flags)
+            if file.odd:
+                found = self._receive_oddly(file, count, flags)
+            deadline = self._deadline(flags) if found is None else None
             while found is None:
                 if self._wait_ns is None and file.read_shut:
                     return b"", None, 0, None
                 if not file.wait_readable(deadline, "recv"):
-                    raise self._too_late(file)
+                    found = self._receive_oddly(file, count, flags | MSG_DONTWAIT) if file.odd and self._wait_ns is None else None
+                    if found is None:
+                        raise self._too_late(file)
+                    break
                 self._check_open()
                 found = file.receive(count, peek)
-                if found is None and file.urgent is not None and not peek:
-                    self._pass_mark(file)
+                if found is None and file.odd:
+                    found = self._receive_oddly(file, count, flags)
         if flags & MSG_WAITALL and self._wait_ns is None and not flags & MSG_DONTWAIT and not peek and file.carries_bytes:
             found = self._receive_rest(file, count, found)
         if self._kernel.watchers is not None:
@@ -116,10 +121,23 @@ class Receiving(SocketBase):
             return b"", None, found[2], None  # tcp(7): thrown away, and counted
         return found
 
-    def _pass_mark(self, file: Any) -> None:
-        """A call that reads goes over an urgent byte, also when it finds nothing behind it. With a timeout CPython does not call before there is."""
-        if not self._wait_ns:
+    def _read_oddly(self, file: Any, count: int, flags: int = 0) -> bytes | None:
+        """A call that reads goes over an urgent byte, also when it finds nothing behind it; one that does not wait takes what there is.
+
+        With a timeout CPython waits before it calls.
+        """
+        if self._wait_ns:
+            return None
+        peek = bool(flags & MSG_PEEK)
+        if not peek:
             urgent.skip(file)
+        if self._wait_ns == 0 or flags & MSG_DONTWAIT or file.nonblocking:
+            return urgent.at_once(file, count, peek)
+        return None
+
+    def _receive_oddly(self, file: Any, count: int, flags: int) -> Received | None:
+        data = self._read_oddly(file, count, flags)
+        return None if data is None else (data, None, len(data), None)
 
     def _receive_urgent(self, file: StreamSocket, count: int, flags: int) -> Received:
         """MSG_OOB, which does not wait; with a timeout CPython waits for other bytes, an end or an error before it calls, and as long as it is told EAGAIN."""

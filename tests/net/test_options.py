@@ -27,6 +27,7 @@ NOT_ASKED = {
     "SO_PREFER_BUSY_POLL": "for root only",
     "SO_INCOMING_CPU": "what it may be changed over the years",
     "SO_DEBUG": "for root only",
+    "SO_RCVLOWAT": "the largest one is half of the kernel's largest buffer",
     "TCP_INFO": "what it holds is the kernel's; its form has tests of its own",
     "TCP_CONGESTION": "the kernel's choice",
     "SO_RCVTIMEO": "a time, rounded to the kernel's ticks",

@@ -29,6 +29,7 @@ from simsock.net.options import (
     SO_KEEPALIVE,
     SO_LINGER,
     SO_OOBINLINE,
+    SO_RCVLOWAT,
     SOL_SOCKET,
     TCP_CONGESTION,
     TCP_KEEPCNT,
@@ -45,6 +46,7 @@ from simsock.net.options import (
 from simsock.net.sockets import MTU, os_error
 from simsock.net.tcp.congestion import INITIAL_SEGMENTS
 from simsock.net.tcp.round_trip import RTO_FIRST_NS, RTO_FLOOR_NS
+from simsock.net.tcp.urgent import make_odd
 
 if TYPE_CHECKING:
     from simsock.net.tcp.stream import StreamSocket
@@ -125,6 +127,13 @@ def heed(stream: StreamSocket, option: Option, value: int | bytes) -> int | byte
         stream.linger_reset = bool(on) and not seconds
         stream.linger_ns = max(0, seconds) * NS if on else 0
         return struct.pack("ii", bool(on), seconds)
+    if where == (SOL_SOCKET, SO_RCVLOWAT):
+        most = max(1, stream.receive_bytes_max >> 1)
+        stream.lowat = most if int(value) < 0 else min(int(value) or 1, most)
+        if stream.lowat > 1:
+            make_odd(stream)
+        stream.wake_readers()
+        return stream.lowat
     if where == (SOL_SOCKET, SO_OOBINLINE):
         stream.inline = bool(value)
     elif where == (IPPROTO_TCP, TCP_MAXSEG):

@@ -57,6 +57,8 @@ class StreamSocket(Socket):
         "last_arrival",
         "linger_ns",
         "linger_reset",
+        "lowat",
+        "odd",
         "on_handshake_complete",
         "orphan",
         "peer",
@@ -112,6 +114,9 @@ class StreamSocket(Socket):
         """TCP_MAXSEG, 0 for none."""
         self.unsent_max = UNSENT_MAX
         """TCP_NOTSENT_LOWAT: with so many bytes that have not set out, nothing more is taken."""
+        self.lowat = 1
+        """SO_RCVLOWAT: with fewer bytes there is nothing to read."""
+        self.odd = False
         self.inline = False
         """SO_OOBINLINE."""
         self.urgent: urgent.Mark | None = None
@@ -157,6 +162,8 @@ class StreamSocket(Socket):
         if self.local is not None:
             self.title = f"{self.host.name}:{self.local[1]}->{format_endpoint(self.remote)}"
         self.cutter, self.shortener = self.fabric.cutter(self), self.fabric.shortener(self)
+        if self.odd:
+            urgent.make_odd(self)
         if not wire.perfect:
             self._meet_trouble(wire.trouble())
         self.uncounted = peer is not None and self.keepalive is None and peer.keepalive is None
@@ -219,6 +226,7 @@ class StreamSocket(Socket):
         self.receive_timeout_ns, self.send_timeout_ns = listener.receive_timeout_ns, listener.send_timeout_ns
         self.reuse_address, self.reuse_port = listener.reuse_address, listener.reuse_port
         self.linger_reset, self.linger_ns = listener.linger_reset, listener.linger_ns
+        self.lowat, self.odd = listener.lowat, listener.lowat > 1
         self.inline, self.interface = listener.inline, listener.interface
         self.segment_limit, self.unsent_max = listener.segment_limit, listener.unsent_max
         self.read_shut = listener.read_shut
@@ -280,6 +288,8 @@ class StreamSocket(Socket):
             if self.cutter is not None and count:
                 if self.urgent is not None:
                     return urgent.read(self, self.urgent, count, peek)
+                if have < self.lowat and urgent.held_back(self, count):
+                    return None
                 count = min(count, self.cutter(have))
             if peek:
                 return bytes(rx[:count])
@@ -291,7 +301,7 @@ class StreamSocket(Socket):
                 del rx[:count]
             peer = self.peer
             if self.peer_receiver is not None or (peer is not None and peer.tx):
-                self._consumed()
+                self.consumed()
             return data
         # The order of tcp_recvmsg(): the peer's FIN, the error, our own shutdown, the state.
         if self.eof:
@@ -309,13 +319,7 @@ class StreamSocket(Socket):
             return b""
         return None
 
-    def take_out(self, count: int) -> None:
-        """So many bytes were read."""
-        del self.rx[:count]
-        if self.peer_receiver is not None or (self.peer is not None and self.peer.tx):
-            self._consumed()
-
-    def _consumed(self) -> None:
+    def consumed(self) -> None:
         """Room appeared in the receive buffer: the sender hears of it, over the way back."""
         receiver = self.peer_receiver
         if receiver is not None:
@@ -685,7 +689,7 @@ class StreamSocket(Socket):
             done = done or state is not NEW
         if done:
             bits |= POLLIN | POLLRDHUP
-        elif self.rx:
+        elif len(self.rx) >= self.lowat:
             bits |= POLLIN
         if self.urgent is not None:
             bits = urgent.poll(self, self.urgent, bits)

@@ -55,6 +55,13 @@ def whole(have: int) -> int:
     return have
 
 
+def make_odd(stream: StreamSocket) -> None:
+    """From now on it is looked at twice where bytes are read."""
+    stream.odd = True
+    if stream.cutter is None:
+        stream.cutter = whole
+
+
 def write(stream: StreamSocket, data: Any) -> int:
     """Take as many bytes as fit, the last of which is urgent. Raises as ``StreamSocket.write`` does."""
     if stream.error:
@@ -90,8 +97,7 @@ def told(stream: StreamSocket, offset: int) -> None:
             del stream.rx[0]
             ahead -= 1
     stream.urgent = Mark(ahead)
-    if stream.cutter is None:
-        stream.cutter = whole
+    make_odd(stream)
 
 
 def arrives(stream: StreamSocket, segment: Segment, nxt: int) -> None:
@@ -119,11 +125,13 @@ def read(stream: StreamSocket, mark: Mark, count: int, peek: bool) -> bytes | No
     """``StreamSocket.read`` when there are bytes, and a mark. None if there is nothing but an urgent byte, which stays: see ``skip``."""
     rx = stream.rx
     if mark.ahead:
+        if mark.ahead >= len(rx) and held_back(stream, count):
+            return None
         count = min(count, mark.ahead, stream.cutter(len(rx)))
         data = bytes(rx[:count])
         if not peek:
             mark.ahead -= len(data)
-            stream.take_out(len(data))
+            _take_out(stream, len(data))
         return data
     skipped = 0 if stream.inline else 1
     if len(rx) > skipped:
@@ -131,7 +139,7 @@ def read(stream: StreamSocket, mark: Mark, count: int, peek: bool) -> bytes | No
         data = bytes(rx[skipped : skipped + count])
         if not peek:
             stream.urgent = None
-            stream.take_out(skipped + len(data))
+            _take_out(stream, skipped + len(data))
         return data
     if not readable(stream):
         return None
@@ -150,12 +158,34 @@ def readable(stream: StreamSocket) -> bool:
     return bool(stream.eof or stream.read_shut or stream.error or not stream.state.connected)
 
 
+def _take_out(stream: StreamSocket, count: int) -> None:
+    """So many bytes were read."""
+    del stream.rx[:count]
+    if stream.peer_receiver is not None or (stream.peer is not None and stream.peer.tx):
+        stream.consumed()
+
+
+def held_back(stream: StreamSocket, count: int) -> bool:
+    """SO_RCVLOWAT: whether a call that asks for ``count`` bytes is to wait for more; one that waits by poll(2) does not know how many it asks for."""
+    wanted = stream.lowat if stream.nonblocking else min(stream.lowat, count)
+    return len(stream.rx) < wanted and not readable(stream)
+
+
+def at_once(stream: StreamSocket, count: int, peek: bool = False) -> bytes | None:
+    """What there is, though it is less than SO_RCVLOWAT says."""
+    lowat, stream.lowat = stream.lowat, 1
+    try:
+        return stream.read(count, peek)
+    finally:
+        stream.lowat = lowat
+
+
 def skip(stream: StreamSocket) -> None:
     """A call that reads meets the urgent byte, with nothing behind it yet."""
     mark = stream.urgent
     if mark is not None and not mark.ahead and not stream.inline and stream.rx:
         stream.urgent = None
-        stream.take_out(1)
+        _take_out(stream, 1)
 
 
 def receive(stream: StreamSocket, count: int, peek: bool) -> bytes:

@@ -13,10 +13,11 @@ import struct
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from simsock.errors import Unsupported
 from simsock.kernel.files import POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP
 from simsock.net.addresses import AF_UNIX
 from simsock.net.besides import refuse_stamps
-from simsock.net.options import SO_PASSCRED, SO_PEERCRED, SO_REUSEPORT, SOL_SOCKET, Option
+from simsock.net.options import SO_PASSCRED, SO_PEERCRED, SO_RCVLOWAT, SO_REUSEPORT, SOL_SOCKET, Option
 from simsock.net.sockets import Socket, os_error
 from simsock.net.unix.ancillary import NOBODY, own_credentials
 from simsock.net.unix.states import CLOSED, CONNECTED, LISTENING, NEW
@@ -150,6 +151,8 @@ class UnixSocket(Socket):
         if option.number == SO_REUSEPORT and value:
             raise os_error(errno.EOPNOTSUPP)
         refuse_stamps(option, value)
+        if option.number == SO_RCVLOWAT and self.carries_bytes and value not in (0, 1):
+            raise Unsupported(f"setsockopt: SO_RCVLOWAT of a Unix stream is not simulated, got {value!r}; TCP has it")
         if option.number == SO_PASSCRED:
             self.pass_credentials = bool(value)
         return super().heed(option, value)
