@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from greenlet import getcurrent
 
 from simsock.errors import LimitExceeded, StepLimit, TaskKilled, TimeLimit, WorldEnded
+from simsock.kernel.circling import Circling
 from simsock.kernel.files import Process
 from simsock.kernel.headroom import FRAMES_MIN, frames_left
 from simsock.kernel.headroom import refuse as no_room
@@ -30,6 +31,7 @@ from simsock.kernel.polling import Polling
 from simsock.kernel.program_lines import place_of_current
 from simsock.kernel.records import Log
 from simsock.kernel.rooms import make_room
+from simsock.kernel.spinning import SPINNING, next_event
 from simsock.kernel.task import Task
 from simsock.kernel.task_table import deadlock, task_table, waits_of
 from simsock.kernel.teardown import refuse
@@ -81,6 +83,7 @@ class Kernel:
         "asks_strategy",
         "atomic",
         "choose",
+        "circling",
         "counts",
         "current",
         "ended",
@@ -140,6 +143,7 @@ class Kernel:
         self.timers = Timers()
         self.runq: deque[Task] = deque()
         self.polling = Polling()
+        self.circling = Circling()
         self.last_words = ""
         self.held: deque[Task] = deque()
         """Who could run and stays back until nobody else can: an answer to the question who runs now."""
@@ -627,9 +631,23 @@ class Kernel:
             return
         if self.signals is not None and self.signals.strike():
             return
-        if self._checked_switches == self.switches and not self.atomic and (self.preemption is None or not self.preemption.let_wait(self)):
-            self.yield_()
+        if not self.atomic:
+            if self._checked_switches == self.switches and self.preemption is not None and self.preemption.let_wait(self):
+                pass
+            elif self.circling.goes_round(self):
+                self._wait_for_anything()
+            elif self._checked_switches == self.switches:
+                self.yield_()
         self._checked_switches = self.switches
+
+    def _wait_for_anything(self) -> None:
+        """The current task does nothing but go round in a loop: others run, or else time passes until something happens."""
+        deadline = None if self.runq else next_event(self)
+        if deadline is not None:
+            self._sleep_until(deadline, SPINNING)
+        elif self.runq or self.held:
+            self.held.append(self.current)
+            self._park()
 
     def _alarm_parking(self) -> None:
         """In a task that stands in its queue already: it goes on parking, whatever the first task is told."""

@@ -19,7 +19,7 @@ from collections import deque
 from functools import lru_cache, partial
 from hashlib import blake2b
 from types import BuiltinFunctionType, CellType, CodeType, FrameType, FunctionType, MethodType, MethodWrapperType, ModuleType, WrapperDescriptorType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simsock.kernel.program_lines import BOTTOM, is_library, room_of
 
@@ -57,6 +57,23 @@ def fingerprint(tasks: list[Task], here: FrameType | None) -> bytes:
     return walk.digest()
 
 
+class Part(NamedTuple):
+    """A frame, the offset before which its loops are somebody else's, local names that do not count, and the global ones that do (None: all in the code)."""
+
+    frame: FrameType
+    since: int
+    without: frozenset[str]
+    names: frozenset[str] | None
+
+
+def fingerprint_of_frames(parts: list[Part], objects_max: int) -> bytes:
+    """Of these frames, innermost first. Raises ``Unreadable``."""
+    walk = _Walk(objects_max)
+    for part in parts:
+        walk._frame(*part)
+    return walk.digest()
+
+
 def digest_of(values: list[Any]) -> bytes:
     """Of some values, with all that is reachable from them. Raises ``Unreadable``."""
     walk = _Walk()
@@ -67,7 +84,8 @@ def digest_of(values: list[Any]) -> bytes:
 class _Walk:
     """One walk."""
 
-    def __init__(self) -> None:
+    def __init__(self, objects_max: int = OBJECTS_MAX) -> None:
+        self._objects_max = objects_max
         self._hash = blake2b(digest_size=16)
         self._seen: dict[int, int] = {}
         self._kept: list[Any] = []
@@ -90,21 +108,20 @@ class _Walk:
                 self._frame(frame)
             frame = frame.f_back
 
-    def _frame(self, frame: FrameType) -> None:
+    def _frame(self, frame: FrameType, since: int = -1, without: frozenset[str] = frozenset(), names: frozenset[str] | None = None) -> None:
         code = frame.f_code
-        if _is_in_for_loop(code, frame.f_lasti):
+        if _is_in_for_loop(code, frame.f_lasti, since):
             raise Unreadable("a for loop")
         self.say(code.co_filename, code.co_qualname, frame.f_lasti)
         waits = frame.f_globals.get("__name__") in WAITING
         for name, value in frame.f_locals.items():
-            if waits and type(value) is float:
+            if (waits and type(value) is float) or name in without:
                 continue
             self.say(name)
             self._visit(value)
-        self._globals(code, frame.f_globals)
+        self._globals(_names_of(code) if names is None else names, frame.f_globals)
 
-    def _globals(self, code: CodeType, space: dict[str, Any]) -> None:
-        names = _names_of(code)
+    def _globals(self, names: frozenset[str], space: dict[str, Any]) -> None:
         if not names.isdisjoint(_LOOKS_AT_THE_WORLD):
             raise Unreadable("a look at the world")
         waits = space.get("__name__") in WAITING
@@ -130,7 +147,7 @@ class _Walk:
             return
         number = self._seen.get(id(value))
         if number is None:
-            if len(self._seen) >= OBJECTS_MAX:
+            if len(self._seen) >= self._objects_max:
                 raise Unreadable("too much")
             number = self._seen[id(value)] = len(self._seen)
             self._kept.append(value)
@@ -153,9 +170,10 @@ class _Walk:
                 self._visit(key)
                 self._visit(item)
         elif kind in (set, frozenset):
-            if not all(type(item) in _LEAVES for item in value):
-                raise Unreadable("a set of objects")
-            self.say(*sorted(map(repr, value)))
+            if all(type(item) in _LEAVES for item in value):
+                self.say(*sorted(map(repr, value)))
+            else:
+                self._visit_all(_in_order(value))
         elif kind is bytearray:
             self.say(bytes(value))
         elif kind is FunctionType:
@@ -196,7 +214,7 @@ class _Walk:
         self._visit_all(function.__closure__ or ())
         if vars(function):
             self._visit(vars(function))
-        self._globals(code, function.__globals__)
+        self._globals(_names_of(code), function.__globals__)
 
     def _class(self, cls: type) -> None:
         """What may change in a class of the program; the library's do not."""
@@ -214,8 +232,7 @@ class _Walk:
         if kind.__module__.partition(".")[0] == "simsock":
             return  # it changes when a task does something to it, and that is news or shows in a count of its own
         if kind.__module__ == "_thread":
-            locked = getattr(value, "locked", None)
-            if locked is None:
+            if kind.__qualname__ not in ("lock", "LockType", "RLock"):
                 raise Unreadable(kind.__qualname__)
             return
         if any("__getattr__" in vars(base) or "__getattribute__" in vars(base) for base in kind.__mro__[:-1] if base.__flags__ & _HEAP):
@@ -228,11 +245,23 @@ class _Walk:
         if solid is not object:
             self.say(solid.__repr__(value) if issubclass(solid, (int, str)) else "")
         self._visit(kind)
-        is_thread = "_thread" in sys.modules and any(base.__module__ == "threading" and base.__qualname__ == "Thread" for base in kind.__mro__)
+        is_thread = _is_thread(kind)
         for name, item in _attributes(value, kind):
             if not (is_thread and name in _THREAD_ATTRIBUTES):
                 self.say(name)
                 self._visit(item)
+
+
+def _in_order(items: Any) -> list[Any]:
+    """Threads, as executors and servers keep them, by their names; nothing else in a set has an order that is the same in every run."""
+    names = [vars(item).get("_name") if _is_thread(type(item)) else None for item in items]
+    if not all(type(name) is str for name in names) or len(set(names)) < len(names):
+        raise Unreadable("a set of objects")
+    return [item for _, item in sorted(zip(names, items, strict=True), key=lambda pair: pair[0])]
+
+
+def _is_thread(kind: type) -> bool:
+    return "_thread" in sys.modules and any(base.__module__ == "threading" and base.__qualname__ == "Thread" for base in kind.__mro__)
 
 
 _OF_EVERY_CLASS = frozenset(
@@ -269,12 +298,25 @@ def _names_of(code: CodeType) -> frozenset[str]:
 
 
 @lru_cache(maxsize=2_000)
+def names_between(code: CodeType, begin: int, end: int) -> frozenset[str]:
+    """The names that the instructions from one offset to another mention, those of functions made there included."""
+    found: set[str] = set()
+    for one in dis.get_instructions(code):
+        if begin <= one.offset <= end:
+            if isinstance(one.argval, CodeType):
+                found |= _names_of(one.argval)
+            elif isinstance(one.argval, str) and one.opcode in dis.hasname:
+                found.add(one.argval)
+    return frozenset(found)
+
+
+@lru_cache(maxsize=2_000)
 def _for_loops(code: CodeType) -> tuple[tuple[int, int], ...]:
     return tuple((one.offset, one.argval) for one in dis.get_instructions(code) if one.opname in ("FOR_ITER", "SEND"))
 
 
-def _is_in_for_loop(code: CodeType, at: int) -> bool:
-    return any(start <= at < end for start, end in _for_loops(code))
+def _is_in_for_loop(code: CodeType, at: int, since: int) -> bool:
+    return any(since < start <= at < end for start, end in _for_loops(code))
 
 
-__all__ = ["Unreadable", "digest_of", "fingerprint"]
+__all__ = ["Part", "Unreadable", "digest_of", "fingerprint", "fingerprint_of_frames", "names_between"]

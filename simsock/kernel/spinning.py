@@ -59,7 +59,7 @@ def loop_of(frame: FrameType | None) -> Loop | None:
     """The innermost loop in which ``frame`` stands, if it only looks."""
     if frame is None:
         return None
-    inside = [loop for loop in _loops(frame.f_code) if loop[0] <= frame.f_lasti <= loop[1]]
+    inside = [loop for loop in loops_of(frame.f_code) if loop[0] <= frame.f_lasti <= loop[1]]
     if not inside:
         return None
     begin, end = min(inside, key=lambda loop: loop[1] - loop[0])
@@ -115,7 +115,7 @@ class Spinning:
 
 
 @lru_cache(maxsize=2_000)
-def _loops(code: CodeType) -> tuple[tuple[int, int], ...]:
+def loops_of(code: CodeType) -> tuple[tuple[int, int], ...]:
     """(begin, end) of each loop: a jump back and where it goes."""
     return tuple(
         (found.value, found.offset) for found in instructions_of(code) if "JUMP" in found.name and "NO_INTERRUPT" not in found.name and _goes_back(found)
@@ -136,13 +136,23 @@ def _reading(code: CodeType, begin: int, end: int) -> Loop | None:
     looks = any(_is_load(part) and part.value not in stored and part.value not in _CALLED for part in parts)
     if calls != known or not looks or not all(_is_harmless(part) for part in parts):
         return None
-    for name in stored:
-        adds = sum(_adds(parts, at, name) for at in range(len(parts)))
-        loads = sum(_is_load(part) and part.value == name for part in parts)
-        if not adds or adds != loads or adds != stored.count(name):
-            return None
+    if not all(_only_counts(parts, name) for name in stored):
+        return None
     lines = [part.line for part in parts if part.line]
     return Loop(begin, end, min(lines, default=0), max(lines, default=0), parts, frozenset(stored))
+
+
+@lru_cache(maxsize=2_000)
+def counters_of(code: CodeType, begin: int, end: int) -> frozenset[str]:
+    """Names that a loop adds to or takes from, and does not read otherwise."""
+    parts = tuple(part for found in instructions_of(code) if begin <= found.offset <= end for part in _split(found))
+    return frozenset(part.value for part in parts if part.name.startswith("STORE_") and type(part.value) is str and _only_counts(parts, part.value))
+
+
+def _only_counts(parts: tuple[Instruction, ...], name: Any) -> bool:
+    adds = sum(_adds(parts, at, name) for at in range(len(parts)))
+    loads = sum(_is_load(part) and part.value == name for part in parts)
+    return bool(adds) and adds == loads == sum(part.name.startswith("STORE_") and part.value == name for part in parts)
 
 
 def _split(found: Instruction) -> tuple[Instruction, ...]:
@@ -248,4 +258,4 @@ def busy_loop(kernel: Kernel, frame: FrameType | None) -> BusyLoop:
     return BusyLoop(f"{text}\n{task_table(kernel)}", limit="busy loop", place=place)
 
 
-__all__ = ["SPINNING", "Loop", "Spinning", "busy_loop", "loop_of", "next_event", "place_of_loop", "program_frame_of"]
+__all__ = ["SPINNING", "Loop", "Spinning", "busy_loop", "counters_of", "loop_of", "loops_of", "next_event", "place_of_loop", "program_frame_of"]

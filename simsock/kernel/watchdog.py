@@ -50,6 +50,7 @@ _get_ident = _thread.get_ident
 _getpid = os.getpid
 _thread_count = _thread._count
 _kill = getattr(signal, "pthread_kill", None)
+_block, _every_signal = getattr(signal, "pthread_sigmask", None), signal.valid_signals
 _SIGINT = int(signal.SIGINT)
 _STRIKES = tuple(int(getattr(signal, name)) for name in ("SIGALRM", "SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1", "SIGVTALRM", "SIGPROF") if hasattr(signal, name))
 """Whose handlers may raise something anywhere. (Others are left alone: a look at each costs time in every world.)"""
@@ -207,6 +208,8 @@ class Watchdog:
     # -- the thread ------------------------------------------------------------------------------------------------------------------
 
     def _watch(self, bell: Any) -> None:
+        if _block is not None:
+            _block(signal.SIG_BLOCK, _every_signal())  # one that the program waits for with sigwait() is not to come here, where nobody does
         idle = 0.0
         fate: BaseException | None = None
         late: list[int] = []

@@ -1,0 +1,165 @@
+"""Loops that make simulated calls and get nowhere: others run and time passes for them. Loops that get somewhere move no time."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+import simsock
+
+
+class Shelf:
+    """Things under a lock."""
+
+    def __init__(self, lock):
+        self.lock = lock()
+        self.things = []
+
+    def take(self):
+        with self.lock:
+            return self.things.pop() if self.things else None
+
+    def put(self, thing):
+        with self.lock:
+            self.things.append(thing)
+
+
+def a_future():
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(time.sleep, 2)
+        while not future.done():
+            pass
+
+
+def a_flag_under_a_lock():
+    lock, state = threading.Lock(), {"done": False}
+
+    def work():
+        time.sleep(2)
+        with lock:
+            state["done"] = True
+
+    threading.Thread(target=work).start()
+    while True:
+        with lock:
+            if state["done"]:
+                return
+
+
+def a_method_that_takes_a_lock(lock=threading.Lock):
+    shelf = Shelf(lock)
+    threading.Timer(2, shelf.put, ("book",)).start()
+    while shelf.take() is None:
+        pass
+
+
+def a_method_that_takes_an_rlock():
+    a_method_that_takes_a_lock(threading.RLock)
+
+
+def looks_that_are_counted():
+    shelf, looks = Shelf(threading.Lock), 0
+    threading.Timer(2, shelf.put, ("book",)).start()
+    while shelf.take() is None:
+        looks += 1
+
+
+def one_who_waits_in_a_thread():
+    thread = threading.Thread(target=a_method_that_takes_a_lock)
+    thread.start()
+    thread.join()
+
+
+WAITING = [a_future, a_flag_under_a_lock, a_method_that_takes_a_lock, a_method_that_takes_an_rlock, looks_that_are_counted, one_who_waits_in_a_thread]
+
+
+@pytest.mark.parametrize("preempt", ["calls", "lines"])
+@pytest.mark.parametrize("wait", WAITING)
+def test_time_passes_for_who_goes_round(wait, preempt):
+    digests = []
+    for _ in range(2):
+        with simsock.Simulation(preempt=preempt, max_steps=50_000) as sim:
+            wait()
+            assert sim.now == 2
+            digests.append(sim.digest)
+    assert digests[0] == digests[1]
+
+
+@pytest.mark.parametrize("strategy", ["random", "pct", "pos", "surw"])
+def test_it_does_so_whoever_chooses(strategy):
+    for seed in range(3):
+        with simsock.Simulation(strategy=strategy, seed=seed, max_steps=50_000) as sim:
+            a_flag_under_a_lock()
+            assert sim.now == 2
+
+
+def test_the_loop_ends_at_the_moment_at_which_what_it_waits_for_happens():
+    with simsock.Simulation() as sim:
+        shelf, seen = Shelf(threading.Lock), []
+        for moment in (1, 3, 3.5):
+            threading.Timer(moment, shelf.put, (moment,)).start()
+        while len(seen) < 3:
+            if (thing := shelf.take()) is not None:
+                seen.append((thing, sim.now))
+        assert [(thing, pytest.approx(now)) for thing, now in seen] == [(1, 1), (3, 3), (3.5, 3.5)]
+
+
+def adds_up():
+    lock, total = threading.Lock(), 0
+    while total < 20_000:
+        with lock:
+            total += 1
+
+
+def hashes():
+    lock, found = threading.Lock(), hashlib.sha256()
+    for number in range(3_000):
+        with lock:
+            found.update(bytes([number % 256]) * 100)
+
+
+def walks_an_iterator():
+    lock, numbers = threading.Lock(), itertools.count()
+    while True:
+        with lock:
+            if next(numbers) == 20_000:
+                return
+
+
+def fills_a_list():
+    shelf = Shelf(threading.Lock)
+    while len(shelf.things) < 10_000:
+        shelf.put(1)
+
+
+def counts_in_an_object():
+    class Box:
+        count = 0
+
+    box, lock = Box(), threading.RLock()
+    while True:
+        with lock:
+            box.count += 1
+            if box.count > 10_000:
+                return
+
+
+@pytest.mark.parametrize("work", [adds_up, hashes, walks_an_iterator, fills_a_list, counts_in_an_object])
+def test_no_time_passes_for_who_gets_somewhere(work):
+    with simsock.Simulation() as sim:
+        threading.Timer(5, print).start()
+        work()
+        assert sim.now == 0
+        sim.sleep(5)
+
+
+def test_who_goes_round_for_ever_meets_the_limit_of_steps():
+    shelf = Shelf(threading.Lock)
+    with pytest.raises(simsock.StepLimit), simsock.Simulation(max_steps=30_000):
+        while shelf.take() is None:
+            pass
