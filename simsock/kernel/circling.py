@@ -2,7 +2,7 @@
 
 PYTEST_DONT_REWRITE
 
-Owns the judgement that a task goes round and round. Does not know what is done about it. Laws:
+Owns what happens to a task that has gone on for many steps, and the judgement that it goes round and round. Laws:
 
 * it is asked every so many steps; since the last time nobody was woken or started, nothing was recorded but who runs next, and the clock stood still;
 * the task's frames, and what is reachable from them, are as they were at an earlier look: what it does next depends on nothing else, so it does
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from simsock.harness import is_harness
 from simsock.kernel.fingerprints import Part, Unreadable, fingerprint_of_frames, names_between
 from simsock.kernel.program_lines import BOTTOM, room_of
-from simsock.kernel.spinning import counters_of, loops_of
+from simsock.kernel.spinning import SPINNING, counters_of, loops_of, next_event
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -34,7 +34,7 @@ _OBJECTS_MAX = 2_000
 class Circling:
     """Of one world."""
 
-    __slots__ = ("_news", "_rounds", "_seen", "_vain")
+    __slots__ = ("_news", "_rounds", "_seen", "_switches", "_vain")
 
     def __init__(self) -> None:
         self._news: Any = None
@@ -44,6 +44,17 @@ class Circling:
         """States since the last news."""
         self._rounds: set[bytes] = set()
         """States from which a task has come back to the same state by itself."""
+        self._switches = -1
+
+    def be_fair(self, kernel: Kernel) -> None:
+        """The current task has gone on for many steps: others run before it, and time passes if it does nothing but go round."""
+        is_alone = self._switches == kernel.switches
+        if not kernel.atomic and not (is_alone and kernel.preemption is not None and kernel.preemption.let_wait(kernel)):
+            if self.goes_round(kernel):
+                _wait_for_anything(kernel)
+            elif is_alone:
+                kernel.yield_()
+        self._switches = kernel.switches
 
     def goes_round(self, kernel: Kernel) -> bool:
         """Whether the current task will do the same for ever if nobody else does anything."""
@@ -67,6 +78,16 @@ class Circling:
             return True
         self._seen.add(taken)
         return False
+
+
+def _wait_for_anything(kernel: Kernel) -> None:
+    """Others run, or else time passes until something happens."""
+    deadline = None if kernel.runq else next_event(kernel)
+    if deadline is not None:
+        kernel._sleep_until(deadline, SPINNING)
+    elif kernel.runq or kernel.held:
+        kernel.held.append(kernel.current)
+        kernel._park()
 
 
 def _frames(kernel: Kernel, frame: FrameType | None) -> list[Part]:

@@ -31,7 +31,6 @@ from simsock.kernel.polling import Polling
 from simsock.kernel.program_lines import place_of_current
 from simsock.kernel.records import Log
 from simsock.kernel.rooms import make_room
-from simsock.kernel.spinning import SPINNING, next_event
 from simsock.kernel.task import Task
 from simsock.kernel.task_table import deadlock, task_table, waits_of
 from simsock.kernel.teardown import refuse
@@ -69,7 +68,6 @@ class Kernel:
 
     __slots__ = (
         "__weakref__",
-        "_checked_switches",
         "_collect_at",
         "_collected",
         "_frames_left",
@@ -182,7 +180,6 @@ class Kernel:
         self._collect_at = COLLECT_EVERY
         self._collected = False
         self._limit_at = limits.steps
-        self._checked_switches = -1
         self.thread = get_ident()
         self._frames_left = frames_left()
         self._launcher = launcher
@@ -631,23 +628,7 @@ class Kernel:
             return
         if self.signals is not None and self.signals.strike():
             return
-        if not self.atomic:
-            if self._checked_switches == self.switches and self.preemption is not None and self.preemption.let_wait(self):
-                pass
-            elif self.circling.goes_round(self):
-                self._wait_for_anything()
-            elif self._checked_switches == self.switches:
-                self.yield_()
-        self._checked_switches = self.switches
-
-    def _wait_for_anything(self) -> None:
-        """The current task does nothing but go round in a loop: others run, or else time passes until something happens."""
-        deadline = None if self.runq else next_event(self)
-        if deadline is not None:
-            self._sleep_until(deadline, SPINNING)
-        elif self.runq or self.held:
-            self.held.append(self.current)
-            self._park()
+        self.circling.be_fair(self)
 
     def _alarm_parking(self) -> None:
         """In a task that stands in its queue already: it goes on parking, whatever the first task is told."""

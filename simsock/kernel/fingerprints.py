@@ -254,10 +254,10 @@ class _Walk:
 
 def _in_order(items: Any) -> list[Any]:
     """Threads, as executors and servers keep them, by their names; nothing else in a set has an order that is the same in every run."""
-    names = [vars(item).get("_name") if _is_thread(type(item)) else None for item in items]
-    if not all(type(name) is str for name in names) or len(set(names)) < len(names):
+    by_name = {str(vars(item).get("_name")): item for item in items if _is_thread(type(item))}
+    if len(by_name) < len(items):
         raise Unreadable("a set of objects")
-    return [item for _, item in sorted(zip(names, items, strict=True), key=lambda pair: pair[0])]
+    return [by_name[name] for name in sorted(by_name)]
 
 
 def _is_thread(kind: type) -> bool:

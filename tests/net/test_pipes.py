@@ -304,6 +304,31 @@ def test_requests_about_what_is_unread_and_whether_to_wait(twins):
 
 
 @pytest.mark.real
+@pytest.mark.parametrize("kind", ["SOCK_STREAM", "SOCK_DGRAM", "SOCK_SEQPACKET"])
+def test_requests_about_what_is_unread_on_unix_sockets(twins, kind):
+    def program(net, notes):
+        _, fcntl = modules(net)
+        socket = net.socket
+        one, other = socket.socketpair(socket.AF_UNIX, getattr(socket, kind))
+        notes("nothing yet", fcntl.ioctl, other, FIONREAD, bytes(4))
+        one.send(b"three")
+        one.send(b"longer than that")
+        notes("two messages", fcntl.ioctl, other, FIONREAD, bytes(4))
+        notes("a part", other.recv, 3)
+        notes("the rest", fcntl.ioctl, other, FIONREAD, bytes(4))
+        alone = socket.socket(socket.AF_UNIX, getattr(socket, kind))
+        notes("alone", fcntl.ioctl, alone, FIONREAD, bytes(4))
+        if kind != "SOCK_DGRAM":
+            alone.bind(b"\0unread " + kind.encode())
+            alone.listen()
+            notes("listening", fcntl.ioctl, alone, FIONREAD, bytes(4))
+        for sock in (one, other, alone):
+            sock.close()
+
+    twins(program)
+
+
+@pytest.mark.real
 def test_regular_files_are_always_ready_and_no_business_of_epolls(twins, tmp_path):
     def program(net, notes):
         with open(tmp_path / "file", "w+b") as file:

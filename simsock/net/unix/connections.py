@@ -117,6 +117,11 @@ class UnixConnection(UnixSocket):
 
     # -- readiness -----------------------------------------------------------------------------------------------------------------------
 
+    @property
+    def unread(self) -> int:
+        """FIONREAD: the bytes of all that has arrived."""
+        return sum(len(letter.data) for letter in self.rx)
+
     def poll(self) -> int:
         bits = super().poll()
         if self.state in (NEW, CLOSED):

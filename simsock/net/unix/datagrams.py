@@ -31,6 +31,11 @@ class UnixDatagram(UnixSocket):
     def _full(self) -> bool:
         return len(self.rx) > QUEUE_MAX
 
+    @property
+    def unread(self) -> int:
+        """FIONREAD: the bytes of the next message."""
+        return len(self.rx[0].data) if self.rx else 0
+
     def connect_name(self, name: bytes) -> bool:
         """Fix the peer. Raises EPERM when it has another one."""
         other = self.host.unix.find(name, self.type)
