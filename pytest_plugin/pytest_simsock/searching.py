@@ -139,7 +139,7 @@ class Search:
 
             run = self._run(Plan(self.shared, number=number), is_final)
             if run.world is not None and (kernel := run.world.sim._kernel) is not None:
-                self.evidence.note(number, kernel.tape.deviations, kernel.alive_max)
+                self.evidence.note(number, run.world.sim._run.order, kernel.alive_max)
             if run.timed_out:
                 self._tear_down()
                 return run.reports

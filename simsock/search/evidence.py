@@ -1,7 +1,8 @@
 """What a search has seen, beyond whether anything failed.
 
 Owns ``Evidence``: how many different orders there were, how many of them were new towards the end, how many tasks were alive at once. Does not
-know what a run is. Laws: what is told depends on the schedules that were tried, not on who tried them nor when; memory is bounded.
+know what a run is. Laws: what is told depends on the schedules that were tried, not on who tried them nor when; memory is bounded; of later schedules
+a share is looked at (``orders_seen``), because it takes time at each point.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 from hashlib import blake2b
 from itertools import chain
 from typing import TYPE_CHECKING
+
+from simsock.kernel.strategies.orders_seen import ALWAYS_UP_TO, looked_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +22,7 @@ _SUFFIX = " schedule"
 
 
 def order_of(deviations: Sequence[tuple[str, int, int]]) -> int:
-    """A number of 64 bits for the order in which a run's tasks had their turns: the same on every machine."""
+    """A number of 64 bits for the order in which a run's tasks had their turns, exchangeable or not: the same on every machine."""
     others = [label for label in {deviation[0] for deviation in deviations} if not label.endswith(_SUFFIX)]
     if others:
         deviations = [deviation for deviation in deviations if deviation[0] not in others]
@@ -33,18 +36,25 @@ def order_of(deviations: Sequence[tuple[str, int, int]]) -> int:
 class Evidence:
     """Gathered while schedules are tried, in any order and by any number of processes; read when all are there."""
 
-    __slots__ = ("alive", "seen")
+    __slots__ = ("alive", "is_whole", "seen")
 
     def __init__(self) -> None:
         self.seen: dict[int, int] = {}
         """Of each order: the number of the first schedule that showed it."""
         self.alive = 0
         """Most tasks alive at once, the first one included."""
+        self.is_whole = False
+        """Whether every schedule was looked at."""
 
-    def note(self, number: int, deviations: Sequence[tuple[str, int, int]], alive: int) -> None:
-        """Schedule ``number`` has been tried."""
-        order = order_of(deviations)
-        self._add(order, number)
+    def note_turns(self, number: int, deviations: Sequence[tuple[str, int, int]], alive: int) -> None:
+        """Schedule ``number`` of a search that tries each order of turns once has been tried."""
+        self.is_whole = True
+        self.note(number, order_of(deviations), alive)
+
+    def note(self, number: int, order: int | None, alive: int) -> None:
+        """Schedule ``number`` has been tried; ``order`` is None where it was not looked at."""
+        if order is not None:
+            self._add(order, number)
         if alive > self.alive:
             self.alive = alive
 
@@ -58,6 +68,7 @@ class Evidence:
         for order, number in other.seen.items():
             self._add(order, number)
         self.alive = max(self.alive, other.alive)
+        self.is_whole = self.is_whole or other.is_whole
 
     @property
     def orders(self) -> int:
@@ -65,14 +76,17 @@ class Evidence:
         return len(self.seen)
 
     def new_at_the_end(self, schedules: int) -> float:
-        """The share of the last tenth of the schedules that showed an order for the first time."""
+        """The share of the last tenth of the schedules (of those that were looked at) that showed an order for the first time."""
         last = max(1, schedules // 10)
-        return sum(number > schedules - last for number in self.seen.values()) / last
+        looked = last if self.is_whole else looked_at(schedules - last + 1, schedules)
+        return sum(number > schedules - last for number in self.seen.values()) / max(looked, 1)
 
     def text(self, schedules: int) -> str:
         """In one line."""
         count = f"{self.orders:,}" if self.orders < ORDERS_MAX else f"at least {self.orders:,}"
         orders = f"{count} different order" + ("" if self.orders == 1 else "s")
+        if not self.is_whole and schedules > ALWAYS_UP_TO:
+            orders += f" in {looked_at(1, schedules):,} of the schedules"
         tasks = f"at most {self.alive} task" + ("" if self.alive == 1 else "s") + " alive at once"
         return f"{orders}, {self.new_at_the_end(schedules):.0%} of the last tenth new; {tasks}"
 

@@ -108,7 +108,7 @@ def _search(test: Any, checked: Options, asked: Request, jobs: int, executor: An
         numbers = range(1, schedules + 1) if first is None else (first,)
         for number in numbers:
             outcome = runner.schedule(seed, number)
-            evidence.note(number, outcome.deviations, outcome.alive)
+            evidence.note(number, outcome.order, outcome.alive)
             if outcome.error is not None:
                 return tell(runner, Found(outcome, nth_seed(seed, number), number, seed), asked)
             asked.tried(number)
@@ -125,7 +125,7 @@ def _exhaust(runner: Runner, search: Exhausting, asked: Request) -> Verdict:
         number += 1
         recorder = Recorder(plan)
         outcome = runner.run(own_seed, plan, prepare=lambda sim, recorder=recorder: setattr(sim, "_questions", recorder))
-        asked.evidence.note(number, outcome.deviations, outcome.alive)
+        asked.evidence.note_turns(number, outcome.deviations, outcome.alive)
         if outcome.error is not None:
             return tell(runner, Found(outcome, own_seed, number, asked.seed), asked)
         search.tried(plan, recorder, outcome.asked)
@@ -158,7 +158,7 @@ def _prune(runner: Runner, search: Exhausting, asked: Request, number: int) -> t
         if picker.preemptions <= bound and outcome.error is None:
             continue  # it was tried
         number += 1
-        asked.evidence.note(number, outcome.deviations, outcome.alive)
+        asked.evidence.note_turns(number, outcome.deviations, outcome.alive)
         if outcome.error is not None:
             return tell(runner, Found(outcome, own_seed, number, asked.seed), asked), number, False
         asked.tried(number)

@@ -46,6 +46,8 @@ class Outcome(NamedTuple):
     """Most tasks alive at once."""
     asked: tuple[str, ...] = ()
     """Who asked the tape in a replay, the scheduler apart."""
+    order: int | None = None
+    """A number for the order of what cannot be exchanged; None where it was not looked at."""
 
 
 class Runner:
@@ -139,6 +141,7 @@ class Runner:
                 tuple(kernel.tape.mismatches()) if deviations is not None else (),
                 kernel.alive_max,
                 tuple(kernel.tape.asked()) if deviations is not None else (),
+                sim._run.order,
             )
         finally:
             error = None

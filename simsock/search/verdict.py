@@ -53,12 +53,12 @@ class Verdict:
 
     @property
     def orders(self) -> int:
-        """How many different orders of tasks were seen."""
+        """How many different orders were seen: those that only exchange independent steps are one. With ``strategy="dfs"``: orders of turns."""
         return self.evidence.orders
 
     @property
     def new_at_the_end(self) -> float:
-        """The share of the last tenth of the schedules whose order was new: near 0, more schedules will hardly show more."""
+        """The share of the last tenth of the schedules (of those that were looked at) whose order was new: near 0, more will hardly show more."""
         return self.evidence.new_at_the_end(self.schedules)
 
     @property

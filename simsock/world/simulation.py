@@ -235,8 +235,8 @@ class Simulation(Faults, Observing):
         begun.begin(lambda: end_captures(kernel))
         begun.begin(self._resume)
         opened.enter_world(kernel, frame)
-        if choose is not None and planned is None:
-            self._run.world_begins(kernel)
+        if planned is None:
+            self._run.world_begins(kernel, choose is not None)
         networks.push(self._use)
         _error_hooks().append(self._handler_failed)
         if options.fresh:

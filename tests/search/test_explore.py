@@ -90,7 +90,10 @@ class TestAHealthyTwin:
         assert not verdict.failed
         first, second = str(verdict).splitlines()
         assert first == "inconclusive, 300 schedules tried (seed 0)"
-        assert second == f"{verdict.orders} different orders, {verdict.new_at_the_end:.0%} of the last tenth new; at most 4 tasks alive at once"
+        assert (
+            second
+            == f"{verdict.orders} different orders in 125 of the schedules, {verdict.new_at_the_end:.0%} of the last tenth new; at most 4 tasks alive at once"
+        )
         assert "hold" not in str(verdict) + repr(verdict)
         assert (verdict.error, verdict.token, verdict.deviations) == (None, None, [])
 

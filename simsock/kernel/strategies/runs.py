@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from simsock.choices import derive_seed
 from simsock.errors import BadToken
+from simsock.kernel.strategies.orders_seen import OrdersSeen, is_looked_at
 from simsock.kernel.strategies.sights import Gathering, Names
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Profile:
 class Run:
     """One run that a strategy decides: what ``begin`` and ``end`` are given."""
 
-    __slots__ = ("_gathering", "_is_seen", "error", "number", "own_seed", "profile", "steps", "watch")
+    __slots__ = ("_gathering", "_is_seen", "_orders", "error", "number", "order", "own_seed", "profile", "steps", "watch")
 
     def __init__(self, own_seed: int | str, number: int = 0, profile: Profile | None = None) -> None:
         self.own_seed = own_seed
@@ -86,11 +87,17 @@ class Run:
         """At the end: how many steps it took."""
         self.watch: Callable[[Kernel], Sees] | None = None
         """A strategy that goes by points sets this when it begins: what makes the function that is told of each."""
+        self.order: int | None = None
+        """At the end: a number for the order of what cannot be exchanged; None where it was not looked at."""
         self._gathering: Gathering | None = None
+        self._orders: OrdersSeen | None = None
         self._is_seen = False
 
-    def world_begins(self, kernel: Kernel) -> None:
-        """Let the world's points be seen by whoever goes by them."""
+    def world_begins(self, kernel: Kernel, asks: bool = True) -> None:
+        """Let the world's points be seen by whoever goes by them. Without a strategy that ``asks`` there is one order."""
+        if not asks:
+            self.order = 0
+            return
         sees = self.watch(kernel) if self.watch is not None else None
         profile = self.profile
         if profile is not None and profile.runs == self.number - 1 and self.number <= profile.wanted:
@@ -99,11 +106,17 @@ class Run:
             if profile.wanted > 1:
                 self._gathering = Gathering(kernel)
                 sees = _both(self._gathering.sees, sees) if sees is not None else self._gathering.sees
+        if is_looked_at(self.number):
+            self._orders = OrdersSeen(kernel)
+            sees = _both(self._orders.sees, sees) if sees is not None else self._orders.sees
         kernel.sees = sees
 
     def world_ends(self, kernel: Kernel) -> None:
         """The world is about to end, with its tasks still there."""
         kernel.sees = None
+        if self._orders is not None:
+            self.order = self._orders.order()
+            self._orders = None
         if self._is_seen and self.profile is not None:
             self.profile.gather(kernel, self.number, self._gathering.names() if self._gathering is not None else None)
             self._gathering = None
