@@ -221,14 +221,28 @@ def test_a_mutation_is_made_tried_and_taken_back(copy, tmp_path, monkeypatch):
         return Verdict("return 2\n\n" in path.read_text())
 
     monkeypatch.setattr(copy, "run", run)
-    monkeypatch.setattr(noticing, "nearest_first", lambda path: ["every"])
+    monkeypatch.setattr(noticing, "nearness_of", lambda path: {"every": (True, True, 0)})
     known = lines(tmp_path, {"tests/test_some.py::test_one": (0.01, {"simsock/kernel/some.py": [2]})})
     assert copy.attempt(one, known).noticed
-    assert copy.attempt(two, known) == Verdict(False, "no test is known to execute it")
+    assert copy.attempt(two, known) == Verdict(False, "0 of 0 tests that execute it were run and 1 files")
     assert [each[:2] for each in seen] == [(["tests/test_some.py"], ["tests/test_some.py::test_one"]), (["every"], None)]
     assert [each[2] for each in seen] == [before.replace("return 1", "return 2"), before.replace("return 2", "return 3")]
     assert len({each[3] for each in seen} | {stat.st_mtime_ns}) == 3, "bytecode of one would be taken for the other's"
     assert path.read_text() == before and path.stat().st_mtime_ns == stat.st_mtime_ns
+
+
+def test_tests_that_do_not_end_have_noticed_and_files_that_take_too_long_have_not(copy, tmp_path, monkeypatch):
+    [one] = (mutation for mutation in mutations_of("simsock/kernel/some.py", (tmp_path / "simsock/kernel/some.py").read_text()) if mutation.old == "1")
+    known = lines(tmp_path, {f"tests/test_some.py::test_{number}": (0.01, {"simsock/kernel/some.py": [2]}) for number in range(5)})
+    monkeypatch.setattr(noticing, "nearness_of", lambda path: {"near": (False, True, 0), "far": (True, True, 0)})
+    monkeypatch.setattr(copy, "run", lambda files, tests, *others: Verdict(None))
+    assert copy.attempt(one, known) == Verdict(True, "it does not end")
+    assert copy.attempt(one, known, end=0) == Verdict(None)
+    asked = []
+    monkeypatch.setattr(copy, "run", lambda files, tests, *others: Verdict(False) if tests else asked.append(files) or Verdict(None))
+    assert copy.attempt(one, known) == Verdict(False, "5 of 5 tests that execute it were run and what there was time for of 1 files")
+    assert copy.attempt(one, Lines(None)) == Verdict(False, "0 of 0 tests that execute it were run and what there was time for of 2 files")
+    assert asked == [["near"], ["near", "far"]]
 
 
 @pytest.mark.slow
@@ -244,8 +258,7 @@ def test_the_chosen_tests_run_in_a_copy_and_the_first_that_fails_is_told():
         assert copy.run([name], [f"{name}::test_few_cancelled_ones_stay_where_they_are"], end) == Verdict(False)
         assert copy.run([name], None, end) == Verdict(True, f"{name}::test_cancelled_ones_never_outnumber_the_live_for_long")
         (copy.place / path).write_text("while True:\n    pass\n")
-        assert copy.run([name], None, time.monotonic() + 3) == Verdict(True, "it does not end")
-        assert copy.run([name], None, time.monotonic() + 3, time.monotonic()) == Verdict(None)
+        assert copy.run([name], None, time.monotonic() + 3) == Verdict(None)
     finally:
         copy.remove()
     assert not copy.place.exists()

@@ -21,10 +21,18 @@ CHANGES_NOTHING: dict[str, str] = {
     "simsock/kernel/preempt.py: sys.version_info >= (3, 12) -> (sys.version_info > (3, 12))": "a version has five parts and is never equal to two",
     "simsock/kernel/preempt.py: sys.version_info >= (3, 14) -> (sys.version_info > (3, 14))": "the same",
     "simsock/kernel/touching.py: inner is not None and inner.f_lineno is not None -> (inner is not None)": "a frame that calls another stands on a line",
-    "simsock/kernel/core.py: task.timer = None -> pass #1": "``detach()`` takes the timer back, and one that has fired is none any more",
+    "simsock/kernel/core.py: task.timer = None -> pass in task.timer = None #1": "``detach()`` takes the timer back, and one that has fired is none any more",
     "simsock/kernel/teardown.py: 1 -> 2 in kernel.alarm = -1": "any number below 0 is below every step",
     "simsock/kernel/signals.py: first.queue is not None and first.pending is self._due -> (first.queue is not None)": (
         "whatever else is pending for the first task has taken it out of its queue"
+    ),
+    "simsock/patching/captured.py: 1 -> 2 in self._collections = -1": "no count of collections is below 0",
+    "simsock/patching/captured.py: True -> False in return True, True #12": "the other value says so already",
+    "simsock/patching/captured.py: type(target) is BuiltinFunctionType or target not in self._left -> (target not in self._left)": (
+        "no function is among those that are left"
+    ),
+    "simsock/patching/census.py: owner is not self._watched and not self._is_light(owner) -> (not self._is_light(owner))": (
+        "its own table is looked at, and found to be fixed all the same"
     ),
     "simsock/patching/task_locals.py: registered[self] = (args, kwargs) -> pass": "the next world's search finds it all the same, only later",
     "simsock/net/link/partitions.py: Way = tuple[str | None, str | None] -> pass": "a type",
@@ -34,12 +42,13 @@ CHANGES_NOTHING: dict[str, str] = {
     "simsock/net/tcp/handshake.py: socket.accepting is not None and socket.listening -> (socket.listening)": "each says the other",
 }
 """Mutations that nobody can notice, each with the reason: ``"path: old -> new"``, as they are told, and where the same text stands elsewhere too,
-`` in `` the first line of the statement, or `` #1``: the second in the file."""
+`` in `` the first line of the statement, and `` #1``, the second in the file, if that is not enough."""
 
 
 def row_of(mutation: Mutation) -> str | None:
     """Its row in the table of those that change nothing."""
-    return next((row for row in (str(mutation), f"{mutation} in {mutation.statement}", mutation.key) if row in CHANGES_NOTHING), None)
+    where = f"{mutation} in {mutation.statement}"
+    return next((row for row in (str(mutation), where, f"{where} #{mutation.nth}") if row in CHANGES_NOTHING), None)
 
 
 def rows_found() -> set[str]:

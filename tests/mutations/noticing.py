@@ -30,9 +30,12 @@ PATIENCE_S = 60
 """How long one test may take: one that hangs has noticed. Less for those that are known to be fast: ten times as long as before, and this at least."""
 PATIENCE_MIN_S = 20
 
-PATIENCE_ALTOGETHER_S = 900
+PATIENCE_WITH_ALL_S = 240
+"""How long the files of tests may take of which it is not known whether they execute the line: what none has noticed by then counts as surviving."""
 KNOWN_MAX_S = 30
 """For how long those that are known to execute a line are run, the most telling first, unless all are asked for."""
+FEW = 3
+"""What so few tests are known to execute may be done once in a process: it is looked at like what none is known to."""
 FIRST_MAX = 40
 """So many tests are tried before all that are left are collected."""
 
@@ -177,42 +180,49 @@ class Copy:
         # Bytecode is kept by time and size: each mutation has a time of its own.
         os.utime(path, (stat.st_atime, int(stat.st_mtime) + next(_later)))
         try:
-            return self._look(mutation, lines, min(end, time.monotonic() + PATIENCE_ALTOGETHER_S), end, whole)
+            return self._look(mutation, lines, end, whole)
         finally:
             path.write_bytes(text)
             os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
 
-    def _look(self, mutation: Mutation, lines: Lines, limit: float, end: float, whole: bool) -> Verdict:
+    def _look(self, mutation: Mutation, lines: Lines, end: float, whole: bool) -> Verdict:
+        known, count = self._known(mutation, lines, whole)
+        for tests in (known[:FIRST_MAX], known[FIRST_MAX:]):
+            if tests:
+                seconds = [lines.seconds[test] for test in tests]
+                patience = max(PATIENCE_MIN_S, round(10 * max(seconds)))
+                limit = time.monotonic() + 120 + 10 * sum(seconds) + len(tests) * _SPENT_A_TEST_S
+                verdict = self.run(sorted({test.partition("::")[0] for test in tests}), tests, min(limit, end), patience)
+                if verdict.noticed is None and time.monotonic() < end:
+                    return Verdict(True, "it does not end")
+                if verdict.noticed is not False:
+                    return verdict
+        # What other processes execute is not known, nor what was done once in the process and is kept: whatever imports the module is run as well.
+        nearness = nearness_of(mutation.path)
+        others = [name for name in nearest_first(mutation.path) if whole or count <= FEW or not nearness[name][0]]
+        said = f"{len(known)} of {count} tests that execute it were run"
+        if others:
+            verdict = self.run(others, None, end if whole else min(time.monotonic() + PATIENCE_WITH_ALL_S, end))
+            if verdict.noticed or (verdict.noticed is None and time.monotonic() >= end):
+                return verdict
+            said += f" and {'what there was time for of ' if verdict.noticed is None else ''}{len(others)} files"
+        return Verdict(False, said)
+
+    def _known(self, mutation: Mutation, lines: Lines, whole: bool) -> tuple[list[str], int]:
+        """The tests to be run of those that are known to execute it, the most telling first, and how many there are."""
         known = lines.executing(mutation)
         room = tuple(tests_for(mutation.path))
         if not whole and any(test.startswith(room) for test in known):
             known = [test for test in known if test.startswith(room)]
-        count, spent = len(known), 0.0
+        spent = 0.0
         for number, test in enumerate(known):
             spent += lines.seconds[test] + _SPENT_A_TEST_S
             if spent > KNOWN_MAX_S and number and not whole:
-                known = known[:number]
-                break
-        parts = [known[:FIRST_MAX], known[FIRST_MAX:]]
-        for tests in parts:
-            if tests:
-                patience = max(PATIENCE_MIN_S, round(10 * max(lines.seconds[test] for test in tests)))
-                verdict = self.run(sorted({test.partition("::")[0] for test in tests}), tests, limit, end, patience)
-                if verdict.noticed is not False:
-                    return verdict
-        # What other processes execute is not known: whatever imports the module is run as well.
-        others = nearest_first(mutation.path)
-        if known and not whole:
-            nearness = nearness_of(mutation.path)
-            others = [name for name in others if not nearness[name][0]]
-        if others:
-            verdict = self.run(others, None, limit, end)
-            if verdict.noticed is not False:
-                return verdict
-        return Verdict(False, f"{len(known)} of {count} tests that execute it were run" if known else "no test is known to execute it")
+                return known[:number], len(known)
+        return known, len(known)
 
-    def run(self, files: list[str], tests: list[str] | None, limit: float, end: float = float("inf"), patience: int = PATIENCE_S) -> Verdict:
-        """Run the tests in the copy, those that are named or all of the files, until one fails."""
+    def run(self, files: list[str], tests: list[str] | None, limit: float, patience: int = PATIENCE_S) -> Verdict:
+        """Run the tests in the copy, those that are named or all of the files, until one fails. It is not known when there was no time for all."""
         environment = {**os.environ, "PYTHONPATH": f"{self.place}{os.pathsep}{self.place / 'pytest_plugin'}"}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         command = [sys.executable, "-m", "pytest", "-x", "-q", "-n", "0", "-p", "no:cacheprovider", "--no-header", "--tb=no", f"--timeout={patience}"]
@@ -236,7 +246,7 @@ class Copy:
         try:
             output, _ = process.communicate(timeout=max(limit - time.monotonic(), 0.01))
         except subprocess.TimeoutExpired:
-            return Verdict(None) if time.monotonic() >= end else Verdict(True, "it does not end")
+            return Verdict(None)
         finally:
             self._end_process()
             process.communicate()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _socket
 import functools
 import gc
 import queue
@@ -13,7 +14,8 @@ from types import ModuleType
 
 import pytest
 
-from simsock.patching.captured import Holds
+from simsock.patching import heap
+from simsock.patching.captured import Holds, _is_left
 from simsock.patching.census import Census
 
 from . import before_world as program
@@ -27,6 +29,12 @@ class Slotted:
     """Likewise."""
 
     __slots__ = ("__weakref__", "nap")
+
+
+class Record:
+    """Likewise; nothing can refer to it weakly."""
+
+    __slots__ = ("nap", "other")
 
 
 @pytest.fixture
@@ -309,6 +317,50 @@ def test_nothing_is_kept_alive_for_it(world):
     gone = [weakref.ref(box), weakref.ref(witness), weakref.ref(box.some)]
     del box, witness
     assert [ref() for ref in gone] == [None] * 3
+
+
+def test_a_record_is_kept_only_if_what_it_holds_lives_anyway():
+    class Witness:
+        pass
+
+    def original():
+        """Nobody else has it."""
+
+    record, witness, light = Record(), Witness(), Record()
+    record.nap, record.other = original, witness
+    light.nap, light.other = original, 5
+    census = Census([original])
+    census.take()
+    gone = weakref.ref(witness)
+    del record, witness
+    assert gone() is None
+    owner = next(owner for owner, _, _, _ in census._others if owner() is light)
+    del light
+    assert owner().other == 5
+
+
+def test_a_search_that_is_interrupted_is_made_again(monkeypatch):
+    def interrupted(holds, originals):
+        made.append(originals)
+        if len(made) == 1:
+            raise KeyboardInterrupt
+
+    made = []
+    monkeypatch.setattr(Holds, "_search_alone", interrupted)
+    holds = Holds({})
+    with pytest.raises(KeyboardInterrupt):
+        holds.refresh(True)
+    holds.refresh(False)
+    assert made == [True, True]
+    holds.settle()
+    holds.refresh(False)
+    assert made == [True, True]
+
+
+def test_the_namespace_of_a_class_in_c_is_left_alone_and_a_table_of_its_methods_is_not():
+    space = vars(_socket.socket)
+    assert _is_left(heap.Spot("item", dict(space), "send"), space["send"])
+    assert not _is_left(heap.Spot("item", {"send": space["send"]}, "send"), space["send"])
 
 
 def test_no_code_of_the_program_runs(world):
