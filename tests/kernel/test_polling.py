@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import queue
 import selectors
 import socket
@@ -117,7 +118,28 @@ def a_selector_that_is_polled():
     right.recv(1)
 
 
+def functions_of_c_in_a_pollers_hands():
+    def poll(size=len, round_down=math.floor):
+        while size("") == round_down(0.5):
+            time.sleep(0.5)
+
+    beside(poll)
+    threading.Event().wait()
+
+
+def numbers_and_errors_of_their_own_kind_in_a_pollers_hands():
+    def poll():
+        family, error = socket.AF_INET, LookupError("nothing yet")
+        while family == socket.AF_INET and error.args:
+            time.sleep(0.5)
+
+    beside(poll)
+    threading.Event().wait()
+
+
 HANGS = [
+    functions_of_c_in_a_pollers_hands,
+    numbers_and_errors_of_their_own_kind_in_a_pollers_hands,
     a_server_of_the_standard_library,
     two_servers,
     an_event_that_is_polled,

@@ -27,10 +27,13 @@ CHANGES_NOTHING: dict[str, str] = {
         "whatever else is pending for the first task has taken it out of its queue"
     ),
     "simsock/patching/captured.py: 1 -> 2 in self._collections = -1": "no count of collections is below 0",
+    "simsock/patching/captured.py: locks_ or captured -> (locks_)": "the one says so already where the other does",
     "simsock/patching/captured.py: True -> False in return True, True #12": "the other value says so already",
     "simsock/patching/captured.py: type(target) is BuiltinFunctionType or target not in self._left -> (target not in self._left)": (
         "no function is among those that are left"
     ),
+    "simsock/patching/census.py: kind not in _DESCRIPTORS and kind not in _OF_C and not _weak_offset_of(kind) -> "
+    "(kind not in _DESCRIPTORS or kind not in _OF_C or (not _weak_offset_of(kind)))": "more holders of holders are looked for, and none of them is asked",
     "simsock/patching/census.py: owner is not self._watched and not self._is_light(owner) -> (not self._is_light(owner))": (
         "its own table is looked at, and found to be fixed all the same"
     ),

@@ -20,7 +20,7 @@ import weakref
 import pytest
 
 from simsock.errors import Deadlock, RealTimeLimit
-from simsock.patching import doctor
+from simsock.patching import doctor, locks
 from simsock.patching.locks import Lock, RLock
 
 from . import before_world as program
@@ -367,3 +367,28 @@ def test_locals_from_before_belong_to_tasks(world):
         program.LOCAL.value = "changed"
     assert seen == ["outside", False, False, 0, 1]
     assert program.LOCAL.value == "outside"
+
+
+@pytest.mark.parametrize("make", [locks.OnceLock, locks.OnceRLock])
+def test_a_lock_under_which_something_is_made_once_is_free_again_wherever_it_was_taken(world, make):
+    lock = make()
+
+    def take_and_release():
+        for _ in range(2):
+            assert lock.acquire()
+            lock.release()
+            with lock:
+                pass
+
+    def is_free():
+        return lock.acquire(False) and lock.release() is None
+
+    take_and_release()
+    thread = threading.Thread(target=lambda: free.append(is_free()))
+    free = []
+    thread.start()
+    thread.join()
+    assert free == [True]
+    with world() as sim:
+        take_and_release()
+        assert sim.spawn(is_free).result() is True

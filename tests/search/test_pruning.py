@@ -254,6 +254,29 @@ def test_tasks_that_share_nothing_are_tried_in_few_orders():
     assert (runs < 200, errors) == (True, set()), "of more than twelve thousand"
 
 
+def test_threads_that_share_nothing_are_tried_in_few_orders():
+    def test(sim):
+        pair = Pair()
+
+        def first():
+            pair.one += 1
+            pair.one += 1
+
+        def second():
+            pair.other += 1
+            pair.other += 1
+
+        threads = [threading.Thread(target=first), threading.Thread(target=second)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert pair.one == pair.other == 2
+
+    runs, errors = lines(test)
+    assert (runs < 80, errors) == (True, set()), "it is 57 now"
+
+
 @pytest.mark.parametrize(
     ("program", "error"), [(programs.lost_update, "AssertionError"), (programs.check_then_act, "IndexError"), (programs.two_locks, "Deadlock")]
 )
