@@ -213,6 +213,8 @@ def _end(item: pytest.Item, error: BaseException | None) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    if call.excinfo is not None and call.when == "setup":
+        wide.explain(call.excinfo.value)
     if call.excinfo is not None and "simsock.errors" in sys.modules:
         from pytest_simsock.frames import hide_ours
 

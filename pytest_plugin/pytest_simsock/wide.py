@@ -9,6 +9,7 @@ Owns how wide the world of a test is, and what is wrong with a test's place in o
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from pytest_simsock.configuring import WIDTHS
 
 SCOPES = ("function", "class", "module", "package", "session")
 """pytest's names, from the narrowest on."""
+_MISMATCH = re.compile(r"ScopeMismatch: You tried to access the function scoped fixture (sim|testbed|simsock_seed) with a (\w+) scoped request")
 DEFAULTS = {"max_steps": 500_000_000, "max_time": "3650d"}
 """What many tests may need together."""
 
@@ -82,6 +84,19 @@ def conflict() -> str:
     )
 
 
+def explain(error: BaseException) -> None:
+    """A wide fixture that asks for a narrow one of ours: pytest's error begins with what to do."""
+    found = _MISMATCH.match(str(getattr(error, "msg", ""))) if isinstance(error, pytest.fail.Exception) else None
+    if found is None or not isinstance(error, pytest.fail.Exception):
+        return
+    name, scope = found.groups()
+    width = "session" if scope == "package" else scope
+    share = f', or give all tests of the {width} one world: @pytest.mark.simsock(world="{width}") or pytestmark, or simsock_world in the ini file'
+    error.msg = (
+        f"a fixture of scope {scope!r} asks for {name}, which is a test's: make the fixture function-scoped{share if name == 'sim' else ''}\n{error.msg}"
+    )
+
+
 def inside(finalizer: Any) -> Any:
     """The finalizer of a fixture that lives in a wide world."""
 
@@ -96,4 +111,4 @@ def inside(finalizer: Any) -> Any:
     return finalize
 
 
-__all__ = ["DEFAULTS", "SCOPES", "come_first", "conflict", "inside", "mistake", "width_of"]
+__all__ = ["DEFAULTS", "SCOPES", "come_first", "conflict", "explain", "inside", "mistake", "width_of"]

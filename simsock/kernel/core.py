@@ -25,6 +25,7 @@ from simsock.kernel.circling import Circling
 from simsock.kernel.files import Process
 from simsock.kernel.headroom import FRAMES_MIN, frames_left
 from simsock.kernel.headroom import refuse as no_room
+from simsock.kernel.identity import over
 from simsock.kernel.killing import raise_in
 from simsock.kernel.limits import Halt, Limits
 from simsock.kernel.polling import Polling
@@ -215,7 +216,7 @@ class Kernel:
     ) -> Task:
         """A new task that runs ``fn(*args, **kwargs)``; it becomes runnable at once and starts when it is picked."""
         if self.ending:
-            raise WorldEnded("this world has ended: no task can be started in it")
+            raise WorldEnded(f"this world {over(self)}: no task can be started in it")
         task = self._new_task(self.current, name, base, fn)
         task.args = args
         task.kwargs = kwargs or {}
@@ -689,8 +690,8 @@ class Kernel:
 
     def refuse_call(self) -> None:
         """A simulated operation while the world ends."""
-        refuse(self, WorldEnded("this world has ended"))
+        refuse(self, WorldEnded(f"this world {over(self)}"))
 
     def refuse_wait(self) -> None:
         """A wait while the world ends, or after it."""
-        refuse(self, WorldEnded("this world has ended") if self.ended else TaskKilled("the world has ended"))
+        refuse(self, WorldEnded(f"this world {over(self)}") if self.ended else TaskKilled("the world has ended"))

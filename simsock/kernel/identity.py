@@ -1,4 +1,4 @@
-"""The number of the process in a patched world.
+"""The number of the process in a patched world, and how worlds of one process are told apart.
 
 Owns the numbers. Laws: they are the same in every run, and Linux gives them to no process, so nothing that is asked by them can be another one's.
 """
@@ -6,6 +6,7 @@ Owns the numbers. Laws: they are the same in every run, and Linux gives them to 
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from simsock.kernel import session
 
@@ -27,4 +28,9 @@ def own_numbers() -> tuple[int, int]:
     return PROCESS, _getpid()
 
 
-__all__ = ["PARENT", "PROCESS", "own_number", "own_numbers"]
+def over(kernel: Any) -> str:
+    """What is said of an object whose world has ended: which world that was."""
+    return f"has ended (world {kernel.number} of this process, seed {kernel.seed!r})"
+
+
+__all__ = ["PARENT", "PROCESS", "over", "own_number", "own_numbers"]

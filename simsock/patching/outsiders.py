@@ -6,18 +6,19 @@ used. Laws: what was made in the world works as ever; what outlives a world, and
 
 from __future__ import annotations
 
+import errno
 import functools
 import select
 import sys
 from _thread import get_ident
 from collections.abc import Callable
 from operator import is_
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 from simsock.kernel import session
 from simsock.kernel.task import is_task_ident
-from simsock.patching.fence import refuse_outsider
+from simsock.patching.fence import kept_by, refuse_outsider
 from simsock.stdlib._socketobject import socket as simulated
 
 _REAL_POLLERS = (type(select.poll()), getattr(select, "epoll", type(None)))
@@ -46,7 +47,8 @@ def _of_executor(pool: Any) -> str:
         pools[id(pool)] = pool
     if id(pool) in pools:
         return ""
-    return f"{type(pool).__qualname__} with {len(threads)} thread{'' if len(threads) == 1 else 's'}"
+    of = " of a world that has ended" if any(thread.ident is not None and is_task_ident(thread.ident) for thread in threads) else ""
+    return f"{type(pool).__qualname__} with {len(threads)} thread{'' if len(threads) == 1 else 's'}{of}"
 
 
 def _of_thread(thread: Any) -> str:
@@ -137,3 +139,22 @@ def remove() -> None:
         if vars(cls).get(attribute) is ours:
             setattr(cls, attribute, method)
         _applied.pop()
+
+
+def explain(error: BaseException) -> None:
+    """Where a bare ``select.epoll`` from before the world was given a descriptor of the world, which the system does not know: say so on the error."""
+    trace = error.__traceback__ if isinstance(error, OSError) and error.errno == errno.EBADF else None
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None or trace.tb_frame.f_globals.get("__name__") == __name__:
+        return
+    frame = trace.tb_frame
+    for key, value in [*frame.f_locals.items(), *((name, frame.f_globals.get(name)) for name in frame.f_code.co_names)]:
+        held = vars(value).values() if hasattr(value, "__dict__") and not isinstance(value, (type, ModuleType)) else ()
+        found = next((poller for poller in (value, *held) if type(poller) in _REAL_POLLERS), None)
+        if found is not None:
+            error.add_note(
+                f"{key}: select.{type(found).__name__} from before this world knows none of its descriptors; make it inside the world: in the test, or in a "
+                f"fixture that asks for `sim`{kept_by(found)}"
+            )
+            return

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from simsock.errors import Deadlock, WorldEnded
 from simsock.kernel import session
 from simsock.kernel.handler_places import uninterruptible
+from simsock.kernel.identity import over
 from simsock.stdlib._bookkeeping import codes, waits
 from simsock.stdlib._room import Room
 from simsock.stdlib._waiting import TIMEOUT_MAX, Line, granted, in_vain, looked, nanoseconds, real_number
@@ -599,7 +600,7 @@ def _without_world(lock: Any, acquire: Any, blocking: bool, timeout: float) -> b
         waiting = _caller(3).f_locals.get("self")
         world = getattr(getattr(waiting, "_lock", None), "_world", None)
         if world is not None and world.ended:
-            raise WorldEnded("this world has ended")
+            raise WorldEnded(f"this world {over(world)}")
         session.kernel()  # says that no world is running, in which one could wait
     return False
 

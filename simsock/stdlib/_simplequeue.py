@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from simsock.errors import WorldEnded
 from simsock.kernel import session
+from simsock.kernel.identity import over
 from simsock.stdlib._waiting import Line, granted, in_vain, looked, nanoseconds, number
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ class WorldQueue(SimpleQueue):
     def _get_outside(self, block: bool, timeout: float | None) -> Any:
         if session.active is None and _patience(block, timeout) and not self._real.qsize():
             if self._world is not None and self._world.ended:
-                raise WorldEnded("this world has ended")
+                raise WorldEnded(f"this world {over(self._world)}")
             session.kernel()  # says that no world is running
         return super()._get_outside(block, timeout)
 

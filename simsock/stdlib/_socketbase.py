@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from simsock.errors import WorldEnded
 from simsock.kernel import session
 from simsock.kernel.failures import bad_descriptor, timed_out, would_block
+from simsock.kernel.identity import over
 from simsock.kernel.units import NS
 from simsock.stdlib._room import Room
 from simsock.stdlib._waiting import TIMEOUT_MAX, TIMEOUT_TOO_LARGE, real_number
@@ -75,7 +76,7 @@ class SocketBase(_real.socket):
         """The open file, at a scheduling point."""
         kernel = self._kernel
         if kernel is not session.active:
-            raise WorldEnded("this socket belongs to a world that has ended")
+            raise WorldEnded(f"this socket belongs to a world that {over(kernel)}")
         kernel.point()
         try:
             return kernel.files[self._fd]

@@ -41,6 +41,7 @@ from simsock.net.fabric import NetRoom, fabric_of
 from simsock.net.link.profiles import changed
 from simsock.net.link.settings import PERFECT
 from simsock.patching import fresh, make_patching
+from simsock.patching.outsiders import explain
 from simsock.patching.room import Room as PatchRoom
 from simsock.stdlib._allowed import note_for
 from simsock.stdlib._room import Room as LibraryRoom
@@ -320,6 +321,7 @@ class Simulation(Faults, Observing):
             for failure in [error] if error is not None else [entry[1] for entry in raised]:
                 note_for(failure, peers)
         if error is not None:
+            explain(error)
             note(error, raised)
             if ours:
                 return

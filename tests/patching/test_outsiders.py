@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import select
 import selectors
 import socket
 import threading
@@ -12,7 +13,7 @@ import time
 
 import pytest
 
-from simsock import Fenced, LeakWarning
+from simsock import Fenced, LeakWarning, WorldEnded
 from simsock.patching import outsiders
 
 
@@ -209,3 +210,33 @@ def test_asking_is_no_event_of_the_world(world):
         assert run() == asked
     finally:
         outsiders._METHODS = methods
+
+
+EARLY = select.epoll() if hasattr(select, "epoll") else None
+
+
+class Keeps:
+    poller = None
+
+
+def test_a_bare_epoll_from_before_is_named_where_the_system_does_not_know_a_descriptor_of_the_world(world):
+    keeps = Keeps()
+    keeps.poller = EARLY
+    for ask, name in ((lambda fd: EARLY.register(fd, 1), "EARLY"), (lambda fd: keeps.poller.register(fd, 1), "keeps")):
+        with pytest.raises(OSError, match="Bad file descriptor") as caught, world(), socket.socket() as sock:
+            ask(sock.fileno())
+        [note] = caught.value.__notes__
+        assert note.startswith(f"{name}: select.epoll from before this world knows none of its descriptors; make it inside the world")
+
+
+def test_what_is_left_of_a_world_says_that_it_has_ended_and_which_it_was(world):
+    with world(seed="first", max_real_time=10):
+        sock = socket.socket()
+        pool = concurrent.futures.ThreadPoolExecutor(1)
+        pool.submit(len, "").result()
+        pool.shutdown()
+    pool._shutdown = False  # it asks first whether it may take more
+    with world(seed="second"), pytest.raises(WorldEnded, match=r"belongs to a world that has ended \(world \d+ of this process, seed 'first'\)"):
+        sock.connect(("127.0.0.1", 9))
+    with world(), pytest.raises(Fenced, match="ThreadPoolExecutor with 1 thread of a world that has ended"):
+        pool.submit(len, "")

@@ -241,3 +241,20 @@ def test_packages_of_the_ini_file_are_imported_anew_in_each_world_and_what_tests
             "*(one that a module makes when it is imported: fresh=*its package*; one of a wider fixture or of setup_class: a world as wide, world=*)",
         ]
     )
+
+
+def test_a_wide_fixture_that_asks_for_sim_is_told_first_what_to_do(project):
+    project.write_plain(
+        """
+        import pytest
+        @pytest.fixture(scope="module")
+        def server(sim):
+            return 1
+        def test_it(server):
+            pass
+        """
+    )
+    told = str(project.failure().longrepr).splitlines()[0]
+    assert told.startswith(
+        "a fixture of scope 'module' asks for sim, which is a test's: make the fixture function-scoped, or give all tests of the module one world"
+    )
