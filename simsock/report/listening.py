@@ -16,7 +16,8 @@ import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simsock.choices import journal
-from simsock.kernel.footprints import NOTHING, Footprint, footprint_of
+from simsock.kernel.footprints import NOTHING, Footprint
+from simsock.kernel.holders import named_footprint
 from simsock.kernel.program_lines import innermost_line, program_call
 from simsock.kernel.task_table import lock_of
 from simsock.kernel.watchers import Watcher
@@ -144,7 +145,7 @@ class Listener(Watcher):
         if self._inside:
             return
         self._last[task.path] = (last[1] if last is not None else None, place)
-        self._add(Event(LINE, task.path, place, "", kernel.now, footprint_of(code, at, by_line=not self._by_offset)), task)
+        self._add(Event(LINE, task.path, place, "", kernel.now, named_footprint(code, at, not self._by_offset, locals_too=True)), task)
 
     def moves(self, task: Task, data: Any) -> None:
         self._payload = bytes(data[: PAYLOAD_MAX + 1])

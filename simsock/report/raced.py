@@ -44,8 +44,8 @@ def raced_on(events: list[Event], at: int, task: str) -> list[str]:
         if found == OWN_LINES:
             break
     names = common(own, others)
-    named = [_bare(name) for name in names if name != ITEMS]
-    return (named or (_holders(own, others) if names else []))[:NAMES_MAX]
+    named = [_bare(name) for name in names if not name.endswith(ITEMS)] or [_bare(name) for name in names if name != ITEMS]
+    return (named or _holders(own, others))[:NAMES_MAX]
 
 
 def _known(footprint: Footprint) -> set[tuple[str, str]]:
@@ -53,13 +53,27 @@ def _known(footprint: Footprint) -> set[tuple[str, str]]:
 
 
 def _holders(own: set[tuple[str, str]], others: set[tuple[str, str]]) -> list[str]:
-    """Items have no names of their own: what both sides read is what holds them."""
-    holders = sorted({_bare(one) for one, _ in own if one != ITEMS} & {_bare(one) for one, _ in others if one != ITEMS})
-    return [f"items of {holder}" for holder in holders if holder.isidentifier()]
+    """Where items met that have no name on one side: what holds them on the other, or else what both sides read."""
+    if not common(_nameless(own), _as_items(others)) and not common(_as_items(own), _nameless(others)):
+        return []
+    held = {_bare(name) for name, _ in own | others if name.endswith(ITEMS) and name != ITEMS}
+    if held:
+        return sorted(held)
+    both = {_bare(name) for name, _ in own if name != ITEMS} & {_bare(name) for name, _ in others if name != ITEMS}
+    return [f"items of {holder}" for holder in sorted(both) if holder.isidentifier()]
+
+
+def _as_items(footprint: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    return {(ITEMS, how) for name, how in footprint if name.endswith(ITEMS)}
+
+
+def _nameless(footprint: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    return {touch for touch in footprint if touch[0] == ITEMS}
 
 
 def _bare(name: str) -> str:
-    return name.removeprefix("cell ")
+    bare = name.removeprefix("cell ")
+    return f"items of {bare.removesuffix(ITEMS)}" if bare.endswith(ITEMS) else bare
 
 
 __all__ = ["raced_on"]

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from types import CodeType
 from typing import TYPE_CHECKING
 
-from simsock.kernel.footprints import footprint_of
+from simsock.kernel.holders import named_footprint
 from simsock.kernel.program_lines import program_frame
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Sight:
         if place in self._places:
             return self._places[place]
         names: dict[str, bool] = {}
-        for name, how in sorted(footprint_of(code, place, None, self._by_line)):
+        for name, how in sorted(named_footprint(code, place, self._by_line)):
             names[name] = names.get(name, False) or how == "w"
         self._places[place] = names
         return names
