@@ -333,7 +333,7 @@ class _Dialogue(_Stream):
             while not self.over:
                 if self.script is not None and ear.is_turn():
                     self.say(self.listen())
-                elif not kernel.wait(ear.waiting, deadline, "talk", self.theirs) and not self.over:
+                elif not kernel.wait(ear.waiting, deadline, "talk", self.theirs, 0) and not self.over:
                     return False
             if self.script is not None:
                 self.say(self.listen())

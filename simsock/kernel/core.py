@@ -36,7 +36,7 @@ from simsock.kernel.task import Task
 from simsock.kernel.task_table import deadlock, task_table, waits_of
 from simsock.kernel.teardown import refuse
 from simsock.kernel.timers import Timers
-from simsock.kernel.units import EPOCH_NS, format_ns
+from simsock.kernel.units import EPOCH_NS, OVERSHOOT_NS, format_ns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -266,10 +266,10 @@ class Kernel:
         self.log.append((self.now, task.path, "error", type(error).__name__))
         self.errors.append((task, error))
 
-    def join(self, task: Task, deadline: int | None) -> bool:
+    def join(self, task: Task, deadline: int | None, overshoot_ns: int = 0) -> bool:
         """Park until ``task`` is dead; False when the deadline passed first."""
         while not task.dead:
-            if not self.wait(task.joiners, deadline, "join", task):
+            if not self.wait(task.joiners, deadline, "join", task, overshoot_ns):
                 return task.dead
         return True
 
@@ -384,8 +384,8 @@ class Kernel:
 
     # -- waits -------------------------------------------------------------------------------------------------------------------
 
-    def wait(self, queue: deque[Task], deadline: int | None, why: str, on: Any = None) -> bool:
-        """Park the current task in ``queue`` until somebody wakes it (True) or virtual time reaches ``deadline`` (False)."""
+    def wait(self, queue: deque[Task], deadline: int | None, why: str, on: Any = None, overshoot_ns: int = OVERSHOOT_NS) -> bool:
+        """Park the current task in ``queue`` until somebody wakes it (True) or virtual time reaches ``deadline`` (False), a little late for programs."""
         if self.ending:
             self.refuse_wait()
         task = self.current
@@ -395,7 +395,7 @@ class Kernel:
             if deadline <= self.now:
                 self.yield_()
                 return False
-            task.timer = self.timers.add(deadline, self._expired, task)
+            task.timer = self.timers.add(deadline + overshoot_ns, self._expired, task)
         task.why = why
         task.on = on
         task.queue = queue

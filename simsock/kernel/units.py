@@ -13,9 +13,12 @@ from datetime import timedelta
 from simsock.errors import UsageError
 
 NS = 1_000_000_000
+"""Nanoseconds in a second."""
+OVERSHOOT_NS = 1_000
+"""By so much a program's wait that nothing ends is longer than it was asked to be, as waits are on every system: after a wait of so many seconds the
+clock shows more than so many, however its floats are rounded."""
 EPOCH_NS = 1_767_225_600 * NS
 """When a world begins unless it is told otherwise: 2026-01-01, 00:00 UTC: a constant, and later than what libraries take for a clock that was never set."""
-"""Nanoseconds in a second."""
 _AMOUNT_MAX = 1e30
 """More than any duration, size or rate that makes sense; all products with a unit's factor are still exact enough to be rounded."""
 

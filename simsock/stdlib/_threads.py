@@ -24,6 +24,7 @@ from simsock.kernel import session
 from simsock.kernel.handler_places import uninterruptible
 from simsock.kernel.identity import PROCESS
 from simsock.kernel.starting import begin_at_once, give_back
+from simsock.kernel.units import OVERSHOOT_NS
 from simsock.stdlib import _wait_words
 from simsock.stdlib._locks import real_allocate, real_lock
 from simsock.stdlib._waiting import granted
@@ -205,7 +206,7 @@ class _End:
                 if ns == 0:
                     kernel.fruitless()
                 else:
-                    kernel.join(task, None if ns is None else kernel.now + ns)
+                    kernel.join(task, None if ns is None else kernel.now + ns, OVERSHOOT_NS)
             self.seen = task.dead
         return self.seen
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from simsock.errors import Unsupported
 from simsock.kernel import session
-from simsock.kernel.units import NS
+from simsock.kernel.units import NS, OVERSHOOT_NS
 from simsock.stdlib._waiting import granted, looked, nanoseconds
 
 _PURE = "altzone asctime daylight get_clock_info mktime strptime struct_time timezone tzname".split()
@@ -41,11 +41,11 @@ def __getattr__(name: str) -> Any:
 
 
 def sleep(seconds: float, /) -> None:
-    """Let so much virtual time pass; at least the others get their turn."""
+    """Let so much virtual time pass, and a little more; at least the others get their turn."""
     ns = nanoseconds(seconds)
     if ns < 0:
         raise ValueError("sleep length must be non-negative")
-    session.kernel().sleep(ns)
+    session.kernel().sleep(ns + OVERSHOOT_NS if ns else 0)
 
 
 def _elapsed() -> int:

@@ -69,7 +69,7 @@ def test_the_poll_interval_is_how_long_the_loop_waits_when_service_actions_is_ov
     assert set(spy.waits) == {0.02}
     assert calls[2] - start >= 0.06 * 0.99
     if bed.kind == "sim":
-        assert [round(call - start, 9) for call in calls[:3]] == [0.02, 0.04, 0.06]
+        assert [round(call - start, 4) for call in calls[:3]] == [0.02, 0.04, 0.06]
 
 
 def test_the_poll_interval_is_half_a_second_if_not_said_otherwise(bed, make_server, spy, event):
@@ -401,7 +401,7 @@ def test_the_shutdown_of_a_server_that_never_served_is_an_error_and_is_forgotten
     took = bed.network.time.monotonic() - start
     assert 0.03 * 0.99 <= took < 3
     if bed.kind == "sim":
-        assert took == pytest.approx(0.03)
+        assert round(took, 4) == 0.03
     serving = bed.spawn(server.serve_forever)
     assert echo(dial(server)) == b"HELLO\n"
     server.shutdown()

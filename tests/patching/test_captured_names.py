@@ -30,10 +30,10 @@ def test_captured_functions_are_virtual_wherever_they_are_kept(world):
     with world(max_real_time=10) as sim:
         start = time.monotonic()
         program.NAP()
-        assert sim.now == 1
-        assert program.nap_by_default(1) == start + 2
+        assert round(sim.now, 4) == 1
+        assert round(program.nap_by_default(1), 4) == start + 2
         program.NAP_CLOSED(1)
-        assert sim.now == 3
+        assert round(sim.now, 4) == 3
         for clock in (
             program.CLOCKS["monotonic"],
             program.CLOCK_LIST[0],
@@ -43,7 +43,7 @@ def test_captured_functions_are_virtual_wherever_they_are_kept(world):
             program.CLOCK.bare,
             program.CLOCK.now,
         ):
-            assert clock() == start + 3, clock
+            assert round(clock(), 4) == start + 3, clock
 
 
 def test_after_the_world_they_are_the_very_originals(world):
@@ -67,7 +67,7 @@ def test_what_a_test_captures_just_before_the_world_is_found(world):
             nap()
             table["sleep"](1)
             assert list(later([1, 1])) == [None, None]
-            assert sim.now == 4
+            assert round(sim.now, 4) == 4
         assert nap.func is table["sleep"] is later.args[0] is time.sleep
         assert later.args == arguments
 
@@ -79,7 +79,7 @@ def test_a_copy_of_a_module_s_namespace_is_no_module(world):
     for _ in range(2):
         with world(max_real_time=10) as sim:
             copy["nap"]()
-            assert sim.now == 3
+            assert round(sim.now, 4) == 3
         assert copy["doze"] is time.sleep
 
 
@@ -105,8 +105,8 @@ def test_what_a_program_froze_is_searched_as_well(world):
         for _ in range(2):
             with world(max_real_time=10) as sim:
                 table["sleep"](5)
-                assert sim.now == 5
-                assert Clock.now() == program.CLOCKS["monotonic"]() == 1005
+                assert round(sim.now, 4) == 5
+                assert Clock.now() == program.CLOCKS["monotonic"]() == pytest.approx(1005)
             assert Clock.now is time.monotonic
             assert table["sleep"] is time.sleep
     finally:
@@ -127,7 +127,7 @@ def test_a_search_that_is_interrupted_is_made_again(world, monkeypatch):
     for _ in range(2):
         with world(max_real_time=10) as sim:
             program.NAP()
-            assert sim.now == 1
+            assert round(sim.now, 4) == 1
 
 
 def test_what_a_world_s_names_were_captured_in_works_as_the_original_after_it(world):

@@ -28,7 +28,7 @@ def seen(world):
     with world() as sim:
         noted = []
         for number in (ONE, TWO, signal.SIGALRM):
-            signal.signal(number, lambda number, frame: noted.append((number, sim.now)))
+            signal.signal(number, lambda number, frame: noted.append((number, round(sim.now, 4))))
         yield noted
 
 
@@ -109,7 +109,7 @@ def test_sigwaitinfo_says_who_sent_it_and_sigtimedwait_how_long_it_waited(seen):
     assert (found.si_signo, found.si_code, found.si_pid) == (signal.SIGALRM, 0x80, 0)
     before = time.monotonic()
     assert signal.sigtimedwait([ONE], 2.5) is None
-    assert time.monotonic() - before == 2.5
+    assert round(time.monotonic() - before, 4) == 2.5
 
 
 def test_a_loop_that_looks_for_signals_in_vain_lets_time_pass(seen):
@@ -152,7 +152,7 @@ def test_timers_ring_when_they_are_set_to_and_say_what_is_left(seen):
     time.sleep(1)
     assert seen == [(signal.SIGALRM, at) for at in (0.2, 0.5, 0.8)]
     rest, interval = signal.setitimer(signal.ITIMER_REAL, 0)
-    assert (round(rest, 6), interval) == (0.1, 0.3)
+    assert (round(rest, 4), interval) == (0.1, 0.3)
     time.sleep(1)
     assert len(seen) == 3
     assert [signal.alarm(seconds) for seconds in (5, 3, 0, 0)] == [0, 5, 3, 0]

@@ -55,7 +55,7 @@ def test_stand_ins_stay_in_place_between_worlds_and_go_with_the_session():
             with Simulation() as sim:
                 time.sleep(5)
                 program.NAP()
-                assert sim.now == 6
+                assert round(sim.now, 4) == 6
             assert seen()[0] != before[0]
     assert seen() == before
 
@@ -154,7 +154,7 @@ def test_what_was_imported_or_made_between_worlds_is_simulated_in_the_next_and_r
                         thread.start()
                     for thread in threads:
                         thread.join()
-                assert sim.now == 4
+                assert round(sim.now, 4) == 4
     assert module.sleep is time.sleep
     assert type(time.sleep) is types.BuiltinFunctionType
     table["nap"](0)
@@ -169,7 +169,7 @@ def test_a_mock_from_before_the_session_that_ends_within_it_is_no_way_to_the_rea
         fake.stop()
         with Simulation(max_real_time=10) as sim:
             time.sleep(3)
-            assert sim.now == 3
+            assert round(sim.now, 4) == 3
     assert type(time.sleep) is types.BuiltinFunctionType
 
 
@@ -185,7 +185,7 @@ def test_a_mock_from_within_the_session_that_outlives_it_leaves_no_stand_in_in_t
     fake.stop()
     with Simulation() as sim:
         time.sleep(2)
-        assert sim.now == 2
+        assert round(sim.now, 4) == 2
     assert seen() == before
 
 
@@ -226,7 +226,7 @@ def test_an_original_that_somebody_brings_between_worlds_is_found(session):
     program.late = real
     with Simulation(max_real_time=10) as sim:
         program.late(2)
-        assert sim.now == 2
+        assert round(sim.now, 4) == 2
     del program.late, real
 
 
@@ -243,7 +243,7 @@ def test_the_harness_s_imports_see_originals(session, monkeypatch, tmp_path):
     assert type(a_harness.sleep) is types.BuiltinFunctionType
     with Simulation() as sim:
         time.sleep(1)
-        assert sim.now == 1
+        assert round(sim.now, 4) == 1
         assert type(a_harness.sleep) is types.BuiltinFunctionType
 
 
@@ -273,7 +273,7 @@ def test_searches_and_worlds_of_all_kinds_share_it(session):
     assert simsock.explore(test, schedules=3) is not None
     with Simulation(preempt="lines", strategy="random", entropy="real") as sim:
         time.sleep(1)
-        assert sim.now == 1
+        assert round(sim.now, 4) == 1
     with Simulation(patch=False):
         pass
     with pytest.raises(ZeroDivisionError), Simulation():

@@ -45,7 +45,7 @@ def test_breakpoint_in_a_handler_stops_there_and_steps_through_it_and_not_into_o
         @pytest.mark.simsock({options})
         def test_it(sim):
             assert talk(sim, b"one\\n", b"two\\n") == b"43"
-            assert sim.now == 2
+            assert round(sim.now, 4) == 2
         """,
     )
     result = debugged(project, ["p first, value", "until 11", "n", "n", "p second, value", "c"])
