@@ -55,6 +55,36 @@ def an_event_that_is_polled():
     queue.Queue().get()
 
 
+def a_condition_with_its_own_lock_that_is_polled():
+    changed = threading.Condition()
+
+    def poll():
+        with changed:
+            while True:
+                changed.wait(2)
+
+    beside(poll)
+    queue.Queue().get()
+
+
+def a_flag_under_a_lock_that_is_taken_twice():
+    lock, state = threading.RLock(), {"done": False}
+
+    def is_done():
+        with lock:
+            return state["done"]
+
+    def poll():
+        while True:
+            with lock:
+                if is_done():
+                    return
+            time.sleep(0.5)
+
+    beside(poll)
+    threading.Event().wait()
+
+
 def a_queue_that_is_polled():
     items = queue.Queue()
 
@@ -143,6 +173,8 @@ HANGS = [
     a_server_of_the_standard_library,
     two_servers,
     an_event_that_is_polled,
+    a_condition_with_its_own_lock_that_is_polled,
+    a_flag_under_a_lock_that_is_taken_twice,
     a_queue_that_is_polled,
     a_flag_between_sleeps,
     two_threads_that_wait_for_each_other,
