@@ -59,7 +59,7 @@ Rule = bool | tuple[Any, ...]
 class Points:
     """What is known of one code object."""
 
-    __slots__ = ("code", "jumps", "lines", "self_jumps", "start", "tests")
+    __slots__ = ("code", "jumps", "lines", "numbered", "self_jumps", "start", "tests")
 
     def __init__(self, code: CodeType, by_line: bool) -> None:
         self.code = code
@@ -67,6 +67,8 @@ class Points:
         shared = bool(code.co_flags & _SHARED_LOCALS)
         self.lines: dict[int, Rule] = _rules_of_lines(code, instructions, shared) if by_line else _rules_of_instructions(instructions, shared)
         """By line, or by offset, what decides; what is not there is a point."""
+        self.numbered: tuple[int, list[Rule | None]] = _numbered(code, self.lines) if by_line else (0, [])
+        """The first of its lines, and for each from that one on what decides, or None: a list is asked sooner than a dictionary."""
         self.start = _first_line(instructions) if by_line else None
         """The line that is a point when the code begins, or None: the events of its lines tell."""
         self.jumps: dict[int, int | None] = {}
@@ -139,6 +141,12 @@ def _rules_of_lines(code: CodeType, instructions: tuple[Instruction, ...], share
         if rule is not ALWAYS:
             rules[line] = rule
     return rules
+
+
+def _numbered(code: CodeType, rules: dict[int, Rule]) -> tuple[int, list[Rule | None]]:
+    lines = [line for _, _, line in code.co_lines() if line is not None] or [code.co_firstlineno]
+    first = min(lines)
+    return first, [rules.get(line) for line in range(first, max(lines) + 1)]
 
 
 def _rule(code: CodeType, instructions: list[Instruction]) -> Rule:

@@ -178,7 +178,7 @@ class _Monitoring(Preemption):
         monitoring.use_tool_id(tool, _TOOL)
         events = monitoring.events
         self._local = events.LINE if self.granularity == "lines" else events.INSTRUCTION
-        monitoring.register_callback(tool, self._local, self.at)
+        monitoring.register_callback(tool, self._local, self._of_lines() if self._by_line else self.at)
         monitoring.register_callback(tool, events.PY_START, self._on_start)
         monitoring.register_callback(tool, events.PY_RESUME, self._on_resume)
         monitoring.register_callback(tool, events.JUMP, self._on_jump)
@@ -201,6 +201,44 @@ class _Monitoring(Preemption):
             monitoring.register_callback(tool, event, None)
         monitoring.free_tool_id(tool)
         self._tool = -1
+
+    def _of_lines(self) -> Any:
+        """``at`` for the lines that CPython tells of: what is the same for all lines of a function is at hand, and nothing is given that is not."""
+        outside, points = self._outside, self.points
+        known: CodeType | None = None
+        rules: list[Rule | None] = []
+        first = 0
+
+        def at_line(code: CodeType, line: int) -> None:
+            nonlocal known, first, rules
+            kernel = self.live
+            if kernel is None or get_ident() != self.thread or kernel.atomic:
+                return
+            task = kernel.current
+            if task.entered is not None:
+                entered, task.entered = task.entered, None
+                if entered is code and line == points(code).start:
+                    return  # see at
+            if kernel.watchers is not None:
+                kernel.watchers.line(task, code, line)
+            kernel.steps = steps = kernel.steps + 1
+            if steps >= kernel.alarm:
+                outside(kernel._alarm)
+            if kernel.asks_strategy:
+                if code is not known:
+                    first, rules = points(code).numbered
+                    known = code
+                rule = rules[line - first]
+                if rule is not None and (rule is False or not touches(rule, sys._getframe(1))):  # type: ignore[arg-type]  # True is never kept
+                    return
+                if kernel.sees is not None:
+                    kernel.sees(task, code, line)
+                if not kernel.runq:
+                    task.points += 1
+                elif (chosen := kernel.ask(task, True)) is not None:
+                    outside(kernel.switch_to, chosen)
+
+        return at_line
 
     def _on_start(self, code: CodeType, offset: int) -> Any:
         if code.co_filename not in self.scope:
@@ -367,7 +405,7 @@ class _Tracing(Preemption):
         known = self._line_traces.get(id(code))
         if known is not None:
             return known
-        rules = self.points(code).lines
+        first, rules = self.points(code).numbered
 
         def trace(frame: FrameType, event: str, argument: Any) -> Any:
             kernel = self.live
@@ -381,10 +419,9 @@ class _Tracing(Preemption):
                     self._outside(kernel._alarm)
                 if kernel.asks_strategy:
                     line = frame.f_lineno
-                    if line in rules:
-                        rule = rules[line]
-                        if rule is False or not touches(rule, frame):  # type: ignore[arg-type]  # True is never kept
-                            return trace
+                    rule = rules[line - first]
+                    if rule is not None and (rule is False or not touches(rule, frame)):  # type: ignore[arg-type]  # True is never kept
+                        return trace
                     task = kernel.current
                     if kernel.sees is not None:
                         kernel.sees(task, code, line)
