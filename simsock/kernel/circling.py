@@ -4,9 +4,9 @@ PYTEST_DONT_REWRITE
 
 Owns what happens to a task that has gone on for many steps, and the judgement that it goes round and round. Laws:
 
-* it is asked every so many steps; since the last time nobody was woken or started, nothing was recorded but who runs next, and the clock stood still;
-* the task's frames, and what is reachable from them, are as they were at an earlier look: what it does next depends on nothing else, so it does
-  the same again until somebody else runs;
+* nobody was woken or started in between, nothing was recorded but who runs next, and the clock stood still;
+* the task is where it was some steps ago, and all that is reachable from its frames is as it was: what it does next depends on nothing else, so it
+  does the same again until somebody else does something;
 * where that cannot be taken down there is no judgement; looks become rarer while nothing comes of them.
 """
 
@@ -24,9 +24,12 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from simsock.kernel.core import Kernel
+    from simsock.kernel.task import Task
 
 _LOOKS_MAX = 1 << 12
-"""Questions in a row after which nobody looks any more."""
+"""Looks without news after which there are no more."""
+_STEPS_MAX = 500
+"""Steps that once round may take."""
 _OBJECTS_MAX = 2_000
 """What is reachable from more than these is not looked at: programs that work take locks, too, and are not to be held up."""
 
@@ -34,50 +37,83 @@ _OBJECTS_MAX = 2_000
 class Circling:
     """Of one world."""
 
-    __slots__ = ("_news", "_rounds", "_seen", "_switches", "_vain")
+    __slots__ = ("_news", "_place", "_rounds", "_state", "_steps_left", "_switches", "_task", "_vain")
 
     def __init__(self) -> None:
+        self._switches = -1
         self._news: Any = None
         self._vain = 0
         """How often it was asked without news."""
-        self._seen: set[bytes] = set()
-        """States since the last news."""
-        self._rounds: set[bytes] = set()
-        """States from which a task has come back to the same state by itself."""
-        self._switches = -1
+        self._rounds = False
+        """Whether a task was seen to go round in this world."""
+        self._steps_left = 0
+        """Steps for which it is looked at each: until the task is where it was when that began."""
+        self._task: Task | None = None
+        self._place: Any = None
+        self._state = b""
 
     def be_fair(self, kernel: Kernel) -> None:
         """The current task has gone on for many steps: others run before it, and time passes if it does nothing but go round."""
+        if self._steps_left:
+            if self._comes_back(kernel):
+                _wait_for_anything(kernel)
+            return
         is_alone = self._switches == kernel.switches
         if not kernel.atomic and not (is_alone and kernel.preemption is not None and kernel.preemption.let_wait(kernel)):
-            if self.goes_round(kernel):
-                _wait_for_anything(kernel)
-            elif is_alone:
+            if is_alone:
                 kernel.yield_()
+            if self._may_go_round(kernel):
+                self._begin(kernel)
         self._switches = kernel.switches
 
-    def goes_round(self, kernel: Kernel) -> bool:
-        """Whether the current task will do the same for ever if nobody else does anything."""
+    def _has_news(self, kernel: Kernel) -> bool:
         log = kernel.log
-        news = (kernel.now, kernel.wakes, kernel._serial, log.count_flushed + len(log._buffer) - len(kernel.tape.deviations))
-        if news != self._news:
-            self._news, self._vain = news, 0
-            self._seen.clear()
+        before = self._news
+        self._news = (kernel.now, kernel.wakes, kernel._serial, log.count_flushed + len(log._buffer) - len(kernel.tape.deviations))
+        return bool(self._news != before)
+
+    def _may_go_round(self, kernel: Kernel) -> bool:
+        """Whether it is time to look closely."""
+        if self._has_news(kernel):
+            self._vain = 0
             return False
         self._vain = vain = self._vain + 1
-        if (vain == 1 and not self._rounds) or vain & (vain - 1) or vain > _LOOKS_MAX:
+        return not vain & (vain - 1) and vain <= _LOOKS_MAX and (vain > 1 or self._rounds)
+
+    def _begin(self, kernel: Kernel) -> None:
+        """Where and how does the current task stand? From now on each step is looked at."""
+        try:
+            parts = _parts(kernel, sys._getframe(1))
+            self._state = fingerprint_of_frames(parts, _OBJECTS_MAX)
+        except Unreadable:
+            return
+        self._task, self._place, self._steps_left = kernel.current, _place(parts), _STEPS_MAX
+        kernel.alarm = kernel.steps + 1
+
+    def _comes_back(self, kernel: Kernel) -> bool:
+        """Whether the task is where it was, as it was: it will do the same for ever if nobody else does anything."""
+        self._steps_left -= 1
+        if kernel.atomic or kernel.current is not self._task or self._has_news(kernel):
+            self._steps_left = 0
             return False
         try:
-            taken = fingerprint_of_frames(_frames(kernel, sys._getframe(1)), _OBJECTS_MAX)
+            parts = _parts(kernel, sys._getframe(1))
+            if _place(parts) != self._place:
+                if self._steps_left:
+                    kernel.alarm = kernel.steps + 1
+                return False
+            self._steps_left = 0
+            is_same = fingerprint_of_frames(parts, _OBJECTS_MAX) == self._state
         except Unreadable:
+            self._steps_left = 0
             return False
-        if taken in self._rounds:
-            return True
-        if taken in self._seen:
-            self._rounds.add(taken)
-            return True
-        self._seen.add(taken)
-        return False
+        if is_same:
+            self._rounds = True
+        return is_same
+
+
+def _place(parts: list[Part]) -> list[tuple[object, int]]:
+    return [(part.frame.f_code, part.frame.f_lasti) for part in parts]
 
 
 def _wait_for_anything(kernel: Kernel) -> None:
@@ -90,7 +126,7 @@ def _wait_for_anything(kernel: Kernel) -> None:
         kernel._park()
 
 
-def _frames(kernel: Kernel, frame: FrameType | None) -> list[Part]:
+def _parts(kernel: Kernel, frame: FrameType | None) -> list[Part]:
     """The current task's, innermost first, outwards to the outermost that stands in a loop: whoever waits for that frame to return does nothing.
 
     Loops that began before the world go round between worlds, and a loop's plain counters make no difference to it.

@@ -21,6 +21,7 @@ from hashlib import blake2b
 from types import BuiltinFunctionType, CellType, CodeType, FrameType, FunctionType, MethodType, MethodWrapperType, ModuleType, WrapperDescriptorType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from simsock.kernel.plain_locals import forget_copy
 from simsock.kernel.program_lines import BOTTOM, is_library, room_of
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ class _Walk:
                 continue
             self.say(name)
             self._visit(value)
+        forget_copy(frame)
         self._globals(_names_of(code) if names is None else names, frame.f_globals)
 
     def _globals(self, names: frozenset[str], space: dict[str, Any]) -> None:
