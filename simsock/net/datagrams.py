@@ -257,12 +257,12 @@ class DatagramSocket(Socket):
         if receiver.down:
             return
         found = [socket for socket in receiver.udp.at(*target) if isinstance(socket, DatagramSocket)]
-        # A connected socket hears only its peer, and is preferred for what the peer sends.
+        # A connected socket hears only its peer (with port 0: an address), and is preferred for what the peer sends.
         exact = [socket for socket in found if socket.remote == source]
-        candidates = exact or [socket for socket in found if socket.remote is None]
+        candidates = exact or [socket for socket in found if socket.remote is None or socket.remote == (source[0], 0)]
         if candidates:
             pick(candidates, source).take(data, source, flight)
-        elif self.remote == target:
+        elif self.remote == target or self.remote == (target[0], 0):
             back = self.fabric.wire(receiver, self.host)
             if back.perfect:
                 self._unreachable(target)
@@ -270,7 +270,7 @@ class DatagramSocket(Socket):
                 back.launch(self.kernel.now + back.delay_ns(), self._unreachable, target)
 
     def _unreachable(self, target: Endpoint) -> None:
-        if self.remote == target and self.references:
+        if self.remote in (target, (target[0], 0)) and self.references:
             self.error = errno.ECONNREFUSED
             self.wake_readers()
 

@@ -291,12 +291,14 @@ def _gets(socket: Any, ip: str, interface: int, source: Endpoint) -> bool:
     bound, v6 = socket.bound_ip, is_v6(ip)
     if socket.interface not in (0, interface):
         return False
+    if socket.remote is not None and is_any(bound):
+        return False  # connect(2) has bound it to one address
     if v6:
         if socket.family != AF_INET6 or bound not in (ANY_V6, ip):
             return False
     elif bound not in (ANY_V4, ip) and (bound != ANY_V6 or socket.v6_only):
         return False
-    if socket.remote is not None and socket.remote != source:
+    if socket.remote is not None and socket.remote not in (source, (source[0], 0)):
         return False
     if not is_multicast(ip):
         return True

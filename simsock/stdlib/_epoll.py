@@ -95,9 +95,12 @@ class epoll:
         """Change a mask; ENOENT when the descriptor is not watched."""
         epoll = self._file()
         number = descriptor_of(fd)
-        if number not in epoll.interest:
+        known = epoll.interest.get(number)
+        if number not in self._kernel.files:
+            raise bad_descriptor()
+        if known is None or known[0] is not self._kernel.files[number]:
             raise os_error(errno.ENOENT)
-        file, before = epoll.interest[number]
+        file, before = known
         if (before | eventmask) & EXCLUSIVE:
             raise os_error(errno.EINVAL)
         epoll.enter(number, file, eventmask)
@@ -106,11 +109,14 @@ class epoll:
         """Stop watching; ENOENT when the descriptor is not watched, EBADF when it is not open."""
         epoll = self._file()
         number = descriptor_of(fd)
+        known = epoll.interest.get(number)
         if number not in self._kernel.files:
-            epoll.leave(number)
+            if known is not None and not known[0].references:
+                epoll.leave(number)
             raise bad_descriptor()
-        if not epoll.leave(number):
+        if known is None or known[0] is not self._kernel.files[number]:
             raise os_error(errno.ENOENT)
+        epoll.leave(number)
 
     def poll(self, timeout: float | None = None, maxevents: int = -1) -> list[tuple[int, int]]:
         """(descriptor, events) of what is ready; waits up to ``timeout`` seconds, for ever when None or negative."""

@@ -213,6 +213,8 @@ def _with_flags(file: Any, what: str, flags: int) -> Any:
     """Flags that some sockets know and others do not; returns what is written to."""
     if flags & MSG_OOB:
         if not file.carries_bytes:
+            if file.family != AF_UNIX:
+                file.bind_to_send(None)
             raise os_error(errno.EOPNOTSUPP)
         if isinstance(file, StreamSocket):
             file, flags = Urgently(file), flags & ~MSG_OOB

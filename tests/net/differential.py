@@ -9,6 +9,7 @@ Owns the calls, and the form in which their outcomes are compared. Laws:
 
 from __future__ import annotations
 
+import fcntl as real_fcntl
 import socket as names
 import struct
 import time
@@ -17,6 +18,7 @@ from typing import NamedTuple
 from hypothesis import strategies as st
 
 from simsock.net.options import OPTIONS as TABLE
+from simsock.stdlib import fcntl as sim_fcntl
 
 TCP, TCP6, UDP = (names.AF_INET, names.SOCK_STREAM), (names.AF_INET6, names.SOCK_STREAM), (names.AF_INET, names.SOCK_DGRAM)
 UNIX, UNIX_DATAGRAMS, UNIX_PACKETS = ((names.AF_UNIX, kind) for kind in (names.SOCK_STREAM, names.SOCK_DGRAM, names.SOCK_SEQPACKET))
@@ -26,7 +28,7 @@ SOCKETS_MAX = 8
 PATHS = ("one", "two", b"\0simsock one")
 INTERNET_SIZES, UNIX_SIZES = (0, 1, 10, 700), (0, 1, 10, 700, 5_000, 40_000)
 OPTIONS = (
-    *((names.SOL_SOCKET, number) for number in (2, 3, 5, 6, 9, 10, 13, 15, 18, 19, 30, 38, 39)),
+    *((names.SOL_SOCKET, number) for number in (2, 3, 5, 6, 9, 10, 13, 15, 19, 30, 38, 39)),
     *((names.IPPROTO_IP, number) for number in (1, 2, 8, 10, 12, 13, 33, 34, 9999)),
     *((names.IPPROTO_TCP, number) for number in (1, 3, 4, 5, 6, 7, 8, 18, 9999)),
     *((names.IPPROTO_IPV6, number) for number in (16, 18, 19, 23, 26, 49, 62, 66, 67, 9999)),
@@ -34,6 +36,9 @@ OPTIONS = (
     (255, 1),
 )
 """Levels and numbers whose values do not depend on the kernel."""
+GROUPS = ("239.255.77.1", "239.255.77.2")
+MASKS = (1, 4, 5, 0x2000, 0x2007)
+HERE = names.inet_aton("127.0.0.1")
 TIMEOUT = 0.002
 """Seconds that a call with a timeout waits for nothing."""
 
@@ -52,6 +57,8 @@ CALLS = (
     *("bind listen shutdown close poll sendto recvfrom pair".split() * 2),
     *"dup peek reset reuse error name peer wait select listen_and_connect limit recvmsg".split(),
     *"option option now patient_now count_only to_nowhere mapped wrong_type wait_in_the_system".split(),
+    *"urgent urgent take_urgent mark lowat to_group to_group member member to_all tell marked recvmsg".split(),
+    *"watch watch unwatch edges edges".split(),
 )
 NUMBERS = st.integers(0, SOCKETS_MAX - 1)
 STEPS = st.builds(Step, st.sampled_from(CALLS), NUMBERS, NUMBERS, st.integers(0, 11))
@@ -69,6 +76,8 @@ class Machine:
         self.kind_of = []
         self.seen = []
         self.ports = {}
+        self.epoll = net.keep(net.select.epoll())
+        self.fcntl = real_fcntl if net.kind == "real" else sim_fcntl
         self.nobodies = {kind: self._nobody(kind) for kind in kinds if kind in INTERNET}
 
     def _nobody(self, kind):
@@ -328,3 +337,71 @@ class Machine:
         open_ones = [sock for sock in self.sockets if sock.fileno() >= 0]
         ready = self.net.select.select(open_ones, open_ones, [], 0)
         return tuple(tuple(self.sockets.index(sock) for sock in found) for found in ready[:2])
+
+    # -- urgent data, groups, control messages, edges -------------------------------------------------------------------------------------
+
+    def urgent(self, step):
+        if self.kind(step)[0] != names.AF_UNIX:
+            return self.sock(step).send(bytes([75 + step.other]) * self.size(step), names.MSG_OOB)
+        return None
+
+    def take_urgent(self, step):
+        if self.kind(step)[0] != names.AF_UNIX and self.kind(step)[1] == names.SOCK_STREAM:
+            return self.sock(step).recv(1, names.MSG_OOB | (names.MSG_PEEK if step.choice % 3 == 0 else 0))
+        return None
+
+    def mark(self, step):
+        """SIOCATMARK and FIONREAD."""
+        sock = self.sock(step)
+        if self.kind(step)[1] != names.SOCK_STREAM or self.kind(step)[0] == names.AF_UNIX or sock.fileno() < 0:
+            return None
+        return tuple(struct.unpack("i", self.fcntl.ioctl(sock.fileno(), request, bytes(4)))[0] for request in (0x8905, 0x541B))
+
+    def lowat(self, step):
+        if self.kind(step)[0] != names.AF_UNIX:
+            self.sock(step).setsockopt(names.SOL_SOCKET, names.SO_RCVLOWAT, (0, 1, 4, 20)[step.choice % 4])
+
+    def member(self, step):
+        """Join a group on loopback, or leave it."""
+        if self.kind(step) == UDP:
+            what = names.IP_ADD_MEMBERSHIP if step.choice % 3 else names.IP_DROP_MEMBERSHIP
+            self.sock(step).setsockopt(names.IPPROTO_IP, what, names.inet_aton(GROUPS[step.choice % 2]) + HERE)
+
+    def to_group(self, step):
+        if self.kind(step) == UDP:
+            sock, (_, port) = self.sock(step), self.address(step)
+            sock.setsockopt(names.IPPROTO_IP, names.IP_MULTICAST_IF, HERE)
+            return sock.sendto(bytes([97 + step.other]) * self.size(step), (GROUPS[step.choice % 2], port))
+        return None
+
+    def to_all(self, step):
+        """To everybody on loopback, perhaps without being allowed to."""
+        if self.kind(step) == UDP:
+            return self.sock(step).sendto(b"everybody", ("127.255.255.255", self.address(step)[1]))
+        return None
+
+    def tell(self, step):
+        """Ask to be told what datagrams carry."""
+        if self.kind(step) == UDP:
+            self.sock(step).setsockopt(names.IPPROTO_IP, (8, 12, 13)[step.choice % 3], step.choice % 2)
+
+    def marked(self, step):
+        """Send with control messages."""
+        if self.kind(step) == UDP:
+            told = (names.IP_TTL, struct.pack("i", step.choice)), (names.IP_TOS, bytes([step.choice])), (8, struct.pack("i4s4s", 0, HERE, HERE))
+            return self.sock(step).sendmsg([b"marked"], [(names.IPPROTO_IP, *told[step.other % 3])], 0, self.address(step))
+        return None
+
+    def watch(self, step):
+        """Register or modify for edges, or for one event."""
+        if self.sock(step).fileno() < 0:
+            return "closed"
+        mask = MASKS[step.choice % 5] | (1 << 31 if step.other % 4 else 1 << 30)
+        return (self.epoll.modify if step.other % 3 == 0 else self.epoll.register)(self.sock(step), mask)
+
+    def unwatch(self, step):
+        return self.epoll.unregister(self.sock(step)) if self.sock(step).fileno() >= 0 else "closed"
+
+    def edges(self, step):
+        numbers = {sock.fileno(): number for number, sock in enumerate(self.sockets)}
+        return tuple(sorted((numbers.get(fd, -1), hex(bits)) for fd, bits in self.epoll.poll(0)))

@@ -67,6 +67,13 @@ FOUND = {
     "a reset, and shutdown before connect": ((TCP,), "listen_and_connect 0 0 0, shutdown 0 0 0, shutdown 1 0 2, connect 1 0 0, error 1 0 0"),
     "a failed connection, and a failed bind": ((TCP,), "connect 0 0 0, new 0 0 0, bind 1 0 0, bind 0 1 3, name 0 0 0"),
     "an accepted socket inherits SO_LINGER": ((TCP,), "reset 0 0 1, listen_and_connect 0 0 0, accept 0 0 0, close 2 0 0, recv 1 0 0"),
+    "a datagram socket that is connected to port 0 hears an address": ((UDP,), "to_nowhere 0 0 0, sendto 0 0 1, poll 0 0 0, name 0 0 0, sendto 0 0 0"),
+    "a datagram socket that is connected hears no group": ((UDP,), "to_nowhere 0 0 0, member 0 0 1, to_group 0 0 1, new 0 0 0, to_group 1 0 1"),
+    "an epoll object does not know another file under a number that it knew": (
+        (TCP,),
+        "watch 0 2 2, close 0 0 0, new 0 0 0, unwatch 1 0 0, watch 1 3 0, watch 1 2 0, edges 0 0 0",
+    ),
+    "who fails to send urgent data has a port": ((UDP,), "urgent 0 0 1, bind 0 0 1, name 0 0 0"),
     "the sender's name is that of the reader's time": ((UNIX,), "pair 0 0 0, send 0 0 2, bind 0 0 0, recvfrom 1 0 0"),
 }
 """Sequences that random ones came to."""
