@@ -244,9 +244,9 @@ def test_tasks_that_wait_already_are_woken_by_shutting_down(world):
 
         def note(call):
             try:
-                ends.append((call(), kernel.now))
+                ends.append((call(), round(kernel.now, -4)))
             except queue.ShutDown:
-                ends.append(("shut down", kernel.now))
+                ends.append(("shut down", round(kernel.now, -4)))
 
         for call in (empty.get, lambda: empty.get(timeout=60), lambda: full.put(2), lambda: full.put(3), full.join):
             kernel.spawn(note, (call,))
