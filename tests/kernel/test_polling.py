@@ -191,6 +191,19 @@ def test_a_hang_is_told_at_once(program):
     assert any("test_polling.py" in wait for wait in caught.value.facts["waits"])
 
 
+def test_a_hang_in_a_search_is_told_wherever_the_search_was_called():
+    def test(sim):
+        lock, stop = threading.Lock(), threading.Event()
+        lock.acquire()
+        beside(lock.acquire)
+        while not stop.wait(0.25):
+            pass
+
+    for _ in range(1):  # as a loop of the program's it could not be read
+        error = simsock.explore(test, 1).error
+    assert isinstance(error, simsock.Deadlock)
+
+
 # -- healthy twins: what polls, ends it ----------------------------------------------------------------------------------------------------
 
 

@@ -10,11 +10,12 @@ import pytest
 
 from simsock import RealTimeLimit, Simulation
 from simsock.kernel import session
-from simsock.kernel.boundaries import INNER, PROGRAM
+from simsock.kernel.boundaries import INNER, PROGRAM, WithStatement
 from simsock.kernel.interrupting import interrupt
 from simsock.kernel.program_lines import program_call
 from simsock.kernel.strategies.runs import Run
 from simsock.kernel.teardown import _kill
+from simsock.kernel.watchdog import Watchdog
 
 
 @pytest.fixture
@@ -141,3 +142,29 @@ def test_the_program_that_a_library_calls_for_is_found_behind_it():
 
 def test_a_run_that_has_not_ended_has_taken_no_steps():
     assert Run(1).steps == 0 and Run(1).error is None
+
+
+def test_another_run_of_the_function_of_a_with_statement_is_not_taken_for_it():
+    """Where it stands, an error would pass its own ``with`` statement by."""
+
+    class Manager:
+        def __enter__(self):
+            self.statement = WithStatement(sys._getframe(1))
+
+        def __exit__(self, *exc):
+            return None
+
+    def enters(manager, depth):
+        if depth:
+            return manager.statement.is_passed_over(sys._getframe())
+        with manager:
+            return enters(manager, depth + 1)
+
+    assert enters(Manager(), 0) is False
+
+
+def test_a_signal_that_came_for_a_world_that_is_over_leaves_the_timer_free_for_the_next():
+    guard = Watchdog()
+    guard._timer.due = 5.0
+    guard._on_signal(14, None)
+    assert guard._timer.due == float("inf")

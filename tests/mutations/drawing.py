@@ -22,6 +22,14 @@ CHANGES_NOTHING: dict[str, str] = {
     "simsock/kernel/preempt.py: sys.version_info >= (3, 14) -> (sys.version_info > (3, 14))": "the same",
     "simsock/kernel/touching.py: inner is not None and inner.f_lineno is not None -> (inner is not None)": "a frame that calls another stands on a line",
     "simsock/kernel/core.py: task.timer = None -> pass in task.timer = None #1": "``detach()`` takes the timer back, and one that has fired is none any more",
+    "simsock/kernel/footprints.py: self.frame is None or value is _UNKNOWN or value is _CONSTANT -> (self.frame is None or value is _UNKNOWN)": (
+        "what stands for a constant is nothing that can be called"
+    ),
+    "simsock/kernel/hard_timer.py: 48 -> 49": "Linux reads no more than its 64 bytes",
+    "simsock/kernel/hard_timer.py: self._library or _library() -> (_library())": "it is the same library, asked for again",
+    "simsock/kernel/preempt.py: self._take_out() -> pass in self._take_out() #0": "whoever leaves a world has taken it out",
+    'simsock/kernel/boundaries.py: offset >= 2 and code[offset] == opmap["CALL"] and code[offset - 2] == opmap["LOAD_SPECIAL"] -> '
+    "(code[offset] == opmap['CALL'] and code[offset - 2] == opmap['LOAD_SPECIAL'])": "no code begins with a call",
     "simsock/kernel/teardown.py: 1 -> 2 in kernel.alarm = -1": "any number below 0 is below every step",
     "simsock/kernel/signals.py: first.queue is not None and first.pending is self._due -> (first.queue is not None)": (
         "whatever else is pending for the first task has taken it out of its queue"

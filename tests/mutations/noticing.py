@@ -53,6 +53,7 @@ TESTS = {
     "simsock/net/chunks.py": "test_chunks test_bytes",
     "simsock/net": f"test_options test_ports test_names test_links /world {_NET} .",
     "simsock/kernel/strategies": "/search /kernel",
+    "simsock/kernel/coverage_check.py": "/plugin/test_coverage",
     "simsock/kernel/touching.py": "/search /kernel/test_footprints",
     "simsock/kernel/footprints.py": "/kernel/test_footprints /search",
     "simsock/kernel": "/kernel /world /stdlib test_polling test_descriptors",

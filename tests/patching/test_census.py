@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _socket
+import _thread
 import functools
 import gc
 import queue
@@ -16,7 +17,7 @@ import pytest
 
 from simsock.patching import heap
 from simsock.patching.captured import Holds, _is_left
-from simsock.patching.census import Census
+from simsock.patching.census import Census, is_of_heap
 
 from . import before_world as program
 
@@ -337,6 +338,35 @@ def test_a_record_is_kept_only_if_what_it_holds_lives_anyway():
     owner = next(owner for owner, _, _, _ in census._others if owner() is light)
     del light
     assert owner().other == 5
+
+
+def test_classes_of_c_that_are_part_of_the_interpreter_are_told_from_those_that_are_made():
+    assert is_of_heap(Box) and not is_of_heap(int)
+
+
+def test_every_reference_to_a_class_of_a_module_is_explained():
+    census = Census([Slotted])
+    census.take()
+    assert census.unsure == set()
+
+
+def test_a_lock_that_alone_was_made_before_a_garbage_collection_is_found(world, searches):
+    settle(world)
+    box = Box()
+    box.made = _thread.allocate_lock()
+    gc.collect()
+    searches.clear()
+    with world(max_real_time=10) as sim:
+
+        def work():
+            with box.made:
+                time.sleep(1)
+
+        tasks = [sim.spawn(work) for _ in range(2)]
+        for task in tasks:
+            task.result()
+        assert round(sim.now, 3) == 2
+    assert searches
 
 
 def test_a_search_that_is_interrupted_is_made_again(monkeypatch):

@@ -14,7 +14,7 @@ import time
 import pytest
 
 from simsock import Fenced, LeakWarning, WorldEnded
-from simsock.patching import outsiders
+from simsock.patching import living, outsiders
 
 
 @pytest.fixture
@@ -133,6 +133,12 @@ def test_a_thread_of_the_process_that_is_in_no_world_uses_an_executor_from_befor
             pass
     thread.join()
     assert gone == [0]
+
+
+def test_an_executor_is_alive_until_it_is_shut_down(pool):
+    assert living._is_alive(living.EXECUTOR, pool)
+    pool.shutdown()
+    assert not living._is_alive(living.EXECUTOR, pool)
 
 
 def test_a_loop(world, loop):

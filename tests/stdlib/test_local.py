@@ -6,6 +6,7 @@ import weakref
 
 import pytest
 
+import simsock
 from simsock.stdlib import threading, time
 
 
@@ -136,3 +137,12 @@ def test_what_was_made_in_one_world_is_each_task_s_own_in_the_next(world):
         mine.value = 6
         assert kernel.spawn(lambda: mine.value).result() == 5
         assert mine.value == 6
+
+
+def test_what_the_first_task_has_is_put_aside_while_its_world_stands_still():
+    with simsock.Simulation(patch=True) as sim:
+        carrier = sim._session.patching._carrier
+        sim._suspend()
+        aside = carrier._aside
+        sim._resume()
+        assert aside is not None and carrier._aside is None
