@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from simsock.world.simulation import Simulation
 
-XUNIT = ("_xunit_setup_method_fixture_", "_xunit_setup_function_fixture_")
+XUNIT = ("_xunit_setup_method_fixture_", "_xunit_setup_function_fixture_", "_unittest_setup_method_fixture_")
 WIDE_XUNIT = (*XUNIT, "_xunit_setup_class_fixture_", "_xunit_setup_module_fixture_", "_unittest_setUpClass_fixture_")
 """How pytest calls the fixtures that stand for ``setup_method`` and ``setup_function``: their bodies are the test suite's."""
 current: Turns | None = None

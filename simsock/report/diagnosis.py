@@ -6,6 +6,7 @@ Owns the wording. Does not know how the findings are found (``patching/doctor.py
 from __future__ import annotations
 
 import re
+import sys
 from typing import NamedTuple
 
 from simsock.patching.doctor import Captured, ForeignLock, find_captured, find_foreign_locks
@@ -79,6 +80,12 @@ def _living_lines(living: list[Living]) -> list[str]:
     for kind in dict.fromkeys(found.kind for found in living):
         lines += [f"  {kind}: {found.what}{f'  kept by {found.place}' if found.place else ''}" for found in living if found.kind == kind]
         lines.append(f"  -> {_REMEDIES[kind]}")
+    packages = sorted({top for found in living if (top := found.place.partition(".")[0]) in sys.modules and top != "__main__"})
+    if packages:
+        named = ", ".join(f'"{name}"' for name in packages)
+        lines.append(
+            f"  -> or, for all that a module makes when it is imported, have each world import it anew: fresh=[{named}] (simsock_fresh in the ini file)"
+        )
     return lines
 
 

@@ -39,8 +39,25 @@ def test_setup_method_of_a_test_that_asks_for_sim_runs_in_its_world(project, ask
                 ask(self.listener)
                 assert self.listener.fileno() >= 10_000
         """,
+        """
+        import unittest
+        @pytest.mark.usefixtures("sim")
+        class Unittest(unittest.TestCase):
+            def setUp(self):
+                self.first = socket.socket()
+                self.addCleanup(self.first.close)
+            def setup_method(self, method):
+                self.second = socket.socket()
+            def teardown_method(self, method):
+                assert self.second.fileno() >= 10_000
+                self.second.close()
+            def test_it(self):
+                assert self.first.fileno() >= 10_000
+        """
+        if asks == "by_usefixtures"
+        else "",
     )
-    project.run("-q").assert_outcomes(passed=1)
+    project.run("-q").assert_outcomes(passed=2 if asks == "by_usefixtures" else 1)
 
 
 def test_setup_function_runs_in_the_world_and_setup_show_agrees(project):
@@ -238,7 +255,7 @@ def test_packages_of_the_ini_file_are_imported_anew_in_each_world_and_what_tests
         [
             "*test_early*UsageError: fresh=*an object of shop.App is held by the fixture early_app. Import it inside the test*",
             "*test_itself*UsageError: fresh=*: test_it is the module of the test itself*",
-            "*(one that a module makes when it is imported: fresh=*its package*; one of a wider fixture or of setup_class: a world as wide, world=*)",
+            "*(one that a module makes when it is imported: fresh=*its package*; one of a wider fixture or of setup_class: a world as wide, world=*",
         ]
     )
 

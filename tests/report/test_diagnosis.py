@@ -108,8 +108,10 @@ def test_what_is_alive_before_any_world_is_named_with_its_place_and_what_to_do(d
     assert any(line.startswith("  socket: AF_INET SOCK_STREAM at ('127.0.0.1', ") and line.endswith("  kept by app.SOCK") for line in lines)
     assert "  socket: AF_INET6 SOCK_DGRAM at ('::', 0, 0, 0)  kept by app.Client.sock" in lines
     assert [line.rpartition("  ")[2] for line in lines if line.startswith("  pipe: descriptor ")] == ["kept by app.R", "kept by app.W"]
-    assert sum(line.startswith("  -> ") for line in lines) == 7
-    assert len(lines) == 1 + 10 + 7 + 1, "nothing else: not what a loop or a pool consists of"
+    told = '  -> or, for all that a module makes when it is imported, have each world import it anew: fresh=["app"] (simsock_fresh in the ini file)'
+    assert lines[-2] == told
+    assert sum(line.startswith("  -> ") for line in lines) == 8
+    assert len(lines) == 1 + 10 + 8 + 1, "nothing else: not what a loop or a pool consists of"
     assert lines[-1].endswith("swapped in every world by themselves (--all lists them).")
 
 
