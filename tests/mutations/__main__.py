@@ -102,8 +102,8 @@ class Trial:
         try:
             for mutation, verdict in zip(drawn, pool.map(attempt, drawn)):
                 outcomes.append(verdict.noticed)
-                if self._progress:
-                    print(f"{len(outcomes)}: {'left' if verdict.noticed is None else 'noticed' if verdict.noticed else 'survives'} {verdict.by}", flush=True)
+                if self._progress and verdict.noticed is not None:
+                    print(f"{len(outcomes)}: {'noticed' if verdict.noticed else 'survives'} {verdict.by}", flush=True)
                 if verdict.noticed is False:
                     print(f"survives: {mutation.place}", flush=True)
         finally:

@@ -124,6 +124,8 @@ def test_half_of_the_most_room_there_ever_was_is_filled_at_once(bench):
     assert bench.sent() == [(1, 4 * size)]
     sender.answered((1 + 2 * size, 1 + 5 * size, (), -1))
     assert bench.sent() == []  # one of four
+    sender.answered((1 + 2 * size, 6 * size, (), -1))
+    assert bench.sent() == []  # all but a byte of two
     sender.answered((1 + 3 * size, 1 + 6 * size, (), -1))
     assert bench.sent() == [(1 + 4 * size, 2 * size)]
 
