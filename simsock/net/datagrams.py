@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from simsock.kernel.files import POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP
 from simsock.net import besides, groups
-from simsock.net.addresses import AF_INET6, Endpoint, is_group, is_v6, needs_interface
+from simsock.net.addresses import AF_INET6, LOOPBACK_V4, LOOPBACK_V6, Endpoint, is_any, is_group, is_loopback, is_v6, needs_interface
 from simsock.net.interfaces import LO
 from simsock.net.options import IP_MTU_DISCOVER, IPPROTO_IP, IPPROTO_IPV6, IPV6_DONTFRAG, IPV6_MTU_DISCOVER, SOL_SOCKET, Option
 from simsock.net.ports import pick
@@ -78,9 +78,20 @@ class DatagramSocket(Socket):
             return
         if self.fabric.host_at(self.host, target[0]) is not None or (self.family == AF_INET6 and self.v6_only):
             self.fabric.route(self, target[0])
+        elif self.bound_ip and is_loopback(self.bound_ip):
+            raise os_error(errno.EINVAL)
+        if is_any(target[0]):
+            target = (self._itself(target[0]), target[1])
         # To connect sends nothing: whoever asks for the own address towards an address that nobody has is told it, as where there is a route.
         self.bind_for(*target)
         self.remote = target
+
+    def _itself(self, ip: str) -> str:
+        """What a wildcard means to who sends: the address that the socket is bound to, or else the host's loopback."""
+        own = self.bound_ip
+        if own and not is_any(own) and is_v6(own) == is_v6(ip) and not self.bound_to_many:
+            return own
+        return LOOPBACK_V6 if is_v6(ip) else LOOPBACK_V4
 
     def _connect_to_many(self, target: Endpoint) -> bool:
         """The same for a group, or for everybody; False if the address means nothing like it here."""
@@ -141,6 +152,9 @@ class DatagramSocket(Socket):
             return self._send_to_many(bytes(data), (ip.partition("%")[0], target[1]), interface, passed)
         fabric, host = self.fabric, self.host
         receiver = fabric.route(self, ip, passed.interface if passed is not None else 0)
+        if receiver is host and is_any(ip):
+            ip = self._itself(ip)
+            target = (ip, target[1])
         if len(data) > (PAYLOAD_BYTES_MAX_V6 if is_v6(ip) else PAYLOAD_BYTES_MAX):
             raise os_error(errno.EMSGSIZE)
         if self.error:
@@ -290,6 +304,7 @@ class DatagramSocket(Socket):
             self.wake_readers()
         if write:
             self.write_shut = True
+        self.changed()
         if self.remote is None:
             raise os_error(errno.ENOTCONN)
 

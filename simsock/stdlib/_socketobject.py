@@ -49,6 +49,7 @@ __all__ = ["getdefaulttimeout", "setdefaulttimeout", "socket"]
 
 _fstat = os.fstat
 _IFNAME_BYTES = 16
+_UDPLITE = 136
 
 
 class socket(Connecting, Receiving, Sending):
@@ -296,6 +297,8 @@ def _make(host: Host, family: int, kind: int, proto: int) -> Socket:
         raise Unsupported(f"socket: address family {known!r} is not simulated; AF_INET, AF_INET6 and AF_UNIX are")
     if kind not in _PROTOCOLS:
         raise Unsupported(f"socket: type {_shown(kind)!r} is not simulated; SOCK_STREAM and SOCK_DGRAM are")
+    if kind == _real.SOCK_DGRAM and proto == _UDPLITE:
+        raise Unsupported("socket: protocol IPPROTO_UDPLITE (136) is not simulated; IPPROTO_UDP is, and a link's checksum=False lets damaged datagrams through")
     if proto not in _PROTOCOLS[kind]:
         raise os_error(errno.EPROTONOSUPPORT)
     make = host.fabric.stream if kind == _real.SOCK_STREAM else host.fabric.datagram

@@ -287,3 +287,27 @@ def test_shutting_down_datagrams(twins):
         notes("recv without blocking", one.recv, 10)
 
     twins(program)
+
+
+@pytest.mark.real
+def test_a_wildcard_as_a_target_is_the_host_itself(twins):
+    def program(net, notes):
+        for family, wildcards, bound in ((2, ("0.0.0.0", ""), ("127.0.0.1", "127.0.0.2")), (10, ("::", ""), ("::1",))):
+            inbox = net.udp(family, bind=False)
+            inbox.bind(("", 0))
+            port = inbox.getsockname()[1]
+            for wildcard in wildcards:
+                for own in (None, *bound):
+                    sock = net.udp(family, bind=False)
+                    if own:
+                        sock.bind((own, 0))
+                    sock.sendto(b"x", (wildcard, port))
+                    notes((wildcard, own, "sent"), lambda inbox=inbox: inbox.recvfrom(5)[1][0])
+                    sock.connect((wildcard, port))
+                    notes((wildcard, own, "peer"), lambda sock=sock: (sock.getpeername()[0], sock.getsockname()[0], sock.send(b"y")))
+                    notes((wildcard, own, "sent"), lambda inbox=inbox: inbox.recvfrom(5)[1][0])
+        sock = net.udp()
+        notes("bound to loopback", sock.connect, ("8.8.8.8", 80))
+        notes("not connected", sock.getpeername)
+
+    twins(program)

@@ -73,6 +73,8 @@ FOUND = {
         (TCP,),
         "watch 0 2 2, close 0 0 0, new 0 0 0, unwatch 1 0 0, watch 1 3 0, watch 1 2 0, edges 0 0 0",
     ),
+    "shutting down is an edge": ((TCP,), "watch 0 2 2, edges 0 0 0, shutdown 0 0 2, edges 0 0 0"),
+    "shutting a datagram socket down is an edge": ((UDP,), "watch 0 2 2, edges 0 0 0, shutdown 0 0 1, edges 0 0 0, shutdown 0 0 2, edges 0 0 0"),
     "who fails to send urgent data has a port": ((UDP,), "urgent 0 0 1, bind 0 0 1, name 0 0 0"),
     "the sender's name is that of the reader's time": ((UNIX,), "pair 0 0 0, send 0 0 2, bind 0 0 0, recvfrom 1 0 0"),
 }

@@ -528,6 +528,7 @@ class StreamSocket(Socket):
             if self.state is NEW:  # Linux does it and complains
                 self.read_shut |= read
                 self.write_shut |= write
+                self.changed()
             elif self.state is FAILED:
                 self.turn("end")
             elif self.unreported:  # connected and reset, and nobody has called connect(2) to learn of it: nobody will
@@ -544,6 +545,7 @@ class StreamSocket(Socket):
             self.turn("close")
             self.wake_writers()
             self.pump()
+        self.changed()
 
     def released(self) -> None:
         """The last descriptor is closed: FIN after what is still to be sent, or RST when unread bytes are thrown away."""
