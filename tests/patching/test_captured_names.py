@@ -131,7 +131,7 @@ def test_a_search_that_is_interrupted_is_made_again(world, monkeypatch):
 
 
 def test_what_a_world_s_names_were_captured_in_works_as_the_original_after_it(world):
-    with world():
+    with world(start_time="2000-01-01"):
         partial = functools.partial(time.sleep, 0)
 
         def closure(clock=time.monotonic):

@@ -81,7 +81,7 @@ import time
 
 import pytest
 
-pytestmark = pytest.mark.simsock(patch=True)
+pytestmark = pytest.mark.simsock(patch=True, start_time=946_684_800)
 
 def is_inside():
     return time.time() < 1.6e9
@@ -170,7 +170,7 @@ def test_a_hook_that_seeds_the_global_generator_does_not_reach_the_world_s(proje
     project.write_plain(
         """
         import random, pytest
-        @pytest.mark.simsock(patch=True)
+        @pytest.mark.simsock(patch=True, start_time=946_684_800)
         def test_it(sim):
             print("INSIDE", random.random())
         """
@@ -216,7 +216,7 @@ def test_what_a_hook_wants_of_a_world_that_stands_still_is_an_error_that_says_so
                     time.sleep(100)
             threading.Thread(target=hold, name="holder", daemon=True).start()
             time.sleep(3)
-        @pytest.mark.simsock(patch=True)
+        @pytest.mark.simsock(patch=True, start_time=946_684_800)
         def test_it(sim, held):
             time.sleep(97)
             with lock:
@@ -246,7 +246,7 @@ def test_a_search_suspends_each_of_its_worlds(project, preempt):
         f"""
         import threading, time, pytest
         count = 0
-        @pytest.mark.simsock(patch=True, schedules=500, preempt={preempt!r})
+        @pytest.mark.simsock(patch=True, start_time=946_684_800, schedules=500, preempt={preempt!r})
         def test_it(sim):
             global count
             count = 0
@@ -280,7 +280,7 @@ def test_the_body_of_a_unittest_case_is_inside(project):
             @pytest.fixture(autouse=True)
             def _world(self, sim):
                 self.sim = sim
-            @pytest.mark.simsock(patch=True)
+            @pytest.mark.simsock(patch=True, start_time=946_684_800)
             def test_it(self):
                 time.sleep(3600)
                 assert round(self.sim.now, 4) == 3600
@@ -294,6 +294,7 @@ def test_a_world_asked_for_in_a_body_is_live_for_the_rest_of_it(project):
     project.write_plain(
         """
         import time, pytest
+        pytestmark = pytest.mark.simsock(start_time=946_684_800)
         @pytest.fixture
         def dynamic(request):
             sim = request.getfixturevalue("sim")
