@@ -12,7 +12,6 @@ from __future__ import annotations
 import gc
 import sys
 from collections import Counter
-from itertools import compress
 from sys import getrefcount
 from types import (
     BuiltinFunctionType,
@@ -85,7 +84,7 @@ class Census:
         self._parts = frozenset(id(part) for found in functions for part in (*(found.__closure__ or ()), vars(found)))
         """What stand-ins are made of: cells and attributes."""
         self._number = {id(found): number for number, found in enumerate(watched)}
-        self._functions = [not isinstance(found, type) for found in watched]
+        self._functions = tuple(found for found in watched if not isinstance(found, type))
         self._counts = [-1] * len(watched)
         self._names: list[tuple[dict[str, Any], str, int]] = []
         """(namespace, name, number of what it is there): kept alive, being those of modules and the like."""
@@ -121,7 +120,7 @@ class Census:
 
     def count_functions(self) -> list[int]:
         """References to each of those that have no instances."""
-        return list(compress(map(getrefcount, self._watched), self._functions))
+        return list(map(getrefcount, self._functions))
 
     def take(self, numbers: set[int] | None = None, others: list[Any] | None = None) -> Taken:
         """Count anew, those with these numbers or all. Who refers to ``others`` is asked in the same go: passing over the heap is what takes the time."""
@@ -211,7 +210,7 @@ class Census:
         if id(owner) in self._parts:
             return True
         if kind is tuple:
-            return owner is self._watched or self._is_light(owner)
+            return owner is self._watched or owner is self._functions or self._is_light(owner)
         return kind in _DESCRIPTORS or kind is staticmethod or (kind is BuiltinFunctionType and owner.__self__ is found)
 
     def _is_inner(self, owner: Any) -> bool:
@@ -220,7 +219,7 @@ class Census:
         if kind is dict:
             return not (_is_namespace(owner) or self._is_light(owner.values()))
         if kind is tuple or kind is list:
-            return owner is not self._watched and not self._is_light(owner)
+            return owner is not self._watched and owner is not self._functions and not self._is_light(owner)
         return kind not in _DESCRIPTORS and kind not in _OF_C and not _weak_offset_of(kind)
 
     def _is_record(self, owner: Any) -> bool:

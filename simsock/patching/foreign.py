@@ -82,11 +82,13 @@ class _NoTravel:
 def enter(kernel: Kernel) -> None:
     """A world begins, after its chance; or goes on after an import."""
     known = [(space, name) for space, name, _ in _before]
+    modules = sys.modules
     for module, name, make in _NAMES:
-        space = vars(sys.modules[module]) if module in sys.modules else {}
-        if name in space and not any(space is seen and name == there for seen, there in known):
-            _before.append((space, name, space[name]))
-            space[name] = make(space[name], kernel)
+        if module in modules:
+            space = vars(modules[module])
+            if name in space and not (known and any(space is seen and name == there for seen, there in known)):
+                _before.append((space, name, space[name]))
+                space[name] = make(space[name], kernel)
     schedulers.enter()
 
 
