@@ -139,7 +139,7 @@ def test_a_process_that_dies_loses_its_batch_only_which_is_tried_again(monkeypat
     told = []
     verdict = simsock.explore(dies_once, 100, jobs=2, progress=told.append)
     assert (tmp_path / "died").exists()
-    assert verdict.failing_schedule == simsock.explore(programs.lost_update, 100).failing_schedule
+    assert verdict.failing_schedule == simsock.explore(dies_once, 100).failing_schedule, "it dies once only"
 
 
 def test_a_batch_that_kills_its_process_every_time_is_an_error_that_names_it():
