@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     from simsock.net.fabric import Fabric, Host
     from simsock.net.ports import PortTable
 
+_STREAM = 1
+"""SOCK_STREAM."""
 _OTHER_PROTOCOL = {1: IPPROTO_UDP, 2: IPPROTO_TCP}
 MTU = 1500
 """Of a link that says nothing else: Ethernet's."""
@@ -289,6 +291,8 @@ class Socket(WaitedFile):
                 value = self.receive_bytes_max = min(max(2 * (int(value) & 0xFFFF_FFFF), BUFFER_BYTES_MIN), BUFFER_BYTES_MAX)
             elif number == SO_SNDBUF:
                 value = self.send_bytes_max = min(max(2 * (int(value) & 0xFFFF_FFFF), 2 * BUFFER_BYTES_MIN), BUFFER_BYTES_MAX)
+                if self.type != _STREAM or self.family == AF_UNIX:
+                    self.wake_writers()  # there may be room now; TCP tells only who has met none
             elif number == SO_RCVTIMEO:
                 self.receive_timeout_ns = _time_ns(value)
             elif number == SO_SNDTIMEO:

@@ -75,6 +75,7 @@ FOUND = {
     ),
     "shutting down is an edge": ((TCP,), "watch 0 2 2, edges 0 0 0, shutdown 0 0 2, edges 0 0 0"),
     "shutting a datagram socket down is an edge": ((UDP,), "watch 0 2 2, edges 0 0 0, shutdown 0 0 1, edges 0 0 0, shutdown 0 0 2, edges 0 0 0"),
+    "another limit of what may be sent is an edge": ((UNIX,), "pair 0 0 0, watch 0 2 2, edges 0 0 0, limit 0 0 2, edges 0 0 0"),
     "who fails to send urgent data has a port": ((UDP,), "urgent 0 0 1, bind 0 0 1, name 0 0 0"),
     "the sender's name is that of the reader's time": ((UNIX,), "pair 0 0 0, send 0 0 2, bind 0 0 0, recvfrom 1 0 0"),
 }
