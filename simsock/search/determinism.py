@@ -110,11 +110,14 @@ class Told(NamedTuple):
     difference: str | None
 
 
-def _listen(runner: Runner, seed: int | str, number: int | None, known: list[tuple[Any, ...]] | None) -> Told:
+def _listen(runner: Runner, seed: int | str, number: int | None, known: list[tuple[Any, ...]] | None, kept: list[Any] | None = None) -> Told:
+    """One run, beside what is ``known`` of the first. ``kept`` holds the first one's world, so that the second's has not the same address by chance."""
     journal = Journal(known)
 
     def prepare(sim: Simulation) -> None:
         sim._watchers.append(journal)
+        if kept is not None:
+            kept.append(sim)
 
     outcome: Outcome
     if number is None:
@@ -147,7 +150,8 @@ def check_determinism(test: Callable[[Simulation], object], seed: int | str = 0,
         firsts: list[Told] = []
         with Runner(test, checked) as runner:
             for number in numbers:
-                one = _listen(runner, seed, number, None)
+                kept: list[Any] = []
+                one = _listen(runner, seed, number, None, kept)
                 _compare(one, _listen(runner, seed, number, one.entries), _called(seed, number, ""))
                 firsts.append(one)
         digest = digest or str(firsts[0].digest)

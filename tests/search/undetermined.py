@@ -18,7 +18,7 @@ class Thing:
 
 
 def address_in_a_name(sim):
-    label = f"worker {id(sim)}"
+    label = f"worker {id(sim) // 16 % 10_000}"  # a whole address in a name is told as "#"
     sim.spawn(sim.sleep, 1, name=label).result()
 
 
