@@ -357,18 +357,20 @@ class Fabric:
 
     def cutter(self, socket: Socket) -> Any:
         """What cuts the bytes that a new connection receives, or None. Connections between two hosts are numbered, so a label stays what it is."""
-        return self._cut(self._chunks, "chunks", socket, "<-")
+        return self._cut(self._chunks, socket, receives=True)
 
     def shortener(self, socket: Socket) -> Any:
         """What cuts short the sends of a new connection, or None."""
-        return self._cut(self._sends, "sends", socket, "->")
+        return self._cut(self._sends, socket, receives=False)
 
-    def _cut(self, how: Any, what: str, socket: Socket, arrow: str) -> Any:
+    def _cut(self, how: Any, socket: Socket, receives: bool) -> Any:
         if how == "whole":
             return None
-        pair = f"{socket.host.name}{arrow}{self.name_of(socket.remote[0]) if socket.remote else socket.host.name}"
+        here = socket.host.name
+        there = self.name_of(socket.remote[0]) if socket.remote else here
+        pair = f"{here}{'<-' if receives else '->'}{there}"
         number = self._connections[pair] = self._connections.get(pair, 0) + 1
-        return make_cutter(how, self.kernel.tape, f"{what} {pair} #{number}")
+        return make_cutter(how, self.kernel.tape, f"chunks {here}<-{there} #{number}" if receives else f"sends {here}->{there} #{number}")
 
 
 __all__ = ["AF_INET", "AF_INET6", "LOCALHOST", "SOCK_STREAM", "Fabric", "Host"]
