@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from simsock.kernel.files import POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP
 from simsock.net import besides, groups
-from simsock.net.addresses import AF_INET6, LOOPBACK_V4, LOOPBACK_V6, Endpoint, is_any, is_group, is_loopback, is_v6, needs_interface
+from simsock.net.addresses import AF_INET6, ANY_V4, ANY_V6, LOOPBACK_V4, LOOPBACK_V6, Endpoint, is_any, is_group, is_loopback, is_v6, needs_interface
 from simsock.net.interfaces import LO
 from simsock.net.options import IP_MTU_DISCOVER, IPPROTO_IP, IPPROTO_IPV6, IPV6_DONTFRAG, IPV6_MTU_DISCOVER, SOL_SOCKET, Option
 from simsock.net.ports import pick
@@ -38,6 +38,7 @@ HEADERS_BYTES, HEADERS_BYTES_V6 = 28, 48
 IP_HEADERS_BYTES = 20
 """Of each fragment over IPv4; over IPv6 a fragment header comes to the 40 bytes (RFC 8200, 4.5)."""
 _DISCOVER, _DISCOVER_V6, _DONT_FRAGMENT_V6 = (IPPROTO_IP, IP_MTU_DISCOVER), (IPPROTO_IPV6, IPV6_MTU_DISCOVER), (IPPROTO_IPV6, IPV6_DONTFRAG)
+_WILDCARDS = (ANY_V4, ANY_V6)
 _DISCOVERS = (2, 3, 4)
 """IP_PMTUDISC_DO, PROBE and INTERFACE."""
 OVERHEAD_BYTES = 512
@@ -134,7 +135,9 @@ class DatagramSocket(Socket):
         found = self.read(peek)
         if found is None:
             return None
-        return found[0][:count], found[1], len(found[0]), besides.Incoming(self, *found[2:]) if self.asks else None
+        data, source, flight, noted = found
+        size = len(data)
+        return data if count >= size else data[:count], source, size, besides.Incoming(self, flight, noted) if self.asks else None
 
     def send(self, data: bytes, target: Endpoint | None, passed: Any = None) -> int:
         """Send one datagram. Raises EDESTADDRREQ, EMSGSIZE, ENETUNREACH, EPIPE and the pending error."""
@@ -151,8 +154,8 @@ class DatagramSocket(Socket):
         if is_group(ip) and (interface := groups.interface_to(self, ip, passed)):
             return self._send_to_many(bytes(data), (ip.partition("%")[0], target[1]), interface, passed)
         fabric, host = self.fabric, self.host
-        receiver = fabric.route(self, ip, passed.interface if passed is not None else 0)
-        if receiver is host and is_any(ip):
+        receiver = fabric.route(self, ip) if passed is None else fabric.route(self, ip, passed.interface)
+        if receiver is host and ip in _WILDCARDS:
             ip = self._itself(ip)
             target = (ip, target[1])
         if len(data) > (PAYLOAD_BYTES_MAX_V6 if is_v6(ip) else PAYLOAD_BYTES_MAX):

@@ -226,7 +226,8 @@ class Fabric:
         host = socket.host
         if socket.family == AF_INET6 and socket.v6_only and not is_v6(ip):
             raise os_error(errno.ENETUNREACH)
-        if (socket.interface or interface) and (interface or socket.interface) != interface_to(ip) and not is_any(ip):
+        interface = interface or socket.interface
+        if interface and interface != interface_to(ip) and not is_any(ip):
             return self._nobody()  # on that interface Linux takes whatever is asked for to be on the link, where nobody has it
         found = self.host_at(host, ip)
         if found is None:
