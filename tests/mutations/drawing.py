@@ -42,9 +42,6 @@ CHANGES_NOTHING: dict[str, str] = {
     ),
     "simsock/patching/census.py: kind not in _DESCRIPTORS and kind not in _OF_C and not _weak_offset_of(kind) -> "
     "(kind not in _DESCRIPTORS or kind not in _OF_C or (not _weak_offset_of(kind)))": "more holders of holders are looked for, and none of them is asked",
-    "simsock/patching/census.py: owner is not self._watched and not self._is_light(owner) -> (not self._is_light(owner))": (
-        "its own table is looked at, and found to be fixed all the same"
-    ),
     "simsock/patching/task_locals.py: registered[self] = (args, kwargs) -> pass": "the next world's search finds it all the same, only later",
     "simsock/net/link/partitions.py: Way = tuple[str | None, str | None] -> pass": "a type",
     "simsock/net/options.py: 1 -> 2 in _INT_MAX = (1 << 31) - 1": "Python itself refuses what is no int of C",

@@ -325,7 +325,7 @@ def test_link_options_reach_the_network(project):
         ("schedules=0", "*test_it.py::test_it: @pytest.mark.simsock(schedules=0): expected a whole number from 1*"),
         ("seed=1.5", "*test_it.py::test_it: seed: expected a whole number or a text, got 1.5*"),
         ("strategy='clever'", "*test_it.py::test_it: *UsageError: strategy: expected one of *'clever'*"),
-        ("allow=['db:1']", "*test_it.py::test_it: *Unsupported: allow=*'db:1'*"),
+        ("allow=['db:1']", "*test_it.py::test_it: *UsageError: allow: expected the address and the port of a real peer*'db:1'*"),
         ("schedules=3, preempt='words'", "*test_it.py::test_it: *preempt: expected one of *'words'*"),
     ],
 )
