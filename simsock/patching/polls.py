@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import queue
 import threading
+from _thread import get_ident as _real_ident
 from typing import Any
 
 from simsock.kernel import session
+from simsock.kernel.task import is_task_ident
 from simsock.patching.classes import exchange, names_of
-from simsock.stdlib import _polls
+from simsock.stdlib import _polls, _thread_hashes
 from simsock.stdlib._waiting import begin, looked
 
 _swaps: list[tuple[type, dict[str, Any], list[tuple[str, Any, Any]]]] = []
@@ -35,12 +37,22 @@ def remove() -> None:
 
 def _list() -> list[Any]:
     looked(begin(session.active))
-    return list(_enumerate())
+    return _of_the_world()
 
 
 def _number() -> int:
     looked(begin(session.active))
-    return int(_active_count())
+    return len(_of_the_world())
+
+
+def _of_the_world() -> list[Any]:
+    """The main thread, the one that the world runs in, and the world's own. Others are the harness's, and no program waits for those."""
+    main, here = threading.main_thread(), _real_ident()
+    return [thread for thread in _enumerate() if thread is main or thread.ident == here or _is_task_s(thread)]
+
+
+def _is_task_s(thread: threading.Thread) -> bool:
+    return _thread_hashes.born_in_world(thread) if thread.ident is None else is_task_ident(thread.ident)
 
 
 def pairs() -> list[tuple[Any, Any]]:

@@ -314,3 +314,25 @@ def test_a_thread_that_threading_does_not_know_outlives_its_world(world):
 
     _thread.start_new_thread(enter, ())
     assert said.get(timeout=30) == (True, True)
+
+
+def test_threads_from_before_are_not_among_the_worlds(world):
+    """A program that waits for all that there are would wait for the harness's."""
+    end = threading.Event()
+    real = threading.Thread(target=end.wait, daemon=True)
+    real.start()
+    try:
+        for _ in range(2):
+            with world():
+                thread = threading.Thread(target=time.sleep, args=(1,), name="mine")
+                assert (threading.active_count(), threading.enumerate()) == (1, [threading.main_thread()])
+                thread.start()
+                assert (threading.active_count(), threading.enumerate()) == (2, [threading.main_thread(), thread])
+                for other in threading.enumerate():
+                    if other is not threading.main_thread():
+                        other.join()
+                assert threading.active_count() == 1
+            assert real in threading.enumerate()
+    finally:
+        end.set()
+        real.join()
