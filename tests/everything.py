@@ -52,7 +52,8 @@ TABLE: dict[str, dict[str, str]] = {
         "listxattr lockf lseek pathconf pipe pipe2 posix_fadvise posix_fallocate pread preadv pwrite pwritev read readinto readv removexattr scandir "
         "sched_yield sendfile set_blocking set_inheritable setxattr splice stat statvfs statx tcgetpgrp tcsetpgrp times truncate ttyname urandom utime write "
         "writev "
-        "getpgid getpgrp getpid getppid getsid sched_getaffinity sched_getparam sched_getscheduler sched_rr_get_interval sched_setaffinity uname",
+        "getpgid getpgrp getpid getppid getpriority getsid pidfd_open sched_getaffinity sched_getparam sched_getscheduler sched_rr_get_interval "
+        "sched_setaffinity sched_setparam sched_setscheduler setpgid setpgrp setpriority setsid uname",
         REFUSED: "_exit abort execv execve fork forkpty login_tty mkfifo openpty posix_openpt posix_spawn posix_spawnp system timerfd_create wait wait3 wait4 "
         "waitid waitpid",
         "computes from its arguments alone": "WCOREDUMP WEXITSTATUS WIFCONTINUED WIFEXITED WIFSIGNALED WIFSTOPPED WSTOPSIG WTERMSIG _path_normpath "
@@ -61,11 +62,9 @@ TABLE: dict[str, dict[str, str]] = {
         "rmdir symlink sync umask unlink",
         "a fact of the machine, not the same in every run": "confstr cpu_count ctermid getloadavg sched_get_priority_max sched_get_priority_min sysconf",
         "who this process is, and how the system ranks it": "getegid geteuid getgid getgrouplist getgroups getlogin "
-        "getpriority getresgid getresuid getuid initgroups nice "
-        "sched_setparam sched_setscheduler setegid seteuid setgid setgroups setns setpgid setpgrp setpriority setregid setresgid setresuid setreuid setsid "
-        "setuid unshare",
+        "getresgid getresuid getuid initgroups nice setegid seteuid setgid setgroups setns setregid setresgid setresuid setreuid setuid unshare",
         "the process's environment": "_clearenv _create_environ putenv unsetenv",
-        "a real descriptor that nothing in a world can wait for": "grantpt memfd_create pidfd_open ptsname timerfd_gettime timerfd_gettime_ns "
+        "a real descriptor that nothing in a world can wait for": "grantpt memfd_create ptsname timerfd_gettime timerfd_gettime_ns "
         "timerfd_settime timerfd_settime_ns unlockpt",
         "nothing forks in a world": "register_at_fork",
         "the prompt of an interactive interpreter": "_inputhook _is_inputhook_installed",
@@ -94,8 +93,8 @@ TABLE: dict[str, dict[str, str]] = {
     },
     "mmap": {"maps real files; a simulated descriptor is EBADF": "mmap"},
     "resource": {
-        SIMULATED: "getrusage",
-        "limits of the process, which are real": "getpagesize getrlimit prlimit setrlimit",
+        SIMULATED: "getrusage prlimit",
+        "limits of the process, which are real": "getpagesize getrlimit setrlimit",
         "a value": "struct_rusage",
     },
     "faulthandler": {

@@ -6,15 +6,26 @@ for this process, or refused by name.
 
 from __future__ import annotations
 
+import errno
 import os as _os
 from typing import Any
 
 from simsock.kernel.identity import PARENT, PROCESS, own_numbers
+from simsock.net.sockets import os_error
 from simsock.stdlib._names import gethostname
 
-_real: dict[str, Any] = {name: getattr(_os, name) for name in ("getpid", "getppid", "getpgrp", "getpgid", "getsid", "uname") if hasattr(_os, name)}
-_OF_PROCESS = ("sched_getaffinity", "sched_setaffinity", "sched_getscheduler", "sched_getparam", "sched_rr_get_interval")
-"""Functions of ``os`` whose first argument is a process; 0 is the caller."""
+try:
+    import resource as _resource
+except ImportError:  # where there are no such limits
+    _resource = None  # type: ignore[assignment]  # likewise
+
+_NAMES = ("getpid", "getppid", "getpgrp", "getpgid", "getsid", "setpgid", "setpgrp", "setsid", "uname")
+_real: dict[str, Any] = {name: getattr(_os, name) for name in _NAMES if hasattr(_os, name)}
+_SCHEDULING = "getaffinity", "setaffinity", "getscheduler", "setscheduler", "getparam", "setparam", "rr_get_interval"
+_OF_PROCESS = tuple((_os, f"sched_{name}") for name in _SCHEDULING)
+"""Functions whose first argument is a process; 0 is the caller."""
+if _resource is not None:
+    _OF_PROCESS += ((_resource, "prlimit"),)
 
 
 def getpid() -> int:
@@ -42,6 +53,24 @@ def getsid(pid: int, /) -> int:
     return PROCESS if pid in (0, *own_numbers()) else int(_real["getsid"](pid))
 
 
+def setpgid(pid: int, group: int, /) -> None:
+    """Put the process into its own group, where it is; there is no other."""
+    own = 0, *own_numbers()
+    if pid not in own:
+        raise os_error(errno.ESRCH)
+    if group not in own:
+        raise os_error(errno.EPERM)
+
+
+def setpgrp() -> None:
+    """The same."""
+
+
+def setsid() -> None:
+    """Begin a session: not for one that leads its group."""
+    raise os_error(errno.EPERM)
+
+
 def uname() -> Any:
     """The machine: the host on which the task runs."""
     found = _real["uname"]()
@@ -55,10 +84,25 @@ def _of_process(real: Any) -> Any:
     return call
 
 
+def _of_number(real: Any) -> Any:
+    def call(pid: int, *args: Any, **options: Any) -> Any:
+        return real(_real["getpid"]() if pid == PROCESS else pid, *args, **options)
+
+    return call
+
+
+def _of_priority(real: Any) -> Any:
+    def call(which: int, who: int, *args: Any) -> Any:
+        return real(which, 0 if who == PROCESS else who, *args)
+
+    return call
+
+
 def pairs() -> list[tuple[Any, Any]]:
     """Originals and what stands in for them."""
     found = [(original, globals()[name]) for name, original in _real.items()]
-    return [*found, *((getattr(_os, name), _of_process(getattr(_os, name))) for name in _OF_PROCESS if hasattr(_os, name))]
+    kinds = [(_of_process, _OF_PROCESS), (_of_number, ((_os, "pidfd_open"),)), (_of_priority, ((_os, "getpriority"), (_os, "setpriority")))]
+    return [*found, *((getattr(module, name), make(getattr(module, name))) for make, names in kinds for module, name in names if hasattr(module, name))]
 
 
-__all__ = ["getpgid", "getpgrp", "getpid", "getppid", "getsid", "pairs", "uname"]
+__all__ = ["getpgid", "getpgrp", "getpid", "getppid", "getsid", "pairs", "setpgid", "setpgrp", "setsid", "uname"]

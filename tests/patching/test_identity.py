@@ -82,6 +82,31 @@ def test_what_the_system_is_asked_by_the_worlds_number_is_this_process_or_refuse
             assert file.read(1)
 
 
+def test_priorities_and_limits_asked_by_the_worlds_number_are_this_processs(world):
+    resource = pytest.importorskip("resource")
+    priority, limit = os.getpriority(os.PRIO_PROCESS, 0), resource.getrlimit(resource.RLIMIT_NOFILE)
+    with world():
+        assert os.getpriority(os.PRIO_PROCESS, os.getpid()) == priority
+        os.setpriority(os.PRIO_PROCESS, os.getpid(), priority)
+        assert resource.prlimit(os.getpid(), resource.RLIMIT_NOFILE) == limit
+        os.close(os.pidfd_open(os.getpid()))
+
+
+def test_a_program_does_not_move_the_real_process_into_another_group_or_session(world):
+    group, session = os.getpgrp(), os.getsid(0)
+    with world():
+        os.setpgid(0, 0)
+        os.setpgid(os.getpid(), os.getpgrp())
+        os.setpgrp()
+        with pytest.raises(PermissionError):
+            os.setsid()  # it leads its group
+        with pytest.raises(PermissionError):
+            os.setpgid(0, 1)
+        with pytest.raises(ProcessLookupError):
+            os.setpgid(1, 0)
+    assert (os.getpgrp(), os.getsid(0)) == (group, session)
+
+
 def test_psutil_tells_of_this_process(world):
     psutil = pytest.importorskip("psutil")
     real = psutil.Process().create_time()
