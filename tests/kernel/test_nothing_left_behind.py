@@ -140,7 +140,7 @@ pytestmark = pytest.mark.timeout(method="thread")  # the other one is a signal, 
 
 
 @pytest.mark.filterwarnings("ignore:a world was not left")
-@pytest.mark.parametrize("step", [11, pytest.param(2, marks=pytest.mark.slow), pytest.param(1, marks=EVERY)])
+@pytest.mark.parametrize("step", [29, pytest.param(3, marks=pytest.mark.slow), pytest.param(1, marks=EVERY)])
 @pytest.mark.parametrize("failure", [fail, fail_hard])
 def test_every_operation_of_entering_and_leaving_may_fail(failure, step):
     before = state()
@@ -154,7 +154,7 @@ def test_every_operation_of_entering_and_leaving_may_fail(failure, step):
 
 
 @pytest.mark.filterwarnings("ignore:a world was not left")
-@pytest.mark.parametrize("step", [61, pytest.param(17, marks=pytest.mark.slow), pytest.param(1, marks=EVERY)])
+@pytest.mark.parametrize("step", [97, pytest.param(17, marks=pytest.mark.slow), pytest.param(1, marks=EVERY)])
 def test_what_is_interrupted_at_any_line_is_taken_back_by_the_next_world_at_the_latest(step):
     before = state()
     for number in numbers("line", step):

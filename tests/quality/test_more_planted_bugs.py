@@ -90,7 +90,7 @@ class Bank(UDPServer):
 
 
 def deposits(handler, kept):
-    @given(simulations(link=Link(duplicate="10%")), st.lists(st.integers(1, 100), min_size=1, max_size=5))
+    @given(simulations(link=Link(duplicate="10%"), strategy="fifo"), st.lists(st.integers(1, 100), min_size=1, max_size=5))
     def test(sim, amounts):
         with sim:
             served = sim.serve(handler, server_class=Bank)

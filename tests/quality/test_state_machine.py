@@ -50,7 +50,7 @@ class GivesUp(BaseRequestHandler):
     """Hangs up on a client that is silent for half a minute, without a word."""
 
     def handle(self):
-        self.request.settimeout(30)
+        self.request.settimeout(29.5)
         try:
             while data := self.request.recv(1000):
                 self.request.sendall(data)
