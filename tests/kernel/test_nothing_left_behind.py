@@ -199,7 +199,7 @@ def struck_all_over(number, package, step):
             world()
     finally:
         signal.signal(number, before_all)
-    assert struck > 50
+    assert struck * step > (300 if sys.version_info < (3, 13) else 10)  # from 3.13 on a new trace function is not told of most instructions at first
 
 
 def test_a_signal_that_comes_with_the_last_statement_of_the_block():
