@@ -486,8 +486,9 @@ def test_a_server_is_shut_down_by_a_handler_as_in_production(world):
             raise SystemExit
 
         def client():
-            with pytest.raises(urllib.request.HTTPError):
+            with pytest.raises(urllib.request.HTTPError) as caught:
                 urllib.request.urlopen("http://127.0.0.1:8080/nothing/here")
+            caught.value.close()
             os.kill(os.getpid(), signal.SIGTERM)
 
         signal.signal(signal.SIGTERM, stop)
