@@ -185,7 +185,7 @@ def makes_a_pair(s: Stage, me: Actor, a: int, b: int, c: int) -> Any:
 
 @act(2)
 def listens_at_a_path(s: Stage, me: Actor, a: int, b: int, c: int) -> Any:
-    path = of(("/run/one", "\0two", "/run/three"), a)
+    path = of(("\0one", "\0two", "\0three"), a)  # a path in the file system is a real file, and several processes run the same world at once
     with s.m.socket.socket(s.m.socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen(b % 2)
