@@ -239,7 +239,10 @@ class _Walk:
             return
         if any("__getattr__" in vars(base) or "__getattribute__" in vars(base) for base in kind.__mro__[:-1] if base.__flags__ & _HEAP):
             raise Unreadable(f"attributes of {kind.__qualname__} are computed")
-        solid = next(base for base in kind.__mro__ if not base.__flags__ & _HEAP)
+        solid = next(base for base in kind.__mro__ if not base.__flags__ & _HEAP or _is_of_c(base))
+        if (solid.__module__, solid.__qualname__) == ("_queue", "SimpleQueue"):
+            self.say(solid.qsize(value))  # type: ignore[attr-defined]  # it has that
+            return
         if solid in (dict, list, tuple, set, deque):
             self._visit(dict(dict.items(value)) if solid is dict else list(solid.__iter__(value)))
         elif solid is not object and solid.__module__ not in _RECORDED and not issubclass(solid, (int, str, BaseException)):
@@ -271,6 +274,13 @@ _OF_EVERY_CLASS = frozenset(
 )
 _HEAP = 1 << 9
 """``Py_TPFLAGS_HEAPTYPE``: a class that Python code has made."""
+
+
+def _is_of_c(cls: type) -> bool:
+    """Whether a class that can be changed was made in C all the same, and its objects have a state that nobody sees: those of ``random``, of hashes."""
+    names = vars(cls)
+    base = cls.__base__
+    return base is not None and cls.__basicsize__ > base.__basicsize__ and not any(name in names for name in ("__slots__", "__dict__", "__weakref__"))
 
 
 def _attributes(value: Any, kind: type) -> Iterator[tuple[str, Any]]:

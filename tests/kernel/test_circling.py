@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import queue
+import random
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -170,7 +172,35 @@ def counts_in_an_object():
                 return
 
 
-@pytest.mark.parametrize("work", [adds_up, hashes, walks_an_iterator, fills_a_list, counts_in_an_object])
+def draws():
+    lock, draw = threading.Lock(), random.Random(5).random
+    while True:
+        with lock:
+            if draw() < 0.0001:
+                return
+
+
+def hashes_until_it_fits():
+    lock, found = threading.Lock(), hashlib.sha256()
+    while True:
+        with lock:
+            found.update(b"more")
+            if found.digest() < b"\0\x10":
+                return
+
+
+def empties_a_simple_queue():
+    things = queue.SimpleQueue()
+    for number in range(9_000):
+        things.put(number)
+    while True:
+        try:
+            things.get_nowait()
+        except queue.Empty:
+            return
+
+
+@pytest.mark.parametrize("work", [adds_up, hashes, walks_an_iterator, fills_a_list, counts_in_an_object, draws, hashes_until_it_fits, empties_a_simple_queue])
 def test_no_time_passes_for_who_gets_somewhere(work):
     with simsock.Simulation() as sim:
         threading.Timer(5, print).start()
