@@ -140,16 +140,18 @@ def test_daemon_is_inherited(std):
 
 def test_the_threads_that_live_can_be_listed(std):
     event = std.threading.Event()
-    before = std.threading.active_count()
+    before = set(std.threading.enumerate())  # real ones of other tests may end meanwhile
     thread = std.threading.Thread(target=event.wait)
     assert thread not in std.threading.enumerate()
     thread.start()
     assert thread in std.threading.enumerate()
     assert std.threading.main_thread() in std.threading.enumerate()
-    assert std.threading.active_count() == before + 1
+    assert set(std.threading.enumerate()) - before == {thread}
+    assert 2 <= std.threading.active_count() <= len(before) + 1
     event.set()
     thread.join()
-    assert std.threading.active_count() == before
+    assert set(std.threading.enumerate()) <= before
+    assert std.threading.active_count() <= len(before)
 
 
 def test_the_main_thread_knows_itself(std):
@@ -349,7 +351,7 @@ def test_outside_every_world_one_is_the_real_thread_and_starts_none():
     assert threading.current_thread() is real_threading.current_thread()
     assert threading.main_thread() is real_threading.main_thread()
     assert threading.get_ident() == real_threading.get_ident()
-    assert threading.active_count() == real_threading.active_count()
+    assert real_threading.active_count() >= threading.active_count() >= real_threading.active_count()  # none begins here, and some may be ending
     with pytest.raises(UsageError, match="no world is running"):
         threading.Thread(target=int).start()
 
