@@ -342,6 +342,7 @@ def _facts(result: Result, command: str | None) -> dict[str, Any]:
         "repeated": result.repeats if result.again is not None else None,
         "steps": [step._asdict() for step in verdict.deviations],
         "columns": verdict.story.columns if verdict.story is not None else [],
+        "beside": verdict.story.beside if verdict.story is not None else [],
         "clients": [row.as_dict() for row in result.rows],
         "clients_of": "the failing schedule" if verdict.failed else "all schedules",
         "simsock": __version__,
@@ -595,6 +596,7 @@ def _report_of_search(arguments: argparse.Namespace, verdict: Verdict, command: 
         "command": command,
         "steps": [step._asdict() for step in verdict.deviations],
         "columns": verdict.story.columns if verdict.story is not None else [],
+        "beside": verdict.story.beside if verdict.story is not None else [],
         "simsock": __version__,
     }
     say(f"report: {' and '.join(reports.write(arguments.target, str(verdict), facts))}")

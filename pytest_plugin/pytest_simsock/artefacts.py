@@ -29,7 +29,7 @@ _NAME_MAX = 120
 def capture_path(item: pytest.Item, plan: Plan) -> Path | None:
     """Where a capture of this run is written, if it is one that may be told: of a search, also Hypothesis's, the last run, which tells the story."""
     folder = item.config.stash[CHOSEN].report
-    if folder is None or (plan.shared.searched and plan.teller is None):
+    if folder is None or (plan.shared.searched and (plan.teller is None or plan.quiet)):
         return None
     try:
         folder.mkdir(parents=True, exist_ok=True)

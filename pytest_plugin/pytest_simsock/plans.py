@@ -108,7 +108,7 @@ _TRACES = sys.version_info < (3, 12)
 class Plan:
     """What one run shall be. By default: as the test and the command line say. A search makes others: schedule ``number``, or a replay."""
 
-    __slots__ = ("deviations", "number", "questions", "quiet", "seed", "shared", "story", "teller", "token", "writes_questions")
+    __slots__ = ("deviations", "nearest", "number", "questions", "quiet", "seed", "shared", "story", "teller", "token", "writes_questions")
 
     def __init__(
         self,
@@ -119,6 +119,7 @@ class Plan:
         deviations: Any = None,
         quiet: bool = False,
         teller: Teller | None = None,
+        nearest: Teller | None = None,
         writes_questions: bool = False,
     ) -> None:
         self.shared = shared or Shared()
@@ -129,6 +130,8 @@ class Plan:
         self.quiet = quiet
         """Nobody will read what is reported of it."""
         self.teller = teller
+        self.nearest = nearest
+        """Has listened to the nearest run that passes."""
         self.writes_questions = writes_questions
         self.questions: Questions | None = None
         """Of the run, if they were to be written down and there was a world."""

@@ -30,6 +30,7 @@ from pytest_simsock.worlds import World
 from simsock.choices import shrink
 from simsock.errors import Nondeterminism, RealTimeLimit
 from simsock.kernel.strategies import Question
+from simsock.report.nearest import nearest_passing
 from simsock.report.story import Teller, one_line
 from simsock.search.evidence import Evidence
 from simsock.search.memory import Memory, base_seed, fits, number_of
@@ -213,12 +214,21 @@ class Search:
                 raise _CutShort
             return run
 
+        happened: tuple[Any, ...] = ()  # the deviations of the shortest failing run, in the order in which they happened
+
         def fails(candidate: Any) -> bool:
+            nonlocal happened
             run = tried(plan_of(candidate, quiet=True))
             if not run.searchable or run.error is None or signature(run.error) != wanted:
                 return False
             self.shortest = (seed, options, tuple(candidate), self.item.nodeid, number)
+            happened = tuple(run.world.sim.deviations) if run.world is not None else ()
             return True
+
+        def passes(candidate: Any) -> Teller | None:
+            other = Teller()
+            run = tried(plan_of(candidate, quiet=True, teller=other))
+            return other if run.failed is None and run.world is not None else None
 
         def asked(candidate: Any) -> list[Question]:
             plan = plan_of(candidate, quiet=True, writes_questions=True)
@@ -231,12 +241,13 @@ class Search:
             if not fails(deviations):
                 raise Nondeterminism("")
             shrunk = shrink(deviations, fails, SHRINK_RUNS_MAX, None if is_kept else asked)  # what was kept has been shrunk
+            nearest = nearest_passing(happened, passes)
         except _CutShort:
             return self._as_first(_CUT_SHORT)
         except Nondeterminism:
             self.shortest = None
             return self._as_first(_UNREPEATABLE)
-        plan = plan_of(shrunk.deviations, teller=Teller())
+        plan = plan_of(shrunk.deviations, teller=Teller(), nearest=nearest)
         plan.token = make_token(seed, options, shrunk.deviations, self.item.nodeid, number)
         plan.story = (said, f"{len(deviations):,} deviations, shrunk to {len(shrunk.deviations):,} in {shrunk.runs:,} runs")
         if shrunk.exhausted:

@@ -90,7 +90,7 @@ def _deviations(world: World, error: BaseException) -> str:
     """The story, if the run was listened to; else what is known of a single run: not that all of it is needed to make it fail."""
     deviations = tuple(world.sim.deviations)
     if world.plan.teller is not None:
-        return "\n".join([*world.plan.story, world.plan.teller.story(error, deviations).text()])
+        return "\n".join([*world.plan.story, world.plan.teller.story(error, deviations, world.plan.nearest).text()])
     story = Teller().story(error, deviations)
     if not deviations:
         return story.text()

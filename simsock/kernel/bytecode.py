@@ -32,6 +32,7 @@ class Instruction(NamedTuple):
 
 
 _known: dict[int, tuple[CodeType, tuple[Instruction, ...]]] = {}
+_by_line: dict[int, tuple[CodeType, dict[int | None, tuple[Instruction, ...]]]] = {}
 
 
 def instructions_of(code: CodeType) -> tuple[Instruction, ...]:
@@ -51,4 +52,14 @@ def instructions_of(code: CodeType) -> tuple[Instruction, ...]:
 
 def instructions_at(code: CodeType, place: int, by_line: bool = True) -> tuple[Instruction, ...]:
     """Those of line ``place``; with ``by_line=False``, the one at offset ``place``."""
-    return tuple(found for found in instructions_of(code) if (found.line if by_line else found.offset) == place)
+    if not by_line:
+        return tuple(found for found in instructions_of(code) if found.offset == place)
+    known = _by_line.get(id(code))
+    if known is None:
+        if len(_by_line) >= _KNOWN_MAX:
+            _by_line.clear()
+        lines: dict[int | None, list[Instruction]] = {}
+        for found in instructions_of(code):
+            lines.setdefault(found.line, []).append(found)
+        known = _by_line[id(code)] = code, {line: tuple(there) for line, there in lines.items()}
+    return known[1].get(place, ())

@@ -16,7 +16,7 @@ from __future__ import annotations
 import ctypes
 import sys
 from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MethodType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simsock.kernel.bytecode import Instruction, instructions_at
 from simsock.kernel.footprints import (
@@ -184,6 +184,13 @@ def _of_simulated(function: Any, owner: Any) -> set[Touch]:
     return {OPAQUE}
 
 
+class Standing(NamedTuple):
+    """Where the tasks of a run stand at a question, as far as that can be kept for another run that comes to the same question."""
+
+    touches: dict[int, tuple[Footprint, Footprint, bool]]
+    is_aliased: bool
+
+
 class _Ahead:
     """Where a task stands: its frame, the line that it is about to run or is in, and what that touches."""
 
@@ -199,10 +206,14 @@ class _Ahead:
 
 
 class Touching(Watcher):
-    """Of one world. ``closed`` at a question, ``begins`` after it."""
+    """Of one world. ``closed`` at a question, ``begins`` after it.
 
-    def __init__(self, in_scope: Callable[[str], bool]) -> None:
+    ``sleeps``: what is touched is known from an earlier run, up to a question; there ``wakes`` is told how that run stood (``standing``).
+    """
+
+    def __init__(self, in_scope: Callable[[str], bool], sleeps: bool = False) -> None:
         self._in_scope = in_scope
+        self._sleeps = sleeps
         self._kernel: Any = None
         self._ahead: dict[int, _Ahead] = {}
         """By task."""
@@ -223,6 +234,17 @@ class Touching(Watcher):
         self._ahead.clear()
         self._last = None
 
+    def standing(self) -> Standing:
+        """At a question, after ``closed``."""
+        return Standing({serial: (ahead.touches, ahead.light, ahead.in_operation) for serial, ahead in self._ahead.items()}, self._is_aliased)
+
+    def wakes(self, known: Standing) -> None:
+        """At the same question of a later run, after ``closed`` and before ``begins``."""
+        self._sleeps = False
+        self._is_aliased = known.is_aliased
+        for serial, ahead in self._ahead.items():
+            ahead.touches, ahead.light, ahead.in_operation = known.touches.get(serial, (ANY, ANY, True))
+
     def line(self, task: Task, code: CodeType, at: int) -> None:
         self._run_on()
         if task.serial != self._told_at[0] and (before := self._ahead.get(task.serial)) is not None:
@@ -230,7 +252,7 @@ class Touching(Watcher):
         frame: FrameType | None = sys._getframe(1)
         while frame is not None and frame.f_code is not code:
             frame = frame.f_back
-        self._last = self._ahead[task.serial] = _Ahead(frame, at, *(self._of(frame, at) if frame is not None else (ANY, ANY)))
+        self._last = self._ahead[task.serial] = _Ahead(frame, at, *(self._of(frame, at) if frame is not None and not self._sleeps else (ANY, ANY)))
         self._told_at = (task.serial, self._kernel.steps + 1)
 
     def waits(self, task: Task) -> None:
@@ -313,7 +335,7 @@ class Touching(Watcher):
             self._now = set(NOTHING if task.points == 0 else ANY)
             return
         if not ahead.in_operation:
-            if task is not asker and ahead.frame is not None:  # others may have put other objects where its names lead
+            if task is not asker and ahead.frame is not None and not self._sleeps:  # others may have put other objects where its names lead
                 ahead.touches, ahead.light = self._of(ahead.frame, ahead.line)
             self._now = set(ahead.light)
             self._last = ahead

@@ -65,7 +65,7 @@ def _table(listener: Listener, marks: list[tuple[int, Pick | None]], words: Word
             mark = f"{mark},{waiting.pop(0)[1]}".lstrip(",")
         if previous >= 0 and any(event.task in tasks and not event.words.startswith("(") for event in events[previous + 1 : number]):
             rows.append(("", "", "…"))
-        rows.append((_short(mark), events[number].task, _cell(events[number], words, only, listener.sparse)))
+        rows.append((_short(mark), events[number].task, cell(events[number], words, only, listener.sparse)))
         previous = number
     if ending:
         rows.append(("", listener.failed if listener.failed in tasks else "", ending))
@@ -176,7 +176,7 @@ def _columns_of(events: list[Event], chosen: list[int]) -> list[str]:
 # -- how they look ---------------------------------------------------------------------------------------------------------------------------
 
 
-def _cell(event: Event, words: Words, only: str | None, sparse: bool) -> str:
+def cell(event: Event, words: Words, only: str | None, sparse: bool) -> str:
     """A line with its source; or what was recorded, with its line when no lines are shown by themselves."""
     place = event.place
     where = "" if place is None else str(place[1]) if only is not None else words.place(place)
@@ -205,11 +205,11 @@ def _layout(rows: list[Row], tasks: list[str], words: Words) -> list[str]:
 def _line(mark: str, cells: list[tuple[int, str, int]]) -> str:
     line = f"  {mark}"
     for start, text, width in cells:
-        line = line.ljust(start) + _cut(text, width)
+        line = line.ljust(start) + cut(text, width)
     return line.rstrip()
 
 
-def _cut(text: str, width: int) -> str:
+def cut(text: str, width: int) -> str:
     text = printable(text)
     return text if len(text) <= width else text[: max(0, width - 1)] + "…"
 

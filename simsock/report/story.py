@@ -20,6 +20,7 @@ from simsock.net.link.profiles import hostile_words
 from simsock.net.link.settings import PERFECT
 from simsock.report.columns import columns
 from simsock.report.listening import FAULT, Event, Listener, Pick, Place
+from simsock.report.nearest import beside
 from simsock.report.raced import raced_on
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ class Story:
         self._quiet = quiet
         """Whether all links were perfect and no fault was ordered."""
         self._asides = asides or {}
+        self.beside: list[str] = []
+        """Where it leaves the nearest run that passes, if one was looked for and found: lines of text."""
         self.set_up = ""
         """Options of the world that make its network unkind, in words; empty where all are the usual ones."""
 
@@ -89,6 +92,8 @@ class Story:
             lines.extend(f"  - {deed}" for deed in self.deeds)
         if self.columns:
             lines.extend(["", *self.columns])
+        if self.beside:
+            lines.extend(["", *self.beside])
         return "\n".join(printable(line) for line in lines)
 
     __str__ = text
@@ -118,8 +123,11 @@ class Teller:
         if self._listener is not None:
             self._listener.failed_here()
 
-    def story(self, error: BaseException | None, deviations: Any = ()) -> Story:
-        """The story of the run: of ``deviations`` if given (those that the run did not use are told as such), and of how it ended."""
+    def story(self, error: BaseException | None, deviations: Any = (), nearest: Teller | None = None) -> Story:
+        """The story of the run: of ``deviations`` if given (those that the run did not use are told as such), and of how it ended.
+
+        ``nearest`` has listened to the nearest run that passes.
+        """
         listener, sim = self._listener, self._sim
         if listener is None or sim is None:
             losses = [(label, index) for label, index, _ in deviations]
@@ -152,6 +160,9 @@ class Teller:
             steps, columns(listener, marks, words, one_line(error) if error is not None else ""), asides, listener.deeds.lines(), self._was_quiet(listener)
         )
         told.set_up = _set_up(sim)
+        if nearest is not None and (other := nearest._listener) is not None:
+            other.finish(None)
+            told.beside = beside(listener, other, Words(listener, other), one_line(error) if error is not None else "")
         return told
 
     def _was_quiet(self, listener: Listener) -> bool:
@@ -226,13 +237,15 @@ def _step(deviation: Any, text: str) -> Step:
 class Words:
     """How tasks and places are called in one story: as briefly as is unambiguous in it."""
 
-    def __init__(self, listener: Listener) -> None:
-        paths = {event.task for event in listener.events}
-        for pick in listener.picks:
+    def __init__(self, *listeners: Listener) -> None:
+        events = [event for listener in listeners for event in listener.events]
+        picks = [pick for listener in listeners for pick in listener.picks]
+        paths = {event.task for event in events}
+        for pick in picks:
             paths.update((pick.task, pick.chosen, pick.passed))
         self._tasks = _shortened(paths, lambda path: path.rpartition("/")[2])
-        places = [event.place for event in listener.events]
-        places += [place for pick in listener.picks for place in (pick.before, pick.place)]
+        places = [event.place for event in events]
+        places += [place for pick in picks for place in (pick.before, pick.place)]
         self._files = _shortened({place[0] for place in places if place is not None}, os.path.basename)
 
     def task(self, path: str) -> str:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from simsock.kernel.footprints import Footprint, meet
-from simsock.kernel.touching import ANY, Touching
+from simsock.kernel.touching import ANY, Standing, Touching
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,13 +29,14 @@ QUESTIONS_MAX = 100_000
 class Node:
     """A question: who could go on (dull answer first), who sleeps, what was tried, and what was picked now."""
 
-    __slots__ = ("asks", "candidates", "chosen", "done", "sleep", "touched")
+    __slots__ = ("asks", "candidates", "chosen", "done", "sleep", "standing", "touched")
 
-    def __init__(self, asks: tuple[str, int], candidates: tuple[str, ...], sleep: dict[str, Footprint], chosen: str) -> None:
+    def __init__(self, asks: tuple[str, int], candidates: tuple[str, ...], sleep: dict[str, Footprint], chosen: str, standing: Standing) -> None:
         self.asks = asks
         self.candidates = candidates
         self.sleep = sleep
         self.chosen = chosen
+        self.standing = standing
         self.done: dict[str, Footprint] = {}
         """Those that were tried, with what their transitions touched."""
         self.touched: Footprint = ANY
@@ -83,7 +84,7 @@ class Picker:
         self._path = path
         self._given = len(path)
         self._asked = 0
-        self._touching = Touching(in_scope)
+        self._touching = Touching(in_scope, sleeps=self._given > 0)
         self.preemptions = 0
         self.is_redundant = False
         """Whether everybody slept at some question: from there on the run is one that others stand for."""
@@ -100,12 +101,14 @@ class Picker:
         closed = self._touching.closed(task, preempting)
         path, place = self._path, self._asked
         node: Node | None
-        if 0 < place <= len(path):
+        if self._given <= place <= len(path) and place:  # what came before is known
             path[place - 1].touched = closed
         if place < self._given:
             node = path[place]
             if node.asks != (task.label, index) or node.candidates != paths:
                 self._tree.is_broken = True
+            elif place == self._given - 1:
+                self._touching.wakes(node.standing)
         elif place == len(path) and not self.is_redundant and place < QUESTIONS_MAX:
             node = self._new(task.label, index, paths, closed)
         else:
@@ -130,7 +133,7 @@ class Picker:
         if awake is None:
             self.is_redundant = True
             return None
-        node = Node((label, index), paths, sleep, awake)
+        node = Node((label, index), paths, sleep, awake, self._touching.standing())
         path.append(node)
         return node
 

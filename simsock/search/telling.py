@@ -79,6 +79,7 @@ class Request:
 
 def tell(runner: Runner, found: Found, asked: Request) -> Verdict:
     """Repeat a failing run from its deviations, shrink them, and run the shortest once more to tell its story."""
+    from simsock.report.nearest import nearest_passing
     from simsock.report.story import Teller
 
     verdict = Verdict(FAILS, found.number, found.seed, asked.evidence)
@@ -119,7 +120,12 @@ def tell(runner: Runner, found: Found, asked: Request) -> Verdict:
     if outcome.error is None:
         raise Nondeterminism(f"{found.text} failed, and again from its own record, and then passed once: the test is not deterministic")
     verdict.error = outcome.error
-    verdict.story = teller.story(outcome.error, deviations)
+
+    def passes(candidate: tuple[Any, ...]) -> Teller | None:
+        other = Teller()
+        return other if runner.run(own_seed, candidate, prepare=other.listen).error is None else None
+
+    verdict.story = teller.story(outcome.error, deviations, nearest_passing(outcome.deviations, passes) if asked.shrinking else None)
     verdict.deviations = verdict.story.steps
     verdict.token = make_token(own_seed, options, deviations, asked.target, found.number)
     test = runner.test
