@@ -258,6 +258,10 @@ class Search:
         if final.error is None or signature(final.error) != wanted:
             self.shortest = None
             return self._as_first(_UNREPEATABLE)
+        return self._shown(final)
+
+    def _shown(self, final: Run) -> list[pytest.TestReport]:
+        """The run that is reported, after whoever wants to look into it (``--pdb``) has."""
         for phase in final.phases:
             if check_interactive_exception(phase.call, phase.report):
                 self.item.ihook.pytest_exception_interact(node=self.item, call=phase.call, report=phase.report)

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from simsock.kernel.bytecode import Instruction, instructions_at
 from simsock.kernel.footprints import (
     _CONSTANT,
+    _NOT_A_START,
     _UNKNOWN,
     ITEMS,
     NOTHING,
@@ -34,6 +35,7 @@ from simsock.kernel.footprints import (
     simulated_names,
 )
 from simsock.kernel.launcher import _body
+from simsock.kernel.one_line_loops import Loop, elements_of, loops_of
 from simsock.kernel.watchers import Watcher
 
 if TYPE_CHECKING:
@@ -66,6 +68,12 @@ def end_of(ident: object) -> str:
     return f"end {ident}"
 
 
+class _AnyOf(NamedTuple):
+    """What the variable of a loop on one line stands for: each of these in its turn."""
+
+    values: tuple[Any, ...]
+
+
 class _Exact(_Line):
     """The reading of a line that says too much rather than too little."""
 
@@ -77,7 +85,12 @@ class _Exact(_Line):
         self.is_unsure = False
         names = [found.name for found in self.instructions]
         self._stored: set[str] = set()
+        self._loops: list[Loop] = []
+        self._iterated: Any = _UNKNOWN
+        self._heads: dict[int, Any] = {}
+        """What loops go through, by the offsets of their heads."""
         if any("JUMP_BACKWARD" in name for name in names):
+            self._loops = loops_of(self.instructions)
             for found in self.instructions:
                 self._stores(found)
         whole = self.footprint()
@@ -99,11 +112,44 @@ class _Exact(_Line):
     def _start(self, found: Instruction) -> Any:
         start = super()._start(found)
         self._stores(found)
+        if start is not _NOT_A_START and self._loops and (values := self._in_loop(found)) is not None:
+            return _AnyOf(values)
         if found.name.startswith(("LOAD_FAST", "STORE_FAST_LOAD_FAST")) and not self._stored.isdisjoint(_names_of(found.value)):
             return _UNKNOWN  # it is another object by the time it is used
         return start
 
+    def _in_loop(self, found: Instruction) -> tuple[Any, ...] | None:
+        """What a local variable that is loaded here stands for, if it is a loop's."""
+        loaded = found.value[1] if found.name == "STORE_FAST_LOAD_FAST" else found.value if found.name.startswith("LOAD_FAST") else None
+        within = [loop for loop in self._loops if loop.variable == loaded and loop.first <= found.offset < loop.last]
+        return elements_of(self._heads.get(within[-1].head, _UNKNOWN)) if within else None
+
+    def _names(self, found: Instruction) -> None:
+        self._at = found
+        if found.name == "GET_ITER":
+            self._iterated = _UNKNOWN
+        elif found.name == "FOR_ITER":
+            self._heads[found.offset], self._iterated = self._iterated, _UNKNOWN
+        super()._names(found)
+
+    def _attribute(self, value: Any, name: str) -> Any:
+        if type(value) is _AnyOf:
+            return _AnyOf(tuple(super(_Exact, self)._attribute(one, name) for one in value.values))
+        return super()._attribute(value, name)
+
     def _chain_ends(self, value: Any, enters: bool) -> None:
+        if self._at.name == "GET_ITER":
+            self._iterated = value
+        elif self._at.name == "FOR_ITER":
+            self._heads[self._at.offset] = value
+        if type(value) is _AnyOf:
+            before, most = self.callees, self.called * (not value.values)
+            for one in value.values:
+                self.callees = before
+                self._chain_ends(one, enters)
+                most = max(most, self.callees - before)
+            self.callees = before + most
+            return
         names = []
         if value is not _UNKNOWN and not _is_plain(value) and not isinstance(value, _Method):
             names = simulated_names(value.__self__ if isinstance(value, MethodType) else value)

@@ -67,7 +67,7 @@ def test_the_runs_without_one_deviation_are_tried_from_the_last_on():
 
 def notes(*events, dropped=0):
     listener = Listener("lines")
-    listener.events = [Event(kind, task, (HERE, number) if number else None, words, now) for now, (kind, task, number, words) in enumerate(events)]
+    listener.events = [Event(kind, task, ("nowhere.py", number) if number else None, words, now) for now, (kind, task, number, words) in enumerate(events)]
     listener.dropped = dropped
     return listener
 

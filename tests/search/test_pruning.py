@@ -27,6 +27,7 @@ class Box:
     def __init__(self):
         self.a = self.b = 0
         self.items = []
+        self.each = [[], self.items]
         self.lock = threading.Lock()
         self.other = threading.Lock()
         self.event = threading.Event()
@@ -60,7 +61,7 @@ def test(sim):
     first.result()
     second.result()
     global TOTAL
-    found.add((box.a, box.b, tuple(box.items), TOTAL, box.event.is_set()))
+    found.add((box.a, box.b, tuple(box.items), tuple(map(len, box.each)), TOTAL, box.event.is_set()))
     TOTAL = 0
 
 
@@ -87,10 +88,22 @@ LINES = [
     "box.other = box.lock",
     "box.a, box.b = box.b, box.a",
 ]
+LOOPS = [
+    "for each in box.each: each.append(v)",
+    "for each in (box.lock, box.other): each.acquire(); v += 1; each.release()",
+    "for each in box.each: each.append(len(box.each[0]))",
+    "v = sum(len(each) for each in box.each)",
+    "[each.append(v) for each in box.each]",
+    "v = len([each for each in box.items])",
+    "for each in box.each: each.append(v); each = box.items",
+    "[each() for each in (box.event.set, box.items.clear)]",
+    "box.each = [box.items]",
+    "box.each.append(box.items)",
+]
 BLOCKS = ["with box.lock:", "with box.other:", "if box.a == 1:", "for _ in range(2):"]
 
 
-def statements(draw, count):
+def statements(draw, count, among):
     lines = []
     while count > 0:
         if draw.random() < 0.25:
@@ -98,15 +111,15 @@ def statements(draw, count):
             lines.append("    " + draw.choice(LINES))
             count -= 2
         else:
-            lines.append(draw.choice(LINES))
+            lines.append(draw.choice(among))
             count -= 1
     return "\n".join(" " * 8 + line for line in lines)
 
 
-def program(seed, folder):
+def program(seed, folder, among=LINES):
     """A module with a test of two tasks with some statements each, drawn."""
     draw = random.Random(seed)
-    source = HEAD.replace("{one}", statements(draw, draw.randint(1, 2))).replace("{two}", statements(draw, draw.randint(1, 2)))
+    source = HEAD.replace("{one}", statements(draw, draw.randint(1, 2), among)).replace("{two}", statements(draw, draw.randint(1, 2), among))
     source = source.replace("    global TOTAL\n    found", "    found").replace("def test(sim):\n", "def test(sim):\n    global TOTAL\n")
     path = folder / f"drawn_{seed}.py"
     path.write_text(source)
@@ -157,8 +170,20 @@ def test_many_drawn_programs_have(seed, tmp_path):
     compare(seed, tmp_path, 20_000)
 
 
-def compare(seed, folder, most):
-    module = program(seed, folder)
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_drawn_program_with_loops_on_one_line_has_too(seed, tmp_path):
+    compare(seed, tmp_path, 700, LOOPS)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.timeout(3_000)
+@pytest.mark.parametrize("seed", range(100))
+def test_many_drawn_programs_with_loops_on_one_line_have(seed, tmp_path):
+    compare(seed, tmp_path, 20_000, LOOPS)
+
+
+def compare(seed, folder, most, among=LINES):
+    module = program(seed, folder, among)
     whole, runs = outcomes(module, "whole", most)
     if whole is None:
         pytest.skip("too many schedules to try all of them")
@@ -321,6 +346,26 @@ def nested(sim):
 
     together(sim, work, work)
     assert pair.one == 2
+
+
+def in_comprehensions(sim):
+    """A locked section in each of two threads, which are started and joined on one line each."""
+    pair, lock = Pair(), threading.Lock()
+
+    def work():
+        with lock:
+            pair.one += 1
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    assert pair.one == 2
+
+
+def test_threads_that_are_started_and_joined_on_one_line_are_known():
+    verdict = simsock.explore(in_comprehensions, 1_000, strategy="dfs", scope=[__file__])
+    assert verdict.status == "holds"
+    assert verdict.schedules < 250, "they would be thousands if those lines met everything"
 
 
 @pytest.mark.parametrize("test", [sections, nested])
