@@ -161,6 +161,9 @@ class DrawnStream(Stream):
         return value
 
     def chance(self, p: float | Fraction) -> bool:
+        return bool(self.seldom(p, 2))
+
+    def seldom(self, p: float | Fraction, n: int) -> int:
         index = self.index
         self.index = index + 1
         if p is not self._p and p != self._p:
@@ -169,11 +172,11 @@ class DrawnStream(Stream):
             numerator, denominator = p.as_integer_ratio()
             # So that MANY are as many as the chance says, a fifth of the places being drawn to be nothing: a mean gap of 4/5p - 1.
             self._often = max(0, (8 * denominator - 10 * numerator) // (5 * numerator)) if numerator else 0
-        if p == 0 or p == 1:
+        if n == 2 and (p == 0 or p == 1):
             if p:
                 self.note(index, 1)
-            return bool(p)
-        value = self._places.answer(2, self._often)
+            return int(p)
+        value = self._places.answer(n, self._often)
         if value:
-            self.note(index, 1)
-        return bool(value)
+            self.note(index, value)
+        return value

@@ -34,6 +34,21 @@ class Facts(Protocol):
     def hurts(self, link: str) -> str:
         """What a link does to connections that suffer; empty when that is not known."""
 
+    def stood_still(self, task: str, index: int) -> str:
+        """Which task stood still where, by question ``index`` of its own, and until when."""
+
+    def task(self, path: str) -> str:
+        """What a task is called in the story."""
+
+    def held_back(self, task: str, index: int) -> str:
+        """What the event loop of a task ran later, by question ``index``."""
+
+    def struck(self, signal: str, number: int) -> str:
+        """Where the program stood when a signal came whose moment was drawn, the world's ``number``-th."""
+
+    def collected(self, task: str, index: int) -> str:
+        """In which task the garbage collector ran, where, and what that task held."""
+
     def hostile(self, what: str, value: int) -> str:
         """What an answer about the hostile link's ``what`` makes of it; empty when there is no such thing."""
 
@@ -63,8 +78,18 @@ def _of_a_name(match: re.Match[str], index: int, value: int, facts: Facts) -> st
     return f"the name {match[1]} {how} when it was asked for the {nth(index + 1)} time"
 
 
+_READY = {"timers": "the timers that were due at one moment", "descriptors": "the descriptors that were ready", "round": "the tasks that were ready"}
+
 LABELS = (
     Label(re.compile(r"task (.+) schedule"), None),
+    Label(re.compile(r"task (.+) stall"), lambda match, index, value, facts: facts.stood_still(match[1], index)),
+    Label(re.compile(r"task (.+) collect"), lambda match, index, value, facts: facts.collected(match[1], index)),
+    Label(
+        re.compile(r"loop (.+) (timers|descriptors|round)"),
+        lambda match, index, value, facts: f"of {_READY[match[2]]} in the event loop of {facts.task(match[1])}, number {value + 1} went first",
+    ),
+    Label(re.compile(r"loop (.+) holds"), lambda match, index, value, facts: facts.held_back(match[1], index)),
+    Label(re.compile(r"signal (.+) #(\d+)"), lambda match, index, value, facts: facts.struck(match[1], int(match[2]))),
     _of_link("duplicate", lambda link, index, value, facts: f"datagram {index + 1} {link} was sent twice"),
     _of_link("loss", lambda link, index, value, facts: f"{facts.packet(link, 'loss', index)} was lost"),
     _of_link("burst", lambda link, index, value, facts: f"a burst of losses {link} began"),
@@ -130,6 +155,10 @@ ACTS: dict[str, Callable[[Record], str]] = {
     "error": lambda record: f"raises {record[3]}",
     "yield": _nothing,  # a deviation, told as such
     "next": _nothing,  # the same
+    "stands still": _nothing,  # the same
+    "collects": lambda record: "(the garbage collector runs)",
+    "goes on": lambda record: "(had stood still)",
+    "holds back": lambda record: f"(runs {record[4]} later)",
     "resolve": _nothing,  # what comes of it is told
     "link": lambda record: _plain(record) if record[0] else "",  # those that are set before anything happens are a test's scenery
     **dict.fromkeys(("recv", "send"), _sized),
@@ -172,6 +201,7 @@ DEEDS: dict[str, Callable[[Record], tuple[str, str]] | str] = {
     "close": _by_link("ended"),
     "blackhole": _by_link("silenced"),
     "arrive": "what is received is told when a task takes it",
+    "strikes": "a signal whose moment was drawn: told as the answer that it is",
     "rings": lambda record: (f"a timer rang: {record[3]}", "time"),
     "RST": lambda record: (f"{record[1]} answered with a reset, since {record[3]}", "time"),
     "retransmission timeout": "what was lost is told, and a sender does nothing else about it",

@@ -143,6 +143,10 @@ def _afresh(attempt: _Attempt, questions: Callable[[tuple[Deviation, ...]], Sequ
     """Try no deviation at all, and then every single one, in that many runs: what was found wants to be made smaller as well."""
     if len(attempt.best) < 2 or attempt.fails(()):
         return
+    asked = {question.label for question in attempt.ask(questions, ())}
+    others = tuple(deviation for deviation in attempt.best if deviation.label not in asked)
+    if others and attempt.fails(others):  # who ran when did not matter: what is left are the few other answers
+        return
     attempt.limit = min(attempt.budget, attempt.runs + runs)
     with suppress(_Spent):
         _add_one(attempt, questions, ())

@@ -106,6 +106,26 @@ class SeededStream(Stream):
         self.note(index, 1)
         return True
 
+    def seldom(self, p: float | Fraction, n: int) -> int:
+        if n < 2:
+            raise self.nothing_to_choose(n - 1)
+        index = self.index
+        if not self.chance(p):
+            return 0
+        if n == 2:
+            return 1
+        bits = self._bits
+        if bits is None:
+            bits = self._bits = generator(self._seed, self.label).getrandbits
+        size = (n - 2).bit_length()
+        value = 1 + bits(size)
+        while value >= n:
+            value = 1 + bits(size)
+        if value > 1:
+            self._deviations.pop()  # what the chance has noted
+            self.note(index, value)
+        return value
+
     def _change_probability(self, p: float | Fraction) -> None:
         """Go on where this label left off with ``p``, so that its successes stay as frequent when it asks with several in turn."""
         self.check_probability(p)
@@ -208,6 +228,12 @@ class ReplayStream(Stream):
             self.check_probability(p)
             self._p = p
         return self._answer(2) == 1
+
+    def seldom(self, p: float | Fraction, n: int) -> int:
+        if p is not self._p:
+            self.check_probability(p)
+            self._p = p
+        return self._answer(n)
 
     def _answer(self, n: int) -> int:
         index = self.index

@@ -82,6 +82,11 @@ class Stream:
             self._p = p
         return False
 
+    def seldom(self, p: float | Fraction, n: int) -> int:
+        """0 but with probability ``p``, else one of 1 to n-1."""
+        self.chance(p)
+        return 0
+
     def amount(self, low: int, high: int) -> int:
         """A whole number from ``low`` to ``high``, both included. The default is ``low``, and ``answer - low`` is what is recorded."""
         if high < low:

@@ -646,6 +646,7 @@ class Kernel:
             self.preemption.rearm()
         if self.finalized:
             self._drain()
+        following = self.signals.look() if self.signals is not None and self.signals.drawn else None
         if self.pending_signal is not None:
             error, self.pending_signal = self.pending_signal, None
             return error
@@ -660,7 +661,7 @@ class Kernel:
         if steps >= self._collect_at:
             self._collect_at = steps + max(COLLECT_EVERY, steps // 4)  # seldomer as the world grows: the time for it stays linear
             self.collect()
-        self.alarm = min(steps + CHECK_EVERY, self._limit_at)
+        self.alarm = min(steps + CHECK_EVERY, self._limit_at) if following is None else min(steps + CHECK_EVERY, self._limit_at, following)
         return None
 
     def collect(self) -> None:

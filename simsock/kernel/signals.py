@@ -30,12 +30,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from simsock.kernel.core import Kernel
+    from simsock.kernel.drawn_signals import Drawn
     from simsock.kernel.task import Task
 
 AGAIN: Any = 2
 """What a task's ``woken`` says when a handler has run in its wait: nobody woke it, and it looks again whether it still has to wait."""
-USER, TIMER = 0, 0x80
-"""``si_code`` of siginfo(7): sent by a program (glibc's sigwaitinfo does not tell tgkill(2) from kill(2)), by the system."""
+USER, TIMER, OUTSIDE = 0, 0x80, 1 << 16
+"""``si_code`` of siginfo(7): sent by a program (glibc's sigwaitinfo does not tell tgkill(2) from kill(2)), by the system; and by a program outside of the
+world, which whoever receives it is told as the first."""
 REAL_TIME_FIRST = int(getattr(_real, "SIGRTMIN", 34))
 """From here on each signal that is sent is kept; of one below, one."""
 _NOTHING: frozenset[int] = frozenset()
@@ -107,6 +109,10 @@ class Signals:
         """Told of each signal whose handler is to run: ``signal.set_wakeup_fd``."""
         self.ran = 0
         """How many handlers have been called."""
+        self.drawn: list[Drawn] = []
+        """Those that are to come at moments that were drawn."""
+        self.drawn_count = 0
+        self._by_clock = False
         self._tripped: set[int] = set()
         self._due = _Due("signal")
         self._waiters: list[Waiter] = []
@@ -158,6 +164,24 @@ class Signals:
             kernel.log.append((kernel.now, "timer", "rings", name_of(number)))
         else:
             kernel.log.append((kernel.now, kernel.current.path, "signal", name_of(number)))
+        self._deliver(number, code, to)
+
+    def send_from_outside(self, number: int, index: int, by_clock: bool) -> None:
+        """The world's ``index``-th signal whose moment was drawn: nobody in the world has sent it. ``by_clock``: no task is at a point."""
+        kernel = self.kernel
+        if not self.is_over and not kernel.ending:
+            kernel.log.append((kernel.now, "outside", "strikes", name_of(number), index))
+            self._by_clock = by_clock
+            self._deliver(number, OUTSIDE, None)
+
+    def look(self) -> int | None:
+        """At a point: those that are due come. Returns the step at which the next is."""
+        for drawn in tuple(self.drawn):
+            drawn.look()
+        return min((drawn.at for drawn in self.drawn if drawn.at is not None), default=None)
+
+    def _deliver(self, number: int, code: int, to: Task | None) -> None:
+        kernel = self.kernel
         target = kernel.first if to is None else to
         if number not in self.mask(target) and self._is_ignored(number):
             return
@@ -165,7 +189,7 @@ class Signals:
         for task in tasks:
             waiter = next((waiter for waiter in self._waiters if waiter.task is task and number in waiter.wanted and waiter.info is None), None)
             if waiter is not None:
-                waiter.info = Info(number, code)
+                waiter.info = Info(number, code % OUTSIDE)
                 if waiter.queue:
                     kernel.wake(waiter.queue)
                 return
@@ -174,7 +198,7 @@ class Signals:
                 return
         queue = self.shared if to is None else self.private.setdefault(to.serial, [])
         if number >= REAL_TIME_FIRST or not any(info.number == number for info in queue):
-            queue.append(Info(number, code))
+            queue.append(Info(number, code % OUTSIDE))
 
     def _is_ignored(self, number: int) -> bool:
         found = self.disposition(number)
@@ -194,8 +218,11 @@ class Signals:
                 self._interrupt()
         elif not self._is_ignored(number):
             error = self._fatal(number, found)
-            if code == TIMER:
+            if code == TIMER or (code == OUTSIDE and self._by_clock):
                 self.kernel._fail_first(error)
+            elif code == OUTSIDE:
+                self.kernel.pending_signal = error
+                self.kernel.alarm = 0
             else:
                 self.kernel.fatal(error)
 

@@ -6,16 +6,14 @@ Owns the list. Laws: nothing is imported for it; what is not loaded, or has no s
 from __future__ import annotations
 
 import itertools
-import random
 import sys
 from collections.abc import Callable
 from typing import Any
 
-from simsock.choices import derive_seed
 from simsock.errors import Unsupported
 from simsock.kernel import Kernel
 from simsock.kernel.identity import PROCESS, own_numbers
-from simsock.patching import fence, schedulers
+from simsock.patching import fence, ready_orders, schedulers
 from simsock.patching.chance import NODE
 from simsock.patching.room import Room
 
@@ -51,8 +49,8 @@ _before: list[tuple[dict[str, Any], str, Any]] = []
 
 
 def _generator(before: Any, kernel: Kernel) -> Any:
-    """One of the world's own; not drawn from what its program draws from, which must not depend on what else is loaded."""
-    return random.Random(derive_seed(kernel.seed, "trio")) if kernel.room(Room).draws_from_world else before
+    """One of the world's own; not drawn from what its program draws from, which must not depend on what else is loaded, but from the tape."""
+    return ready_orders.TrioOrder(ready_orders.order_of(kernel)) if kernel.room(Room).draws_from_world else before
 
 
 def _real_process(before: Any) -> Any:
@@ -90,6 +88,7 @@ def enter(kernel: Kernel) -> None:
                 _before.append((space, name, space[name]))
                 space[name] = make(space[name], kernel)
     schedulers.enter()
+    ready_orders.enter(kernel)
 
 
 def leave() -> None:
@@ -99,3 +98,4 @@ def leave() -> None:
         space[name] = value
         _before.pop()
     schedulers.leave()
+    ready_orders.leave()

@@ -21,6 +21,8 @@ class Room:
         "importing",
         "keeps_imports",
         "locals_before",
+        "ready_options",
+        "ready_order",
         "renewed",
         "urandom_calls",
         "uuid_sequence",
@@ -46,5 +48,9 @@ class Room:
         """Whether they stay when it ends: the option ``keep_imports``."""
         self.fresh: tuple[str, ...] = ()
         """Packages whose modules are the program's, wherever they are installed: the option ``fresh`` (``imports``)."""
+        self.ready_options: tuple[bool, bool, bool] = (False, False, False)
+        """Of event loops: whether all orders are explored, whether any is asked for, whether this is the plain schedule (``ready_orders``)."""
+        self.ready_order: Any = None
+        """Who is asked (``ready_orders``)."""
         self.renewed: Any = None
         """Those that were loaded before, imported anew (``fresh``)."""

@@ -21,6 +21,7 @@ from simsock.kernel.holders import named_footprint
 from simsock.kernel.program_lines import innermost_line, program_call
 from simsock.kernel.task_table import lock_of
 from simsock.kernel.watchers import Watcher
+from simsock.report.besides import COLLECTS, GOES_ON, HOLDS_BACK, STANDS_STILL, Besides, Where
 from simsock.report.silent_causes import Deeds
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ class Listener(Watcher):
         self._payload: bytes | None = None
         """What the record that comes next has moved: its first bytes."""
         self.deeds = Deeds()
+        self.besides = Besides()
         self.failed = "main"
         """The task in which the error was raised."""
 
@@ -147,6 +149,12 @@ class Listener(Watcher):
         self._last[task.path] = (last[1] if last is not None else None, place)
         self._add(Event(LINE, task.path, place, "", kernel.now, named_footprint(code, at, not self._by_offset, locals_too=True)), task)
 
+    def takes(self, task: Task, thing: Any) -> None:
+        self.besides.takes(task, thing)
+
+    def gives(self, task: Task, thing: Any) -> None:
+        self.besides.gives(task, thing)
+
     def moves(self, task: Task, data: Any) -> None:
         self._payload = bytes(data[: PAYLOAD_MAX + 1])
 
@@ -160,6 +168,13 @@ class Listener(Watcher):
         if kernel is None or kernel.ending:
             return
         task = kernel.current
+        if record[2] == "strikes":
+            self._catch_up()
+            self.besides.strikes(record, Where(None, *_stand()) if task is kernel.first and task.queue is None else None)
+            return
+        if record[2] in (STANDS_STILL, GOES_ON, COLLECTS, HOLDS_BACK):
+            self._besides(kernel, task, record)
+            return
         payload, self._payload = self._payload, None
         words = _with_payload(record, journal.act(record), payload) if record[1] == task.path else ""
         if record[1] != task.path:
@@ -168,6 +183,24 @@ class Listener(Watcher):
             self._add(Event(FAULT if record[2] in journal.FAULTS else RECORD, task.path, _stand()[0], words, kernel.now), task)
         else:
             self._catch_up()
+
+    def _besides(self, kernel: Kernel, task: Task, record: tuple[Any, ...]) -> None:
+        """The task stands at a point, before a line or a call, and does not run it yet."""
+        if task is self._line_task and kernel.steps == self._line_steps:
+            where = Where(*self._last.get(task.path, (None, None)))
+        else:
+            where = Where(None, *_stand())
+        self.besides.note(record, where)
+        before = self.events[-1] if self.events else None
+        is_ahead = before is not None and before[:3] == (LINE, task.path, where.place) and not where.what
+        if record[2] == STANDS_STILL:
+            if is_ahead:
+                self._stopped.append((task, task.points, self.events.pop()))
+            self._catch_up()
+            return
+        self._catch_up()
+        event = Event(RECORD, task.path, where.place, journal.act(record), kernel.now)
+        self.events.insert(len(self.events) - is_ahead, event)
 
     def deviates(self, task: Task, index: int, chosen: Task) -> None:
         kernel = task.kernel

@@ -18,6 +18,7 @@ from simsock.net.fabric import NetRoom
 from simsock.net.link.distributions import offset_ns
 from simsock.net.link.profiles import hostile_words
 from simsock.net.link.settings import PERFECT
+from simsock.report.besides import Besides
 from simsock.report.columns import columns
 from simsock.report.listening import FAULT, Event, Listener, Pick, Place
 from simsock.report.nearest import beside
@@ -111,6 +112,8 @@ class Teller:
         """Links of which that is true for the questions about delays only."""
         self.bursty: set[str] = set()
         self._sim: Simulation | None = None
+        self.words: Words | None = None
+        self.besides = Besides()
 
     def listen(self, sim: Simulation) -> None:
         """Take notes of this world. Costs time and changes nothing."""
@@ -137,7 +140,8 @@ class Teller:
             self._look_at_links(kernel)
         self._sim = None
         listener.finish(error)
-        words = Words(listener)
+        words = self.words = Words(listener)
+        self.besides = listener.besides
         picks = {(pick.label, pick.index): pick for pick in listener.picks}
         steps: list[Step] = []
         marks: list[tuple[int, Pick | None]] = []
@@ -196,6 +200,25 @@ class _Facts:
     def hurts(self, link: str) -> str:
         links = self._teller.links
         return links[link].hurts() if link in links else ""
+
+    def stood_still(self, task: str, index: int) -> str:
+        return self._teller.besides.stood_still(task, index, self._words)
+
+    def task(self, path: str) -> str:
+        return self._words.task(path)
+
+    def held_back(self, task: str, index: int) -> str:
+        return self._teller.besides.held_back(task, index, self._words)
+
+    def struck(self, signal: str, number: int) -> str:
+        return self._teller.besides.struck(signal, number, self._words)
+
+    def collected(self, task: str, index: int) -> str:
+        return self._teller.besides.collected(task, index, self._words)
+
+    @property
+    def _words(self) -> Words:
+        return self._teller.words or Words(Listener("calls"))
 
     def hostile(self, what: str, value: int) -> str:
         return hostile_words(what, value)

@@ -18,6 +18,7 @@ from typing import Any
 from simsock.errors import UsageError, meant
 from simsock.kernel import Limits
 from simsock.kernel.preempt import GRANULARITIES
+from simsock.kernel.stalls import BOUND
 from simsock.kernel.strategies import DEFAULT, check_strategy
 from simsock.kernel.units import EPOCH_NS, NS, duration_ns
 from simsock.net.addresses import canonical
@@ -27,6 +28,8 @@ from simsock.net.link.settings import Link
 
 NOW = "now"
 """``start_time`` of worlds that begin at the moment when this process first said so: the same for all of them, or no run could be repeated."""
+RANDOM = "random"
+DOCUMENTED = "documented"
 MAX_STEPS = 5_000_000
 MAX_TIME = "7d"
 MAX_REAL_TIME = 120.0
@@ -49,7 +52,9 @@ class Options:
 
     __slots__ = (
         "allow",
+        "asyncio_order",
         "chunks",
+        "collect",
         "entropy",
         "fresh",
         "keep_imports",
@@ -60,6 +65,7 @@ class Options:
         "preempt",
         "scope",
         "sends",
+        "stalls",
         "start_ns",
         "strategy",
     )
@@ -74,6 +80,9 @@ class Options:
         loopback: bool = False,
         chunks: Any = "whole",
         sends: Any = "whole",
+        stalls: Any = None,
+        collect: Any = None,
+        asyncio_order: Any = DOCUMENTED,
         entropy: str = "tape",
         start_time: Any = None,
         max_steps: int = MAX_STEPS,
@@ -110,6 +119,16 @@ class Options:
         self.loopback = loopback
         self.chunks = check_chunks(chunks)
         self.sends = check_chunks(sends, "sends")
+        self.stalls = _stalls(stalls)
+        if collect not in (None, RANDOM):
+            raise UsageError(f"collect: expected {RANDOM!r} (the garbage collector runs at points that the tape chooses) or None, got {collect!r}")
+        self.collect = collect
+        if asyncio_order not in (DOCUMENTED, "any"):
+            raise UsageError(
+                f"asyncio_order: expected {DOCUMENTED!r} (searches explore what asyncio leaves open) or 'any' (callbacks overtake each other, too), "
+                f"got {asyncio_order!r}"
+            )
+        self.asyncio_order = asyncio_order
         self.entropy = entropy
         self.start_ns = _start_ns(start_time)
         real_ns = duration_ns(max_real_time, "max_real_time")
@@ -125,6 +144,11 @@ class Options:
         if any(isinstance(part, ModuleType) for part in parts):
             state["scope"] = [_Imported(part.__name__) if isinstance(part, ModuleType) else part for part in parts]
         return None, state
+
+    @property
+    def stall_ns(self) -> int:
+        """How long a task stands still at most, with ``stalls``."""
+        return duration_ns(BOUND if self.stalls == RANDOM else self.stalls, "stalls")
 
     @classmethod
     def from_keywords(cls, **options: Any) -> Options:
@@ -150,6 +174,9 @@ class Options:
             "preempt": self.preempt,
             "chunks": list(self.chunks) if isinstance(self.chunks, tuple) else self.chunks,
             "sends": list(self.sends) if isinstance(self.sends, tuple) else self.sends,
+            "stalls": self.stalls,
+            "collect": self.collect,
+            "asyncio_order": self.asyncio_order,
             "start_ns": self.start_ns,
             "max_steps": self.limits.steps,
             "max_time_ns": self.limits.time_ns,
@@ -227,7 +254,7 @@ _START_MAX = 253402300800
 """The year 10000: no calendar of Python's goes on."""
 _IN_OTHER_WORDS = ("link", "max_steps", "max_time_ns", "schedule", "start_ns")
 """What a token carries besides, each in a form of its own."""
-_IN_TOKENS = ("strategy", "preempt", "chunks", "sends", "patch", "entropy", "loopback", "keep_imports", "fresh", "allow")
+_IN_TOKENS = ("strategy", "preempt", "chunks", "sends", "stalls", "collect", "asyncio_order", "patch", "entropy", "loopback", "keep_imports", "fresh", "allow")
 """Options that a token carries as they are given."""
 _DEFAULTS = {name: value for name, value in (Options.__init__.__kwdefaults__ or {}).items() if name in _IN_TOKENS}
 
@@ -284,6 +311,19 @@ def peer_of(text: Any) -> tuple[str, int]:
 def peer_text(ip: str, port: int) -> str:
     """A peer as it is written."""
     return f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
+
+
+def _stalls(stalls: Any) -> str | None:
+    """None, ``"random"``, or the longest that a task stands still, as text."""
+    if stalls is None or stalls == RANDOM:
+        return RANDOM if stalls else None
+    try:
+        ns = duration_ns(stalls, "stalls")
+    except UsageError:
+        ns = 0
+    if not ns:
+        raise UsageError(f'stalls: expected {RANDOM!r}, None, or how long a task stands still at most, such as "50ms", got {stalls!r}')
+    return stalls if isinstance(stalls, str) else f"{ns}ns"
 
 
 def _packages(fresh: Any) -> tuple[str, ...]:

@@ -12,10 +12,10 @@ Owns how a world begins and ends, and the face that tests see. Does not know str
 from __future__ import annotations
 
 import atexit
+import gc
 import sys
 import warnings
 from _thread import get_ident
-from signal import NSIG
 from typing import TYPE_CHECKING, Any
 
 from greenlet import getcurrent
@@ -45,14 +45,15 @@ from simsock.patching.outsiders import explain
 from simsock.patching.room import Room as PatchRoom
 from simsock.stdlib._allowed import note_for
 from simsock.stdlib._room import Room as LibraryRoom
-from simsock.stdlib.signal import send
 from simsock.world.capturing import end_captures
+from simsock.world.choosing import see_choices
 from simsock.world.expecting import Expectation, note, raise_errors
 from simsock.world.faults import Faults
 from simsock.world.hosts import Host, base_name
 from simsock.world.observing import Observing, note_sockets, warn_of_no_effect
 from simsock.world.options import NEED_CONSENT, WORLD_OPTIONS, Options, check_names, peer_of
 from simsock.world.servers import Served, make_server
+from simsock.world.striking import Striking
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,7 +66,7 @@ _END_PATIENCE_NS = 60 * NS
 """How much virtual time the end of a world gives servers to finish what they handle."""
 
 
-class Simulation(Faults, Observing):
+class Simulation(Faults, Observing, Striking):
     """A deterministic world: hosts, links, sockets, threads and a clock that exist only in this process.
 
     >>> with Simulation(seed=7) as sim:
@@ -76,7 +77,7 @@ class Simulation(Faults, Observing):
     ``seed`` is an integer or text; ``token`` repeats a run that a token was printed for (its options then come from the token, but for those by
     which a program reaches out of its world, ``patch=False`` and ``entropy="real"``: these it needs to be given as well). The other
     options, their units and their defaults are those of ``simsock.world.options.Options``: ``strategy``, ``preempt``, ``scope``, ``link``,
-    ``chunks``, ``sends``, ``entropy``, ``start_time``, ``max_steps``, ``max_time`` (virtual), ``max_real_time``, ``patch``, ``loopback``, ``keep_imports``,
+    ``chunks``, ``sends``, ``stalls``, ``collect``, ``asyncio_order``, ``entropy``, ``start_time``, ``max_steps``, ``max_time`` (virtual), ``max_real_time``, ``patch``, ``loopback``, ``keep_imports``,
     ``fresh``, ``allow``.
     Raises ``UsageError`` for values that make no sense, also for a world inside a world.
     """
@@ -205,6 +206,8 @@ class Simulation(Faults, Observing):
         if self._own_session:
             begun.begin(opened.__exit__)
             opened.__enter__()
+        if options.collect is not None:
+            gc.collect()  # what the worlds before it have left behind is no garbage of this one's
         planned = self._planned
         drawn = self._drawn
         if planned is None:
@@ -216,10 +219,15 @@ class Simulation(Faults, Observing):
         else:
             tape = Tape(ReplaySource(planned))
             choose = strategies.replaying if self._questions is None else self._questions.choose
+        asks = choose is not None
+        if (options.stalls is not None or options.collect is not None) and choose is None:
+            choose = strategies.plain  # points are to be seen
         kernel = self._kernel = Kernel(tape, choose, options.limits, opened.launcher, self._records)
         kernel.with_statement, kernel.leave_now = statement, self._leave_now
         for watcher in self._watchers:
             watch(kernel, watcher)
+        explores_all = options.asyncio_order == "any"
+        kernel.room(PatchRoom).ready_options = explores_all, asks or explores_all or planned is not None, self._run.number == 1
         kernel.epoch_ns = options.start_ns
         kernel.seed = self.seed
         if options.keep_imports:
@@ -237,7 +245,9 @@ class Simulation(Faults, Observing):
         begun.begin(self._resume)
         opened.enter_world(kernel, frame)
         if planned is None:
-            self._run.world_begins(kernel, choose is not None)
+            self._run.world_begins(kernel, asks)
+        if options.stalls is not None or options.collect is not None:
+            see_choices(kernel, options, self._run.number == 1)
         networks.push(self._use)
         _error_hooks().append(self._handler_failed)
         if options.fresh:
@@ -460,18 +470,6 @@ class Simulation(Faults, Observing):
     def settle(self) -> None:
         """Let everything run until no task can and nothing is on its way. Sleeping tasks go on sleeping."""
         self._running().settle()
-
-    def signal(self, number: int) -> None:
-        """Send a signal to the program, as ``os.kill(os.getpid(), number)`` does in it: its handler runs in the first task, whose wait it interrupts.
-
-        One that nobody handles, and whose default action would end the process, raises ``KilledBySignal`` there.
-        """
-        self._running()
-        if not self.options.patch:
-            raise UsageError("signal: signals are simulated in patched worlds only, and this one has patch=False")
-        if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number < NSIG:
-            raise UsageError(f"signal: expected the number of a signal, such as signal.SIGTERM, got {number!r}")
-        send(int(number))
 
     # -- tasks and hosts -----------------------------------------------------------------------------------------------------------
 

@@ -190,6 +190,21 @@ class Unknown:
     def hostile(self, what, value):
         return ""
 
+    def stood_still(self, task, index):
+        return f"{task} stood still at its question {index}"
+
+    def task(self, path):
+        return path
+
+    def held_back(self, task, index):
+        return f"something in the loop of {task} ran later"
+
+    def struck(self, signal, number):
+        return f"{signal} came"
+
+    def collected(self, task, index):
+        return f"the garbage collector ran in {task} at its question {index}"
+
 
 @pytest.mark.parametrize(
     ("label", "words"),

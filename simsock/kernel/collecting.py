@@ -1,0 +1,102 @@
+"""The garbage collector at a moment that nobody chose.
+
+PYTEST_DONT_REWRITE
+
+Owns the option ``collect``: at which points of a task the collector runs, so that ``__del__`` methods and callbacks of weak references strike there. Does
+not know what they do. Laws:
+
+* each task has a stream of its own (``task X collect``), asked at every point; what a collection calls runs in that task, as in Python;
+* Python ignores what a ``__del__`` method raises, and so a deadlock in one: the world's own errors are raised again when the collection is over;
+* a world without the option has nothing of this: it collects at counted steps.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from simsock.choices import derive_seed
+from simsock.errors import Deadlock, KilledBySignal, LimitExceeded
+
+if TYPE_CHECKING:
+    from types import CodeType
+
+    from simsock.choices.tape import Stream
+    from simsock.kernel.core import Kernel
+    from simsock.kernel.task import Task
+
+COLLECTIONS_MAX = 32
+"""How often the collector runs at one task's points in one run."""
+_RATES = 7
+"""At a point the chance is 1/2, 1/4 ... or one half to this power, the same for all tasks of a run: garbage that is made under a lock wants many
+collections, garbage from before it wants few."""
+_OURS = (Deadlock, LimitExceeded, KilledBySignal)
+
+
+class Collecting:
+    """Of one world. ``sees`` is told of every point."""
+
+    def __init__(self, kernel: Kernel, is_plain: bool) -> None:
+        self.kernel = kernel
+        self._is_plain = is_plain
+        self._asked: dict[int, tuple[Stream, Fraction]] = {}
+        self._left: dict[int, int] = {}
+        self._is_at_work = False
+
+    def sees(self, task: Task, code: CodeType | None, place: int) -> None:
+        """A point: the question whether the collector runs here."""
+        if self._is_plain or self._is_at_work:
+            return
+        found = self._asked.get(task.serial)
+        if found is None:
+            found = self._asked[task.serial] = self.kernel.tape.stream(f"task {task.path} collect"), self._rate()
+            self._left[task.serial] = COLLECTIONS_MAX
+        if not self._left[task.serial]:
+            return
+        stream, rate = found
+        if not stream.chance(rate):
+            return
+        self._left[task.serial] -= 1
+        kernel = self.kernel
+        if kernel.ending or kernel.atomic:
+            return
+        if code is None:
+            self._collect(task, stream.index - 1)
+        else:
+            kernel.preemption._outside(self._collect, task, stream.index - 1)
+
+    def _rate(self) -> Fraction:
+        """Drawn from the seed and not from the tape: in a replay it does not matter."""
+        if not hasattr(self.kernel.tape.source, "seed"):
+            return Fraction(1, 8)
+        return Fraction(1, 2 << derive_seed(self.kernel.seed, "collections") % _RATES)
+
+    def _collect(self, task: Task, index: int) -> None:
+        kernel = self.kernel
+        raised: list[BaseException] = []
+        before = sys.unraisablehook
+
+        def hook(unraisable: Any) -> None:
+            if isinstance(unraisable.exc_value, _OURS):
+                raised.append(unraisable.exc_value)
+            else:
+                before(unraisable)
+
+        kernel.log.append((kernel.now, task.path, "collects", index))
+        self._is_at_work = True
+        sys.unraisablehook = hook
+        try:
+            gc.collect()
+        finally:
+            self._is_at_work = False
+            if sys.unraisablehook is hook:
+                sys.unraisablehook = before
+        if kernel.finalized:
+            kernel._drain()
+        if raised:
+            raise raised[0]
+
+
+__all__ = ["Collecting"]

@@ -1,0 +1,122 @@
+"""What tasks went through besides being switched: standing still, and collections of garbage.
+
+Owns the notes about both and their words. Does not know how a run is listened to, nor stories. Law: texts and numbers only, nothing of the program's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from simsock.kernel.units import NS
+
+if TYPE_CHECKING:
+    from simsock.kernel.task import Task
+    from simsock.report.story import Words
+
+Place = tuple[str, int]
+Record = tuple[Any, ...]
+STANDS_STILL, GOES_ON, COLLECTS, HOLDS_BACK = "stands still", "goes on", "collects", "holds back"
+
+
+class Where(NamedTuple):
+    """Where a task stood: between ``before`` and ``place``, or before the call of ``what`` at ``place``."""
+
+    before: Place | None
+    place: Place | None
+    what: str = ""
+
+
+class Besides:
+    """Notes of one run."""
+
+    def __init__(self) -> None:
+        self._began: dict[tuple[str, int], Where] = {}
+        self._ended: dict[tuple[str, int], Record] = {}
+        self._collected: dict[tuple[str, int], tuple[Where, tuple[str, ...]]] = {}
+        self._later: dict[tuple[str, int], Record] = {}
+        self._struck: dict[int, tuple[Where | None, int]] = {}
+        self._has: dict[str, list[str]] = {}
+        """Which locks each task has taken and not given back."""
+
+    def takes(self, task: Task, thing: Any) -> None:
+        """A lock was taken, or something of the kind."""
+        self._has.setdefault(task.path, []).append(str(thing.describe()))
+
+    def gives(self, task: Task, thing: Any) -> None:
+        """It was given back."""
+        words = str(thing.describe())
+        has = self._has.get(task.path, ())
+        if words in has:
+            has.remove(words)  # type: ignore[union-attr]  # it is a list where it has something
+
+    def note(self, record: Record, where: Where) -> None:
+        """One of the four kinds of records was written, by a task that stands there."""
+        key = record[1], record[3]
+        if record[2] == STANDS_STILL:
+            self._began[key] = where
+        elif record[2] == GOES_ON:
+            self._ended[key] = record
+        elif record[2] == HOLDS_BACK:
+            self._later[key] = record
+        else:
+            self._collected[key] = where, tuple(dict.fromkeys(self._has.get(record[1], ())))
+
+    def stood_still(self, path: str, index: int, words: Words) -> str:
+        """``"task worker stood still before a.py:3 until main's sleep was over"``."""
+        where = self._began.get((path, index))
+        said = f"task {words.task(path)} stood still" + (_before(where, words) if where is not None else "")
+        ended = self._ended.get((path, index))
+        if ended is None:
+            return said + (" until the end" if where is not None else "")
+        ns, *until = ended[4:]
+        if not until or not until[0]:
+            return f"{said} for {_duration(ns)}" if not until or ns else f"{said} until something on its way had arrived"
+        whose, why = until
+        return f"{said} until {words.task(whose)}'s {why} {'was over' if why in ('sleep', 'polling', 'spinning') else 'timed out'} ({_duration(ns)})"
+
+    def strikes(self, record: Record, where: Where | None) -> None:
+        """A signal came whose moment was drawn; the first task stood there, or waited."""
+        self._struck[record[4]] = where, record[0]
+
+    def struck(self, signal: str, number: int, words: Words) -> str:
+        """``"SIGTERM came before a.py:3 of main"``."""
+        where, now = self._struck.get(number, (None, 0))
+        if where is not None and (said := _before(where, words)):
+            return f"{signal} came{said} ({_duration(now)} after the world had begun)"
+        return f"{signal} came {_duration(now)} after the world had begun" if number in self._struck else f"{signal} did not come"
+
+    def held_back(self, path: str, index: int, words: Words) -> str:
+        """``"in the event loop of main, transfer ran 4 rounds later"``."""
+        record = self._later.get((path, index))
+        what, rounds = record[4:] if record is not None else ("a callback", 0)
+        return f"in the event loop of {words.task(path)}, {what} ran {f'{rounds} round' + 's' * (rounds > 1) if rounds else 'rounds'} later than it could have"
+
+    def collected(self, path: str, index: int, words: Words) -> str:
+        """``"the garbage collector ran before a.py:3 of worker, which held Lock-1"``."""
+        where, has = self._collected.get((path, index), (None, ()))
+        task = words.task(path)
+        if where is None:
+            return f"the garbage collector ran in {task}"
+        said = _before(where, words)
+        return f"the garbage collector ran{f'{said} of {task}' if said else f' in {task}'}" + (f", which held {', '.join(has)}" if has else "")
+
+
+def _before(where: Where, words: Words) -> str:
+    if where.what:
+        return f" before {where.what}" + (f" ({words.place(where.place)})" if where.place is not None else "")
+    if where.place is None:
+        return ""
+    if where.before is None or where.before == where.place:
+        return f" before {words.place(where.place)}"
+    return f" between {words.place(where.before)} and {words.place(where.place)}"
+
+
+def _duration(ns: int) -> str:
+    """``"3 ms"``, ``"1.5 s"``, ``"200 ns"``."""
+    for unit, size in (("s", NS), ("ms", 1_000_000), ("us", 1_000)):
+        if ns >= size:
+            return f"{ns / size:.4g} {unit}"
+    return f"{ns} ns"
+
+
+__all__ = ["COLLECTS", "GOES_ON", "HOLDS_BACK", "STANDS_STILL", "Besides", "Where"]
