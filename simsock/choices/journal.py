@@ -157,7 +157,7 @@ ACTS: dict[str, Callable[[Record], str]] = {
     "next": _nothing,  # the same
     "stands still": _nothing,  # the same
     "collects": lambda record: "(the garbage collector runs)",
-    "goes on": lambda record: "(had stood still)",
+    "may go on": _nothing,  # the same
     "holds back": lambda record: f"(runs {record[4]} later)",
     "resolve": _nothing,  # what comes of it is told
     "link": lambda record: _plain(record) if record[0] else "",  # those that are set before anything happens are a test's scenery

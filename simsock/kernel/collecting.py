@@ -18,7 +18,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from simsock.choices import derive_seed
-from simsock.errors import Deadlock, KilledBySignal, LimitExceeded
+from simsock.errors import Deadlock, KilledBySignal, LimitExceeded, TaskKilled, WorldEnded
 
 if TYPE_CHECKING:
     from types import CodeType
@@ -44,6 +44,8 @@ class Collecting:
         self._asked: dict[int, tuple[Stream, Fraction]] = {}
         self._left: dict[int, int] = {}
         self._is_at_work = False
+        self._raised: list[BaseException] = []
+        self._before: Any = None
 
     def sees(self, task: Task, code: CodeType | None, place: int) -> None:
         """A point: the question whether the collector runs here."""
@@ -75,28 +77,32 @@ class Collecting:
 
     def _collect(self, task: Task, index: int) -> None:
         kernel = self.kernel
-        raised: list[BaseException] = []
-        before = sys.unraisablehook
-
-        def hook(unraisable: Any) -> None:
-            if isinstance(unraisable.exc_value, _OURS):
-                raised.append(unraisable.exc_value)
-            else:
-                before(unraisable)
-
         kernel.log.append((kernel.now, task.path, "collects", index))
         self._is_at_work = True
-        sys.unraisablehook = hook
         try:
             gc.collect()
         finally:
             self._is_at_work = False
-            if sys.unraisablehook is hook:
-                sys.unraisablehook = before
         if kernel.finalized:
             kernel._drain()
-        if raised:
-            raise raised[0]
+        if self._raised:
+            raise self._raised.pop()
+
+    def begin(self) -> None:
+        """Listen to what Python ignores, until ``end``."""
+        self._before, sys.unraisablehook = sys.unraisablehook, self._hear
+
+    def end(self) -> None:
+        """No more."""
+        if sys.unraisablehook == self._hear:
+            sys.unraisablehook = self._before
+        self._raised.clear()
+
+    def _hear(self, unraisable: Any) -> None:
+        if self._is_at_work and isinstance(unraisable.exc_value, _OURS):
+            self._raised.append(unraisable.exc_value)
+        elif not isinstance(unraisable.exc_value, (TaskKilled, WorldEnded)):
+            self._before(unraisable)
 
 
 __all__ = ["Collecting"]

@@ -95,6 +95,7 @@ class Kernel:
         "held",
         "in_flight",
         "last_words",
+        "late",
         "leave_now",
         "limits",
         "log",
@@ -133,6 +134,7 @@ class Kernel:
         self.switches = 0
         self.asks_strategy = choose is not None
         self.alive_max = 1  # most tasks alive at once
+        self.late: Callable[[Task], object] | None = None  # told of each task that has begun: see stalls.py
         self.counts: dict[str, int] | None = None  # questions that each ended task had asked, by its path, if anybody wants to know
         self.strategy_error: BaseException | None = None
         self.sees: Callable[[Task, CodeType | None, int], object] | None = None  # told of every point: see strategies/sights.py

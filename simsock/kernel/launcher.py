@@ -99,6 +99,8 @@ def _body(task: Task) -> Task | None:
             kernel.thread_state.begin()
         if task.pending is not None:
             kernel._raise_pending(task)
+        if kernel.late is not None and getattr(task.fn, "__name__", "") != "_bootstrap":  # a Thread has yet to say that it runs
+            kernel.late(task)
         task.value = task.fn(*task.args, **task.kwargs)  # type: ignore[misc]  # only the first task has no function
     except (TaskKilled, GreenletExit):
         task.cancelled = True

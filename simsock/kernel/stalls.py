@@ -47,12 +47,13 @@ WHY = "stall"
 class _Still:
     """One task that stands still."""
 
-    __slots__ = ("left", "task", "until")
+    __slots__ = ("began", "index", "left", "task")
 
-    def __init__(self, task: Task, left: int) -> None:
+    def __init__(self, task: Task, index: int, began: int, left: int) -> None:
         self.task = task
+        self.index = index
+        self.began = began
         self.left = left
-        self.until: tuple[str, str] = ("", "")
 
 
 class _Asked:
@@ -112,6 +113,7 @@ class Stalls:
         timers = StallTimers()
         timers.stalls = self
         kernel.timers = timers
+        kernel.late = self._begins
         self.bound = self._bound
 
     def sees(self, task: Task, code: CodeType | None, place: int) -> None:
@@ -134,6 +136,11 @@ class Stalls:
         else:
             kernel.preemption._outside(self._stand_still, task, asked.stream.index - 1, answer)
 
+    def _begins(self, task: Task) -> None:
+        """It is about to run its first line, which is a place to stand still like any other."""
+        if task is not self.kernel.first:
+            self.sees(task, None, 0)
+
     def _open(self, task: Task) -> _Asked:
         """The rate is drawn from the seed and not from the tape: in a replay it does not matter."""
         stream = self.kernel.tape.stream(f"task {task.path} stall")
@@ -146,8 +153,8 @@ class Stalls:
 
     def _stand_still(self, task: Task, index: int, answer: int) -> None:
         kernel = self.kernel
-        still = _Still(task, MOMENTS[answer - 1] if answer <= len(MOMENTS) else -1)
         began = kernel.now
+        still = _Still(task, index, began, MOMENTS[answer - 1] if answer <= len(MOMENTS) else -1)
         why, woken = task.why, task.woken
         kernel.log.append((began, task.path, "stands still", index))
         self.still.append(still)
@@ -162,7 +169,6 @@ class Stalls:
             if still in self.still:
                 self.still.remove(still)
             task.why, task.woken = why, woken
-        kernel.log.append((kernel.now, task.path, "goes on", index, kernel.now - began, *still.until))
 
     def _others(self, task: Task) -> None:
         """As when a task parks, but nobody is asked who is next."""
@@ -182,20 +188,21 @@ class Stalls:
         for still in list(self.still):
             still.left -= 1
             if not still.left:
-                still.until = what
-                self._release(still)
+                self._release(still, what)
 
     def _bound(self, still: Any) -> None:
         still.task.timer = None
         self._release(still)
 
-    def _release(self, still: _Still) -> None:
+    def _release(self, still: _Still, what: tuple[str, str] | tuple[()] = ()) -> None:
         """It goes on as soon as nobody else can run; unless something else has ended its standing still."""
         task = still.task
         self.still.remove(still)
         if task.queue is self._queue:
-            self.kernel.detach(task)
-            self.kernel.held.append(task)
+            kernel = self.kernel
+            kernel.detach(task)
+            kernel.held.append(task)
+            kernel.log.append((kernel.now, task.path, "may go on", still.index, kernel.now - still.began, *what))
 
 
 __all__ = ["BOUND", "WHY", "StallTimers", "Stalls"]

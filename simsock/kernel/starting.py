@@ -30,6 +30,8 @@ def give_back(kernel: Kernel, starter: Task | None) -> None:
         del runq[0]
         runq.append(kernel.current)
         kernel.go_to(starter)
+    if kernel.late is not None:
+        kernel.late(kernel.current)
 
 
 __all__ = ["begin_at_once", "give_back"]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Place = tuple[str, int]
 Record = tuple[Any, ...]
-STANDS_STILL, GOES_ON, COLLECTS, HOLDS_BACK = "stands still", "goes on", "collects", "holds back"
+STANDS_STILL, GOES_ON, COLLECTS, HOLDS_BACK = "stands still", "may go on", "collects", "holds back"
 
 
 class Where(NamedTuple):
@@ -67,7 +67,7 @@ class Besides:
         said = f"task {words.task(path)} stood still" + (_before(where, words) if where is not None else "")
         ended = self._ended.get((path, index))
         if ended is None:
-            return said + (" until the end" if where is not None else "")
+            return said + (" until the end, or until something else ended that" if where is not None else "")
         ns, *until = ended[4:]
         if not until or not until[0]:
             return f"{said} for {_duration(ns)}" if not until or ns else f"{said} until something on its way had arrived"
@@ -81,7 +81,7 @@ class Besides:
     def struck(self, signal: str, number: int, words: Words) -> str:
         """``"SIGTERM came before a.py:3 of main"``."""
         where, now = self._struck.get(number, (None, 0))
-        if where is not None and (said := _before(where, words)):
+        if where is not None and where.place is not None and (said := _before(where, words)):
             return f"{signal} came{said} ({_duration(now)} after the world had begun)"
         return f"{signal} came {_duration(now)} after the world had begun" if number in self._struck else f"{signal} did not come"
 
@@ -97,15 +97,15 @@ class Besides:
         task = words.task(path)
         if where is None:
             return f"the garbage collector ran in {task}"
-        said = _before(where, words)
+        said = _before(where, words) if where.place is not None else ""
         return f"the garbage collector ran{f'{said} of {task}' if said else f' in {task}'}" + (f", which held {', '.join(has)}" if has else "")
 
 
 def _before(where: Where, words: Words) -> str:
-    if where.what:
-        return f" before {where.what}" + (f" ({words.place(where.place)})" if where.place is not None else "")
     if where.place is None:
-        return ""
+        return " before its first line"
+    if where.what:
+        return f" before {where.what} ({words.place(where.place)})"
     if where.before is None or where.before == where.place:
         return f" before {words.place(where.place)}"
     return f" between {words.place(where.before)} and {words.place(where.place)}"

@@ -185,7 +185,10 @@ class Listener(Watcher):
             self._catch_up()
 
     def _besides(self, kernel: Kernel, task: Task, record: tuple[Any, ...]) -> None:
-        """The task stands at a point, before a line or a call, and does not run it yet."""
+        """The task stands at a point, before a line or a call, and does not run it yet; or one that stood still may go on."""
+        if record[2] == GOES_ON:
+            self.besides.note(record, Where(None, None))
+            return
         if task is self._line_task and kernel.steps == self._line_steps:
             where = Where(*self._last.get(task.path, (None, None)))
         else:

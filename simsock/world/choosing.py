@@ -17,14 +17,18 @@ if TYPE_CHECKING:
     from types import CodeType
 
     from simsock.kernel import Kernel, Task
+    from simsock.kernel.undoing import Undoing
     from simsock.world.options import Options
 
 
-def see_choices(kernel: Kernel, options: Options, is_plain: bool) -> None:
+def see_choices(kernel: Kernel, options: Options, is_plain: bool, begun: Undoing) -> None:
     """Let the world's points be seen by those that the options ask for."""
     seers = [kernel.sees] if kernel.sees is not None else []
     if options.collect is not None:
-        seers.append(Collecting(kernel, is_plain).sees)
+        collecting = Collecting(kernel, is_plain)
+        seers.append(collecting.sees)
+        begun.begin(collecting.end)
+        collecting.begin()
     if options.stalls is not None:
         seers.append(Stalls(kernel, options.stall_ns, is_plain).sees)
 

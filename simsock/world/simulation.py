@@ -247,7 +247,7 @@ class Simulation(Faults, Observing, Striking):
         if planned is None:
             self._run.world_begins(kernel, asks)
         if options.stalls is not None or options.collect is not None:
-            see_choices(kernel, options, self._run.number == 1)
+            see_choices(kernel, options, self._run.number == 1, begun)
         networks.push(self._use)
         _error_hooks().append(self._handler_failed)
         if options.fresh:
