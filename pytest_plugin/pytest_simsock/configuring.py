@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 NETWORKS = {"sim": ("sim",), "real": ("real",), "both": ("sim", "real")}
 """What ``testbed`` can be, by the value of the option."""
 MARKER = (
-    "simsock(seed=, schedules=, world=, strategy=, preempt=, scope=, link=, chunks=, sends=, stalls=, collect=, asyncio_order=, max_steps=, max_time=, max_real_time=, entropy=, "
+    "simsock(seed=, schedules=, world=, strategy=, preempt=, scope=, link=, chunks=, sends=, stalls=, collect=, asyncio_order=, "
+    "max_steps=, max_time=, max_real_time=, entropy=, "
     "start_time=, patch=, loopback=, keep_imports=, fresh=, allow=): "
     "options of the test's simulated world; with schedules=N the test is searched: run anew under up to N schedules until one fails."
 )

@@ -138,8 +138,8 @@ class ReadyOrder:
 
 def _name(thing: Any) -> str:
     """What a callback or a task of trio runs: a function's name, which is the same in every run."""
-    callback = getattr(thing, "_callback", None)
-    task = getattr(callback, "__self__", None) if callback is not None else thing
+    callback: Any = getattr(thing, "_callback", None)
+    task: Any = getattr(callback, "__self__", None) if callback is not None else thing
     coroutine = getattr(task, "coro", None) or (task.get_coro() if hasattr(task, "get_coro") else None)
     named = coroutine if coroutine is not None else callback
     return str(getattr(named, "__qualname__", type(named).__qualname__))
@@ -150,7 +150,8 @@ def order_of(kernel: Kernel) -> ReadyOrder:
     room = kernel.room(Room)
     if room.ready_order is None:
         room.ready_order = ReadyOrder(kernel, *room.ready_options)
-    return room.ready_order
+    order: ReadyOrder = room.ready_order
+    return order
 
 
 def _order() -> ReadyOrder | None:

@@ -148,7 +148,7 @@ class Options:
     @property
     def stall_ns(self) -> int:
         """How long a task stands still at most, with ``stalls``."""
-        return duration_ns(BOUND if self.stalls == RANDOM else self.stalls, "stalls")
+        return duration_ns(BOUND if self.stalls in (None, RANDOM) else self.stalls, "stalls")
 
     @classmethod
     def from_keywords(cls, **options: Any) -> Options:

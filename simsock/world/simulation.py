@@ -77,8 +77,8 @@ class Simulation(Faults, Observing, Striking):
     ``seed`` is an integer or text; ``token`` repeats a run that a token was printed for (its options then come from the token, but for those by
     which a program reaches out of its world, ``patch=False`` and ``entropy="real"``: these it needs to be given as well). The other
     options, their units and their defaults are those of ``simsock.world.options.Options``: ``strategy``, ``preempt``, ``scope``, ``link``,
-    ``chunks``, ``sends``, ``stalls``, ``collect``, ``asyncio_order``, ``entropy``, ``start_time``, ``max_steps``, ``max_time`` (virtual), ``max_real_time``, ``patch``, ``loopback``, ``keep_imports``,
-    ``fresh``, ``allow``.
+    ``chunks``, ``sends``, ``stalls``, ``collect``, ``asyncio_order``, ``entropy``, ``start_time``, ``max_steps``, ``max_time`` (virtual),
+    ``max_real_time``, ``patch``, ``loopback``, ``keep_imports``, ``fresh``, ``allow``.
     Raises ``UsageError`` for values that make no sense, also for a world inside a world.
     """
 

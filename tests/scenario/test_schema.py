@@ -41,7 +41,24 @@ def changed(old, new):
 
 def test_a_small_file_is_enough_and_the_rest_has_defaults():
     made = plan("x.toml", tomllib.loads(GOOD))
-    not_given = dict.fromkeys(("scope", "loopback", "sends", "stalls", "collect", "asyncio_order", "entropy", "start_time", "max_steps", "max_real_time", "patch", "keep_imports", "fresh", "allow"))
+    not_given = dict.fromkeys(
+        (
+            "scope",
+            "loopback",
+            "sends",
+            "stalls",
+            "collect",
+            "asyncio_order",
+            "entropy",
+            "start_time",
+            "max_steps",
+            "max_real_time",
+            "patch",
+            "keep_imports",
+            "fresh",
+            "allow",
+        )
+    )
     assert made.table("search") == {"schedules": 1000, "strategy": "portfolio", "preempt": "lines", "seed": 0, "chunks": "whole", "max_time": None, **not_given}
     assert made.table("clients") == {"count": 1, "send": "x", "client": None}
     assert made.tables["check"] is None
