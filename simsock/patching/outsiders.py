@@ -1,24 +1,24 @@
 """Executors, threads, event loops and selectors from before a world: a task that uses one meets an error that names it, instead of a wait in real time.
 
-Owns methods of the standard library's classes, in Python, while the process is patched. Does not know how an object is found; it is asked when it is
-used. Laws: what was made in the world works as ever; what outlives a world, and other OS threads, meet the real methods.
+Owns methods of the standard library's classes, in Python, and of the pollers in C, while the process is patched. Does not know how an object is found; it
+is asked when it is used. Laws: what was made in the world works as ever; what outlives a world, and other OS threads, meet the real methods.
 """
 
 from __future__ import annotations
 
-import errno
 import functools
 import select
 import sys
 from _thread import get_ident
 from collections.abc import Callable
 from operator import is_
-from types import MappingProxyType, ModuleType
+from types import MappingProxyType
 from typing import Any
 
 from simsock.kernel import session
 from simsock.kernel.task import is_task_ident
-from simsock.patching.fence import kept_by, refuse_outsider
+from simsock.patching.classes import exchange, names_of
+from simsock.patching.fence import refuse_outsider
 from simsock.stdlib._socketobject import socket as simulated
 
 _REAL_POLLERS = (type(select.poll()), getattr(select, "epoll", type(None)))
@@ -79,6 +79,8 @@ _applied: list[tuple[type, str, Any, Any]] = []
 _as_applied: tuple[Any, ...] = ()
 """What ``is_in_place`` compares: the modules as they were; of each class applied to its module's names, its name and itself; of each method the names of
 its class, its name and what asks first."""
+_POLLERS_DO = ("register", "modify", "poll")
+"""What a poller of the system is refused in a world; to be unregistered from and to be closed is no harm."""
 _made: dict[int, tuple[Any, Any]] = {}
 """By the identity of a method: it, and what asks first."""
 
@@ -94,8 +96,25 @@ def _asking(method: Any, title: str, is_outside: Callable[[Any], str]) -> Any:
     return call
 
 
+def _of_poller(poller: Any) -> str:
+    return f"a select.{type(poller).__name__} object"
+
+
+_swaps = [
+    (
+        cls,
+        names_of(cls),
+        [(name, vars(cls)[name], _asking(vars(cls)[name], f"{cls.__name__}.{name}", _of_poller)) for name in _POLLERS_DO],
+    )
+    for cls in _REAL_POLLERS
+    if cls is not type(None)
+]
+"""Of the classes of ``select``, which are in C: their names, and what stands for each."""
+
+
 def apply() -> None:
     """The patched state begins. A module that is not loaded has made nothing."""
+    exchange(_swaps)
     for module, name, attribute, is_outside in _METHODS:
         cls = getattr(sys.modules.get(module), name, None)
         if not isinstance(cls, type) or attribute not in vars(cls):
@@ -134,27 +153,9 @@ def remove() -> None:
     """The patched state ends."""
     global _as_applied
     _as_applied = ()
+    exchange(_swaps, back=True)
     while _applied:
         cls, attribute, method, ours = _applied[-1]
         if vars(cls).get(attribute) is ours:
             setattr(cls, attribute, method)
         _applied.pop()
-
-
-def explain(error: BaseException) -> None:
-    """Where a bare ``select.epoll`` from before the world was given a descriptor of the world, which the system does not know: say so on the error."""
-    trace = error.__traceback__ if isinstance(error, OSError) and error.errno == errno.EBADF else None
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    if trace is None or trace.tb_frame.f_globals.get("__name__") == __name__:
-        return
-    frame = trace.tb_frame
-    for key, value in [*frame.f_locals.items(), *((name, frame.f_globals.get(name)) for name in frame.f_code.co_names)]:
-        held = vars(value).values() if hasattr(value, "__dict__") and not isinstance(value, (type, ModuleType)) else ()
-        found = next((poller for poller in (value, *held) if type(poller) in _REAL_POLLERS), None)
-        if found is not None:
-            error.add_note(
-                f"{key}: select.{type(found).__name__} from before this world knows none of its descriptors; make it inside the world: in the test, or in a "
-                f"fixture that asks for `sim`{kept_by(found)}"
-            )
-            return

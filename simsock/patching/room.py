@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from simsock.errors import Fenced
+
 
 class Room:
     """``kernel.room(Room)``."""
@@ -23,6 +25,7 @@ class Room:
         "locals_before",
         "ready_options",
         "ready_order",
+        "refused",
         "renewed",
         "urandom_calls",
         "uuid_sequence",
@@ -38,6 +41,8 @@ class Room:
         self.uuids = 0
         self.uuid_sequence: int | None = None
         """How many UUIDs of the time there were, and what keeps those of two worlds apart (``chance``)."""
+        self.refused: list[Fenced] = []
+        """What was refused to callers who catch it on purpose, until somebody has looked whether it was expected besides (``fence``)."""
         self.locals_before: list[tuple[Any, Any]] = []
         """What the code outside had in each ``threading.local`` (``task_locals``)."""
         self.importing: dict[str, Any] = {}

@@ -41,7 +41,6 @@ from simsock.net.fabric import NetRoom, fabric_of
 from simsock.net.link.profiles import changed
 from simsock.net.link.settings import PERFECT
 from simsock.patching import fresh, make_patching
-from simsock.patching.outsiders import explain
 from simsock.patching.room import Room as PatchRoom
 from simsock.stdlib._allowed import note_for
 from simsock.stdlib._room import Room as LibraryRoom
@@ -331,7 +330,6 @@ class Simulation(Faults, Observing, Striking):
             for failure in [error] if error is not None else [entry[1] for entry in raised]:
                 note_for(failure, peers)
         if error is not None:
-            explain(error)
             note(error, raised)
             if ours:
                 return
@@ -411,6 +409,12 @@ class Simulation(Faults, Observing, Striking):
         self.leaks += running_tasks(kernel, counts)
 
     def _unexpected(self, kernel: Kernel) -> list[tuple[Task | None, BaseException]]:
+        if self._expectations and self.options.patch:
+            room = kernel.room(PatchRoom)
+            refused, room.refused = room.refused, []
+            for error in refused:
+                for expectation in self._expectations:
+                    expectation.take(error)
         if not kernel.errors:
             return []
         return [entry for entry in kernel.errors if not any(expectation.take(entry[1]) for expectation in self._expectations)]
@@ -508,7 +512,7 @@ class Simulation(Faults, Observing, Striking):
         known = self._hosts.get(host) if type(host) is str and host not in self._only_named else None
         return self.host(host) if known is None or session.active is not self._kernel else known
 
-    def link(self, a: str, b: str | None = None, condition: Any = "perfect", *, both_ways: bool = True, **impairments: Any) -> None:
+    def link(self, a: str | Host, b: str | Host | None = None, condition: Any = "perfect", *, both_ways: bool = True, **impairments: Any) -> None:
         """Set the condition of the link from ``a`` to ``b`` (and back, with ``both_ways``), or of all links of ``a`` when ``b`` is None.
 
         ``condition`` is a ``Link`` or a profile's name, ``impairments`` are those of ``Link`` and change it. What is under way keeps its time.

@@ -63,6 +63,45 @@ def test_one_that_a_thread_swallows_fails_the_test(world, pair):
         thread.join()
 
 
+def test_one_that_the_first_task_swallows_fails_the_test_too(world, pair):
+    def program():
+        with contextlib.suppress(Exception):
+            pair[0].send(b"x")
+
+    def run():
+        with world():
+            program()
+
+    with pytest.raises(NotImplementedError, match=r"socket\.send of") as caught:  # who names the error itself is taken to catch it on purpose
+        run()
+    assert caught.value.__notes__ == ["raised in task main"]
+
+
+def test_one_that_the_first_task_makes_something_else_of_is_told_beside_that(world, pair):
+    def run(sim):
+        try:
+            pair[0].send(b"x")
+        except Exception as error:
+            raise OSError("no luck") from (error if sim.seed else None)
+
+    for seed in (0, 1):
+        with pytest.raises(OSError, match="no luck") as caught, world(seed=seed) as sim:
+            run(sim)
+        assert len([note for note in getattr(caught.value, "__notes__", []) if "made outside this world" in note]) == 1 - seed, "its cause is told anyway"
+
+
+def test_one_that_is_expected_fails_nothing(world, pair):
+    def swallows():
+        with contextlib.suppress(Exception):
+            pair[0].send(b"x")
+
+    with world() as sim:
+        swallows()  # below a function that names it
+        with sim.expect_errors(Fenced) as expected:
+            swallows()
+    assert [error.facts["call"] for error in expected.errors] == ["socket.send"]
+
+
 def test_other_threads_of_the_process_and_the_time_after_a_world_are_free(world, pair):
     go, gone = [], []
 
@@ -218,21 +257,28 @@ def test_asking_is_no_event_of_the_world(world):
         outsiders._METHODS = methods
 
 
-EARLY = select.epoll() if hasattr(select, "epoll") else None
+POLLERS = [select.poll, *([select.epoll] if hasattr(select, "epoll") else [])]
 
 
-class Keeps:
-    poller = None
-
-
-def test_a_bare_epoll_from_before_is_named_where_the_system_does_not_know_a_descriptor_of_the_world(world):
-    keeps = Keeps()
-    keeps.poller = EARLY
-    for ask, name in ((lambda fd: EARLY.register(fd, 1), "EARLY"), (lambda fd: keeps.poller.register(fd, 1), "keeps")):
-        with pytest.raises(OSError, match="Bad file descriptor") as caught, world(), socket.socket() as sock:
-            ask(sock.fileno())
-        [note] = caught.value.__notes__
-        assert note.startswith(f"{name}: select.epoll from before this world knows none of its descriptors; make it inside the world")
+@pytest.mark.parametrize("make", POLLERS)
+def test_a_bare_poller_is_named_whatever_it_is_asked(world, make):
+    poller = make()
+    before = dict(vars(type(poller)))
+    calls = {"register": lambda fd: poller.register(fd, 1), "modify": lambda fd: poller.modify(fd, 1), "poll": lambda fd: poller.poll(0)}
+    with world(), socket.socket() as sock:
+        for name, call in calls.items():
+            with pytest.raises(Fenced, match=rf"^e?poll\.{name} of a select\.e?poll object, in task main: .*make it inside the world"):
+                call(sock.fileno())
+        inside = getattr(select, make.__name__)()
+        inside.register(sock, select.POLLIN)
+        inside.unregister(sock)
+    assert dict(vars(type(poller))) == before
+    one, other = socket.socketpair()
+    with one, other:
+        poller.register(one, select.POLLIN)
+        other.send(b"x")
+        assert poller.poll(1) == [(one.fileno(), select.POLLIN)]
+        poller.unregister(one)
 
 
 def test_what_is_left_of_a_world_says_that_it_has_ended_and_which_it_was(world):
