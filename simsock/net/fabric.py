@@ -114,6 +114,7 @@ class Fabric:
         "_settings",
         "_silent",
         "_wires",
+        "asked",
         "background_timers",
         "interference",
         "kernel",
@@ -141,6 +142,8 @@ class Fabric:
         self.interference = Interference()
         self.resolver = Resolver()
         self.socket_files = SocketFiles()
+        self.asked: set[str] = set()
+        """Names of hosts whose addresses a program was told."""
         self._silent: set[str] = set()
         self._chunks = chunks
         self._sends = sends

@@ -77,8 +77,9 @@ class Stage:
             raise self.problem from error
 
     def _set_link(self, names: list[str], table: dict[str, Any], both_ways: bool = True) -> None:
-        for one in hosts_of(self._plan, names[0]):
-            for other in hosts_of(self._plan, names[1]) if len(names) > 1 else (None,):
+        host = self._sim.host  # they are there: the file's names were checked
+        for one in map(host, hosts_of(self._plan, names[0])):
+            for other in map(host, hosts_of(self._plan, names[1])) if len(names) > 1 else (None,):
                 self._sim.link(one, other, condition_of(table), both_ways=both_ways)
 
     # -- the timeline ----------------------------------------------------------------------------------------------------------------
@@ -110,7 +111,7 @@ class Stage:
             self._set_link(row["between"], row["link"])
         else:
             names = row["between"] or ([row["host"]] if row["host"] is not None else [])
-            getattr(sim, action)(*(hosts_of(self._plan, name) for name in names), one_way=bool(row["one_way"]))
+            getattr(sim, action)(*([sim.host(one) for one in hosts_of(self._plan, name)] for name in names), one_way=bool(row["one_way"]))
 
     # -- populations -----------------------------------------------------------------------------------------------------------------
 

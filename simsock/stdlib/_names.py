@@ -74,6 +74,7 @@ def _ask(name: str) -> list[str]:
     host = net.known(name)
     if host is None:
         raise no_such_name(name)
+    net.asked.add(host.name)
     return list(host.addresses)
 
 

@@ -138,10 +138,14 @@ class Faults:
         return name
 
     def _unmade(self) -> list[UsageError]:
-        """What is wrong with conditions between hosts, at the world's end: names like another's on which nobody has lived, nor been asked for."""
-        made = [host.name for host in fabric_of(self._running()).hosts() if host.name not in self._only_named]
-        near = {name: meant(name, made) for name in self._only_named}
-        return [UsageError(f"{self._only_named[name]}: nobody made host {name!r}, nearly another one's name{said}") for name, said in near.items() if said]
+        """What is wrong with conditions between hosts, at the world's end: names of hosts on which nobody has lived, and for which nobody has asked."""
+        fabric = fabric_of(self._running())
+        made = [host.name for host in fabric.hosts() if host.name not in self._only_named]
+        return [
+            UsageError(f"{what}: nobody made host {name!r}, and nobody asked for it, so it had no effect; there are {', '.join(made)}{meant(name, made)}")
+            for name, what in self._only_named.items()
+            if name not in fabric.asked
+        ]
 
     def rule(self, rule: Callable[[Packet], object]) -> Rule:
         """Have ``rule(packet)`` decide about every packet: it returns ``Pass`` (or None), ``Drop`` or ``Deliver(after)``, and must not wait.

@@ -63,6 +63,8 @@ def test_a_world_s(options, told):
 )
 def test_a_call_s(call, told):
     with Simulation() as sim:
+        for name in "ab":
+            sim.host(name)
         with pytest.raises(UsageError) as caught:
             call(sim)
         assert told in str(caught.value)

@@ -94,6 +94,7 @@ A_SEARCH = """
         for thread in threads:
             thread.start()
         sim.link("client", "server", simsock.Link(latency="5ms"))
+        sim.host("client"), sim.host("server")
         for thread in threads:
             thread.join()
         assert shared["value"] == 2

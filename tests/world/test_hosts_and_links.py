@@ -148,6 +148,7 @@ class TestLinks:
         with simsock.Simulation() as sim:
             sim.link("a", "b", latency="10ms")
             assert sim.records[-1][1:5] == ("main", "link", "a", "b")
+            sim.host("a"), sim.host("b")
 
     @pytest.mark.parametrize(
         ("impairments", "words"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 import simsock
@@ -41,9 +43,10 @@ CONDITIONS = (lambda sim: sim.partition("sever", "client"), lambda sim: sim.hold
 
 @pytest.mark.parametrize("ask", CONDITIONS)
 def test_a_condition_for_a_host_that_nobody_made_is_an_error_with_the_nearest_name(ask):
-    words = r"(partition|hold|link): nobody made host 'sever', nearly another one's name; did you mean 'server'"
+    words = r"(partition|hold|link): nobody made host 'sever', and nobody asked for it, so it had no effect; there are .*; did you mean 'server'"
     with pytest.raises(simsock.UsageError, match=words), simsock.Simulation() as sim:
         sim.host("server")
+        sim.host("client")
         ask(sim)
 
 
@@ -55,3 +58,18 @@ def test_conditions_may_come_before_the_hosts():
         with sim.host("client-2"):
             pass
         sim.spawn(int, host="client-3").result()
+
+
+@pytest.mark.parametrize("ask", CONDITIONS)
+def test_a_condition_for_a_host_that_nobody_made_is_an_error_also_where_no_name_is_near(ask):
+    with pytest.raises(simsock.UsageError, match=r"nobody made host 'sever', .*there are localhost, client, printer$"), simsock.Simulation() as sim:
+        sim.host("client")
+        sim.host("printer")
+        ask(sim)
+
+
+def test_a_host_is_there_for_those_who_ask_for_its_name():
+    with simsock.Simulation() as sim:
+        sim.link("client", "sever", latency=1)
+        with sim.host("client"), pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("sever", 80))
