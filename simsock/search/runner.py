@@ -54,8 +54,7 @@ class Runner:
     """A context manager; ``run`` inside it is one world."""
 
     def __init__(self, test: Callable[[Simulation], object], options: Options) -> None:
-        if not callable(test):
-            raise UsageError(f"expected a test function that takes a Simulation, got {test!r}")
+        _check_test(test)
         if session.active is not None:
             raise UsageError("a search inside a world: leave the world first")
         self.test = test
@@ -148,6 +147,33 @@ class Runner:
             # What only a world that goes on needs: without it the Simulation, and what the test has tied to it, is freed now and not by the collector.
             kernel.leave_now = kernel.choose = None
             kernel.asks_strategy = False
+
+
+def _check_test(test: Any) -> None:
+    """``UsageError`` for what cannot be run by calling it with a world: it is the caller's mistake and no failure of the test."""
+    import inspect
+
+    wanted = "expected a test function that takes a Simulation, got"
+    if not callable(test):
+        raise UsageError(f"{wanted} {test!r}")
+    if isinstance(test, type):
+        raise UsageError(f"{wanted} the class {test.__qualname__}: give it a function, or a method of an object")
+    if any(map(inspect.iscoroutinefunction, (test, getattr(test, "__call__", None)))):  # noqa: B004  # what kind of function it is
+        raise UsageError(f"{wanted} {_title(test)}, an async function, which nobody would run: let a plain one call asyncio.run")
+    if inspect.isgeneratorfunction(test):
+        raise UsageError(f"{wanted} {_title(test)}, a generator, of which nothing would be run")
+    try:
+        signature = inspect.signature(test)
+    except (TypeError, ValueError):  # a function in C may not tell
+        return
+    try:
+        signature.bind(None)
+    except TypeError as error:
+        raise UsageError(f"{wanted} {_title(test)}{signature}, which cannot be called with the world alone: {error}") from None
+
+
+def _title(test: Any) -> str:
+    return getattr(test, "__qualname__", None) or type(test).__qualname__
 
 
 def nth_seed(seed: int | str, number: int) -> str:

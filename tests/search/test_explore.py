@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import unittest
 import weakref
 
@@ -319,3 +320,42 @@ def test_a_world_of_a_search_is_freed_when_it_is_over_and_not_by_the_collector(p
 
     simsock.explore(test, 10, preempt=preempt, progress=lambda tried: kept.append(worlds[-1]() is not None))
     assert kept == [False] * 10
+
+
+class _Case:
+    def __init__(self, sim):
+        pass
+
+    async def later(self, sim):
+        pass
+
+    def yields(self, sim):
+        yield
+
+
+@pytest.mark.parametrize(
+    ("test", "words"),
+    [
+        (lambda: None, r"got <lambda>|_Case.*\(\), which cannot be called with the world alone: too many positional"),
+        (lambda sim, port: None, r"\(sim, port\), which cannot be called with the world alone: missing a required argument: 'port'"),
+        (lambda *, sim: None, r"cannot be called with the world alone"),
+        (_Case, r"got the class _Case: give it a function"),
+        (_Case(None).later, r"got _Case\.later, an async function, which nobody would run"),
+        (_Case(None).yields, r"got _Case\.yields, a generator, of which nothing would be run"),
+        (5, r"got 5$"),
+    ],
+)
+@pytest.mark.parametrize("door", [simsock.explore, simsock.check_determinism, lambda test: simsock.replay(test, Token("0", {}, ()).encode())])
+def test_what_cannot_be_called_with_a_world_is_the_caller_s_mistake(door, test, words):
+    with pytest.raises(UsageError, match=f"expected a test function that takes a Simulation, .*{words}"):
+        door(test)
+
+
+def test_whatever_takes_one_argument_is_a_test():
+    for test in (print, lambda sim, more=1: None, lambda *args: None, functools.partial(lambda port, sim: None, 80), _Called()):
+        assert not simsock.explore(test, 1).failed
+
+
+class _Called:
+    def __call__(self, sim):
+        pass
