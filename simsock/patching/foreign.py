@@ -13,7 +13,7 @@ from typing import Any
 from simsock.errors import Unsupported
 from simsock.kernel import Kernel
 from simsock.kernel.identity import PROCESS, own_numbers
-from simsock.patching import fence, ready_orders, schedulers
+from simsock.patching import adapters, fence, ready_orders, schedulers
 from simsock.patching.chance import NODE
 from simsock.patching.room import Room
 
@@ -41,6 +41,9 @@ _NAMES: tuple[tuple[str, str, Callable[[Any, Kernel], Any]], ...] = (
     ("platform", "_uname_cache", lambda before, kernel: None),
     # These put schedulers of their own under the standard modules.
     *((module, name, lambda before, kernel, call=f"{module}.{name}": schedulers.refusing(call)) for module, name in schedulers.CALLS),
+    # ifaddr asks the C library, through ctypes, which interfaces there are; others ask the system.
+    ("ifaddr._posix", "libc", lambda before, kernel: adapters.Libc(before, kernel)),
+    *((module, name, lambda before, kernel, call=f"{module}.{name}": adapters.refusing(call)) for module, name in adapters.MACHINE_S),
     # A pool of interpreters would fail where each of its threads makes one, and hide that error behind one of its own.
     ("concurrent.futures.interpreter", "WorkerContext", lambda before, kernel: _NoInterpreters),
 )

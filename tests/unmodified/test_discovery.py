@@ -10,6 +10,8 @@ import time
 
 import pytest
 
+import simsock
+
 try:
     import zeroconf
 except ImportError:
@@ -109,3 +111,31 @@ def test_zeroconf_finds_a_service_on_another_host(sim):
     sim.sleep(5)
     laptop.close(), printer.close()
     assert found == [("P._ipp._tcp.local.", 631)]
+
+
+def test_ifaddr_tells_the_interfaces_of_the_host_that_asks(run):
+    ifaddr = pytest.importorskip("ifaddr")
+
+    def program(sim):
+        from ifaddr import get_adapters  # a name that is held from before is the same function
+
+        told = {}
+        for name in ("printer", "laptop"):
+            with sim.host(name) as host:
+                told[name] = [(adapter.name, adapter.index, [(ip.ip, ip.network_prefix) for ip in adapter.ips]) for adapter in get_adapters()]
+                told[name][1][2].append(host.addresses)
+        return told
+
+    before = [adapter.name for adapter in ifaddr.get_adapters()]
+    told = run(program)
+    assert [adapter.name for adapter in ifaddr.get_adapters()] == before
+    for lo, (name, index, [v4, v6, (own_v4, own_v6)]) in told.values():
+        assert lo == ("lo", 1, [("127.0.0.1", 8), (("::1", 0, 0), 128)])
+        assert (name, index, v4, v6) == ("eth0", 2, (own_v4, 8), ((own_v6, 0, 0), 64))
+    assert told["printer"] != told["laptop"]
+
+
+def test_what_tells_of_this_machine_s_interfaces_is_refused_by_name(sim):
+    psutil = pytest.importorskip("psutil")
+    with pytest.raises(simsock.Fenced, match=r"psutil\.net_if_addrs\(\).*the interfaces of the world's host are told by socket\.if_nameindex"):
+        psutil.net_if_addrs()
