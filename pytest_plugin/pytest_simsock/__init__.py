@@ -16,6 +16,7 @@ from pytest_simsock.configuring import (
 )
 from pytest_simsock.fixtures import sim, simsock_config, simsock_seed, testbed
 from pytest_simsock.hooks import (
+    pytest_collection,
     pytest_collection_finish,
     pytest_collection_modifyitems,
     pytest_enter_pdb,
@@ -38,6 +39,7 @@ SIMSOCK_ROOM = "outside"
 __all__ = [
     "pytest_addoption",
     "pytest_collect_file",
+    "pytest_collection",
     "pytest_collection_finish",
     "pytest_collection_modifyitems",
     "pytest_configure",

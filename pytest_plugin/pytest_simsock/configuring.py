@@ -38,7 +38,7 @@ _RANDOM_BYTES = 4
 class Chosen:
     """What the session was asked for."""
 
-    __slots__ = ("database", "names_seed", "networks", "replay", "report", "schedules", "seed")
+    __slots__ = ("autoworld", "database", "names_seed", "networks", "replay", "report", "schedules", "seed")
 
     def __init__(
         self,
@@ -49,7 +49,10 @@ class Chosen:
         report: Path | None,
         database: Path | None,
         names_seed: bool,
+        autoworld: bool,
     ) -> None:
+        self.autoworld = autoworld
+        """Whether every test gets a world."""
         self.database = database
         """The folder in which failures of searches are kept."""
         self.names_seed = names_seed
@@ -86,6 +89,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="which worlds share what stands in for the standard modules: those of tests that follow "
         "each other, or only those of one test (default: ini simsock_session, else test)",
     )
+    group.addoption("--simsock-autoworld", metavar="on|off", help="whether every test gets a world, asked for or not (default: ini simsock_autoworld)")
+    parser.addini("simsock_autoworld", "default of --simsock-autoworld; off unless it is on", default="")
     parser.addini("simsock_session", "default of --simsock-session", default="")
     parser.addini("simsock_seed", "default of --simsock-seed", default="")
     parser.addini("simsock_schedules", "default of --simsock-schedules", default="")
@@ -113,6 +118,7 @@ def pytest_configure(config: pytest.Config) -> None:
         None if report is None else config.invocation_params.dir / report,
         _database(config),
         _SEED.fullmatch(config.getoption("--simsock-seed") or "") is not None,
+        _autoworld(config),
     )
     if (width := config.getini("simsock_world")) and width not in WIDTHS:
         raise pytest.UsageError(f"ini option simsock_world: expected one of {', '.join(WIDTHS)}, got {width!r}")
@@ -152,7 +158,7 @@ def pytest_configure_node(node: Any) -> None:
 def pytest_report_header(config: pytest.Config) -> str:
     chosen = config.stash[CHOSEN]
     version = next((dist.version for plugin, dist in config.pluginmanager.list_plugin_distinfo() if dist.project_name == "simsock"), "")
-    header = f"{f'simsock {version}'.strip()}, seed {chosen.seed}, network {_word(chosen.networks)}"
+    header = f"{f'simsock {version}'.strip()}, seed {chosen.seed}, network {_word(chosen.networks)}{', a world for every test' if chosen.autoworld else ''}"
     if chosen.replay is None:
         return header
     from simsock.escaping import printable
@@ -235,6 +241,13 @@ def _database(config: pytest.Config) -> Path | None:
     if folder.exists() and not folder.is_dir():
         raise pytest.UsageError(f"{where}: expected a folder or none, got {text or FOLDER!r}, which is no folder")
     return folder
+
+
+def _autoworld(config: pytest.Config) -> bool:
+    text, where = _given(config, "autoworld")
+    if text not in ("", "on", "off"):
+        raise pytest.UsageError(f"{where}: expected on or off, got {text!r}")
+    return text == "on"
 
 
 def _sharing(config: pytest.Config) -> Any:

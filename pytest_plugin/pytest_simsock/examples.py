@@ -29,7 +29,7 @@ pass_over(os.path.dirname(__file__))
 class Examples:
     """A context manager around the call of one test."""
 
-    def __init__(self, item: pytest.Function) -> None:
+    def __init__(self, item: pytest.Function, hands_sim: bool = True) -> None:
         __tracebackhide__ = True
         mistake = ""
         if item.config.stash[CHOSEN].replay is not None:
@@ -39,6 +39,7 @@ class Examples:
         if mistake:
             pytest.fail(f"{item.nodeid}: Unsupported: {mistake}", pytrace=False)
         self.item = item
+        self.hands_sim = hands_sim
         self.settings = settings_of_test(item, item._request.getfixturevalue("simsock_config"), Plan())
         self.shared = Shared(searched=True, defaults={})
         self.failed: Stage | None = None
@@ -86,7 +87,7 @@ class Examples:
         sim = world.sim
         assert isinstance(sim, DrawnSimulation)
         try:
-            answer = inner(*args, **{**kwargs, "sim": sim})
+            answer = inner(*args, **({**kwargs, "sim": sim} if self.hands_sim else kwargs))
         except BaseException as error:
             stage.end(error)
             stopped = sim.ended_by()

@@ -43,7 +43,9 @@ def handing_sim(item: pytest.Function) -> Iterator[None]:
         pytest.fail(
             f"{item.nodeid}: Unsupported: async def under @given with sim; use simsock.strategies.simulations() and an event loop of your own", pytrace=False
         )
-    with Examples(item) as examples:
+    signature = getattr(function, SIGNATURE)
+    hands_sim = "sim" in signature.parameters
+    with Examples(item, hands_sim) as examples:
 
         @functools.wraps(inner)
         def test(*args: Any, **kwargs: Any) -> Any:
@@ -54,8 +56,9 @@ def handing_sim(item: pytest.Function) -> Iterator[None]:
         if examples.preempts:
             function._hypothesis_internal_use_settings = _without_explaining(usual)
         handle.inner_test = test
-        function.__signature__ = getattr(function, SIGNATURE)
-        item.obj = functools.partial(called, sim=_Placeholder())
+        function.__signature__ = signature
+        if hands_sim:
+            item.obj = functools.partial(called, sim=_Placeholder())
         try:
             yield
         finally:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from pytest_simsock import given, shelter, turns, wide
+from pytest_simsock import autoworld, given, shelter, turns, wide
 from pytest_simsock.configuring import CHOSEN, STAGE, declare_harness
 from pytest_simsock.hiding import hide_sim, takes_sim
 from pytest_simsock.marking import mistake_in_marker, schedules_of
@@ -36,15 +36,22 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Before anything is collected."""
+    autoworld.begin(session)
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_pycollect_makeitem(collector: Any, obj: object) -> None:
     """Before pytest looks what a test asks for."""
     widen(collector)
     if getattr(obj, "is_hypothesis_test", False) is True:
-        hide_sim(collector, obj)
+        hide_sim(collector, obj, autoworld.gives_worlds(collector))
 
 
 def pytest_itemcollected(item: Any) -> None:
     """``setup_method`` and ``setup_function`` of a test that asks for ``sim`` run in its world: the world comes first."""
+    autoworld.place(item)
     if not asks_for_sim(item):
         return
     wide.come_first(item)
