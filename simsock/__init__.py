@@ -11,7 +11,7 @@ __version__ = "0.1.0"
 
 _WHERE = {
     "simsock.errors": (
-        "BadToken BusyLoop Deadlock Fenced KilledBySignal LeakWarning LimitExceeded NoEffectWarning Nondeterminism RealTimeLimit "
+        "BadToken BusyLoop Deadlock Fenced Finding InvariantBroken KilledBySignal LeakWarning LimitExceeded NoEffectWarning Nondeterminism RealTimeLimit "
         "ReplayMismatch ScenarioError SearchFailure SimsockError StepLimit "
         "TaskCancelled TaskKilled TaskWillNotEnd TimeLimit Unsupported UsageError WorldEnded"
     ),
@@ -38,7 +38,9 @@ __all__ = [
     "Deliver",
     "Drop",
     "Fenced",
+    "Finding",
     "GilbertElliott",
+    "InvariantBroken",
     "KilledBySignal",
     "LeakWarning",
     "LimitExceeded",
@@ -87,6 +89,8 @@ if TYPE_CHECKING:
         BusyLoop,
         Deadlock,
         Fenced,
+        Finding,
+        InvariantBroken,
         KilledBySignal,
         LeakWarning,
         LimitExceeded,

@@ -139,6 +139,16 @@ class SearchFailure(SimsockError, AssertionError):
     fault = "program"
 
 
+class Finding(SimsockError, AssertionError):
+    """What an oracle has seen in a run, although nothing in the program said so. ``facts["same"]`` is what two of them have in common that are one."""
+
+    fault = "program"
+
+
+class InvariantBroken(Finding):
+    """What ``sim.always`` was told did not hold at some step. ``facts["task"]`` is who had just run."""
+
+
 class ScenarioError(SimsockError, ValueError):
     """A scenario file is broken; the message names the file and the key."""
 

@@ -16,6 +16,7 @@ import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simsock.choices import journal
+from simsock.errors import Finding
 from simsock.kernel.footprints import NOTHING, Footprint
 from simsock.kernel.holders import named_footprint
 from simsock.kernel.program_lines import innermost_line, program_call
@@ -116,6 +117,8 @@ class Listener(Watcher):
         self._catch_up()
         if error is not None:
             self.failed = next((event.task for event in reversed(self.events) if event.words == f"raises {type(error).__name__}"), "main")
+            if isinstance(error, Finding) and "task" in error.facts:
+                self.failed = error.facts["task"]
             place = innermost_line(error)
             if self._ends_at is not None:
                 del self.events[max(0, self._ends_at - self.dropped) :]

@@ -9,7 +9,7 @@ import gc
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from simsock.errors import Deadlock, LimitExceeded, ScenarioError, UsageError
+from simsock.errors import Deadlock, Finding, LimitExceeded, ScenarioError, UsageError
 from simsock.kernel import Session, session, strategies
 from simsock.kernel.program_lines import innermost_line
 from simsock.kernel.scope import make_scope
@@ -194,12 +194,15 @@ def source_file(test: Any) -> str:
 def signature(error: BaseException) -> tuple[Any, ...]:
     """What must be equal for two failures to be the same one: the exception's class and the innermost line of the program it came from.
 
-    Of a deadlock and of a limit of virtual time, which may be told of anywhere, it is the set of waits that no time ends.
+    Of a deadlock and of a limit of virtual time, which may be told of anywhere, it is the set of waits that no time ends; of what an oracle found, what it
+    says itself.
     """
     if isinstance(error, BaseExceptionGroup):
         return (type(error).__name__, *sorted({signature(part) for part in error.exceptions}, key=repr))
     name = f"{type(error).__module__}.{type(error).__qualname__}"
     if isinstance(error, (Deadlock, LimitExceeded)):
         return (name, *error.facts.get("waits", ()))
+    if isinstance(error, Finding) and "same" in error.facts:
+        return (name, *error.facts["same"])
     innermost = innermost_line(error)
     return (name, *innermost) if innermost else (name,)

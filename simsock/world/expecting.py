@@ -10,7 +10,7 @@ import re
 import traceback
 from typing import Any
 
-from simsock.errors import UsageError
+from simsock.errors import Finding, UsageError
 from simsock.escaping import printable
 
 
@@ -35,6 +35,8 @@ class Expectation:
             return True
         if any(error is known for known in self._earlier):
             return False
+        if isinstance(error, Finding) and not any(issubclass(kind, Finding) for kind in self._types):
+            return False  # an oracle's, and no task's
         if not self._open or not isinstance(error, self._types) or (self._match is not None and not re.search(self._match, str(error))):
             return False
         self.errors.append(error)

@@ -49,6 +49,7 @@ from simsock.world.choosing import see_choices
 from simsock.world.expecting import Expectation, note, raise_errors
 from simsock.world.faults import Faults
 from simsock.world.hosts import Host, base_name
+from simsock.world.judging import Judging
 from simsock.world.observing import Observing, note_sockets, warn_of_no_effect
 from simsock.world.options import NEED_CONSENT, WORLD_OPTIONS, Options, check_names, peer_of
 from simsock.world.servers import Served, make_server
@@ -65,7 +66,7 @@ _END_PATIENCE_NS = 60 * NS
 """How much virtual time the end of a world gives servers to finish what they handle."""
 
 
-class Simulation(Faults, Observing, Striking):
+class Simulation(Faults, Observing, Striking, Judging):
     """A deterministic world: hosts, links, sockets, threads and a clock that exist only in this process.
 
     >>> with Simulation(seed=7) as sim:
@@ -387,6 +388,7 @@ class Simulation(Faults, Observing, Striking):
             raise Deadlock(f"deadlock: tasks wait for each other in a cycle: {names}\n{task_table(kernel)}", report=task_table(kernel), waits=waits_of(kernel))
         for expectation in self._expectations:
             expectation.check()
+        self._judge_last(kernel)
 
     def _finish(self, kernel: Kernel, sound: bool) -> list[Any]:
         current = self._session
