@@ -496,6 +496,27 @@ def test_other_threads_of_the_process_are_not_preempted():
         assert sim._kernel.steps - before < 10
 
 
+def loop_on_one_line(goes_on):
+    while goes_on(): pass  # noqa: E701  # fmt: skip
+
+
+def test_a_real_thread_in_a_loop_on_one_line_takes_no_point_from_a_task_that_is_at_the_test_of_the_same_loop():
+    def steps(beside):
+        answers = iter([True, True, True, False])
+
+        def goes_on():
+            thread = threading.Thread(target=beside, args=(iter([True, True, False]).__next__,))
+            thread.start()
+            thread.join()
+            return next(answers)
+
+        with simsock.Simulation(preempt="lines", patch=False) as sim:
+            loop_on_one_line(goes_on)
+            return sim._kernel.steps
+
+    assert steps(loop_on_one_line) == steps(callable)
+
+
 def test_a_limit_met_between_two_lines_is_raised_there_and_preemption_goes_on():
     def spin():
         number = 0
