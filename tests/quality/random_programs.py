@@ -8,8 +8,12 @@ Owns how they are drawn (``plan``) and how one is run (``run``). Does not know w
 
 from __future__ import annotations
 
+import contextlib
+import queue
+import threading
 import time
 import warnings
+from collections.abc import Iterator
 from hashlib import blake2b
 from random import Random
 from typing import Any, NamedTuple
@@ -266,6 +270,19 @@ def _text(error: Any) -> str:
     if isinstance(error, BaseExceptionGroup):
         return "; ".join([str(error), *(_text(one) for one in error.exceptions)])
     return "" if error is None else f"{type(error).__name__}: {error}"
+
+
+@contextlib.contextmanager
+def nothing_old() -> Iterator[None]:
+    """For searches, whose worlds come one after another without anybody between them: to empty within one what another left would be points of it."""
+    fresh = {"OLD_LOCK": threading.Lock(), "OLD_RLOCK": threading.RLock(), "OLD_CONDITION": threading.Condition()}
+    fresh |= {"OLD_QUEUE": queue.Queue(3), "OLD_SIMPLE": queue.SimpleQueue(), "OLD_LOCAL": threading.local()}
+    old = {name: getattr(random_acts, name) for name in fresh}
+    vars(random_acts).update(fresh)
+    try:
+        yield
+    finally:
+        vars(random_acts).update(old)
 
 
 def clear_old() -> None:

@@ -220,8 +220,8 @@ class Searched:
         self.what = what
 
     def __call__(self, sim: simsock.Simulation) -> None:
-        random_programs.clear_old()
-        program(self.what, sim)
+        with random_programs.nothing_old():
+            program(self.what, sim)
 
 
 MODES: dict[str, Callable[[list[Plan]], Iterator[Ran]]] = {
