@@ -11,7 +11,7 @@ AS_PROGRAM = {
     "simsock.world.servers": "runs a server in a task of its own, and shuts it down",
     "simsock.world.simulation.Simulation.connect": "what a client does that connects",
     "simsock.world.simulation.Simulation.datagram": "what a program does that binds a socket",
-    "simsock.world.simulation.Simulation.signal": "what a program does that sends itself a signal",
+    "simsock.world.striking.Striking.signal": "what a program does that sends itself a signal",
     "simsock.world.simulation.Simulation._wind_down": "closes what it has handed out, as a program that ends",
     "simsock.scenario.running.ScenarioTest._send": "what a scenario's own client does, request by request",
     "simsock.strategies.stateful": "the clients of a state machine, step by step",

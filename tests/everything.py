@@ -53,13 +53,13 @@ TABLE: dict[str, dict[str, str]] = {
         "sched_yield sendfile set_blocking set_inheritable setxattr splice stat statvfs statx tcgetpgrp tcsetpgrp times truncate ttyname urandom utime write "
         "writev "
         "getpgid getpgrp getpid getppid getpriority getsid pidfd_open sched_getaffinity sched_getparam sched_getscheduler sched_rr_get_interval "
-        "sched_setaffinity sched_setparam sched_setscheduler setpgid setpgrp setpriority setsid uname",
+        "sched_setaffinity sched_setparam sched_setscheduler setpgid setpgrp setpriority setsid uname "
+        "lchown link lstat mkdir mknod open remove rename replace rmdir symlink unlink",
         REFUSED: "_exit abort execv execve fork forkpty login_tty mkfifo openpty posix_openpt posix_spawn posix_spawnp system timerfd_create wait wait3 wait4 "
         "waitid waitpid",
         "computes from its arguments alone": "WCOREDUMP WEXITSTATUS WIFCONTINUED WIFEXITED WIFSIGNALED WIFSTOPPED WSTOPSIG WTERMSIG _path_normpath "
         "_path_splitroot_ex fspath major makedev minor strerror waitstatus_to_exitcode",
-        "a name in the real file system, without waiting": "access chroot getcwd getcwdb lchown link lstat mkdir mknod open readlink remove rename replace "
-        "rmdir symlink sync umask unlink",
+        "a name in the real file system, without waiting": "access chroot getcwd getcwdb readlink sync umask",
         "a fact of the machine, not the same in every run": "confstr cpu_count ctermid getloadavg sched_get_priority_max sched_get_priority_min sysconf",
         "who this process is, and how the system ranks it": "getegid geteuid getgid getgrouplist getgroups getlogin "
         "getresgid getresuid getuid initgroups nice setegid seteuid setgid setgroups setns setregid setresgid setresuid setreuid setuid unshare",
@@ -91,7 +91,7 @@ TABLE: dict[str, dict[str, str]] = {
         "the thread's running loop, which is each task's own": "_enter_task _get_event_loop _get_running_loop _leave_task _register_eager_task _register_task "
         "_set_running_loop _swap_current_task _unregister_eager_task _unregister_task all_tasks current_task get_event_loop get_running_loop",
     },
-    "mmap": {"maps real files; a simulated descriptor is EBADF": "mmap"},
+    "mmap": {"maps real files; a simulated descriptor is refused by name": "mmap"},
     "resource": {
         SIMULATED: "getrusage prlimit",
         "limits of the process, which are real": "getpagesize getrlimit setrlimit",

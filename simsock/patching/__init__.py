@@ -16,8 +16,9 @@ from typing import Any
 from simsock.errors import UsageError
 from simsock.hypothesis_time import not_counted
 from simsock.kernel import Kernel
+from simsock.kernel.file_times import FileTimes
 from simsock.kernel.undoing import do_all
-from simsock.patching import clocks, fence, foreign, fresh, handlers, imports, outsiders, pairs, polls, sockets
+from simsock.patching import clocks, fence, files, foreign, fresh, handlers, imports, outsiders, pairs, polls, sockets
 from simsock.patching.captured import Holds
 from simsock.patching.chance import Chance
 from simsock.patching.locks import Kind
@@ -161,6 +162,7 @@ class Patching:
         sockets.apply()
         polls.apply()
         clocks.apply()
+        files.apply()
         handlers.apply()
         outsiders.apply()
         imports.apply(names, put_back)
@@ -184,7 +186,7 @@ class Patching:
 
     def _take_out(self) -> None:
         names, holds = known()
-        outer = (outsiders.remove, handlers.remove, clocks.remove, polls.remove, sockets.remove)
+        outer = (outsiders.remove, handlers.remove, files.remove, clocks.remove, polls.remove, sockets.remove)
         do_all(self._chance.remove, imports.remove, *outer, holds.restore, self._restore_names)
         names.restore(names.unseen())
         holds.settle()
@@ -239,6 +241,7 @@ class Patching:
     def enter(self, kernel: Kernel) -> None:
         """A world begins. ``leave`` takes back what was begun, also half of it."""
         check_clocks()
+        kernel.room(FileTimes)
         sockets.enter(kernel)
         self._registry.enter()
         self._chance.enter(kernel, kernel.seed)

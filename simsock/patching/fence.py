@@ -15,7 +15,7 @@ from importlib import import_module
 from types import FrameType, ModuleType
 from typing import Any
 
-from simsock.errors import Fenced
+from simsock.errors import Fenced, Unsupported
 from simsock.harness import is_harness
 from simsock.kernel import Kernel, session
 from simsock.kernel.identity import PROCESS
@@ -23,6 +23,7 @@ from simsock.kernel.program_lines import is_simsock
 from simsock.patching.module_names import space_of
 from simsock.patching.room import Room
 from simsock.stdlib._allowed import Allowed
+from simsock.stdlib._descriptors import world_of
 
 _TALKS = frozenset(
     "socket.connect socket.sendto socket.sendmsg socket.getaddrinfo socket.gethostbyname socket.gethostbyaddr socket.getnameinfo socket.sethostname".split()
@@ -32,7 +33,9 @@ _PATHS = frozenset(("open", "os.listdir", "os.scandir"))
 _EVENTS = (
     _TALKS
     | _PATHS
-    | frozenset("socket.__new__ socket.bind subprocess.Popen os.fork os.forkpty os.system os.posix_spawn os.exec os.startfile pty.spawn time.sleep".split())
+    | frozenset(
+        "socket.__new__ socket.bind subprocess.Popen os.fork os.forkpty os.system os.posix_spawn os.exec os.startfile pty.spawn time.sleep mmap.__new__".split()
+    )
 )
 _HINTS = {
     **dict.fromkeys(
@@ -57,7 +60,10 @@ _OWN = f"/proc/{PROCESS}"
 
 def _hook(event: str, args: tuple[Any, ...]) -> None:
     if _live is not None and event in _EVENTS and _live.thread == get_ident() and not (importing and event not in _TALKS):
-        if event not in _PATHS:
+        if event == "mmap.__new__":
+            if world_of(args[0]) is not None:
+                raise Unsupported(f"mmap.mmap of the simulated descriptor {args[0]}: sockets and pipes cannot be mapped; os.read and os.write know it")
+        elif event not in _PATHS:
             if not (event.startswith("socket.") and args and type(args[0]) is Allowed):
                 refuse(event, args)
         elif isinstance(args[0], str) and args[0].startswith(_OWN):

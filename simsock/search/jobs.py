@@ -20,6 +20,7 @@ from multiprocessing import get_context
 from typing import Any, NamedTuple
 
 from simsock.errors import SearchFailure, UsageError
+from simsock.kernel.file_times import first_begin, follow
 from simsock.search.evidence import Evidence
 from simsock.world.options import Options
 
@@ -121,7 +122,7 @@ class Division:
         while True:
             while (start := self._next()) is not None:
                 try:
-                    running[pool.submit(_batch, *self.what, start, min(start + BATCH, self.schedules + 1))] = start
+                    running[pool.submit(_batch, *self.what, start, min(start + BATCH, self.schedules + 1), first_begin())] = start
                 except BrokenExecutor:
                     self._suspects.insert(0, start)
                     raise
@@ -159,9 +160,10 @@ class Division:
         self._running.clear()
 
 
-def _batch(test: Any, options: Options, seed: int | str, first: int, end: int) -> Tried:
+def _batch(test: Any, options: Options, seed: int | str, first: int, end: int, first_begin_ns: int) -> Tried:
     from simsock.search.runner import Runner
 
+    follow(first_begin_ns)
     harvest = getattr(test, "harvest", None)
     count = _Process.count
     failed = None

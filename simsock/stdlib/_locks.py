@@ -290,10 +290,14 @@ class Lock(_Hybrid):
         elif kernel.ending:
             self._release_at_the_end(kernel)
         else:
-            if kernel.asks_strategy and id(_caller(1).f_code) in codes:
-                kernel.step()
-            else:
-                kernel.point()
+            try:
+                if kernel.asks_strategy and id(_caller(1).f_code) in codes:
+                    kernel.step()
+                else:
+                    kernel.point()
+            except BaseException:
+                self._let_go_late(kernel)
+                raise
             self._let_go(kernel)
 
     @uninterruptible
@@ -304,7 +308,11 @@ class Lock(_Hybrid):
         elif kernel.ending:
             self._release_at_the_end(kernel)
         else:
-            kernel.point()
+            try:
+                kernel.point()
+            except BaseException:
+                self._let_go_late(kernel)
+                raise
             self._let_go(kernel)
 
     def _release_outside(self) -> None:
@@ -312,6 +320,13 @@ class Lock(_Hybrid):
         self._free()
         if self._line is not None:
             self._let_in()
+
+    def _let_go_late(self, kernel: Kernel) -> None:
+        """The point before a release has raised, at a limit, say: that others wait for the lock for ever would hide it."""
+        if kernel.ending:
+            self._release_at_the_end(kernel)
+        elif self._real.locked():
+            self._let_go(kernel)
 
     def _release_at_the_end(self, kernel: Kernel) -> None:
         granted(kernel)
@@ -453,10 +468,18 @@ class RLock(_Hybrid):
             if self.holder is not kernel.current:
                 return
         else:
-            kernel.point()
+            try:
+                kernel.point()
+            except BaseException:
+                if self.holder is kernel.current and not kernel.ending:
+                    self._let_go(kernel)
+                raise
         if self.holder is not kernel.current:
             self._release_outer(kernel)
-            return
+        else:
+            self._let_go(kernel)
+
+    def _let_go(self, kernel: Kernel) -> None:
         if kernel.watchers is not None:
             kernel.watchers.gives(kernel.current, self)
         if self._count > 1:

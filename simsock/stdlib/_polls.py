@@ -15,7 +15,7 @@ from typing import Any
 
 from simsock.kernel import Kernel, session
 from simsock.stdlib._wait_words import name_of
-from simsock.stdlib._waiting import granted, in_vain, looked
+from simsock.stdlib._waiting import granted, in_vain, looked, moved
 
 _caller = sys._getframe
 
@@ -133,8 +133,10 @@ def _get(real: Any, empty: type[Exception]) -> Any:
                 in_vain(_world())
             raise
         kernel = session.active
-        if kernel is not None and kernel.watchers is not None and not kernel.ending:
-            kernel.watchers.takes(kernel.current, Named(self))
+        if kernel is not None and not kernel.ending:
+            moved(kernel)
+            if kernel.watchers is not None:
+                kernel.watchers.takes(kernel.current, Named(self))
         return item
 
     return get
@@ -150,8 +152,10 @@ def _put(real: Any, full: type[Exception]) -> Any:
                 in_vain(_world())
             raise
         kernel = session.active
-        if kernel is not None and kernel.watchers is not None and not kernel.ending:
-            kernel.watchers.gives(kernel.current, Named(self))
+        if kernel is not None and not kernel.ending:
+            moved(kernel)
+            if kernel.watchers is not None:
+                kernel.watchers.gives(kernel.current, Named(self))
 
     return put
 

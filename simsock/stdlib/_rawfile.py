@@ -12,10 +12,12 @@ from typing import Any
 from simsock.kernel import session
 from simsock.stdlib import _descriptors
 from simsock.stdlib._closing import close_descriptor
+from simsock.stdlib._file_calls import Opening
 from simsock.stdlib._makefile import BufferedReader, BufferedRWPair, BufferedWriter, TextFile
 
 _open, _FileIO = io.open, io.FileIO
 _MODES = frozenset("rwaxbt+U")
+_MAKING = frozenset("wax")
 
 
 class DescriptorFile(io.RawIOBase):
@@ -150,6 +152,16 @@ def open_descriptor(fd: int, mode: str, buffering: int, encoding: Any, errors: A
     return text
 
 
+def _of_path(make: Any, file: Any, mode: Any, more: tuple[Any, ...]) -> Any:
+    """A real file; if it is made or emptied, then at the world's time. An opener does that itself."""
+    if session.active is None or isinstance(file, int) or more[-1] is not None or type(mode) is not str or _MAKING.isdisjoint(mode):
+        return make(file, mode, *more)
+    opening = Opening(file)
+    made = make(file, mode, *more)
+    opening.done(made.fileno(), "w" in mode)
+    return made
+
+
 def open(  # a builtin's name, as that is what it stands in for
     file: Any,
     mode: str = "r",
@@ -162,7 +174,7 @@ def open(  # a builtin's name, as that is what it stands in for
 ) -> Any:
     """The built-in ``open``, which knows the descriptors of the world as well."""
     if type(file) is not int or _descriptors.world_of(file) is None:
-        return _open(file, mode, buffering, encoding, errors, newline, closefd, opener)
+        return _of_path(_open, file, mode, (buffering, encoding, errors, newline, closefd, opener))
     return open_descriptor(file, mode, buffering, encoding, errors, newline, closefd)
 
 
@@ -177,7 +189,7 @@ class _Kind(type):
 
     def __call__(cls, file: Any, mode: str = "r", closefd: bool = True, opener: Any = None) -> Any:
         if type(file) is not int or _descriptors.world_of(file) is None:
-            return _FileIO(file, mode, closefd, opener)
+            return _of_path(_FileIO, file, mode, (closefd, opener))
         return DescriptorFile(file, mode, closefd)
 
     def __instancecheck__(cls, instance: Any) -> bool:

@@ -16,7 +16,22 @@ if TYPE_CHECKING:
 class Room:
     """``kernel.room(Room)``."""
 
-    __slots__ = ("allowed", "default_timeout_ns", "granted_to", "grants", "looked_at", "looks", "made", "real_peers", "socket_class", "threads_born")
+    __slots__ = (
+        "allowed",
+        "default_timeout_ns",
+        "glanced_at",
+        "glances",
+        "granted_to",
+        "grants",
+        "looked_at",
+        "looks",
+        "made",
+        "moved",
+        "news",
+        "real_peers",
+        "socket_class",
+        "threads_born",
+    )
 
     def __init__(self) -> None:
         self.allowed: frozenset[tuple[str, int]] = frozenset()
@@ -33,6 +48,13 @@ class Room:
         """How many operations in a row were granted to that task while the world ends (``_waiting``)."""
         self.looked_at = -1
         self.looks = 0
-        """How often somebody looked at the clock and the like in that instant (``_waiting``)."""
+        """How often somebody looked at the clock in that instant (``_waiting``)."""
+        self.glanced_at = -1
+        self.glances = 0
+        """How often somebody looked at other things that threads share, in that instant, or since something happened (``_waiting``)."""
+        self.moved = 0
+        """How many items were put into queues and taken out of them (``_polls``, ``_simplequeue``)."""
+        self.news: object = None
+        """What had happened when glances were last counted anew (``_waiting``)."""
         self.made: dict[str, int] = {}
         """How many locks, queues and so on there are, by kind (``_waiting``)."""

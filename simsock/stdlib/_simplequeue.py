@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from simsock.errors import WorldEnded
 from simsock.kernel import session
 from simsock.kernel.identity import over
-from simsock.stdlib._waiting import Line, granted, in_vain, looked, nanoseconds, number
+from simsock.stdlib._waiting import Line, granted, in_vain, looked, moved, nanoseconds, number
 
 if TYPE_CHECKING:
     from simsock.kernel import Kernel
@@ -75,6 +75,7 @@ class SimpleQueue:
         kernel = self._begin()
         self._real.put(item)
         if kernel is not None:
+            moved(kernel)
             if kernel.watchers is not None:
                 kernel.watchers.gives(kernel.current, self)
             self._offer(kernel)
@@ -101,6 +102,7 @@ class SimpleQueue:
                 except _Empty:  # another OS thread was quicker
                     pass
                 else:
+                    moved(kernel)
                     if kernel.watchers is not None:
                         kernel.watchers.takes(kernel.current, self)
                     return item

@@ -68,10 +68,8 @@ def in_vain(kernel: Kernel | None) -> None:
         kernel.fruitless()
 
 
-def looked(kernel: Kernel | None) -> None:
-    """The operation looked at something that programs are known to spin on, such as the clock. Most do not spin: many looks are free."""
-    if kernel is None or kernel.ending:
-        return
+def looked_at_clock(kernel: Kernel) -> None:
+    """The operation looked at the clock, on which programs are known to spin. Most do not spin: many looks in one instant are free."""
     room = kernel.room(Room)
     if room.looked_at != kernel.now:
         room.looked_at = kernel.now
@@ -81,6 +79,32 @@ def looked(kernel: Kernel | None) -> None:
     if room.looks > FREE_LOOKS:
         kernel.fruitless()
         room.looked_at = kernel.now  # time that passed by nothing but looking does not make the next look a first one
+
+
+def looked(kernel: Kernel | None) -> None:
+    """The operation looked at something else that others change, and found what programs seldom wait for. As above, but looks between which something has
+    happened (a queue's item was taken, a task was woken, bytes were sent) are none of a loop that only looks."""
+    if kernel is None or kernel.ending:
+        return
+    room = kernel.room(Room)
+    if room.glanced_at != kernel.now:
+        room.glanced_at = kernel.now
+        room.glances = 1
+        return
+    room.glances += 1
+    if room.glances > FREE_LOOKS:
+        log = kernel.log
+        news = (room.moved, kernel.wakes, log.count_flushed + len(log._buffer) - len(kernel.tape.deviations))
+        if news != room.news:
+            room.news, room.glances = news, 1
+            return
+        kernel.fruitless()
+        room.glanced_at = kernel.now
+
+
+def moved(kernel: Kernel) -> None:
+    """An item was put into a queue or taken out of it: whoever looks at the queue next does not look at the same again."""
+    kernel.room(Room).moved += 1
 
 
 def number(kernel: Kernel | None, kind: str) -> int:

@@ -12,7 +12,7 @@ import os as _real
 import sys
 from operator import index
 from stat import S_IFIFO, S_IFSOCK, S_ISREG
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simsock.errors import Unsupported
 from simsock.kernel import session
@@ -26,12 +26,20 @@ from simsock.stdlib import time as _time
 from simsock.stdlib._buffers import bytes_view, writable_view
 from simsock.stdlib._closing import close_descriptor
 from simsock.stdlib._descriptors import borrowed, file_of, world_of
+from simsock.stdlib._file_calls import CALLS as _CALLS
+from simsock.stdlib._file_calls import told
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # A patched world replaces the names in ``os`` by those of this module; these are the system's.
-_close, _dup, _read, _write, _sendfile, _fstat, _isatty = _real.close, _real.dup, _real.read, _real.write, _real.sendfile, _real.fstat, _real.isatty
+_close, _dup, _read, _fstat, _isatty = _real.close, _real.dup, _real.read, _real.fstat, _real.isatty
 _get_blocking, _set_blocking = _real.get_blocking, _real.set_blocking
 _get_inheritable, _set_inheritable = _real.get_inheritable, _real.set_inheritable
-_readv, _writev, _dup2, _closerange, _stat = _real.readv, _real.writev, _real.dup2, _real.closerange, _real.stat
+_readv, _dup2, _closerange, _stat, _lstat = _real.readv, _real.dup2, _real.closerange, _real.stat, _real.lstat
+_write: Callable[..., int] = _CALLS["write"]
+_writev: Callable[..., int] = _CALLS["writev"]
+_sendfile: Callable[..., int] = _CALLS["sendfile"]
 _CHUNK_BYTES = 1 << 18
 
 _PROCESSES = frozenset(
@@ -66,7 +74,7 @@ _OUTRIGHT = {
 
 
 def __getattr__(name: str) -> Any:
-    real = getattr(_real, name)  # its AttributeError says what is wrong
+    real = _CALLS.get(name) or getattr(_real, name)  # its AttributeError says what is wrong
     if name in _PROCESSES:
         return _refusing(name, "processes inside a world come later")
     if name in _OUTRIGHT:
@@ -344,7 +352,7 @@ def sendfile(out_fd: int, in_fd: int, offset: int | None, count: int, *more: Any
 def fstat(fd: int) -> Any:
     """Status of a descriptor; of a simulated one little more than its kind."""
     if world_of(fd) is None:
-        return _fstat(fd)
+        return told(_fstat(fd))
     file = file_of(fd)
     kind = S_IFSOCK | 0o777 if isinstance(file, Socket) else S_IFIFO | 0o600 if isinstance(file, PipeEnd) else 0o600
     return _real.stat_result((kind, fd, 0, 1, 0, 0, 0, 0, 0, 0))
@@ -354,7 +362,12 @@ def stat(path: Any, *, dir_fd: int | None = None, follow_symlinks: bool = True) 
     """Status of a path, or of a descriptor."""
     if isinstance(path, int) and world_of(path) is not None:
         return fstat(path)
-    return _stat(path, dir_fd=dir_fd, follow_symlinks=follow_symlinks)
+    return told(_stat(path, dir_fd=dir_fd, follow_symlinks=follow_symlinks))
+
+
+def lstat(path: Any, *, dir_fd: int | None = None) -> Any:
+    """Status of a path itself, also if it is a symbolic link."""
+    return told(_lstat(path, dir_fd=dir_fd))
 
 
 def isatty(fd: int, /) -> bool:

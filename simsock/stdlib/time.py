@@ -16,7 +16,7 @@ from typing import Any
 from simsock.errors import Unsupported
 from simsock.kernel import session
 from simsock.kernel.units import NS, OVERSHOOT_NS
-from simsock.stdlib._waiting import granted, looked, nanoseconds
+from simsock.stdlib._waiting import granted, looked_at_clock, nanoseconds
 
 _PURE = "altzone asctime daylight get_clock_info mktime strptime struct_time timezone tzname".split()
 """What reads no clock, and is taken from the real module as it is."""
@@ -55,7 +55,7 @@ def _elapsed() -> int:
         granted(kernel)
     else:
         kernel.point()
-        looked(kernel)
+        looked_at_clock(kernel)
         if kernel.polling.vain:
             kernel.polling.looked_at_clock(_getframe(1))
     return kernel.now

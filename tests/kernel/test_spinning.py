@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import queue
 import sys
 import threading
 import time
@@ -255,3 +256,14 @@ def test_a_look_changes_nothing_and_a_change_is_seen():
     finally:
         del State.looking
     assert not any(seen)  # what it reads changes what it looks at
+
+
+@pytest.mark.parametrize("kind", [queue.Queue, queue.SimpleQueue])
+def test_emptying_a_queue_takes_no_time_however_much_is_in_it(kind):
+    with simsock.Simulation() as sim:
+        items = kind()
+        for item in range(1_000):
+            items.put(item)
+        while not items.empty():
+            items.get_nowait()
+        assert sim.now == 0

@@ -9,7 +9,8 @@ from collections import deque
 
 import pytest
 
-from simsock.errors import Deadlock, UsageError
+from simsock import Simulation
+from simsock.errors import Deadlock, StepLimit, UsageError
 from simsock.stdlib import threading, time
 
 SECOND = 1_000_000_000
@@ -556,3 +557,20 @@ def test_locks_of_a_world_have_names_that_are_the_same_in_every_run(world):
     assert names() == names()
     assert names()[2] == "<unlocked threading.Lock object Lock-2>"
     assert "made outside the world" in repr(threading.Lock())
+
+
+@pytest.mark.parametrize("kind", LOCKS)
+@pytest.mark.parametrize("steps", range(5, 30, 2))
+def test_a_limit_that_is_met_where_a_lock_is_given_back_leaves_it_free(kind, steps):
+    def spin():
+        while True:
+            with lock:
+                pass
+
+    with pytest.raises(StepLimit), Simulation(max_steps=steps, patch=False):
+        lock = getattr(threading, kind)()
+        threading.Thread(target=spin).start()
+        try:
+            spin()
+        finally:
+            assert lock.acquire(timeout=1)

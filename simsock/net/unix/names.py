@@ -15,9 +15,11 @@ import os
 from stat import S_IFSOCK, S_ISSOCK
 from typing import TYPE_CHECKING
 
+from simsock.kernel.file_times import CHANGED, READ, WRITTEN, FileTimes
 from simsock.net.sockets import os_error
 
 if TYPE_CHECKING:
+    from simsock.kernel.core import Kernel
     from simsock.net.unix.common import UnixSocket
 
     File = tuple[int, int]
@@ -51,6 +53,8 @@ class SocketFiles:
             raise os_error(errno.EINVAL)
         file = found.st_dev, found.st_ino
         self._made[file] = _abspath(path)
+        _note(socket.kernel, found, READ, WRITTEN, CHANGED)
+        _note(socket.kernel, _stat(os.path.dirname(self._made[file])), WRITTEN, CHANGED)
         self._sockets[file] = socket
         self._of[socket] = file
         return path
@@ -87,6 +91,11 @@ class SocketFiles:
             moved.setdefault(os.path.dirname(path), set()).add(file[1])
         for directory, inodes in moved.items():
             _remove_in(directory, inodes)
+
+
+def _note(kernel: Kernel, found: os.stat_result, *which: int) -> None:
+    stamps = found.st_atime_ns, found.st_mtime_ns, found.st_ctime_ns
+    kernel.room(FileTimes).note(kernel, found.st_dev, found.st_ino, stamps, *which)
 
 
 def _remove_in(directory: bytes, inodes: set[int]) -> None:

@@ -1,0 +1,83 @@
+"""Methods of classes in C that write files, or tell their times, inside a world.
+
+Owns ``io.FileIO``'s ``write`` and ``truncate``, to which all buffers come in the end, and ``stat`` of what ``os.scandir`` finds, while the patched state
+lasts; and that imports, for which the time of a source decides whether its compiled form is still good, are told real times. Law: outside the world's thread
+all of these are what they were.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from _thread import get_ident
+from importlib import import_module
+from typing import Any
+
+from simsock.kernel import session
+from simsock.kernel.file_times import CHANGED, WRITTEN
+from simsock.patching.classes import exchange, names_of
+from simsock.stdlib._file_calls import note_descriptor, told
+
+_external: Any = import_module("importlib._bootstrap_external")
+_stat = os.stat
+_of_imports = _external._path_stat
+
+
+def _inside() -> bool:
+    kernel = session.active
+    return kernel is not None and kernel.thread == get_ident()
+
+
+def _noting(real: Any) -> Any:
+    def method(self: Any, *args: Any, **keywords: Any) -> Any:
+        answer = real(self, *args, **keywords)
+        if _inside():
+            note_descriptor(self.fileno(), WRITTEN, CHANGED)
+        return answer
+
+    return _like(method, real)
+
+
+def _telling(real: Any) -> Any:
+    def stat(self: Any, *, follow_symlinks: bool = True) -> Any:
+        found = real(self, follow_symlinks=follow_symlinks)
+        return told(found) if _inside() else found
+
+    return _like(stat, real)
+
+
+def _like(function: Any, real: Any) -> Any:
+    function.__name__, function.__qualname__, function.__doc__ = real.__name__, real.__qualname__, real.__doc__
+    return function
+
+
+def _path_stat(path: Any) -> Any:
+    return _stat(path)
+
+
+def _pairs(names: tuple[str, ...], cls: type, make: Any) -> list[tuple[str, Any, Any]]:
+    space = names_of(cls)
+    return [(name, space[name], make(space[name])) for name in names]
+
+
+_OF_FILES = _pairs(("write", "truncate"), io.FileIO, _noting)
+_OF_ENTRIES = _pairs(("stat",), os.DirEntry, _telling)
+
+
+def _swaps() -> list[tuple[type, dict[str, Any], list[tuple[str, Any, Any]]]]:
+    """Made anew each time, with the classes as their methods know them: what keeps ``io.FileIO``, for which another class stands in within worlds, would be
+    looked at in each of them."""
+    return [(cls, names_of(cls), pairs) for pairs in (_OF_FILES, _OF_ENTRIES) for cls in [pairs[0][1].__objclass__]]
+
+
+def apply() -> None:
+    """The patched state begins."""
+    exchange(_swaps())
+    _external._path_stat = _path_stat
+
+
+def remove() -> None:
+    """The patched state ends."""
+    exchange(_swaps(), back=True)
+    if _external._path_stat is _path_stat:
+        _external._path_stat = _of_imports
