@@ -15,7 +15,7 @@ from typing import Any
 
 from simsock.kernel import session
 from simsock.kernel.file_times import CHANGED, WRITTEN
-from simsock.patching.classes import exchange, names_of
+from simsock.patching.classes import exchange, pairs_of, swap_of
 from simsock.stdlib._file_calls import note_descriptor, told
 
 _external: Any = import_module("importlib._bootstrap_external")
@@ -55,29 +55,18 @@ def _path_stat(path: Any) -> Any:
     return _stat(path)
 
 
-def _pairs(names: tuple[str, ...], cls: type, make: Any) -> list[tuple[str, Any, Any]]:
-    space = names_of(cls)
-    return [(name, space[name], make(space[name])) for name in names]
-
-
-_OF_FILES = _pairs(("write", "truncate"), io.FileIO, _noting)
-_OF_ENTRIES = _pairs(("stat",), os.DirEntry, _telling)
-
-
-def _swaps() -> list[tuple[type, dict[str, Any], list[tuple[str, Any, Any]]]]:
-    """Made anew each time, with the classes as their methods know them: what keeps ``io.FileIO``, for which another class stands in within worlds, would be
-    looked at in each of them."""
-    return [(cls, names_of(cls), pairs) for pairs in (_OF_FILES, _OF_ENTRIES) for cls in [pairs[0][1].__objclass__]]
+_OF_FILES = pairs_of(io.FileIO, ("write", "truncate"), _noting)
+_OF_ENTRIES = pairs_of(os.DirEntry, ("stat",), _telling)
 
 
 def apply() -> None:
     """The patched state begins."""
-    exchange(_swaps())
+    exchange([swap_of(_OF_FILES), swap_of(_OF_ENTRIES)])
     _external._path_stat = _path_stat
 
 
 def remove() -> None:
     """The patched state ends."""
-    exchange(_swaps(), back=True)
+    exchange([swap_of(_OF_FILES), swap_of(_OF_ENTRIES)], back=True)
     if _external._path_stat is _path_stat:
         _external._path_stat = _of_imports

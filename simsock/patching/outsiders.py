@@ -17,7 +17,7 @@ from typing import Any
 
 from simsock.kernel import session
 from simsock.kernel.task import is_task_ident
-from simsock.patching.classes import exchange, names_of
+from simsock.patching.classes import exchange, pairs_of, swap_of
 from simsock.patching.fence import refuse_outsider
 from simsock.stdlib._socketobject import socket as simulated
 
@@ -100,21 +100,17 @@ def _of_poller(poller: Any) -> str:
     return f"a select.{type(poller).__name__} object"
 
 
-_swaps = [
-    (
-        cls,
-        names_of(cls),
-        [(name, vars(cls)[name], _asking(vars(cls)[name], f"{cls.__name__}.{name}", _of_poller)) for name in _POLLERS_DO],
-    )
+_OF_POLLERS = [
+    pairs_of(cls, _POLLERS_DO, lambda method: _asking(method, f"{method.__objclass__.__name__}.{method.__name__}", _of_poller))
     for cls in _REAL_POLLERS
     if cls is not type(None)
 ]
-"""Of the classes of ``select``, which are in C: their names, and what stands for each."""
+"""Of the classes of ``select``, which are in C."""
 
 
 def apply() -> None:
     """The patched state begins. A module that is not loaded has made nothing."""
-    exchange(_swaps)
+    exchange(list(map(swap_of, _OF_POLLERS)))
     for module, name, attribute, is_outside in _METHODS:
         cls = getattr(sys.modules.get(module), name, None)
         if not isinstance(cls, type) or attribute not in vars(cls):
@@ -153,7 +149,7 @@ def remove() -> None:
     """The patched state ends."""
     global _as_applied
     _as_applied = ()
-    exchange(_swaps, back=True)
+    exchange(list(map(swap_of, _OF_POLLERS)), back=True)
     while _applied:
         cls, attribute, method, ours = _applied[-1]
         if vars(cls).get(attribute) is ours:
