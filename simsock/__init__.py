@@ -11,7 +11,7 @@ __version__ = "0.1.0"
 
 _WHERE = {
     "simsock.errors": (
-        "BadToken BusyLoop Deadlock Fenced Finding InvariantBroken KilledBySignal LeakWarning LimitExceeded NoEffectWarning Nondeterminism RealTimeLimit "
+        "BadToken BusyLoop Deadlock Fenced Finding InvariantBroken KilledBySignal LeakWarning LimitExceeded LockInversion NoEffectWarning Nondeterminism RealTimeLimit "
         "ReplayMismatch ScenarioError SearchFailure SimsockError StepLimit "
         "TaskCancelled TaskKilled TaskWillNotEnd TimeLimit Unsupported UsageError WorldEnded"
     ),
@@ -45,6 +45,7 @@ __all__ = [
     "LeakWarning",
     "LimitExceeded",
     "Link",
+    "LockInversion",
     "Netstat",
     "Network",
     "NoEffectWarning",
@@ -94,6 +95,7 @@ if TYPE_CHECKING:
         KilledBySignal,
         LeakWarning,
         LimitExceeded,
+        LockInversion,
         NoEffectWarning,
         Nondeterminism,
         RealTimeLimit,

@@ -167,6 +167,8 @@ class Task:
         deadline = None if timeout is None else kernel.now + duration_ns(timeout, "timeout")
         if not kernel.join(self, deadline):
             raise TimeoutError(f"task {self.path} had not ended after {timeout} of virtual time")
+        if kernel.watchers is not None:
+            kernel.watchers.learns(kernel.current, self)
         if self.cancelled:
             raise TaskCancelled(f"task {self.path} was cancelled")
         if self.error is not None:

@@ -55,6 +55,9 @@ class Watcher:
     def gives(self, task: Task, thing: Any) -> None:
         """``task`` has given a lock up, one back to a semaphore, or put an item into a queue."""
 
+    def learns(self, task: Task, thing: Any) -> None:
+        """``task`` has learned what others did, and taken nothing: that a task has ended (``thing`` is it), or that an event's flag is up (its lock)."""
+
     def fails(self, task: Task, call: str, number: int | None, on: Any) -> None:
         """A simulated ``call`` of ``task`` fails with this errno (a resolver's number if negative, None for a timeout that passed). ``on``: the open
         file that it was made on, where that is known."""
@@ -81,6 +84,7 @@ class Watchers:
         "fails",
         "gives",
         "hears_records",
+        "learns",
         "line",
         "moves",
         "recorded",
@@ -94,6 +98,7 @@ class Watchers:
     deviates: Callable[[Task, int, Task], object]
     fails: Callable[[Task, str, int | None, Any], object]
     gives: Callable[[Task, Any], object]
+    learns: Callable[[Task, Any], object]
     line: Callable[[Task, CodeType, int], object]
     moves: Callable[[Task, Any], object]
     recorded: Callable[[Record], object]

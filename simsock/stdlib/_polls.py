@@ -51,6 +51,8 @@ def _flag(namespace: dict[str, Any], real: Any) -> Any:
         if _caller(1).f_globals is not namespace and (kernel := _world()) is not None:
             _begin(kernel)
             (looked if self._flag else in_vain)(kernel)
+            if self._flag and kernel.watchers is not None:
+                kernel.watchers.learns(kernel.current, self._cond._lock)
         return bool(real(self))
 
     return is_set

@@ -190,9 +190,11 @@ class _End:
     def wait(self, ns: int | None) -> bool:
         """Whether the task has ended, waiting at most so long for it."""
         task = self.of
-        if self.seen or task is None:
+        if task is None:
             return self.seen
         kernel = task.kernel
+        if self.seen:
+            return _learned(kernel, task)
         if kernel.ended or kernel.thread != real_ident():
             self.seen = _wait_for_real(task, ns)
         elif kernel.ending:
@@ -207,8 +209,15 @@ class _End:
                     kernel.fruitless()
                 else:
                     kernel.join(task, None if ns is None else kernel.now + ns, OVERSHOOT_NS)
-            self.seen = task.dead
+            self.seen = task.dead and _learned(kernel, task)
         return self.seen
+
+
+def _learned(kernel: Kernel, task: Task) -> bool:
+    """True, and whoever watches is told."""
+    if kernel.watchers is not None and kernel.thread == real_ident():
+        kernel.watchers.learns(kernel.current, task)
+    return True
 
 
 def _wait_for_real(task: Task, ns: int | None) -> bool:

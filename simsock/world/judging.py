@@ -49,6 +49,22 @@ class Judging:
             watch(kernel, invariants)
         return invariants.add(predicate, name, held)
 
+    def watch_locks(self) -> None:
+        """Tell at the world's end, with ``LockInversion``, which tasks took locks in opposite orders, although nobody waited for ever this time.
+
+        From now on; ``Lock``, ``RLock`` and whatever is made of them. Locks that are taken with a timeout or without waiting make nobody wait for ever; nor do
+        those under a lock that all of them have, nor what is ordered by starts and ends of tasks, events or queues.
+        """
+        kernel = self._running()
+        from simsock.oracles.locking import Locking
+        from simsock.oracles.order import OrderBesidesLocks
+
+        locking = kernel.room(Locking)
+        if locking.order is None:
+            locking.order = kernel.room(OrderBesidesLocks)
+            watch(kernel, locking)
+            watch(kernel, locking.order)
+
     def _judge_last(self, kernel: Kernel) -> None:
         """The world's block is over, and its tasks still live: what is asked after every step is asked once more."""
         if kernel.watchers is not None:
