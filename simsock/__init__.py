@@ -11,8 +11,8 @@ __version__ = "0.1.0"
 
 _WHERE = {
     "simsock.errors": (
-        "BadToken BusyLoop Deadlock Fenced Finding InvariantBroken KilledBySignal LeakWarning LimitExceeded LockInversion NoEffectWarning Nondeterminism RealTimeLimit "
-        "ReplayMismatch ScenarioError SearchFailure SimsockError StepLimit "
+        "BadToken BusyLoop Deadlock Fenced Finding InvariantBroken KilledBySignal LeakWarning LimitExceeded LockInversion NoEffectWarning "
+        "Nondeterminism RealTimeLimit ReplayMismatch ScenarioError SearchFailure SimsockError StepLimit "
         "TaskCancelled TaskKilled TaskWillNotEnd TimeLimit Unsupported UsageError WorldEnded"
     ),
     "simsock.fuzzing": "fuzz",

@@ -46,8 +46,8 @@ class Account:
 
     def transfer(self, other):
         with self.lock:
-            with other.lock:  # noqa: SIM117
-                self.balance -= 1
+            self.balance -= 1
+            with other.lock:
                 other.balance += 1
 
     def transfer_carefully(self, other):
@@ -93,9 +93,8 @@ def test_one_that_needs_an_order_is_found_by_the_search_and_shrunk():
 
         def work():
             mine = (second, first) if len(released) > len(done) else (first, second)
-            with mine[0]:
-                with mine[1]:  # noqa: SIM117
-                    pass
+            with mine[0], mine[1]:
+                pass
             released.append(1)
             done.append(1)
 
@@ -233,10 +232,9 @@ def test_waiting_for_a_condition_with_a_lock_in_hand_is_told():
         ready = []
 
         def waits():
-            with condition:
-                with other:  # noqa: SIM117
-                    while not ready:
-                        condition.wait()
+            with condition, other:
+                while not ready:
+                    condition.wait()
 
         def notifies():
             with condition:
@@ -253,20 +251,16 @@ def test_several_are_told_as_one_and_their_number():
         first, second, third = (threading.Lock() for _ in range(3))
 
         def forth():
-            with first:
-                with second:  # noqa: SIM117
-                    pass
-            with second:
-                with third:  # noqa: SIM117
-                    pass
+            with first, second:
+                pass
+            with second, third:
+                pass
 
         def back():
-            with second:
-                with first:  # noqa: SIM117
-                    pass
-            with third:
-                with second:  # noqa: SIM117
-                    pass
+            with second, first:
+                pass
+            with third, second:
+                pass
 
         at_once(forth, back)
 
