@@ -39,8 +39,8 @@ _MARKS = {(IPPROTO_IP, IP_TOS), (IPPROTO_IP, IP_TTL), (IPPROTO_IPV6, IPV6_UNICAS
 HOPS = 64
 """What a datagram may make unless somebody says otherwise."""
 
-Header = tuple[int, int]
-"""(hops, traffic class) of one that differs from (64, 0)."""
+Header = tuple[int, int, int]
+"""(hops, traffic class, how many bytes the checksum covers; 0: all) of one that differs from (64, 0, 0)."""
 Flight = tuple["Host", "Endpoint", bytes, "Endpoint", "Header | None", int]
 """(the host that it reaches, for whom it is, the data, who sends it, what its header has, the interface; 0: that of the address)."""
 
@@ -154,7 +154,7 @@ def _within(data: bytes, low: int, high: int) -> int:
 
 
 def header_of(socket: DatagramSocket, ip: str, out: Outgoing | None) -> Header:
-    """(hops, traffic class) of a datagram that a socket sends to an address."""
+    """What the headers have of a datagram that a socket sends to an address."""
     v6, options = is_v6(ip), socket.options
     if is_group(ip) and is_multicast(ip):
         where, default = ((IPPROTO_IPV6, IPV6_MULTICAST_HOPS) if v6 else (IPPROTO_IP, IP_MULTICAST_TTL)), 1
@@ -166,7 +166,7 @@ def header_of(socket: DatagramSocket, ip: str, out: Outgoing | None) -> Header:
         hops = int(options.get(where, default))
     if kind is None:
         kind = int(options.get((IPPROTO_IPV6, IPV6_TCLASS) if v6 else (IPPROTO_IP, IP_TOS), 0))
-    return hops, kind
+    return hops, kind, socket.covers
 
 
 # -- receiving -----------------------------------------------------------------------------------------------------------------------
@@ -190,7 +190,7 @@ class Incoming:
         """(level, type, data) of all that is asked for."""
         socket, asks = self._socket, self._socket.asks
         (ip, port), v6 = self._flight[1], is_v6(self._flight[1][0])
-        hops, kind = self._flight[4] or (HOPS, 0)
+        hops, kind, _ = self._flight[4] or (HOPS, 0, 0)
         found = []
         for number, (_, unit) in STAMPS.items():
             if (SOL_SOCKET, number) in asks:

@@ -15,7 +15,18 @@ from simsock.kernel.files import POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP
 from simsock.net import besides, groups
 from simsock.net.addresses import AF_INET6, ANY_V4, ANY_V6, LOOPBACK_V4, LOOPBACK_V6, Endpoint, is_any, is_group, is_loopback, is_v6, needs_interface
 from simsock.net.interfaces import LO
-from simsock.net.options import IP_MTU_DISCOVER, IPPROTO_IP, IPPROTO_IPV6, IPV6_DONTFRAG, IPV6_MTU_DISCOVER, SOL_SOCKET, Option
+from simsock.net.options import (
+    IP_MTU_DISCOVER,
+    IPPROTO_IP,
+    IPPROTO_IPV6,
+    IPPROTO_UDP,
+    IPV6_DONTFRAG,
+    IPV6_MTU_DISCOVER,
+    SOL_SOCKET,
+    UDPLITE_RECV_CSCOV,
+    UDPLITE_SEND_CSCOV,
+    Option,
+)
 from simsock.net.ports import pick
 from simsock.net.sockets import Received, Socket, os_error
 from simsock.net.tap import Frame
@@ -56,6 +67,12 @@ class DatagramSocket(Socket):
 
     kind = "datagram"
     no_port = errno.EAGAIN
+    title_of_protocol = "udp"
+    covers = 0
+    """How many bytes of what is sent its checksum covers, with the 8 of the header; 0: all."""
+    covered_bytes: int | None = None
+    """The same without the header; None: all."""
+    arrive_at_many = staticmethod(groups.arrive)
 
     def __init__(self, fabric: Fabric, host: Host, family: int, protocol: int, table: PortTable) -> None:
         super().__init__(fabric, host, family, SOCK_DGRAM, protocol, table, BUFFERS)
@@ -174,7 +191,7 @@ class DatagramSocket(Socket):
         wire = fabric.wire(host, receiver)
         if wire.perfect:
             if fabric.tap is not None:
-                fabric.tap.passes(wire, Frame("udp", source, target, bytes(data)))
+                fabric.tap.passes(wire, self.frame(source, target, bytes(data)))
             self._arrive((receiver, target, bytes(data), source, header, 0))
         else:
             if 0 < wire.link.mtu < _packet_bytes(data, target[0]) and self._whole(is_v6(target[0])):
@@ -199,7 +216,7 @@ class DatagramSocket(Socket):
             raise os_error(errno.EPIPE)
         assert self.local is not None
         source = ((passed.source if passed is not None else "") or groups.source_to(self, interface, ip), self.local[1])
-        tap, frame = fabric.tap, Frame("udp", source, target, data)
+        tap, frame = fabric.tap, self.frame(source, target, data)
         if tap is not None:
             tap.sets_out(self.host.name, frame)
         if loops:
@@ -208,11 +225,11 @@ class DatagramSocket(Socket):
             flight = (receiver, target, data, source, header, interface)
             if wire.perfect or (receiver is self.host and interface != LO):  # its own copy never leaves the host
                 if tap is None:
-                    groups.arrive(flight)
+                    self.arrive_at_many(flight)
                 else:
-                    tap.lands((wire, frame, groups.arrive, flight))
+                    tap.lands((wire, frame, self.arrive_at_many, flight))
             else:
-                self._depart(wire, flight, groups.arrive, None)
+                self._depart(wire, flight, self.arrive_at_many, None)
         return len(data)
 
     def _depart(self, wire: Wire, flight: Any, arrive: Callable[[Any], object], tap: Tap | None) -> None:
@@ -220,9 +237,9 @@ class DatagramSocket(Socket):
         _, target, data, source = flight[:4]
         v6 = is_v6(target[0])
         size = _packet_bytes(data, target[0])
-        if wire.governed and (after := wire.ruling("udp", size, data, (source, target))) is not None:
+        if wire.governed and (after := wire.ruling(self.title_of_protocol, size, data, (source, target))) is not None:
             if tap is not None:
-                tap.departs(wire, Frame("udp", source, target, data), after < 0)
+                tap.departs(wire, self.frame(source, target, data), after < 0)
             if after >= 0:
                 self._launch(wire, self.kernel.now + after, flight, arrive)
             return
@@ -234,13 +251,13 @@ class DatagramSocket(Socket):
             arriving: bytes | None = data
             for _ in parts:
                 if arriving is not None:
-                    arriving = wire.damaged(arriving)
+                    arriving = wire.damaged(arriving, self.covered_bytes)
             if arriving is not None:
                 delay = max([wire.delay_ns(part) for part in parts])
                 self._launch(wire, self.kernel.now + delay, (*flight[:2], arriving, *flight[3:]), arrive)
                 launched = True
         if tap is not None:
-            tap.departs(wire, Frame("udp", source, target, data), not launched)
+            tap.departs(wire, self.frame(source, target, data), not launched)
 
     def _launch(self, wire: Wire, arrival: int, flight: Any, arrive: Callable[[Any], object]) -> None:
         tap = self.fabric.tap
@@ -248,7 +265,7 @@ class DatagramSocket(Socket):
             wire.launch(arrival, arrive, flight)
         else:
             _, target, data, source = flight[:4]
-            wire.launch(arrival, tap.lands, (wire, Frame("udp", source, target, data), arrive, flight))
+            wire.launch(arrival, tap.lands, (wire, self.frame(source, target, data), arrive, flight))
 
     def _whole(self, v6: bool) -> bool:
         """Whether it is not to be fragmented: ip_sk_ignore_df() in Linux's ip.h, and IPV6_DONTFRAG."""
@@ -269,11 +286,20 @@ class DatagramSocket(Socket):
         own = self.local[0]
         return own if own not in ("::", "0.0.0.0") and not self.bound_to_many else self.host.source_for(ip)
 
+    @staticmethod
+    def table_of(host: Host) -> PortTable:
+        """The sockets of the protocol on a host."""
+        return host.udp
+
+    def frame(self, source: Endpoint, target: Endpoint, data: bytes) -> Frame:
+        """A datagram as who listens in sees it."""
+        return Frame("udp", source, target, data)
+
     def _arrive(self, flight: besides.Flight) -> None:
         receiver, target, data, source, _, _ = flight
         if receiver.down:
             return
-        found = [socket for socket in receiver.udp.at(*target) if isinstance(socket, DatagramSocket)]
+        found = [socket for socket in self.table_of(receiver).at(*target) if isinstance(socket, DatagramSocket)]
         # A connected socket hears only its peer (with port 0: an address), and is preferred for what the peer sends.
         exact = [socket for socket in found if socket.remote == source]
         candidates = exact or [socket for socket in found if socket.remote is None or socket.remote == (source[0], 0)]
@@ -317,6 +343,8 @@ class DatagramSocket(Socket):
         return found
 
     def heed(self, option: Option, value: int | bytes) -> int | bytes:
+        if option.number in (UDPLITE_SEND_CSCOV, UDPLITE_RECV_CSCOV) and option.level == IPPROTO_UDP:
+            return self.set_coverage(option.number, int(value))
         besides.heed(self, option, value)
         return super().heed(option, groups.heed(self, option, value))
 
@@ -324,6 +352,10 @@ class DatagramSocket(Socket):
         if option.level == SOL_SOCKET and option.number in besides.STAMPS:
             return besides.stamp_option(self, option.number)
         return super().option_value(option)
+
+    def set_coverage(self, number: int, value: int) -> int:
+        """Options of UDP-Lite, which UDP does not know although they may be read."""
+        raise os_error(errno.ENOPROTOOPT)
 
     def released(self) -> None:
         groups.leave_all(self)

@@ -20,11 +20,13 @@ from simsock.net.link.partitions import Interference
 from simsock.net.link.profiles import Hostile
 from simsock.net.link.settings import PERFECT, Link
 from simsock.net.link.wire import Wire
+from simsock.net.options import IPPROTO_UDPLITE
 from simsock.net.ports import PortTable
 from simsock.net.resolver import Resolver
 from simsock.net.sockets import Socket, os_error
 from simsock.net.tcp.handshake import Attempt
 from simsock.net.tcp.stream import SOCK_STREAM, StreamSocket
+from simsock.net.udplite import LiteSocket
 from simsock.net.unix.common import UnixSocket
 from simsock.net.unix.connections import SOCK_SEQPACKET, UnixPackets, UnixStream
 from simsock.net.unix.datagrams import SOCK_DGRAM, UnixDatagram
@@ -42,7 +44,7 @@ _UNIX: dict[int, type[UnixSocket]] = {SOCK_STREAM: UnixStream, SOCK_DGRAM: UnixD
 class Host:
     """A machine of the world. ``addresses`` are those that other hosts reach it at; 127.0.0.0/8 and ::1 are its own as well."""
 
-    __slots__ = ("addresses", "down", "fabric", "groups", "name", "refuses_overflow", "skew_ns", "tcp", "udp", "unix")
+    __slots__ = ("addresses", "down", "fabric", "groups", "name", "refuses_overflow", "skew_ns", "tcp", "udp", "udplite", "unix")
 
     def __init__(self, fabric: Fabric, name: str, addresses: tuple[str, ...]) -> None:
         self.fabric = fabric
@@ -58,6 +60,7 @@ class Host:
         """By interface and group, how many sockets have joined it."""
         self.tcp = PortTable()
         self.udp = PortTable()
+        self.udplite = PortTable()
         self.unix = UnixNames(fabric.socket_files)
 
     def __repr__(self) -> str:
@@ -327,7 +330,9 @@ class Fabric:
         return StreamSocket(self, host, family, protocol, host.tcp)
 
     def datagram(self, host: Host, family: int, protocol: int = 0) -> DatagramSocket:
-        """A new UDP socket of a host."""
+        """A new UDP or UDP-Lite socket of a host."""
+        if protocol == IPPROTO_UDPLITE:
+            return LiteSocket(self, host, family, protocol, host.udplite)
         return DatagramSocket(self, host, family, protocol, host.udp)
 
     def unix(self, host: Host, kind: int) -> UnixSocket:

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from simsock.net import besides
     from simsock.net.datagrams import DatagramSocket
     from simsock.net.fabric import Host
+    from simsock.net.ports import PortTable
     from simsock.net.sockets import Socket
 
 MEMBERSHIPS_MAX = 20
@@ -272,10 +273,15 @@ def receivers(socket: DatagramSocket, ip: str, interface: int, hops: int) -> tup
 
 def arrive(flight: besides.Flight) -> None:
     """A datagram for many is at a host."""
+    arrive_by(flight[0].udp, flight)
+
+
+def arrive_by(table: PortTable, flight: besides.Flight) -> None:
+    """The same by a protocol with a table of its own."""
     host, (ip, port), data, source, _, interface = flight
     if host.down or not _takes_in(host, ip, interface):
         return
-    for socket in host.udp.with_port(port):
+    for socket in table.with_port(port):
         if _gets(socket, ip, interface, source):
             socket.take(data, source, flight)
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from simsock.net.fabric import Fabric, Host
 
 ROWS_MAX = 100
-PROTOCOLS = ("tcp", "udp", "unix")
+PROTOCOLS = ("tcp", "udp", "udplite", "unix")
 _HEADS = ("host", "proto", "state", "recv-q", "send-q", "local", "remote", "fd", "waiting", "link")
 _RIGHT = ("recv-q", "send-q", "fd")
 
@@ -35,7 +35,7 @@ class SocketEntry(NamedTuple):
     """One socket as it was."""
 
     protocol: str
-    """``"tcp"``, ``"udp"`` or ``"unix"``."""
+    """``"tcp"``, ``"udp"``, ``"udplite"`` or ``"unix"``."""
     host: str
     state: str
     """RFC 9293's names (``"LISTEN"``, ``"SYN-SENT"``, ``"ESTABLISHED"`` …); ``"UNCONN"`` or ``"ESTABLISHED"`` for datagrams, as ss(8) has it."""
@@ -139,6 +139,7 @@ def _sockets(kernel: Kernel, fabric: Fabric) -> Iterator[Socket]:
     for host in fabric.hosts():
         found.extend(host.tcp.bound())
         found.extend(host.udp.bound())
+        found.extend(host.udplite.bound())
     found.extend(fabric.orphans)  # closed, unacknowledged, and its peer may be gone
     while found:
         socket = found.pop()
@@ -160,7 +161,7 @@ def _entry(socket: Socket, fabric: Fabric, descriptor: int | None) -> SocketEntr
         names = format_endpoint(socket.local), format_endpoint(socket.remote)
     elif isinstance(socket, DatagramSocket):
         received, unsent, backlog = sum(len(found[0]) for found in socket.rx), 0, (0, 0)
-        protocol, state = "udp", "UNCONN" if socket.remote is None else "ESTABLISHED"
+        protocol, state = socket.title_of_protocol, "UNCONN" if socket.remote is None else "ESTABLISHED"
         names = format_endpoint(socket.local), format_endpoint(socket.remote)
     else:
         assert isinstance(socket, UnixSocket)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-SOL_SOCKET, IPPROTO_IP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_IPV6 = 1, 0, 6, 17, 41
+SOL_SOCKET, IPPROTO_IP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_IPV6, IPPROTO_UDPLITE = 1, 0, 6, 17, 41, 136
 
 SO_REUSEADDR, SO_TYPE, SO_ERROR, SO_BROADCAST, SO_SNDBUF, SO_RCVBUF, SO_KEEPALIVE, SO_OOBINLINE = 2, 3, 4, 6, 7, 8, 9, 10
 SO_LINGER, SO_REUSEPORT = 13, 15
@@ -21,6 +21,7 @@ IP_TOS, IP_MTU_DISCOVER, IP_MTU, IP_MULTICAST_IF, IP_MULTICAST_TTL, IP_MULTICAST
 IP_ADD_MEMBERSHIP, IP_DROP_MEMBERSHIP, MCAST_JOIN_GROUP, MCAST_LEAVE_GROUP, IP_MULTICAST_ALL = 35, 36, 42, 45, 49
 TCP_MAXSEG, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_SYNCNT, TCP_LINGER2, TCP_INFO, TCP_CONGESTION = 2, 4, 5, 6, 7, 8, 11, 13
 TCP_THIN_DUPACK, TCP_USER_TIMEOUT, TCP_NOTSENT_LOWAT = 17, 18, 25
+UDPLITE_SEND_CSCOV, UDPLITE_RECV_CSCOV = 10, 11
 IPV6_MULTICAST_IF, IPV6_MULTICAST_HOPS, IPV6_MULTICAST_LOOP, IPV6_JOIN_GROUP, IPV6_LEAVE_GROUP = 17, 18, 19, 20, 21
 IPV6_MTU_DISCOVER, IPV6_MTU, IPV6_V6ONLY, IPV6_MULTICAST_ALL, IPV6_DONTFRAG, IPV6_TCLASS = 23, 24, 26, 29, 62, 67
 """asm-generic/socket.h's, in.h's, tcp.h's and in6.h's numbers."""
@@ -177,6 +178,8 @@ _TCP: tuple[Option, ...] = (
 
 _UDP: tuple[Option, ...] = (
     Option(IPPROTO_UDP, 1, "UDP_CORK", "refused"),
+    Option(IPPROTO_UDP, UDPLITE_SEND_CSCOV, "UDPLITE_SEND_CSCOV", "heeded", "number"),
+    Option(IPPROTO_UDP, UDPLITE_RECV_CSCOV, "UDPLITE_RECV_CSCOV", "heeded", "number"),
     Option(IPPROTO_UDP, 100, "UDP_ENCAP", "refused", "number"),
     Option(IPPROTO_UDP, 101, "UDP_NO_CHECK6_TX", "stored"),
     Option(IPPROTO_UDP, 102, "UDP_NO_CHECK6_RX", "stored"),
@@ -222,12 +225,14 @@ _IPV6: tuple[Option, ...] = (
 
 OPTIONS = {(option.level, option.number): option for option in (*_SOCKET, *_IP, *_TCP, *_UDP, *_IPV6)}
 """Every option by level and number."""
+OPTIONS.update({(IPPROTO_UDPLITE, option.number): option for option in _UDP})  # two names of one level
 
 _LINUX = {
     SOL_SOCKET: {*range(1, 22), *range(25, 31), *range(32, 54), *range(55, 78), *range(80, 84)} - {22, 23, 24, 54, 58, 78, 79, 81},
     IPPROTO_IP: {*range(1, 27), *range(32, 53)},
     IPPROTO_TCP: {*range(1, 47)} - {15, *range(38, 43)},
     IPPROTO_UDP: {1, 10, 11, *range(100, 105)},
+    IPPROTO_UDPLITE: {1, 10, 11, *range(100, 105)},
     IPPROTO_IPV6: {*range(1, 7), 8, 11, *range(16, 36), *range(42, 63), *range(64, 71), *range(72, 79), 80} - {52, 63},
 }
 """The numbers that Linux knows; getsockopt(2) or setsockopt(2) says ENOPROTOOPT of others."""

@@ -23,6 +23,7 @@ from simsock.net.options import (
     IPPROTO_IPV6,
     IPPROTO_TCP,
     IPPROTO_UDP,
+    IPPROTO_UDPLITE,
     IPV6_MTU,
     IPV6_V6ONLY,
     OPTIONS,
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
 
 _STREAM = 1
 """SOCK_STREAM."""
-_OTHER_PROTOCOL = {1: IPPROTO_UDP, 2: IPPROTO_TCP}
+_OTHER_PROTOCOLS = {1: (IPPROTO_UDP, IPPROTO_UDPLITE), 2: (IPPROTO_TCP,)}
 MTU = 1500
 """Of a link that says nothing else: Ethernet's."""
 
@@ -277,7 +278,7 @@ class Socket(WaitedFile):
             raise Unsupported(f"setsockopt: {option.name} (option {number} of level {level}) is not simulated, got {value!r}")
         value = self.heed(option, value)
         if not option.order:
-            self.options[level, number] = value
+            self.options[option.level, number] = value
 
     def heed(self, option: Option, value: int | bytes) -> int | bytes:
         """Have an option take effect, if it has one; returns what is read back."""
@@ -333,7 +334,7 @@ class Socket(WaitedFile):
 
     def knows_level(self, level: int) -> bool:
         """Whether the socket has options of a level."""
-        return known_level(level) and level != _OTHER_PROTOCOL.get(self.type) and (level != IPPROTO_IPV6 or self.family == AF_INET6)
+        return known_level(level) and level not in _OTHER_PROTOCOLS.get(self.type, ()) and (level != IPPROTO_IPV6 or self.family == AF_INET6)
 
     @staticmethod
     def _checked(option: Option, value: int | bytes) -> int | bytes:

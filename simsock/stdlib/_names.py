@@ -117,8 +117,8 @@ def _service(port: Any) -> Any:
     raise OSError("Int or String expected")
 
 
-_KINDS = ((_real.SOCK_STREAM, 6, "tcp"), (_real.SOCK_DGRAM, 17, "udp"), (_real.SOCK_RAW, 0, ""))
-"""What glibc's getaddrinfo() offers: raw sockets take every protocol, and no service."""
+_KINDS = ((_real.SOCK_STREAM, 6, "tcp"), (_real.SOCK_DGRAM, 17, "udp"), (_real.SOCK_DGRAM, 136, "udplite"), (_real.SOCK_RAW, 0, ""))
+"""What glibc's getaddrinfo() offers: UDP-Lite to who asks for it, raw sockets take every protocol, and no service."""
 _FLAGS = 0x3FF | 0x400
 """The flags that glibc knows."""
 
@@ -128,7 +128,7 @@ def _kinds(service: Any, given: bool, type: int, proto: int, flags: int) -> list
     """(socket type, protocol, port) of the rows for each address."""
     wanted = []
     for entry in _KINDS:
-        if type in (0, entry[0]) and (proto in (0, entry[1]) or (entry[1] == 0 and (type or proto not in (6, 17)))):
+        if type in (0, entry[0]) and (proto == entry[1] or (proto == 0 and entry[1] != 136) or (entry[1] == 0 and (type or proto not in (6, 17, 136)))):
             wanted.append(entry)
     if not wanted:
         raise _refuse(_real.EAI_SOCKTYPE, "ai_socktype not supported")

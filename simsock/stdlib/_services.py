@@ -27,7 +27,7 @@ def _read(table: str) -> dict[str, int]:
 
 SERVICES = {"tcp": _read(_BOTH) | _read(_TCP), "udp": _read(_BOTH) | _read(_UDP)}
 """Ports by protocol and name, from IANA's registry; of several names for one port the first is the one that is told."""
-PROTOCOLS = {"ip": 0, "icmp": 1, "tcp": 6, "udp": 17, "ipv6": 41, "ipv6-icmp": 58, "sctp": 132}
+PROTOCOLS = {"ip": 0, "icmp": 1, "tcp": 6, "udp": 17, "ipv6": 41, "ipv6-icmp": 58, "sctp": 132, "udplite": 136}
 
 
 def service_at(port: int, protocol: str) -> str | None:

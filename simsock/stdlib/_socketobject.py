@@ -26,7 +26,7 @@ from simsock.kernel.units import NS
 from simsock.net.addresses import AF_INET as _AF_INET
 from simsock.net.addresses import AF_INET6 as _AF_INET6
 from simsock.net.addresses import AF_UNIX as _AF_UNIX
-from simsock.net.options import SO_BINDTODEVICE
+from simsock.net.options import IPPROTO_UDPLITE, SO_BINDTODEVICE
 from simsock.net.sockets import Socket, os_error
 from simsock.net.tcp import handshake
 from simsock.net.tcp.stream import StreamSocket
@@ -49,7 +49,6 @@ __all__ = ["getdefaulttimeout", "setdefaulttimeout", "socket"]
 
 _fstat = os.fstat
 _IFNAME_BYTES = 16
-_UDPLITE = 136
 
 
 class socket(Connecting, Receiving, Sending):
@@ -281,7 +280,7 @@ class socket(Connecting, Receiving, Sending):
         self._kernel.process.set_inheritable(self._fd, bool(inheritable))
 
 
-_PROTOCOLS: dict[int, tuple[int, int]] = {_real.SOCK_STREAM: (0, _real.IPPROTO_TCP), _real.SOCK_DGRAM: (0, _real.IPPROTO_UDP)}
+_PROTOCOLS: dict[int, tuple[int, ...]] = {_real.SOCK_STREAM: (0, _real.IPPROTO_TCP), _real.SOCK_DGRAM: (0, _real.IPPROTO_UDP, IPPROTO_UDPLITE)}
 
 
 def _make(host: Host, family: int, kind: int, proto: int) -> Socket:
@@ -297,12 +296,10 @@ def _make(host: Host, family: int, kind: int, proto: int) -> Socket:
         raise Unsupported(f"socket: address family {known!r} is not simulated; AF_INET, AF_INET6 and AF_UNIX are")
     if kind not in _PROTOCOLS:
         raise Unsupported(f"socket: type {_shown(kind)!r} is not simulated; SOCK_STREAM and SOCK_DGRAM are")
-    if kind == _real.SOCK_DGRAM and proto == _UDPLITE:
-        raise Unsupported("socket: protocol IPPROTO_UDPLITE (136) is not simulated; IPPROTO_UDP is, and a link's checksum=False lets damaged datagrams through")
     if proto not in _PROTOCOLS[kind]:
         raise os_error(errno.EPROTONOSUPPORT)
     make = host.fabric.stream if kind == _real.SOCK_STREAM else host.fabric.datagram
-    return make(host, family, _PROTOCOLS[kind][1])
+    return make(host, family, proto or _PROTOCOLS[kind][1])
 
 
 def _shown(kind: int) -> Any:

@@ -26,7 +26,7 @@ class Packet(NamedTuple):
     source: str
     destination: str
     protocol: str
-    """``"tcp"`` or ``"udp"``."""
+    """``"tcp"``, ``"udp"`` or ``"udplite"``."""
     size: int
     data: bytes
     source_address: Endpoint

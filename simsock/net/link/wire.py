@@ -186,13 +186,16 @@ class Wire:
             self._kernel.log.append((self._kernel.now, f"link {self.name}", "queue full", size))
         return full
 
-    def damaged(self, data: bytes) -> bytes | None:
-        """A datagram as it arrives: as it was, with one bit changed, or None when its checksum gives it away."""
+    def damaged(self, data: bytes, covered: int | None = None) -> bytes | None:
+        """A datagram as it arrives: as it was, with one bit changed, or None when its checksum gives it away, which is over so many bytes, or over all."""
         if not self._happens("corrupt", self.link.corrupt):
             return data
-        if self.link.checksum or not data:  # without data the bit is in the headers
+        partly = covered is not None and covered < len(data)
+        if not data or (self.link.checksum and not partly):  # without data the bit is in the headers
             return None
         bit = self._questions("corrupt bit").choose(len(data) * 8)
+        if self.link.checksum and covered is not None and bit >> 3 < covered:
+            return None
         changed = bytearray(data)
         changed[bit >> 3] ^= 1 << (bit & 7)
         return bytes(changed)

@@ -1,4 +1,4 @@
-"""IP, TCP and UDP headers as bytes, with their checksums (RFC 791, 768, 1071, 8200, 9293).
+"""IP, TCP, UDP and UDP-Lite headers as bytes, with their checksums (RFC 791, 768, 1071, 3828, 8200, 9293).
 
 Owns how a packet looks on the wire. Does not know sockets nor files. Simpler than reality: a datagram is one packet however long it is, and
 every packet has a time to live of 64.
@@ -18,7 +18,7 @@ from simsock.net.tap import WINDOW_SHIFT
 if TYPE_CHECKING:
     from simsock.net.tap import Frame
 
-PROTOCOLS = {"tcp": 6, "udp": 17}
+PROTOCOLS = {"tcp": 6, "udp": 17, "udplite": 136}
 _TTL = 64
 _DONT_FRAGMENT = 0x4000
 _SYN = 0x02
@@ -33,9 +33,9 @@ def packet(frame: Frame) -> bytes:
     here, there = _packed(source), _packed(destination)
     number = PROTOCOLS[frame.protocol]
     ports = pack("!HH", frame.local[1], frame.remote[1])
-    if frame.protocol == "udp":
+    if frame.protocol != "tcp":
         size = 8 + len(frame.data)
-        before, after = ports + pack("!H", size & 0xFFFF), frame.data
+        before, after = ports + pack("!H", (frame.covers if 0 < frame.covers < size else size) & 0xFFFF), frame.data
     else:
         options = _options(frame)
         offset = (5 + len(options) // 4) << 4
@@ -44,8 +44,9 @@ def packet(frame: Frame) -> bytes:
         after = pack("!H", frame.urgent) + options + frame.data
         size = len(before) + 2 + len(after)
     pseudo = here + there + (pack("!II", size, number) if v6 else pack("!HH", number, size & 0xFFFF))
-    total = checksum(pseudo + before + (b"" if frame.protocol == "tcp" else b"\0\0") + after)
-    if frame.protocol == "udp":
+    covered = after if not frame.covers else after[: frame.covers - 8]
+    total = checksum(pseudo + before + (b"" if frame.protocol == "tcp" else b"\0\0") + covered)
+    if frame.protocol != "tcp":
         total = total or 0xFFFF  # 0 would mean that there is none
     body = before + pack("!H", total) + after
     return (_header_v6(here, there, number, size) if v6 else _header_v4(here, there, number, size)) + body
