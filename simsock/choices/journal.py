@@ -162,6 +162,8 @@ ACTS: dict[str, Callable[[Record], str]] = {
     "resolve": _nothing,  # what comes of it is told
     "link": lambda record: _plain(record) if record[0] else "",  # those that are set before anything happens are a test's scenery
     **dict.fromkeys(("recv", "send"), _sized),
+    "handshake": lambda record: f"(agrees on TLS, {record[3]})",
+    **dict.fromkeys(("encrypt", "decrypt"), _sized),
     "signal": lambda record: f"sends {record[3]}",
     "handler": lambda record: f"handles {record[3]}",
     **dict.fromkeys(("cancel", "bind", "listen", "connect", "accept", "shutdown", "close", "read", "write"), _plain),

@@ -24,7 +24,7 @@ _FLUSH_OVER = 8192
 class Log:
     """The records of one world: ``append`` is the hot path (a plain list's), everything else is worked out when asked for."""
 
-    __slots__ = ("_buffer", "_hash", "_kept", "append", "count_flushed")
+    __slots__ = ("_buffer", "_change", "_hash", "_hear", "_kept", "append", "count_flushed")
 
     def __init__(self, keep: int) -> None:
         self._buffer: list[Record] = []
@@ -32,16 +32,30 @@ class Log:
         self._kept: deque[Record] = deque(maxlen=keep)
         self._hash: Any = None
         self.count_flushed = 0
+        self._change: Callable[[Record], Record] | None = None
+        self._hear: Callable[[Record], object] | None = None
 
     def tell(self, hear: Callable[[Record], object] | None) -> None:
         """Have every record told from now on, after it was kept; None: nobody listens, and nobody pays for it."""
-        keep = self._buffer.append
+        self._hear = hear
+        self._set_append()
 
-        def keep_and_tell(record: Record) -> None:
+    def amend(self, change: Callable[[Record], Record] | None) -> None:
+        """Have every record changed from now on, before it is kept and told: for what is not the same in every run. None: no more."""
+        self._change = change
+        self._set_append()
+
+    def _set_append(self) -> None:
+        keep, change, hear = self._buffer.append, self._change, self._hear
+
+        def append(record: Record) -> None:
+            if change is not None:
+                record = change(record)
             keep(record)
-            hear(record)  # type: ignore[misc]  # not None where this function is used
+            if hear is not None:
+                hear(record)
 
-        self.append = keep if hear is None else keep_and_tell
+        self.append = keep if change is None and hear is None else append
 
     def flush(self) -> None:
         """Bound the memory: fold what is buffered into the digest and keep only the newest. Called at counted steps."""

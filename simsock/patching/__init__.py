@@ -18,7 +18,7 @@ from simsock.hypothesis_time import not_counted
 from simsock.kernel import Kernel
 from simsock.kernel.file_times import FileTimes
 from simsock.kernel.undoing import do_all
-from simsock.patching import clocks, fence, files, foreign, fresh, handlers, imports, outsiders, pairs, polls, sockets
+from simsock.patching import clocks, fence, files, foreign, fresh, handlers, imports, outsiders, pairs, polls, sockets, tls
 from simsock.patching.captured import Holds
 from simsock.patching.chance import Chance
 from simsock.patching.locks import Kind
@@ -164,6 +164,7 @@ class Patching:
         clocks.apply()
         files.apply()
         handlers.apply()
+        tls.apply()
         outsiders.apply()
         imports.apply(names, put_back)
 
@@ -186,7 +187,7 @@ class Patching:
 
     def _take_out(self) -> None:
         names, holds = known()
-        outer = (outsiders.remove, handlers.remove, files.remove, clocks.remove, polls.remove, sockets.remove)
+        outer = (outsiders.remove, tls.remove, handlers.remove, files.remove, clocks.remove, polls.remove, sockets.remove)
         do_all(self._chance.remove, imports.remove, *outer, holds.restore, self._restore_names)
         names.restore(names.unseen())
         holds.settle()

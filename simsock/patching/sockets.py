@@ -23,6 +23,7 @@ from simsock.patching.fence import refuse_outsider
 from simsock.stdlib._refusals import bound_by
 from simsock.stdlib._room import Room
 from simsock.stdlib._socketobject import socket as simulated
+from simsock.stdlib._tls import queue_send
 
 real_class = _class = real.socket
 """Taken now: a program or ``mock.patch`` may put another class under this name while a world is live."""
@@ -80,12 +81,11 @@ def _hidden_class(cls: type) -> type:
     """A subclass of ``cls`` whose instances are simulated sockets: ``cls`` first, then ours, then the real class."""
     found = _hidden.get(cls)
     if found is None:
+        names = {"_of_world": True, **_names_of(cls)}
         if any(base.__module__ == "ssl" for base in cls.__mro__):
-            raise Unsupported(
-                f"{cls.__name__}: TLS on a simulated socket is not there yet, OpenSSL would read and write a real descriptor; use the protocol without TLS"
-            )
+            names["_queue_send"] = queue_send
         try:
-            found = type(cls)(cls.__name__, (cls, simulated), {"_of_world": True, **_names_of(cls)})
+            found = type(cls)(cls.__name__, (cls, simulated), names)
         except TypeError as error:
             raise Unsupported(f"a socket of class {cls.__module__}.{cls.__qualname__} cannot be simulated: {error}") from error
         _hidden[cls] = found
