@@ -198,6 +198,10 @@ class StreamConversation(Conversation):
         """The part is a head: what there is of it. None: it is a body."""
         self._wait_ns: int | None = None
         """The socket's timeout, in this call."""
+        self._writer: Task | None = None
+        """Who is writing: two writes never mix."""
+        self._failed = False
+        """A write was tried again with less, after which OpenSSL has nothing more to do with this end."""
 
     def _start(self) -> tuple[Any, int | None]:
         """(the open file, the deadline) of a call that begins."""
@@ -290,7 +294,8 @@ class StreamConversation(Conversation):
             try:
                 found = self._call(operation, *args)
             except _ssl.SSLWantReadError:
-                self._flush(file, deadline, text)
+                if self._outgoing.pending or not self._written:  # else what is owed is some write's, which another task may be waiting to get out
+                    self._flush(file, deadline, text)
                 self._fetch(file, deadline, text, why)
             except BaseException:
                 self._flush_some(file)
@@ -317,6 +322,8 @@ class StreamConversation(Conversation):
     def read(self, length: int, *buffer: Any) -> Any:
         """Plain text, into a buffer if one is given; returns it, or how many bytes there are."""
         file, deadline = self._start()
+        if self._failed:
+            raise _ended()
         text = "The read operation timed out"
         try:
             if self._owed and not self._written:
@@ -334,28 +341,41 @@ class StreamConversation(Conversation):
         file, deadline = self._start()
         text = "The write operation timed out"
         view = memoryview(bytes_view(data))
-        size = len(view)
         if self._wait_ns:
             while not file.poll() & (POLLOUT | POLLERR | POLLHUP):
                 if not file.wait_writable(deadline, "TLS send"):
                     raise self._meet_deadline(file, text)
-        if size < self._written:
-            raise _error(_ssl.SSLError, 1, "bad length", "SSL", "BAD_LENGTH")
+        task = self._kernel.current
+        while self._writer is not None and self._writer is not task and not self._writer.dead:
+            self._kernel.wait(self._line, None, "TLS send", self)
+        self._writer = task
         try:
-            if self._owed:
-                self._flush(file, deadline, text)
-            while True:
-                part = view[self._written : self._written + _PART_BYTES]
-                if part or not size:
-                    self._written += self._pump(file, deadline, text, "TLS send", self._tls.write, part)
-                    self._flush(file, deadline, text)
-                if self._written >= size:
-                    break
+            self._write_all(file, deadline, text, view)
         except (ConnectionResetError, BrokenPipeError) as error:
             raise _broken(error) from None
+        finally:
+            self._writer = None
+            if self._line:
+                self._kernel.wake_all(self._line)
         self._written = 0
         self._log("send", file.title, view)
-        return size
+        return len(view)
+
+    def _write_all(self, file: Any, deadline: int | None, text: str, view: memoryview) -> None:
+        size = len(view)
+        if size < self._written:
+            self._failed = True
+            raise _error(_ssl.SSLError, 1, "bad length", "SSL", "BAD_LENGTH")
+        if self._failed:
+            raise _ended()
+        if self._owed:
+            self._flush(file, deadline, text)
+        while self._written < size or not size:
+            part = view[self._written : self._written + _PART_BYTES]
+            self._written += self._pump(file, deadline, text, "TLS send", self._tls.write, part)
+            self._flush(file, deadline, text)
+            if not size:
+                return
 
     def write_later(self, data: bytes) -> None:
         """What a finalizer still has to say: encrypted, and sent as far as it goes without waiting. Called in the kernel."""
@@ -381,8 +401,10 @@ class StreamConversation(Conversation):
 
 def _broken(error: OSError) -> OSError:
     """What a read or a write says that met a reset."""
-    if _TELLS_RESETS:
-        return error
+    return error if _TELLS_RESETS else _ended()
+
+
+def _ended() -> OSError:
     return _error(_ssl.SSLEOFError, 8, "EOF occurred in violation of protocol")
 
 
