@@ -15,7 +15,8 @@ from simsock.patching.classes import exchange, names_of
 from simsock.patching.fence import refuse_outsider
 from simsock.patching.room import Room
 from simsock.stdlib._ciphertext import look_for_it
-from simsock.stdlib._openssl import _ssl, chance_is_the_tapes
+from simsock.stdlib._openssl import chance_is_the_tapes
+from simsock.stdlib._openssl import module as _ssl
 from simsock.stdlib._socketobject import socket as simulated
 from simsock.stdlib._tls import Conversation, StreamConversation
 

@@ -25,9 +25,9 @@ from simsock.errors import Unsupported
 from simsock.kernel import session
 
 try:
-    import _ssl
+    import _ssl as module
 except ImportError:  # a Python built without OpenSSL
-    _ssl = None  # type: ignore[assignment]  # asked for wherever it is used
+    module = None  # type: ignore[assignment]  # asked for wherever it is used
 
 if TYPE_CHECKING:
     from simsock.kernel.core import Kernel
@@ -86,7 +86,7 @@ def _fill(buffer: int, size: int) -> int:
 def _library() -> Any:
     """The libcrypto of ``_ssl``, whose functions are found through the module's own file."""
     try:
-        return ctypes.PyDLL(getattr(_ssl, "__file__", None))
+        return ctypes.PyDLL(getattr(module, "__file__", None))
     except OSError:
         return None
 
@@ -107,7 +107,7 @@ def _chance() -> tuple[Any, Any, Any] | None:
 
 def chance_is_the_tapes() -> bool:
     """Whether a world can decide what OpenSSL draws."""
-    return _ssl is not None and _chance() is not None
+    return module is not None and _chance() is not None
 
 
 def begin(kernel: Kernel) -> None:
@@ -139,8 +139,7 @@ def _time_functions() -> tuple[Any, Any, Any]:
     library = _library()
     try:
         find, put, clear, options = (
-            getattr(library, name)
-            for name in ("SSL_CTX_get0_param", "X509_VERIFY_PARAM_set_time", "X509_VERIFY_PARAM_clear_flags", "SSL_CTX_get_options")
+            getattr(library, name) for name in ("SSL_CTX_get0_param", "X509_VERIFY_PARAM_set_time", "X509_VERIFY_PARAM_clear_flags", "SSL_CTX_get_options")
         )
     except AttributeError:
         raise Unsupported("tls_time='world': this Python's OpenSSL does not show the functions that set the time of a check") from None
@@ -148,7 +147,7 @@ def _time_functions() -> tuple[Any, Any, Any]:
     put.argtypes, put.restype = (ctypes.c_void_p, ctypes.c_int64), None
     clear.argtypes, clear.restype = (ctypes.c_void_p, ctypes.c_ulong), ctypes.c_int
     options.argtypes, options.restype = (ctypes.c_void_p,), ctypes.c_uint64
-    context = _ssl._SSLContext(_ssl.PROTOCOL_TLS_CLIENT)
+    context = module._SSLContext(module.PROTOCOL_TLS_CLIENT)
     if sys.implementation.name != "cpython" or (options(_pointer(context)) ^ int(context.options)) & 0x7FFF_FFFF:
         raise Unsupported("tls_time='world': a context of this Python does not look as it should, the time of a check cannot be set")
     return find, put, clear
@@ -171,4 +170,4 @@ def forget_time(context: Any) -> None:
     clear(find(_pointer(context)), _USE_CHECK_TIME)
 
 
-__all__ = ["Room", "begin", "chance_is_the_tapes", "end", "forget_time", "set_time"]
+__all__ = ["Room", "begin", "chance_is_the_tapes", "end", "forget_time", "module", "set_time"]

@@ -30,7 +30,7 @@ from simsock.kernel.files import POLLERR, POLLHUP, POLLOUT
 from simsock.kernel.identity import over
 from simsock.stdlib import _openssl
 from simsock.stdlib._buffers import bytes_view
-from simsock.stdlib._openssl import _ssl
+from simsock.stdlib._openssl import module as _ssl
 
 if TYPE_CHECKING:
     from simsock.kernel.core import Kernel
@@ -218,7 +218,7 @@ class StreamConversation(Conversation):
         self._wait_ns = wait_ns = sock._wait_ns
         return file, kernel.now + wait_ns if wait_ns else None
 
-    def _meet_deadline(self, file: Any, text: str) -> BaseException:
+    def _meet_deadline(self, file: Any, text: str) -> OSError:
         """What a wait raises whose time was over."""
         if self._kernel.files.get(self._fd) is not file:
             return _error(_ssl.SSLError, 1, "Underlying socket has been closed.")
@@ -408,11 +408,11 @@ def _ended() -> OSError:
     return _error(_ssl.SSLEOFError, 8, "EOF occurred in violation of protocol")
 
 
-def _error(kind: Any, number: int, text: str, library: str | None = None, reason: str | None = None) -> Any:
+def _error(kind: Any, number: int, text: str, library: str | None = None, reason: str | None = None) -> OSError:
     """An error as Modules/_ssl.c makes it, whose texts end in a line of that file, which nobody should look for."""
     prefix = f"[{library}: {reason}] " if reason else ""
-    error = kind(number, f"{prefix}{text} (_ssl.c)")
-    error.library, error.reason = library, reason
+    error: OSError = kind(number, f"{prefix}{text} (_ssl.c)")
+    error.library, error.reason = library, reason  # type: ignore[attr-defined]  # attributes of an SSLError
     return error
 
 

@@ -6,7 +6,6 @@ import http.server
 import random
 import selectors
 import socket
-import ssl
 import threading
 import time
 import urllib.request
@@ -14,7 +13,7 @@ import urllib.request
 import pytest
 
 from simsock import Simulation
-from simsock.errors import Fenced, Unsupported
+from simsock.errors import Fenced
 
 
 class Hello(http.server.BaseHTTPRequestHandler):
@@ -162,13 +161,3 @@ def test_another_os_thread_lives_in_real_time_meanwhile():
         while thread.is_alive():
             time.sleep(1)
     assert seen[0] - inside > 20 * 365 * 86400
-
-
-def test_tls_on_a_simulated_socket_is_an_error_that_says_so_and_closes_nothing():
-    with Simulation(patch=True):
-        one, other = socket.socketpair()
-        with one, other:
-            with pytest.raises(Unsupported, match="SSLSocket: TLS on a simulated socket is not there yet"):
-                ssl.create_default_context().wrap_socket(one, server_hostname="server")
-            one.sendall(b"plain")
-            assert other.recv(100) == b"plain"

@@ -319,7 +319,7 @@ def reset_while_reading():
         tls = wrap_client(sock)
         tls.recv(1)
         tls.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        return None
+        return
 
     def server(sock):
         tls = wrap_server(sock)
@@ -437,7 +437,7 @@ def files():
     def server(sock):
         with wrap_server(sock) as tls, tls.makefile("rwb") as file:
             file.write(file.readline().upper() + file.readline().upper())
-        return None
+        return
 
     return meet(client, server)
 
