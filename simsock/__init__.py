@@ -11,7 +11,7 @@ __version__ = "0.1.0"
 
 _WHERE = {
     "simsock.errors": (
-        "BadToken BusyLoop Deadlock Fenced Finding InvariantBroken KilledBySignal LeakWarning LimitExceeded LockInversion NoEffectWarning "
+        "BadToken BusyLoop DataRace Deadlock Fenced Finding InvariantBroken KilledBySignal LeakWarning LimitExceeded LockInversion NoEffectWarning "
         "Nondeterminism RealTimeLimit ReplayMismatch ScenarioError SearchFailure SimsockError StepLimit "
         "TaskCancelled TaskKilled TaskWillNotEnd TimeLimit Unsupported UsageError WorldEnded"
     ),
@@ -33,6 +33,7 @@ _MODULES = ("clients", "errors", "faker", "network", "simulation", "socketserver
 __all__ = [
     "BadToken",
     "BusyLoop",
+    "DataRace",
     "Datagram",
     "Deadlock",
     "Deliver",
@@ -88,6 +89,7 @@ if TYPE_CHECKING:
     from simsock.errors import (
         BadToken,
         BusyLoop,
+        DataRace,
         Deadlock,
         Fenced,
         Finding,

@@ -149,6 +149,10 @@ class InvariantBroken(Finding):
     """What ``sim.always`` was told did not hold at some step. ``facts["task"]`` is who had just run."""
 
 
+class DataRace(Finding):
+    """Two tasks used an attribute that ``sim.watch`` watches, one of them to write it, and nothing put one before the other."""
+
+
 class LockInversion(Finding):
     """Tasks took locks in opposite orders, as ``sim.watch_locks`` has seen: they may wait for each other for ever, although they did not this time."""
 

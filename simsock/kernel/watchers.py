@@ -56,7 +56,8 @@ class Watcher:
         """``task`` has given a lock up, one back to a semaphore, or put an item into a queue."""
 
     def learns(self, task: Task, thing: Any) -> None:
-        """``task`` has learned what others did, and taken nothing: that a task has ended (``thing`` is it), or that an event's flag is up (its lock)."""
+        """``task`` has learned what others did, and taken nothing: that a task has ended (``thing`` is it), or that an event's flag is up (its lock).
+        Without a ``thing`` the test lets the world run, by ``sim.sleep`` and the like, or has."""
 
     def fails(self, task: Task, call: str, number: int | None, on: Any) -> None:
         """A simulated ``call`` of ``task`` fails with this errno (a resolver's number if negative, None for a timeout that passed). ``on``: the open

@@ -142,7 +142,7 @@ class Invariants(Watcher):
             if not holds:
                 raise self._broken(kernel, always, said, kernel.current)
 
-    def judge_last(self) -> None:
+    def judge_last(self, kernel: Kernel) -> None:
         """The world's block is over."""
         for always in self.all:
             self.look_now(always)

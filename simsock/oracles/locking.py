@@ -2,7 +2,7 @@
 
 PYTEST_DONT_REWRITE
 
-Owns ``sim.watch_locks``: which tasks have which locks, who took one while he had another, and the circles among that. Laws:
+Owns ``sim.watch_locks``: who took which lock while he had another, and the circles among that. Laws:
 
 * a circle is told if its steps are of different tasks, wait without a timeout, share no lock that all of them had, and are not ordered by starts, ends, events,
   queues and the like (``OrderBesidesLocks``): then some other order of the same steps is a deadlock;
@@ -11,15 +11,12 @@ Owns ``sim.watch_locks``: which tasks have which locks, who took one while he ha
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from simsock.errors import LockInversion
-from simsock.kernel.watchers import Watcher
-from simsock.oracles.order import Numbers, OrderBesidesLocks, Stamp
-from simsock.oracles.places import Place, place_of_frame
-from simsock.stdlib._bookkeeping import waits as _waiters
-from simsock.stdlib._locks import Lock, RLock, _Hybrid
+from simsock.oracles.findings import tell_first
+from simsock.oracles.held import Held, HeldLocks
+from simsock.oracles.order import OrderBesidesLocks, Stamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,16 +26,6 @@ if TYPE_CHECKING:
 
 CIRCLE_MAX = 5
 """Tasks in a circle that is looked for."""
-_ACQUIRES = frozenset((Lock.acquire.__code__, RLock.acquire.__code__))
-_FRAMES_MAX = 8
-
-
-class Held(NamedTuple):
-    """A lock that a task has, and where it took it."""
-
-    lock: int
-    words: str
-    place: Place
 
 
 class Step(NamedTuple):
@@ -53,53 +40,30 @@ class Step(NamedTuple):
     chain: tuple[Held, ...]
 
 
-class Locking(Watcher):
+class Locking(HeldLocks):
     """The locks of one world: ``kernel.room(Locking)``."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.order: OrderBesidesLocks | None = None
-        self._numbers = Numbers()
-        self._has: dict[int, list[Held]] = {}
         self._steps: dict[int, dict[tuple[int, int, frozenset[int]], Step]] = {}
         """By the lock that was held: by task, the lock that was taken, and what else was held, the latest."""
         self.found: dict[tuple[str, ...], LockInversion] = {}
 
-    def takes(self, task: Task, thing: Any) -> None:
-        if not isinstance(thing, _Hybrid):
+    def takes_one(self, task: Task, has: list[Held], taken: Held) -> None:
+        if self.order is None:
             return
-        waits = _would_wait(sys._getframe(1))
-        if waits is None:
-            return
-        lock = self._numbers.of(thing)
-        has = self._has.setdefault(task.serial, [])
-        again = any(held.lock == lock for held in has)
-        taken = Held(lock, thing.describe(), place_of_frame(sys._getframe(1)))
-        if waits and not again and self.order is not None:
-            locks = dict.fromkeys(held.lock for held in has)
-            for held in locks:
-                others = frozenset(other for other in locks if other != held)
-                step = Step(task.serial, task.path, held, lock, others, self.order.stamp(task), (*has, taken))
-                self._note(task, step)
-        has.append(taken)
+        locks = dict.fromkeys(held.lock for held in has)
+        for held in locks:
+            others = frozenset(other for other in locks if other != held)
+            self._note(task, Step(task.serial, task.path, held, taken.lock, others, self.order.stamp(task), (*has, taken)))
 
-    def gives(self, task: Task, thing: Any) -> None:
-        if isinstance(thing, _Hybrid):
-            lock = self._numbers.of(thing)
-            for has in (self._has.get(task.serial, []), *self._has.values()):  # locks may be given back by somebody else
-                for place in reversed(range(len(has))):
-                    if has[place].lock == lock:
-                        del has[place]
-                        return
-
-    def task_ends(self, task: Task) -> None:
-        self._has.pop(task.serial, None)
+    def judge_last(self, kernel: Kernel) -> None:
+        """The world's block is over."""
+        tell_first(kernel, self.found)
 
     def world_ends(self, kernel: Kernel) -> None:
-        if self.found:
-            error = next(iter(self.found.values()))
-            if len(self.found) > 1:
-                error.add_note(f"and {len(self.found) - 1} more of the kind")
-            kernel.errors.append((None, error))  # type: ignore[arg-type]  # it is no task's
+        tell_first(kernel, self.found)
 
     # -- circles -----------------------------------------------------------------------------------------------------------------------
 
@@ -129,19 +93,6 @@ class Locking(Watcher):
         assert self.order is not None
         clocks = self.order.clocks
         return clocks.get(step.task, {}).get(other.task, 0) >= other.stamp[1] or clocks.get(other.task, {}).get(step.task, 0) >= step.stamp[1]
-
-
-def _would_wait(frame: Any) -> bool | None:
-    """Whether a lock is being taken for which the task would have waited without an end; None where a condition takes what it waits by."""
-    for _ in range(_FRAMES_MAX):
-        if frame is None:
-            break
-        if frame.f_code in _ACQUIRES:
-            if frame.f_back is not None and id(frame.f_back.f_code) in _waiters:
-                return None
-            return bool(frame.f_locals.get("ns", -1) < 0)
-        frame = frame.f_back
-    return True  # a condition takes back what it had
 
 
 def _inversion(circle: list[Step], same: tuple[str, ...]) -> LockInversion:

@@ -87,15 +87,6 @@ class Order(Watcher):
             clock = self.clocks[task.serial] = {task.serial: 1}
         return clock
 
-    def learn_all(self, task: Task) -> None:
-        """All that anybody has done so far comes before what ``task`` does next."""
-        clock = self.clock(task)
-        for other in list(self.clocks.values()):
-            if other is not clock:
-                _join(clock, other)
-        for told in self._told.values():
-            _join(clock, told)
-
     # -- what is told ------------------------------------------------------------------------------------------------------------------
 
     def tell(self, task: Task, key: Key) -> None:
@@ -135,8 +126,22 @@ class Order(Watcher):
         if not task.kernel.ending:
             self.tell(task, ("end", task.serial))
 
+    def _lets_run(self, task: Task) -> None:
+        """The test lets the world run, or has: what it did comes before what others do, and what they did before what it does. Others learn nothing of
+        each other by that."""
+        clock = self.clock(task)
+        for other in self.clocks.values():
+            if other is not clock:
+                _join(clock, other)
+                other[task.serial] = clock[task.serial]
+        for told in self._told.values():
+            _join(clock, told)
+        clock[task.serial] += 1
+
     def learns(self, task: Task, thing: Any) -> None:
-        if isinstance(thing, Task):
+        if thing is None:
+            self._lets_run(task)
+        elif isinstance(thing, Task):
             self.learn(task, ("end", thing.serial))
         elif isinstance(thing, _BY):
             self.learn(task, ("lock", self._numbers.of(thing)))

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from simsock.kernel import Kernel
+    from simsock.kernel.undoing import Undoing
+    from simsock.oracles.accesses import Watch
     from simsock.oracles.invariants import Always
 
 
@@ -25,6 +27,7 @@ class Judging:
     __slots__ = ()
 
     if TYPE_CHECKING:
+        _begun: Undoing
 
         def _running(self) -> Kernel: ...
 
@@ -65,13 +68,43 @@ class Judging:
             watch(kernel, locking)
             watch(kernel, locking.order)
 
+    def watch(self, thing: Any, *names: str, points: bool = False) -> Watch:
+        """Watch the attributes ``names`` of an object (without names: all that it has now), until the world (or the ``with`` block) ends.
+
+        Two accesses of different tasks, one of which writes, are a race if nothing puts one before the other: no lock, queue, event, condition, barrier, start,
+        end, future, nor bytes on a connection. The first is told as ``DataRace`` at the world's end, with both lines and the locks that each had, although the
+        run came out right. ``points``: each access is a point, too, at which tasks may be switched.
+        """
+        kernel = self._running()
+        if not isinstance(points, bool):
+            raise UsageError(f"watch: points: expected True or False, got {points!r}")
+        from simsock.oracles.accesses import Accesses
+        from simsock.oracles.attributes import check
+        from simsock.oracles.held import HeldLocks
+        from simsock.oracles.order import Order
+
+        found = check(thing, names)
+        accesses = kernel.room(Accesses)
+        if accesses.kernel is None:
+            self._begun.begin(accesses.take_out)
+            accesses.order, accesses.locks = kernel.room(Order), kernel.room(HeldLocks)
+            for watcher in (accesses, accesses.locks, accesses.order):
+                watch(kernel, watcher)
+        return accesses.add(thing, found, points)
+
+    def _lets_run(self, kernel: Kernel) -> Kernel:
+        """The test lets its world run, or has: for those who ask what came before what."""
+        if kernel.watchers is not None:
+            kernel.watchers.learns(kernel.current, None)
+        return kernel
+
     def _judge_last(self, kernel: Kernel) -> None:
-        """The world's block is over, and its tasks still live: what is asked after every step is asked once more."""
+        """The world's block is over, and its tasks still live: oracles say now what they have found."""
         if kernel.watchers is not None:
             for watcher in kernel.watchers.everybody:
                 last: Any = getattr(watcher, "judge_last", None)
                 if last is not None:
-                    last()
+                    last(kernel)
 
 
 __all__ = ["Judging"]

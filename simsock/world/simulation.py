@@ -386,9 +386,9 @@ class Simulation(Faults, Observing, Striking, Judging):
         if cycles := wait_cycles(kernel):
             names = "; ".join(" -> ".join(task.path for task in [*cycle, cycle[0]]) for cycle in cycles)
             raise Deadlock(f"deadlock: tasks wait for each other in a cycle: {names}\n{task_table(kernel)}", report=task_table(kernel), waits=waits_of(kernel))
+        self._judge_last(kernel)
         for expectation in self._expectations:
             expectation.check()
-        self._judge_last(kernel)
 
     def _finish(self, kernel: Kernel, sound: bool) -> list[Any]:
         current = self._session
@@ -452,14 +452,15 @@ class Simulation(Faults, Observing, Striking, Judging):
 
     def sleep(self, duration: Duration) -> None:
         """Let so much virtual time pass (seconds, timedelta or "80ms")."""
-        self._running().sleep(duration_ns(duration, "sleep"))
+        self._lets_run(self._running()).sleep(duration_ns(duration, "sleep"))
+        self._lets_run(self._running())
 
     def run_until(self, predicate: Callable[[], object], timeout: Duration | None = None) -> Any:
         """Let the world run until ``predicate()`` is true, and return what it returned.
 
         Raises ``TimeoutError`` after ``timeout`` of virtual time, ``Deadlock`` when nothing can happen any more.
         """
-        kernel = self._running()
+        kernel = self._lets_run(self._running())
         deadline = None if timeout is None else kernel.now + duration_ns(timeout, "timeout")
         alarm = kernel.timers.add(deadline, lambda _: None, None) if deadline is not None else None
         try:
@@ -468,6 +469,7 @@ class Simulation(Faults, Observing, Striking, Judging):
                     raise TimeoutError(f"run_until: {_where(predicate)} was still false after {timeout} of virtual time")
                 kernel.point()
                 kernel.wait_tick()
+            self._lets_run(kernel)
             return answer
         finally:
             if alarm is not None:
@@ -475,7 +477,8 @@ class Simulation(Faults, Observing, Striking, Judging):
 
     def settle(self) -> None:
         """Let everything run until no task can and nothing is on its way. Sleeping tasks go on sleeping."""
-        self._running().settle()
+        self._lets_run(self._running()).settle()
+        self._lets_run(self._running())
 
     # -- tasks and hosts -----------------------------------------------------------------------------------------------------------
 
