@@ -13,7 +13,7 @@ _WHERE = {
     "simsock.errors": (
         "BadToken BusyLoop DataRace Deadlock Fenced Finding InvariantBroken KilledBySignal LeakWarning LimitExceeded LockInversion NoEffectWarning "
         "Nondeterminism RealTimeLimit ReplayMismatch ScenarioError SearchFailure SimsockError StepLimit "
-        "TaskCancelled TaskKilled TaskWillNotEnd TimeLimit Unsupported UsageError WorldEnded"
+        "NeverHappened TaskCancelled TaskKilled TaskWillNotEnd TimeLimit Unsupported UsageError WorldEnded"
     ),
     "simsock.fuzzing": "fuzz",
     "simsock.kernel": "Task",
@@ -49,6 +49,7 @@ __all__ = [
     "LockInversion",
     "Netstat",
     "Network",
+    "NeverHappened",
     "NoEffectWarning",
     "Nondeterminism",
     "Packet",
@@ -98,6 +99,7 @@ if TYPE_CHECKING:
         LeakWarning,
         LimitExceeded,
         LockInversion,
+        NeverHappened,
         NoEffectWarning,
         Nondeterminism,
         RealTimeLimit,

@@ -566,7 +566,7 @@ def explore_command(arguments: argparse.Namespace) -> int:
         say(f"repeat it: {command}")
     if reports is not None:
         _report_of_search(arguments, verdict, command, reports)
-    if arguments.write_test is not None and verdict.failed:
+    if arguments.write_test is not None and verdict.token is not None:
         from simsock.report.regression import write_test
 
         write_test(arguments.write_test, arguments.target, verdict, options)

@@ -107,6 +107,7 @@ ARGUMENTS: dict[str, tuple[dict[str, Any], Callable[[Any], Any]]] = {
         {"metavar": "PEER", "action": "append", "help": "a real peer that streams may reach: 127.0.0.1:5432 (several times)"},
         list,
     ),
+    "require_faults": ({"action": "store_true", "help": "a fault that is configured and never takes effect is a failure"}, bool),
 }
 """By name: what argparse is told, and how the text becomes a value."""
 

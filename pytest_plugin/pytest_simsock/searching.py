@@ -29,11 +29,13 @@ from pytest_simsock.telling import add_sections, command_with
 from pytest_simsock.worlds import World
 from simsock.choices import shrink
 from simsock.errors import Nondeterminism, RealTimeLimit
+from simsock.kernel.happened import Happened
 from simsock.kernel.strategies import Question
 from simsock.report.nearest import nearest_passing
 from simsock.report.story import Teller, one_line
 from simsock.search.evidence import Evidence
 from simsock.search.memory import Memory, base_seed, fits, number_of
+from simsock.search.places import expected_places
 from simsock.search.runner import signature
 from simsock.search.telling import SHRINK_RUNS_MAX, make_token
 from simsock.search.verdict import INCONCLUSIVE, Verdict
@@ -140,7 +142,7 @@ class Search:
 
             run = self._run(Plan(self.shared, number=number), is_final)
             if run.world is not None and (kernel := run.world.sim._kernel) is not None:
-                self.evidence.note(number, run.world.sim._run.order, kernel.alive_max)
+                self.evidence.note(number, run.world.sim._run.order, kernel.alive_max, kernel.room(Happened).counts())
             if run.timed_out:
                 self._tear_down()
                 return run.reports
@@ -154,9 +156,14 @@ class Search:
                 again = self._run(Plan(self.shared, number=number), _always)
                 return again.reports if again.phases[-1].report.failed else [*again.reports[:-1], run.phases[-1].report]
         if run.failed is None and run.world is not None:
+            verdict = Verdict(INCONCLUSIVE, number, run.world.base_seed, self.evidence)
+            verdict.require(run.world.options.require_faults, expected_places(getattr(self.item, "obj", None)))
             for phase in run.phases:
-                if phase.report.when == "call":
-                    phase.report.sections.append(("simsock: search", str(Verdict(INCONCLUSIVE, number, run.world.base_seed, self.evidence))))
+                if phase.report.when == "call" and verdict.failed:
+                    phase.report.outcome = "failed"
+                    phase.report.longrepr = f"{self.item.nodeid}: {verdict}"
+                elif phase.report.when == "call":
+                    phase.report.sections.append(("simsock: search", str(verdict)))
         return run.reports
 
     def _try_kept(self) -> list[pytest.TestReport] | None:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from simsock.choices import derive_seed
 from simsock.errors import Deadlock, KilledBySignal, LimitExceeded, TaskKilled, WorldEnded
+from simsock.kernel.happened import Happened
 
 if TYPE_CHECKING:
     from types import CodeType
@@ -41,6 +42,7 @@ class Collecting:
     def __init__(self, kernel: Kernel, is_plain: bool) -> None:
         self.kernel = kernel
         self._is_plain = is_plain
+        self._fault = kernel.room(Happened).fault("collect")
         self._asked: dict[int, tuple[Stream, Fraction]] = {}
         self._left: dict[int, int] = {}
         self._is_at_work = False
@@ -78,6 +80,7 @@ class Collecting:
     def _collect(self, task: Task, index: int) -> None:
         kernel = self.kernel
         kernel.log.append((kernel.now, task.path, "collects", index))
+        self._fault.times += 1
         self._is_at_work = True
         try:
             gc.collect()

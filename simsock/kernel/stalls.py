@@ -19,6 +19,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from simsock.choices import derive_seed
+from simsock.kernel.happened import Happened
 from simsock.kernel.headroom import FRAMES_MIN
 from simsock.kernel.task import Task
 from simsock.kernel.task_table import deadlock
@@ -108,6 +109,7 @@ class Stalls:
         self.bound_ns = bound_ns
         self.still: list[_Still] = []
         self._is_plain = is_plain
+        self._fault = kernel.room(Happened).fault("stalls")
         self._asked: dict[int, _Asked] = {}
         self._queue: deque[Task] = deque()
         timers = StallTimers()
@@ -157,6 +159,7 @@ class Stalls:
         still = _Still(task, index, began, MOMENTS[answer - 1] if answer <= len(MOMENTS) else -1)
         why, woken = task.why, task.woken
         kernel.log.append((began, task.path, "stands still", index))
+        self._fault.times += 1
         self.still.append(still)
         self._queue.append(task)
         task.queue, task.why = self._queue, WHY

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from simsock.errors import UsageError
+from simsock.kernel.happened import Fault
 
 if TYPE_CHECKING:
     from simsock.choices import Tape
@@ -25,17 +26,30 @@ def check_chunks(chunks: Any, option: str = "chunks") -> Any:
     raise UsageError(f"{option}: expected {', '.join(map(repr, NAMES))} or a list of sizes in bytes, got {chunks!r}")
 
 
-def make_cutter(chunks: Any, tape: Tape, label: str) -> Callable[[int], int] | None:
-    """For one direction of a connection: a function from the bytes there are to the most that the next call may return, or take; None for no cutting."""
+def make_cutter(chunks: Any, tape: Tape, label: str, fault: Fault | None = None) -> Callable[[int], int] | None:
+    """For one direction of a connection: a function from the bytes there are to the most that the next call may return, or take; None for no cutting.
+
+    ``fault``: where it is counted how often that was less than there is.
+    """
     if chunks == "whole":
         return None
+    counted = fault if fault is not None else Fault()
     if chunks == "bytes":
-        return lambda have: 1
+
+        def cut_single(have: int) -> int:
+            counted.times += have > 1
+            return 1
+
+        return cut_single
     if chunks == "random":
         stream = tape.stream(label)
 
         def cut_anywhere(have: int) -> int:
-            return int(stream.amount(0, have - 1)) or have if have > 1 else have
+            if have < 2:
+                return have
+            most = int(stream.amount(0, have - 1))
+            counted.times += most > 0
+            return most or have
 
         return cut_anywhere
     sizes: tuple[int, ...] = tuple(chunks)
@@ -44,6 +58,7 @@ def make_cutter(chunks: Any, tape: Tape, label: str) -> Callable[[int], int] | N
     def cut(have: int) -> int:
         nonlocal turn
         turn = (turn + 1) % len(sizes)
+        counted.times += sizes[turn] < have
         return sizes[turn]
 
     return cut

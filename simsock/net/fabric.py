@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from simsock.errors import UsageError
 from simsock.escaping import printable
+from simsock.kernel.happened import Happened
 from simsock.net.addresses import AF_INET, AF_INET6, LOOPBACK_V4, LOOPBACK_V6, Endpoint, canonical, is_any, is_group, is_loopback, is_v6, nth_address, unmapped
 from simsock.net.chunks import make_cutter
 from simsock.net.datagrams import DatagramSocket
 from simsock.net.interfaces import interface_to
 from simsock.net.link.partitions import Interference
 from simsock.net.link.profiles import Hostile
+from simsock.net.link.seen import count_link
 from simsock.net.link.settings import PERFECT, Link
 from simsock.net.link.wire import Wire
 from simsock.net.options import IPPROTO_UDPLITE
@@ -34,6 +36,7 @@ from simsock.net.unix.names import SocketFiles, UnixNames
 
 if TYPE_CHECKING:
     from simsock.kernel import Kernel
+    from simsock.kernel.happened import Fault
     from simsock.net.tap import Tap
 
 LOCALHOST = "localhost"
@@ -113,6 +116,7 @@ class Fabric:
         "_hostile",
         "_hosts",
         "_loopback",
+        "_seen",
         "_sends",
         "_settings",
         "_silent",
@@ -141,6 +145,9 @@ class Fabric:
         """How many timers are set that only ask whether a peer is still there."""
         self._default = link
         self._loopback = loopback
+        happened = kernel.room(Happened)
+        self._seen = count_link(happened, link, "every link")
+        """Where it is counted what the impairments of links do that have no condition of their own."""
         self._hostile: Link | None = None
         self.interference = Interference()
         self.resolver = Resolver()
@@ -148,14 +155,14 @@ class Fabric:
         self.asked: set[str] = set()
         """Names of hosts whose addresses a program was told."""
         self._silent: set[str] = set()
-        self._chunks = chunks
-        self._sends = sends
+        self._chunks = chunks, None if chunks == "whole" else happened.fault(f"chunks={_shown(chunks)}")
+        self._sends = sends, None if sends == "whole" else happened.fault(f"sends={_shown(sends)}")
         self._hosts: dict[str, Host] = {}
         self.real_ports: dict[int, bool] = {}
         """Ports at which a connection was refused, and whether a real socket of this process listens there: for words only."""
         self._by_address: dict[str, Host] = {}
         self._wires: dict[tuple[str, str], Wire] = {}
-        self._configured: dict[tuple[str | None, str | None], tuple[int, Link]] = {}
+        self._configured: dict[tuple[str | None, str | None], tuple[int, Link, dict[str, Fault]]] = {}
         """By source and destination (None: any), with the number of the setting: later ones have higher numbers."""
         self._settings = 0
         self._connections: dict[str, int] = {}
@@ -224,7 +231,7 @@ class Fabric:
         """Who has them: a host that never answers."""
         nobody = Host(self, NOBODY, ())
         nobody.down = True
-        self.interference.down.add(NOBODY)
+        self.interference.down[NOBODY] = None
         return nobody
 
     def route(self, socket: Socket, ip: str, interface: int = 0) -> Host:
@@ -274,8 +281,11 @@ class Fabric:
         if wire is None:
             keys = [key] if source is destination else [key, (source.name, None), (None, destination.name)]
             settings = [self._configured[found] for found in keys if found in self._configured]
-            link = max(settings)[1] if settings else self._loopback if source is destination else self._default
-            wire = self._wires[key] = Wire(self.kernel, source.name, destination.name, self._drawn(link))
+            if settings:
+                _, link, seen = max(settings, key=_number)
+            else:
+                link, seen = self._loopback if source is destination else self._default, self._seen
+            wire = self._wires[key] = Wire(self.kernel, source.name, destination.name, self._drawn(link), seen if link is not PERFECT else None)
             if not self.interference.at_rest:
                 self.interference.apply(wire)
         return wire
@@ -315,13 +325,14 @@ class Fabric:
         keys: list[tuple[str | None, str | None]] = [(a, b)]
         if both_ways:
             keys.append((b, a))
+        seen = count_link(self.kernel.room(Happened), link, f"{a} {'<->' if both_ways else '->'} {b if b is not None else 'all others'}")
         for source, destination in keys:
             self._settings += 1
-            self._configured[source, destination] = (self._settings, link)
+            self._configured[source, destination] = (self._settings, link, seen)
             for (one, other), wire in self._wires.items():
                 wildcard = (source is None or destination is None) and one != other
                 if source in (one, None) and destination in (other, None) and (wildcard or None not in (source, destination)):
-                    wire.set(self._drawn(link))
+                    wire.set(self._drawn(link), seen)
 
     # -- sockets ---------------------------------------------------------------------------------------------------------------------
 
@@ -372,14 +383,23 @@ class Fabric:
         """What cuts short the sends of a new connection, or None."""
         return self._cut(self._sends, socket, receives=False)
 
-    def _cut(self, how: Any, socket: Socket, receives: bool) -> Any:
+    def _cut(self, chosen: tuple[Any, Fault | None], socket: Socket, receives: bool) -> Any:
+        how, fault = chosen
         if how == "whole":
             return None
         here = socket.host.name
         there = self.name_of(socket.remote[0]) if socket.remote else here
         pair = f"{here}{'<-' if receives else '->'}{there}"
         number = self._connections[pair] = self._connections.get(pair, 0) + 1
-        return make_cutter(how, self.kernel.tape, f"chunks {here}<-{there} #{number}" if receives else f"sends {here}->{there} #{number}")
+        return make_cutter(how, self.kernel.tape, f"chunks {here}<-{there} #{number}" if receives else f"sends {here}->{there} #{number}", fault)
+
+
+def _shown(sizes: Any) -> str:
+    return repr(list(sizes) if isinstance(sizes, tuple) else sizes)
+
+
+def _number(setting: tuple[int, Link, dict[str, Fault]]) -> int:
+    return setting[0]
 
 
 __all__ = ["AF_INET", "AF_INET6", "LOCALHOST", "SOCK_STREAM", "Fabric", "Host"]

@@ -15,6 +15,8 @@ from simsock.net.addresses import canonical
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from simsock.kernel.happened import Fault
+
 UNKNOWN, TEMPORARY = "unknown", "temporary"
 FAILURES = (UNKNOWN, TEMPORARY)
 EVERY_NAME = "*"
@@ -29,6 +31,11 @@ class Order(NamedTuple):
     delay_ns: int
     addresses: tuple[str, ...]
 
+    @property
+    def does_something(self) -> bool:
+        """Whether it is more than that all is well."""
+        return bool(self.fail or self.delay_ns or self.addresses)
+
     def __str__(self) -> str:
         words = [f"fails ({self.fail})" + (f" {self.chance:.4g} of the time" if self.chance < 1 else "")] if self.fail else []
         words += [f"takes {self.delay_ns / 1_000_000:g} ms"] if self.delay_ns else []
@@ -42,18 +49,22 @@ class Resolver:
     __slots__ = ("_orders",)
 
     def __init__(self) -> None:
-        self._orders: dict[str, Order] = {}
+        self._orders: dict[str, tuple[Order, Fault]] = {}
 
-    def set(self, name: str, order: Order) -> None:
+    def set(self, name: str, order: Order, fault: Fault | None) -> None:
         """From now on; an order without anything in it is none."""
-        if order.fail or order.delay_ns or order.addresses:
-            self._orders[name.lower()] = order
+        if fault is not None:
+            self._orders[name.lower()] = order, fault
         else:
             self._orders.pop(name.lower(), None)
 
-    def order_for(self, name: str) -> Order | None:
-        """What a test has ordered for a name."""
+    def order_for(self, name: str) -> tuple[Order, Fault] | None:
+        """What a test has ordered for a name, and where it is counted that it took effect."""
         return (self._orders.get(name.lower()) or self._orders.get(EVERY_NAME)) if self._orders else None
+
+    def forget(self) -> None:
+        """All is well again."""
+        self._orders.clear()
 
 
 def make_order(fail: Any, chance: Any, delay: Any, addresses: Iterable[str]) -> Order:

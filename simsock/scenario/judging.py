@@ -30,6 +30,8 @@ def unlike(expected: str, verdict: Verdict) -> str:
     """What is not as expected of a search as a whole, in words; empty when it is."""
     if verdict.status == expected:
         return ""
+    if verdict.status == FAILS and verdict.failing_schedule is None:
+        return f"expected that no schedule fails, and what some schedule should have shown never came: {verdict.error}"
     if verdict.status == FAILS:
         which = f"schedule {verdict.failing_schedule:,}"
         return f"expected that all schedules pass, and {which} does not" if expected == HOLDS else f"expected that no schedule fails, and {which} does"

@@ -189,7 +189,7 @@ class Result(NamedTuple):
         """The rows as lines of text, under a title that says of which runs they are; none without populations."""
         if not self.rows:
             return []
-        if self.verdict.failed:
+        if self.verdict.failing_schedule is not None:
             which = f"schedule {self.verdict.failing_schedule}, which fails"
         else:
             which = f"all {self.runs:,} schedules" if self.runs > 1 else "schedule 1"
@@ -225,8 +225,9 @@ def run(
             test.on_run = None
             _explore(test, plan, 1, seed)
         report = test.report
-    rows = tuple(report.rows() if verdict.failed else tally.rows())
-    return Result(plan, verdict, target, again, repeats, _surprise(plan, verdict, again, repeats), report, rows, 1 if verdict.failed else tally.runs, server)
+    one = verdict.failing_schedule is not None
+    rows = tuple(report.rows() if one else tally.rows())
+    return Result(plan, verdict, target, again, repeats, _surprise(plan, verdict, again, repeats), report, rows, 1 if one else tally.runs, server)
 
 
 def capture_failure(result: Result, path: str) -> bool:

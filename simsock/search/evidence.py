@@ -11,10 +11,14 @@ from hashlib import blake2b
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from simsock.kernel.happened import NOTHING
 from simsock.kernel.strategies.orders_seen import ALWAYS_UP_TO, looked_at
+from simsock.search.happenings import Happenings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from simsock.kernel.happened import Counts
 
 ORDERS_MAX = 1_000_000
 """Different orders that are remembered; of more it is said that there were at least so many."""
@@ -36,7 +40,7 @@ def order_of(deviations: Sequence[tuple[str, int, int]]) -> int:
 class Evidence:
     """Gathered while schedules are tried, in any order and by any number of processes; read when all are there."""
 
-    __slots__ = ("alive", "is_whole", "seen")
+    __slots__ = ("alive", "happenings", "is_whole", "seen")
 
     def __init__(self) -> None:
         self.seen: dict[int, int] = {}
@@ -45,18 +49,21 @@ class Evidence:
         """Most tasks alive at once, the first one included."""
         self.is_whole = False
         """Whether every schedule was looked at."""
+        self.happenings = Happenings()
 
-    def note_turns(self, number: int, deviations: Sequence[tuple[str, int, int]], alive: int) -> None:
+    def note_turns(self, number: int, deviations: Sequence[tuple[str, int, int]], alive: int, happened: Counts = NOTHING) -> None:
         """Schedule ``number`` of a search that tries each order of turns once has been tried."""
         self.is_whole = True
-        self.note(number, order_of(deviations), alive)
+        self.note(number, order_of(deviations), alive, happened)
 
-    def note(self, number: int, order: int | None, alive: int) -> None:
+    def note(self, number: int, order: int | None, alive: int, happened: Counts = NOTHING) -> None:
         """Schedule ``number`` has been tried; ``order`` is None where it was not looked at."""
         if order is not None:
             self._add(order, number)
         if alive > self.alive:
             self.alive = alive
+        if happened is not NOTHING:
+            self.happenings.note(happened)
 
     def _add(self, order: int, number: int) -> None:
         known = self.seen.get(order)
@@ -69,6 +76,7 @@ class Evidence:
             self._add(order, number)
         self.alive = max(self.alive, other.alive)
         self.is_whole = self.is_whole or other.is_whole
+        self.happenings.merge(other.happenings)
 
     @property
     def orders(self) -> int:

@@ -14,6 +14,7 @@ from simsock.kernel.strategies import levels
 from simsock.patching import share, share_no_more
 from simsock.search.exhausting import Exhausting, Recorder
 from simsock.search.memory import Memory, base_seed, fits, name_of, number_of
+from simsock.search.places import expected_places
 from simsock.search.pruning import Pruned
 from simsock.search.runner import Runner, nth_seed
 from simsock.search.telling import Found, Request, raise_as, tell
@@ -70,6 +71,8 @@ def explore(
         share_no_more()
         if asked.shortest is not None:
             memory.keep(*asked.shortest)
+    if not verdict.failed:
+        verdict.require(checked.require_faults, expected_places(test))
     verdict.notes += memory.notes
     return verdict
 
@@ -108,7 +111,7 @@ def _search(test: Any, checked: Options, asked: Request, jobs: int, executor: An
         numbers = range(1, schedules + 1) if first is None else (first,)
         for number in numbers:
             outcome = runner.schedule(seed, number)
-            evidence.note(number, outcome.order, outcome.alive)
+            evidence.note(number, outcome.order, outcome.alive, outcome.happened)
             if outcome.error is not None:
                 return tell(runner, Found(outcome, nth_seed(seed, number), number, seed), asked)
             asked.tried(number)
@@ -125,7 +128,7 @@ def _exhaust(runner: Runner, search: Exhausting, asked: Request) -> Verdict:
         number += 1
         recorder = Recorder(plan)
         outcome = runner.run(own_seed, plan, prepare=lambda sim, recorder=recorder: setattr(sim, "_questions", recorder))
-        asked.evidence.note_turns(number, outcome.deviations, outcome.alive)
+        asked.evidence.note_turns(number, outcome.deviations, outcome.alive, outcome.happened)
         if outcome.error is not None:
             return tell(runner, Found(outcome, own_seed, number, asked.seed), asked)
         search.tried(plan, recorder, outcome.asked)
@@ -158,7 +161,7 @@ def _prune(runner: Runner, search: Exhausting, asked: Request, number: int) -> t
         if picker.preemptions <= bound and outcome.error is None:
             continue  # it was tried
         number += 1
-        asked.evidence.note_turns(number, outcome.deviations, outcome.alive)
+        asked.evidence.note_turns(number, outcome.deviations, outcome.alive, outcome.happened)
         if outcome.error is not None:
             return tell(runner, Found(outcome, own_seed, number, asked.seed), asked), number, False
         asked.tried(number)

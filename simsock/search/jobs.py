@@ -173,7 +173,7 @@ def _batch(test: Any, options: Options, seed: int | str, first: int, end: int, f
             harvest()  # of runs that other batches count
         for number in range(first, end):
             outcome = runner.schedule(seed, number)
-            evidence.note(number, outcome.order, outcome.alive)
+            evidence.note(number, outcome.order, outcome.alive, outcome.happened)
             if count is not None:
                 with count.get_lock():
                     count.value += 1

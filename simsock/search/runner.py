@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simsock.errors import Deadlock, Finding, LimitExceeded, ScenarioError, UsageError
 from simsock.kernel import Session, session, strategies
+from simsock.kernel.happened import NOTHING, Counts, Happened
 from simsock.kernel.program_lines import innermost_line
 from simsock.kernel.scope import make_scope
 from simsock.patching import make_patching
@@ -48,6 +49,8 @@ class Outcome(NamedTuple):
     """Who asked the tape in a replay, the scheduler apart."""
     order: int | None = None
     """A number for the order of what cannot be exchanged; None where it was not looked at."""
+    happened: Counts = NOTHING
+    """Which faults took effect, and which places were reached."""
 
 
 class Runner:
@@ -112,6 +115,7 @@ class Runner:
         if self._runs % COLLECT_EVERY == 0:
             gc.collect()
         sim = Simulation._prepared(self.options, seed, deviations, self.session, run=run)
+        sim._is_one_of_many = True
         if prepare is not None:
             prepare(sim)
         error: BaseException | None = None
@@ -141,6 +145,7 @@ class Runner:
                 kernel.alive_max,
                 tuple(kernel.tape.asked()) if deviations is not None else (),
                 sim._run.order,
+                kernel.room(Happened).counts(),
             )
         finally:
             error = None

@@ -12,13 +12,18 @@ from simsock.escaping import printable, told
 from simsock.search.evidence import Evidence
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from simsock.report.story import Story
+    from simsock.search.happenings import Seen
 
 FAILS, HOLDS, INCONCLUSIVE = "fails", "holds", "inconclusive"
 
 
 class Verdict:
     """``status`` is ``"fails"``, ``"holds"`` (every schedule was tried) or ``"inconclusive"``; ``schedules`` says how many were tried.
+
+    One that fails because of what no schedule showed (``NeverHappened``) has ``error`` only, and no failing run. Each has ``faults`` and ``places``.
 
     A failing one has ``error`` (what the shortest failing run raised), ``deviations`` (its story, step by step), ``token``, ``story``
     (the whole report as text), ``failing_schedule`` (which one failed first, from 1) and ``shrink_runs``. Each has ``orders``,
@@ -66,8 +71,26 @@ class Verdict:
         """Most tasks alive at once in any schedule, the first task included."""
         return self.evidence.alive
 
+    @property
+    def faults(self) -> dict[str, Seen]:
+        """Every fault that was configured, in words: in how many schedules it was, in how many it took effect, and how often in all."""
+        return self.evidence.happenings.faults
+
+    @property
+    def places(self) -> dict[str, Seen]:
+        """Every name that was given to ``sometimes`` or ``reachable``: in how many schedules it was asked for, and in how many it held."""
+        return self.evidence.happenings.places
+
+    def require(self, faults: bool, expected: Mapping[str, str]) -> None:
+        """Fail if something that should have come in some schedule never did."""
+        missing = self.evidence.happenings.missing(self.schedules, faults, expected)
+        if missing is not None:
+            self.status, self.error = FAILS, missing
+
     def replay(self) -> None:
-        """Run the failing run again: raises what it raises. ``UsageError`` when nothing failed."""
+        """Run the failing run again: raises what it raises. ``UsageError`` when nothing failed, or no run by itself."""
+        if self._replay is None and self.failed:
+            raise UsageError("the search fails because of what none of its runs showed: there is no failing run to replay")
         if self._replay is None:
             raise UsageError(f"the search was {self.status}: there is no failing run to replay")
         self._replay()
@@ -93,9 +116,9 @@ class Verdict:
                     said += f": no failure with at most {self.bound} preemption" + ("" if self.bound == 1 else "s")
             else:
                 said = f"{self.status}: all {tried}{' that can differ' if self.is_pruned else ''} passed{self.where}"
-            if self.schedules > 1 and self.orders:
-                said += f"\n{self.evidence.text(self.schedules)}"
-            return "\n".join([said, *self.notes])
+            return "\n".join([said, *self._seen(), *self.notes])
+        if self.failing_schedule is None:
+            return printable("\n".join([f"fails: {self.error}", *self._seen(), *self.notes]), lines=True)
         kept = ", kept from an earlier search," if self.is_kept else ""
         lines = [f"fails: schedule {self.failing_schedule} of seed {self.seed!r}{kept} raised {_named(self.error)}"]
         if self.story is not None:
@@ -104,6 +127,11 @@ class Verdict:
         if self.token is not None:
             lines.append(f"token: {self.token}")
         return printable("\n".join(lines), lines=True)
+
+    def _seen(self) -> list[str]:
+        """What the schedules showed, in lines."""
+        orders = [self.evidence.text(self.schedules)] if self.schedules > 1 and self.orders else []
+        return [*orders, *self.evidence.happenings.lines(self.schedules)]
 
     def __repr__(self) -> str:
         return f"<Verdict {self.status}, {self.schedules} schedules>"

@@ -61,15 +61,19 @@ def literal(name: str) -> str | None:
 def _ask(name: str) -> list[str]:
     """Ask the world's resolver, which may be slow or fail as a test has ordered."""
     net, kernel = fabric(), session.kernel()
-    order = net.resolver.order_for(name)
-    if order is not None:
+    ordered = net.resolver.order_for(name)
+    if ordered is not None:
+        order, fault = ordered
         if order.delay_ns:
+            fault.times += 1
             kernel.sleep(order.delay_ns)
         if order.fail and (order.chance >= 1 or kernel.tape.stream(f"resolver {name.lower()} {order.fail}").chance(order.chance)):
+            fault.times += 1
             if order.fail == UNKNOWN:
                 raise no_such_name(name)
             raise _refuse(_real.EAI_AGAIN, "Temporary failure in name resolution")
         if order.addresses:
+            fault.times += 1
             return list(order.addresses)
     host = net.known(name)
     if host is None:

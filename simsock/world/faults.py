@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from simsock.errors import UsageError, meant
+from simsock.kernel.happened import Happened
 from simsock.net.fabric import fabric_of
 from simsock.net.link.partitions import ways
 from simsock.net.resolver import make_order
@@ -35,7 +36,7 @@ class Rule:
     def __init__(self, fabric: Fabric, rule: Callable[[Packet], object]) -> None:
         self._fabric = fabric
         self._rule = rule
-        self._number = fabric.interference.add_rule(rule)
+        self._number = fabric.interference.add_rule(rule, fabric.kernel.room(Happened).fault(f"rule {_called(rule)}"))
         fabric.interfere()
 
     def remove(self) -> None:
@@ -100,7 +101,7 @@ class Faults:
             raise UsageError(f"{what}: a host cannot be cut off from itself, got {a!r} and {b!r}")
         shown = "everything" if ones is None else f"{','.join(ones)} {'->' if one_way else '<->'} {','.join(others) if others is not None else 'all others'}"
         kernel.log.append((kernel.now, kernel.current.path, what, shown))
-        switch.order(asked, what in ("partition", "hold"))
+        switch.order(asked, kernel.room(Happened).fault(f"{what} {shown}") if what in ("partition", "hold") else None)
         fabric.interfere()
 
     def resolver(self, name: str, *, fail: str | None = None, chance: float | str = 1, delay: Duration = 0, addresses: Any = ()) -> None:
@@ -115,7 +116,7 @@ class Faults:
             raise UsageError(f'resolver: expected a name, or "*", got {name!r}')
         order = make_order(fail, chance, delay, addresses)
         fabric = fabric_of(kernel)
-        fabric.resolver.set(name, order)
+        fabric.resolver.set(name, order, kernel.room(Happened).fault(f"resolver {name}: {order}") if order.does_something else None)
         fabric.silence(order.addresses)
         kernel.log.append((kernel.now, kernel.current.path, "resolver", f"{name}: {order}"))
 
@@ -155,5 +156,9 @@ class Faults:
         if not callable(rule):
             raise UsageError(f"rule: expected a function that takes a packet, got {rule!r}")
         kernel = self._running()
-        kernel.log.append((kernel.now, kernel.current.path, "rule", getattr(rule, "__qualname__", type(rule).__name__)))
+        kernel.log.append((kernel.now, kernel.current.path, "rule", _called(rule)))
         return Rule(fabric_of(kernel), rule)
+
+
+def _called(rule: Any) -> str:
+    return str(getattr(rule, "__qualname__", type(rule).__name__))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from simsock.errors import TaskKilled, UsageError
 from simsock.escaping import printable
 from simsock.kernel import Kernel, Task
+from simsock.kernel.happened import Fault, Happened
 from simsock.kernel.limits import Frozen
 from simsock.kernel.units import NS, duration_ns
 from simsock.net.crashes import crash, restart
@@ -25,13 +26,14 @@ if TYPE_CHECKING:
 class Host:
     """A machine of a world. ``with host:`` runs the code of the block there; sockets made in it are the host's."""
 
-    __slots__ = ("_before", "_frozen", "_host", "_kernel")
+    __slots__ = ("_before", "_frozen", "_host", "_kernel", "_pause")
 
     def __init__(self, kernel: Kernel, host: NetHost) -> None:
         self._kernel = kernel
         self._host = host
         self._before: list[tuple[Task, Any]] = []
         self._frozen: Frozen | None = None
+        self._pause: Fault | None = None
 
     @property
     def name(self) -> str:
@@ -49,6 +51,8 @@ class Host:
         task = self._kernel.spawn(fn, args, name=name, base=base_name(fn), host=self._host)
         if self._frozen is not None:
             task.pending = self._frozen
+            if self._pause is not None:
+                self._pause.times += 1
         return task
 
     def must_be_up(self, what: str) -> None:
@@ -77,9 +81,11 @@ class Host:
         self._check(not host.down, "is down already")
         self._told("crash")
         self._frozen = None
-        crash(host.fabric, host)
+        fault = kernel.room(Happened).fault(f"crash of {self.name}")
+        crash(host.fabric, host, fault)
         me = kernel.current
         for task in self._tasks():
+            fault.times += 1
             if task is not me:
                 task.cancel()
         if me.host is host and me is not kernel.first:
@@ -98,7 +104,9 @@ class Host:
         self._check(not self._host.down and self._frozen is None, "is paused already" if self._frozen is not None else "is down")
         self._told("pause")
         self._frozen = frozen = Frozen(deque())
+        self._pause = kernel.room(Happened).fault(f"pause of {self.name}")
         for task in self._tasks():
+            self._pause.times += 1
             if task.pending is None:
                 task.pending = frozen
         me = kernel.current

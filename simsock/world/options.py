@@ -63,6 +63,7 @@ class Options:
         "loopback",
         "patch",
         "preempt",
+        "require_faults",
         "scope",
         "sends",
         "stalls",
@@ -92,6 +93,7 @@ class Options:
         keep_imports: bool = False,
         fresh: Any = (),
         allow: Any = (),
+        require_faults: bool = False,
     ) -> None:
         if preempt not in GRANULARITIES:
             raise UsageError(f"preempt: expected one of {', '.join(map(repr, GRANULARITIES))}, got {preempt!r}{meant(preempt, GRANULARITIES)}")
@@ -103,6 +105,9 @@ class Options:
             raise UsageError(f"patch: expected True or False, got {patch!r}")
         if not isinstance(keep_imports, bool):
             raise UsageError(f"keep_imports: expected True (modules that a world was the first to import stay) or False, got {keep_imports!r}")
+        if not isinstance(require_faults, bool):
+            raise UsageError(f"require_faults: expected True (a fault that never took effect is a failure) or False, got {require_faults!r}")
+        self.require_faults = require_faults
         self.fresh = _packages(fresh)
         if self.fresh and not patch:
             raise UsageError(f"fresh={fresh!r} with patch=False: modules are imported anew in patched worlds only")
@@ -186,6 +191,7 @@ class Options:
             "keep_imports": self.keep_imports,
             "fresh": list(self.fresh) or (),
             "allow": list(self.allow) or (),
+            "require_faults": self.require_faults,
         }
         defaults = {**_DEFAULTS, "start_ns": EPOCH_NS, "max_steps": MAX_STEPS, "max_time_ns": duration_ns(MAX_TIME)}
         plain = {name: value for name, value in plain.items() if value != defaults[name]}
@@ -254,7 +260,10 @@ _START_MAX = 253402300800
 """The year 10000: no calendar of Python's goes on."""
 _IN_OTHER_WORDS = ("link", "max_steps", "max_time_ns", "schedule", "start_ns")
 """What a token carries besides, each in a form of its own."""
-_IN_TOKENS = ("strategy", "preempt", "chunks", "sends", "stalls", "collect", "asyncio_order", "patch", "entropy", "loopback", "keep_imports", "fresh", "allow")
+_IN_TOKENS = (
+    *("strategy", "preempt", "chunks", "sends", "stalls", "collect", "asyncio_order"),
+    *("patch", "entropy", "loopback", "keep_imports", "fresh", "allow", "require_faults"),
+)
 """Options that a token carries as they are given."""
 _DEFAULTS = {name: value for name, value in (Options.__init__.__kwdefaults__ or {}).items() if name in _IN_TOKENS}
 

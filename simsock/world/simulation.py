@@ -48,6 +48,7 @@ from simsock.world.capturing import end_captures
 from simsock.world.choosing import see_choices
 from simsock.world.expecting import Expectation, note, raise_errors
 from simsock.world.faults import Faults
+from simsock.world.hoping import Hoping
 from simsock.world.hosts import Host, base_name
 from simsock.world.judging import Judging
 from simsock.world.observing import Observing, note_sockets, warn_of_no_effect
@@ -66,7 +67,7 @@ _END_PATIENCE_NS = 60 * NS
 """How much virtual time the end of a world gives servers to finish what they handle."""
 
 
-class Simulation(Faults, Observing, Striking, Judging):
+class Simulation(Faults, Observing, Striking, Judging, Hoping):
     """A deterministic world: hosts, links, sockets, threads and a clock that exist only in this process.
 
     >>> with Simulation(seed=7) as sim:
@@ -78,7 +79,7 @@ class Simulation(Faults, Observing, Striking, Judging):
     which a program reaches out of its world, ``patch=False`` and ``entropy="real"``: these it needs to be given as well). The other
     options, their units and their defaults are those of ``simsock.world.options.Options``: ``strategy``, ``preempt``, ``scope``, ``link``,
     ``chunks``, ``sends``, ``stalls``, ``collect``, ``asyncio_order``, ``entropy``, ``start_time``, ``max_steps``, ``max_time`` (virtual),
-    ``max_real_time``, ``patch``, ``loopback``, ``keep_imports``, ``fresh``, ``allow``.
+    ``max_real_time``, ``patch``, ``loopback``, ``keep_imports``, ``fresh``, ``allow``, ``require_faults``.
     Raises ``UsageError`` for values that make no sense, also for a world inside a world.
     """
 
@@ -113,6 +114,7 @@ class Simulation(Faults, Observing, Striking, Judging):
         self._kernel: Kernel | None = None
         self._session: Session | None = None
         self._own_session = True
+        self._is_one_of_many = False
         self._near: FrameType | None = None
         self._holders: list[tuple[str, dict[str, Any]]] = []
         """Namespaces that are no module's and hold what the test took from packages that are imported anew: (words, namespace)."""
@@ -308,7 +310,7 @@ class Simulation(Faults, Observing, Striking, Judging):
                 except BaseException as late:
                     error = late
             self._run.world_ends(kernel)
-            unmade = self._unmade() if error is None and self._only_named else []
+            unmade = [*(self._unmade() if self._only_named else []), *self._faults_missing(kernel)] if error is None else []
             problems = [*unmade, *self._finish(kernel, sound=error is None)]
         finally:
             try:

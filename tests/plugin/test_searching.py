@@ -287,6 +287,38 @@ def test_a_marker_with_schedules_on_a_test_without_a_world_is_an_error(project):
     assert "ran\n" not in result.stdout.str()
 
 
+def test_a_search_fails_for_what_none_of_its_schedules_showed(project):
+    project.write_plain(
+        """
+        import pytest
+
+        @pytest.mark.simsock(schedules=5)
+        def test_never(sim):
+            sim.sometimes(sim.now > 1, "late")
+
+        @pytest.mark.simsock(schedules=5, require_faults=True)
+        def test_no_fault(sim):
+            sim.host("a"), sim.host("b")
+            sim.partition("a", "b")
+
+        @pytest.mark.simsock(require_faults=True)
+        def test_alone(sim):
+            sim.host("a"), sim.host("b")
+            sim.partition("a", "b")
+
+        @pytest.mark.simsock(schedules=5, require_faults=True)
+        def test_well(sim):
+            sim.sometimes(True, "here")
+            if sim.now > 1:
+                other.reachable("of somebody else")
+        """
+    )
+    result = project.run()
+    result.assert_outcomes(passed=1, failed=3)
+    result.stdout.fnmatch_lines(["*never held: 'late' at *test_it.py:5*(asked in 5 of them)*", "*never took effect: partition a <-> b (require_faults=True)*"])
+    result.stdout.fnmatch_lines(["*NeverHappened: never took effect in this run: partition a <-> b (require_faults=True)*"])
+
+
 def test_a_failure_without_a_world_is_reported_as_it_is(project):
     project.write_plain("import pytest", "@pytest.mark.simsock(schedules=5)\ndef test_it(nothing, sim):\n    pass\ndef test_after(sim): pass")
     result = project.run()

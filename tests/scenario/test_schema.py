@@ -57,6 +57,7 @@ def test_a_small_file_is_enough_and_the_rest_has_defaults():
             "keep_imports",
             "fresh",
             "allow",
+            "require_faults",
         )
     )
     assert made.table("search") == {"schedules": 1000, "strategy": "portfolio", "preempt": "lines", "seed": 0, "chunks": "whole", "max_time": None, **not_given}

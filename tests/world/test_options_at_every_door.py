@@ -39,8 +39,11 @@ VALUES = {
     "keep_imports": True,
     "fresh": (),
     "allow": (),
+    "require_faults": True,
 }
 """One value of each; a new option needs one more."""
+TOGETHER = {**VALUES, "require_faults": False}
+"""For worlds in which nothing is sent, so that nothing takes effect."""
 
 
 def named_in(text: str) -> set[str]:
@@ -68,6 +71,7 @@ def test_the_command_takes_it(option):
         "fresh": [],
         "loopback": ["--loopback"],
         "keep_imports": ["--keep-imports"],
+        "require_faults": ["--require-faults"],
     }
     written = special.get(option, [f"--{option.replace('_', '-')}", str(VALUES[option])])
     given = world_options(parser.parse_args(written))
@@ -112,13 +116,13 @@ def test_a_test_case_takes_all():
         def test_it(self):
             self.sim.sleep(1)
 
-    for name, value in VALUES.items():
+    for name, value in TOGETHER.items():
         setattr(Case, f"sim_{name}", value)
     assert Case("test_it").run().wasSuccessful()
 
 
 def test_a_marker_takes_all(pytester):
-    pytester.makepyfile(f"import pytest\n\n@pytest.mark.simsock(schedules=3, **{VALUES!r})\ndef test_it(sim):\n    sim.sleep(1)\n")
+    pytester.makepyfile(f"import pytest\n\n@pytest.mark.simsock(schedules=3, **{TOGETHER!r})\ndef test_it(sim):\n    sim.sleep(1)\n")
     pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
 
 

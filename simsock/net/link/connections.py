@@ -14,6 +14,9 @@ from simsock.errors import UsageError
 from simsock.kernel.units import duration_ns, size_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from simsock.kernel.happened import Fault
     from simsock.net.link.settings import Link
 
 AFTER = ("reset_after", "close_after", "blackhole_after")
@@ -50,9 +53,10 @@ def read_sizes(value: Any, what: str) -> tuple[int, ...]:
 class Trouble:
     """One direction of a connection that suffers."""
 
-    __slots__ = ("_passed", "_sizes", "_total", "fin_late_ns", "limit_bytes", "silence_bytes", "silent", "times", "what_at_limit")
+    __slots__ = ("_passed", "_seen", "_sizes", "_total", "fin_late_ns", "limit_bytes", "silence_bytes", "silent", "times", "what_at_limit")
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, seen: Mapping[str, Fault] | None = None) -> None:
+        self._seen: Mapping[str, Fault] = seen if seen is not None else {}
         self.silent = False
         """Nothing of it arrives any more."""
         self.silence_bytes = link.blackhole_after_bytes
@@ -78,6 +82,8 @@ class Trouble:
         place = (seq - 1) % self._total
         for piece in self._sizes:
             if place < piece:
+                if size > piece - place:
+                    self.saw("slice")
                 return min(size, piece - place)
             place -= piece
         return size
@@ -86,7 +92,15 @@ class Trouble:
         """Whether a segment of ``count`` bytes meets silence: it begins with the first that goes over the limit."""
         if self.silence_bytes and count and seq - 1 + count > self.silence_bytes:
             self.silent = True
+        if self.silent:
+            self.saw("blackhole")
         return self.silent
+
+    def saw(self, what: str) -> None:
+        """Count what took effect."""
+        fault = self._seen.get(what)
+        if fault is not None:
+            fault.times += 1
 
     def passes(self, count: int) -> tuple[int, str]:
         """(how many of ``count`` bytes that arrive get through, what strikes then or ``""``)."""

@@ -13,6 +13,7 @@ from simsock.net.link.rules import Rules
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from simsock.kernel.happened import Fault
     from simsock.net.link.rules import Packet
     from simsock.net.link.wire import Wire
 
@@ -21,27 +22,27 @@ Way = tuple[str | None, str | None]
 
 
 class Switch:
-    """Something that is on or off for each way."""
+    """Something that is on or off for each way; where it is on, the fault that it counts for."""
 
     __slots__ = ("orders",)
 
     def __init__(self) -> None:
-        self.orders: list[tuple[Way, bool]] = []
+        self.orders: list[tuple[Way, Fault | None]] = []
 
-    def order(self, ways: Iterable[Way], on: bool) -> None:
-        """Turn it on or off; orders that a later one covers are forgotten."""
+    def order(self, ways: Iterable[Way], on: Fault | None) -> None:
+        """Turn it on or off (None); orders that a later one covers are forgotten."""
         for way in ways:
             self.orders = [(other, state) for other, state in self.orders if not (way[0] in (None, other[0]) and way[1] in (None, other[1]))]
             self.orders.append((way, on))
 
-    def is_on(self, source: str, destination: str) -> bool:
+    def on(self, source: str, destination: str) -> Fault | None:
         """The state of one way."""
         if source == destination:
-            return False
+            return None
         for (one, other), on in reversed(self.orders):
             if one in (None, source) and other in (None, destination):
                 return on
-        return False
+        return None
 
 
 class Interference:
@@ -53,15 +54,16 @@ class Interference:
         self.partitions = Switch()
         self.holds = Switch()
         self.rules: Rules = []
-        self.down: set[str] = set()
-        """Hosts that have crashed: nothing sets out from them or arrives."""
+        self.down: dict[str, Fault | None] = {}
+        """Hosts that have crashed: nothing sets out from them or arrives; and the crash, if it is one."""
         self._numbers = 0
 
     def apply(self, wire: Wire) -> None:
         """Have a wire follow the orders; a new one follows none."""
-        down = wire.source in self.down or wire.destination in self.down
-        wire.sever(down or self.partitions.is_on(wire.source, wire.destination))
-        wire.hold(self.holds.is_on(wire.source, wire.destination))
+        cut = self.partitions.on(wire.source, wire.destination)
+        down = [end for end in (wire.source, wire.destination) if end in self.down]
+        wire.sever(bool(down) or cut is not None, cut or (self.down[down[0]] if down else None))
+        wire.hold(self.holds.on(wire.source, wire.destination))
         wire.govern(self.rules)
 
     @property
@@ -69,10 +71,10 @@ class Interference:
         """Whether there are no orders at all."""
         return not (self.rules or self.down or self.partitions.orders or self.holds.orders)
 
-    def add_rule(self, rule: Callable[[Packet], object]) -> int:
+    def add_rule(self, rule: Callable[[Packet], object], fault: Fault) -> int:
         """A rule holds from now on, after those before it; returns the number to take it back by."""
         self._numbers += 1
-        self.rules.append((self._numbers, rule))
+        self.rules.append((self._numbers, rule, fault))
         return self._numbers
 
     def remove_rule(self, number: int) -> None:

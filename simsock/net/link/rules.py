@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from simsock.kernel import Kernel
+    from simsock.kernel.happened import Fault
     from simsock.net.addresses import Endpoint
 
 
@@ -59,8 +60,8 @@ def Deliver(after: Duration = 0) -> Ruling:  # reads as the other rulings do
     return Ruling(f"Deliver({after!r})", duration_ns(after, "Deliver"))
 
 
-Rules = list["tuple[int, Callable[[Packet], Any]]"]
-"""The rules in force, with the numbers by which they are taken back."""
+Rules = list["tuple[int, Callable[[Packet], Any], Fault]"]
+"""The rules in force, with the numbers by which they are taken back, and where it is counted what they decide."""
 
 
 def decide(kernel: Kernel, rules: Rules, packet: Packet) -> Ruling:
@@ -68,7 +69,7 @@ def decide(kernel: Kernel, rules: Rules, packet: Packet) -> Ruling:
     kernel.atomic += 1  # no preemption inside: a rule may be asked while the kernel looks for whom to run
     before = (kernel.now, kernel.switches)
     try:
-        for _, rule in list(rules):
+        for _, rule, fault in list(rules):
             try:
                 ruling = rule(packet)
                 if ruling is not None and not isinstance(ruling, Ruling):
@@ -80,6 +81,7 @@ def decide(kernel: Kernel, rules: Rules, packet: Packet) -> Ruling:
                 kernel.task_failed(kernel.current, error)
                 continue
             if ruling is not None and ruling is not Pass:
+                fault.times += 1
                 kernel.log.append((kernel.now, f"link {packet.source}->{packet.destination}", "rule", repr(ruling), packet.protocol, packet.size))
                 return ruling
         return Pass

@@ -189,9 +189,13 @@ class Link:
         """What it does to single connections, as people write it: ``reset after 3 bytes``."""
         return ", ".join(_described(name, value) for name, value in self._set_values() if name in _OF_CONNECTIONS)
 
+    def in_words(self) -> list[tuple[str, str]]:
+        """Each setting by name, as people write it: ``("loss", "loss 0.5%")``."""
+        return [(name, _described(name, value)) for name, value in self._set_values()]
+
     def described(self) -> str:
         """The settings as people write them: ``latency 40 ms, loss 0.5%``."""
-        return ", ".join(_described(name, value) for name, value in self._set_values())
+        return ", ".join(words for _, words in self.in_words())
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Link:

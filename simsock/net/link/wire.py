@@ -17,10 +17,11 @@ from simsock.net.link.rules import Packet, Pass, decide
 from simsock.net.link.settings import PERFECT, GilbertElliott
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from simsock.choices import Stream
     from simsock.kernel import Kernel
+    from simsock.kernel.happened import Fault
     from simsock.net.addresses import Endpoint
     from simsock.net.link.rules import Rules
     from simsock.net.link.settings import Link
@@ -40,12 +41,15 @@ class Wire:
         "_asked",
         "_bad",
         "_busy_until",
+        "_cut",
         "_harmless",
         "_held",
+        "_holder",
         "_kernel",
         "_last_arrival",
         "_passed",
         "_rules",
+        "_seen",
         "_severed",
         "_waiting",
         "_waiting_bytes",
@@ -58,7 +62,7 @@ class Wire:
         "source",
     )
 
-    def __init__(self, kernel: Kernel, source: str, destination: str, link: Link) -> None:
+    def __init__(self, kernel: Kernel, source: str, destination: str, link: Link, seen: Mapping[str, Fault] | None = None) -> None:
         self.source = source
         self.destination = destination
         self.name = f"{source}->{destination}"
@@ -72,14 +76,18 @@ class Wire:
         """What has not left yet: when it will have, and its bytes."""
         self._waiting_bytes = 0
         self._severed = False
+        self._cut: Fault | None = None
+        """The fault that has severed it, if it is one that a test has ordered."""
+        self._holder: Fault | None = None
         self._held: list[tuple[Callable[[Any], object], Any]] | None = None
         """What has arrived while the wire is held, in order."""
         self._rules: Rules = []
-        self.set(link)
+        self.set(link, seen)
 
-    def set(self, link: Link) -> None:
-        """Change the condition; what is under way keeps its time."""
+    def set(self, link: Link, seen: Mapping[str, Fault] | None = None) -> None:
+        """Change the condition; what is under way keeps its time. ``seen``: where it is counted how often each impairment took effect."""
         self.link = link
+        self._seen: Mapping[str, Fault] = seen if seen is not None else {}
         self._bad = False
         self.latency_ns = link.latency_ns
         self._harmless = link is PERFECT or not link.as_dict()
@@ -99,9 +107,10 @@ class Wire:
 
     # -- scripted faults -------------------------------------------------------------------------------------------------------------
 
-    def sever(self, severed: bool) -> None:
+    def sever(self, severed: bool, fault: Fault | None = None) -> None:
         """Begin or end a partition: nothing that sets out arrives."""
         self._severed = severed
+        self._cut = fault
         self._look()
 
     def govern(self, rules: Rules) -> None:
@@ -109,8 +118,10 @@ class Wire:
         self._rules = rules
         self._look()
 
-    def hold(self, held: bool) -> None:
-        """Keep what arrives, or let go what was kept."""
+    def hold(self, holder: Fault | None) -> None:
+        """Keep what arrives, or let go what was kept (None)."""
+        self._holder = holder
+        held = holder is not None
         if held == (self._held is not None):
             return
         for action, argument in self._held or ():
@@ -121,6 +132,7 @@ class Wire:
     def ruling(self, protocol: str, size: int, data: bytes, addresses: tuple[Endpoint, Endpoint], flags: str = "") -> int | None:
         """What a partition and the rules say of a packet that sets out: -1 when it is lost, nanoseconds that it takes, None when the link decides."""
         if self._severed:
+            self._meet_cut()
             return -1
         ruling = decide(self._kernel, self._rules, Packet(self.source, self.destination, protocol, size, data, *addresses, flags))
         return None if ruling is Pass else ruling.after_ns
@@ -132,10 +144,26 @@ class Wire:
     def _land(self, flight: tuple[Callable[[Any], object], Any]) -> None:
         if self._held is None:
             flight[0](flight[1])
-        elif len(self._held) < HELD_PACKETS_MAX:
+            return
+        if self._holder is not None:
+            self._holder.times += 1
+        if len(self._held) < HELD_PACKETS_MAX:
             self._held.append(flight)
         else:
             self._kernel.log.append((self._kernel.now, f"link {self.name}", "too many held", HELD_PACKETS_MAX))
+
+    # -- what took effect ------------------------------------------------------------------------------------------------------------
+
+    def saw(self, what: str) -> bool:
+        """Count an impairment that took effect. Always True."""
+        fault = self._seen.get(what)
+        if fault is not None:
+            fault.times += 1
+        return True
+
+    def _meet_cut(self) -> None:
+        if self._cut is not None:
+            self._cut.times += 1
 
     # -- questions -------------------------------------------------------------------------------------------------------------------
 
@@ -153,23 +181,24 @@ class Wire:
 
     def copies(self) -> int:
         """How often the next datagram sets out: once or twice."""
-        return 2 if self._happens("duplicate", self.link.duplicate) else 1
+        return 2 if self._happens("duplicate", self.link.duplicate) and self.saw("duplicate") else 1
 
     def lost(self, size: int = SEGMENT_HEADERS_BYTES) -> bool:
         """Whether the next packet (of ``size`` bytes with headers) never arrives, or arrives damaged and is thrown away."""
         if self.dropped(size):
             return True
         share = self.link.corrupt
-        return bool(share) and self._happens("corrupt", share)
+        return bool(share) and self._happens("corrupt", share) and self.saw("corrupt")
 
     def dropped(self, size: int) -> bool:
         """Whether the next packet never arrives: the link loses it, or has no room for it."""
         if self._severed:
+            self._meet_cut()
             return True
         link = self.link
         loss = link.loss
         if loss and (self._in_burst(loss) if type(loss) is GilbertElliott else self._happens("loss", loss)):
-            return True
+            return self.saw("loss")
         return bool(link.rate) and self._overflows(size + link.overhead)
 
     def _in_burst(self, loss: GilbertElliott) -> bool:
@@ -183,12 +212,14 @@ class Wire:
             self._waiting_bytes -= waiting.popleft()[1]
         full = len(waiting) >= (link.queue or QUEUE_PACKETS) or bool(link.queue_bytes and self._waiting_bytes + size > link.queue_bytes)
         if full:
+            self.saw("queue")
+            self.saw("queue_bytes")
             self._kernel.log.append((self._kernel.now, f"link {self.name}", "queue full", size))
         return full
 
     def damaged(self, data: bytes, covered: int | None = None) -> bytes | None:
         """A datagram as it arrives: as it was, with one bit changed, or None when its checksum gives it away, which is over so many bytes, or over all."""
-        if not self._happens("corrupt", self.link.corrupt):
+        if not (self._happens("corrupt", self.link.corrupt) and self.saw("corrupt")):
             return data
         partly = covered is not None and covered < len(data)
         if not data or (self.link.checksum and not partly):  # without data the bit is in the headers
@@ -203,6 +234,8 @@ class Wire:
     def delay_ns(self, size: int = SEGMENT_HEADERS_BYTES) -> int:
         """How long the next packet takes: its turn on the line, latency, and jitter to either side; the dull answer is the latency itself."""
         link = self.link
+        if self._seen:
+            self.saw("condition")
         now = self._kernel.now
         departure = now
         if link.rate:
@@ -227,8 +260,8 @@ class Wire:
             if self._passed >= every:
                 self._passed = 0
                 self._kernel.log.append((self._kernel.now, f"link {self.name}", "overtakes"))
-                return True
-        return self._happens("reorder", self.link.reorder)
+                return self.saw("reorder_every")
+        return self._happens("reorder", self.link.reorder) and self.saw("reorder")
 
     def _offset_ns(self, jitter: int) -> int:
         name = self.link.distribution
@@ -237,7 +270,7 @@ class Wire:
     def trouble(self) -> Trouble | None:
         """What a new connection suffers on this way, if anything."""
         link = self.link
-        return Trouble(link) if link.hurts_connections and self._happens("toxicity", link.toxicity) else None
+        return Trouble(link, self._seen) if link.hurts_connections and self._happens("toxicity", link.toxicity) else None
 
     def fragments(self, size: int, ip_headers: int) -> list[int]:
         """The packets in which a datagram of ``size`` bytes with headers travels: itself, or fragments that fit (RFC 791, 3.2)."""

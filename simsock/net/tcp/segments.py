@@ -90,6 +90,7 @@ def carry(wire: Wire, end: StreamSocket, flags: int, seq: int, data: bytes, acti
         arrival = end.last_arrival
     if trouble is not None and flags & FIN:
         arrival += trouble.fin_late_ns
+        trouble.saw("slow_close")
     wire.launch(arrival, action, argument)
     return True
 

@@ -183,7 +183,9 @@ class StreamSocket(Socket):
         self.kernel.log.append((self.kernel.now, self.title, what, "by the link"))
         if what == "blackhole":
             trouble.silent = True
-        elif what == "close":
+            return
+        trouble.saw(what)
+        if what == "close":
             peer.hang_up()
             self.hang_up()
         else:
