@@ -3,6 +3,7 @@
 Owns the look at who makes a simulated call. Off unless somebody begins it, and then nothing else changes. Laws:
 
 * rooms that act as a program (a server, a client) make simulated calls as any program does; who they are, the one who begins it says;
+* what a finalizer does is done by the object that goes, whoever dropped it last or collected it;
 * what stand-ins, the patched state and the kernel do among themselves is theirs;
 * what is found is noted, never raised: a program could swallow it, and a run is the same with the check and without.
 """
@@ -20,6 +21,8 @@ _BELOW = ("simsock.stdlib", "simsock.patching", "simsock.kernel", "simsock.net")
 _STANDINS = ("simsock.stdlib", "simsock.patching")
 _point, _step = Kernel.point, Kernel.step
 _as_program: tuple[str, ...] = ()
+_COLLECTING = (Kernel.collect.__code__, Kernel.collect_last.__code__)
+"""Functions under which finalizers run that are no functions called ``__del__``."""
 noted: list[str] = []
 """Simulated calls that code of simsock made, as sentences; whoever reads them empties the list."""
 
@@ -53,6 +56,8 @@ def _look(frame: FrameType | None) -> None:
     standin = ""
     while frame is not None:
         filename = frame.f_code.co_filename
+        if frame.f_code in _COLLECTING or (frame.f_code.co_name == "__del__" and not is_simsock(filename)):
+            return
         if is_simsock(filename):
             name = str(frame.f_globals.get("__name__"))
             if _is_of(name, _STANDINS):

@@ -148,7 +148,8 @@ def close(fd: int) -> None:
     if kernel is None:
         _close(fd)
         return
-    kernel.point()
+    if not (kernel.ending and kernel.current is kernel.first):  # else it is a finalizer, of what the world leaves to the collection at its end
+        kernel.point()
     close_descriptor(kernel, fd)
 
 

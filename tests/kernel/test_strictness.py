@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
+import weakref
 
 import pytest
 
@@ -50,6 +52,24 @@ def test_calls_of_programs_servers_and_clients_are_not(noted):
         thread = threading.Thread(target=time.sleep, args=(1,))
         thread.start()
         thread.join()
+    assert not noted
+
+
+@pytest.mark.parametrize("kept_by_a_cycle", [True, False])
+def test_what_a_finalizer_closes_is_closed_and_is_no_call_of_simsock_s(noted, kept_by_a_cycle):
+    class Keeps:
+        def __init__(self):
+            self.ends = os.pipe()
+            weakref.finalize(self, os.close, self.ends[0])
+
+        def __del__(self):
+            os.close(self.ends[1])
+
+    with simsock.Simulation() as sim:
+        keeps = Keeps()
+        keeps.itself = keeps if kept_by_a_cycle else None
+        del keeps
+    assert not sim.leaks
     assert not noted
 
 
