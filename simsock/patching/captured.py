@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from itertools import compress
 from types import BuiltinFunctionType, CellType, FunctionType, ModuleType
 from typing import Any
 from weakref import WeakSet
@@ -22,6 +21,7 @@ from simsock.harness import is_harness
 from simsock.patching import heap, locks, sockets, task_locals
 from simsock.patching.census import Census, is_of_heap
 from simsock.patching.module_names import space_of
+from simsock.patching.referrers import of_kinds
 
 LOCKS = frozenset((locks.real_lock, locks.real_rlock, locks.real_queue))
 _ALONE_S = 10.0
@@ -269,11 +269,6 @@ def interesting(objects: list[Any]) -> list[Any]:
 def classes() -> list[type]:
     """Every class there is that is an object of the heap."""
     return list({id(cls): cls for cls in _with_subclasses(object) if is_of_heap(cls)}.values())
-
-
-def of_kinds(objects: list[Any], kinds: Iterable[type]) -> Iterator[Any]:
-    """Those that are of one of these very classes. By identity: the class of typing's unions, for one, warns of its end when it is compared."""
-    return compress(objects, map(frozenset(map(id, kinds)).__contains__, map(id, map(type, objects))))
 
 
 def _with_subclasses(cls: type) -> list[type]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections import Counter
 from sys import getrefcount
 from types import (
     BuiltinFunctionType,
@@ -29,6 +28,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import ref
 
 from simsock.patching.heap import holders_of, is_box
+from simsock.patching.referrers import referrers_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,8 +52,6 @@ _OF_STATIC = 2
 """References, at most, that nobody sees to a class of C that is no object of the heap: its own, and one of its module."""
 _FEW = 8
 """How long a container may be that is looked through for whether it keeps anything alive."""
-_mark = object()
-"""Goes with what is asked for, so that the arguments of the very call are told from a tuple of the program."""
 _probe = object()
 _OVERHEAD = next(map(getrefcount, (_probe,))) - 2
 """References to each object that are those of the counting itself."""
@@ -127,14 +125,12 @@ class Census:
         asked = [found for number, found in enumerate(self._watched) if numbers is None or number in numbers]
         ids = frozenset(map(id, asked))
         known = self._forget(ids)
-        owners = [owner for owner in gc.get_referrers(*asked, *(others or ()), _mark) if owner is not asked and owner is not others and not _is_call(owner)]
-        counts = list(map(getrefcount, asked))
+        for found, count in zip(asked, list(map(getrefcount, asked)), strict=True):
+            self._counts[self._number[id(found)]] = count - 1  # not that of this list
+        everything = [*asked, *(others or ())]
+        owners = referrers_of(everything, asked, others)
+        del everything
         above = holders_of([owner for owner in owners if self._is_inner(owner) or (numbers is None and is_box(owner))], owners)
-        listed = Counter(id(owner) for owner in owners if type(owner) is type)
-        for at, found in enumerate(asked):
-            number = self._number[id(found)]
-            # Not those of this list, nor of that of the owners, of which a watched class may be one.
-            self._counts[number] = counts[at] - 1 - listed[id(found)]
         explained = dict.fromkeys((self._number[key] for key in ids), _OVERHEAD)
         strangers = []
         for owner in owners:
@@ -263,10 +259,6 @@ def _is_standard(space: dict[Any, Any], found: Any, holders: Any) -> bool:
         if module.partition(".")[0] in sys.stdlib_module_names or module.startswith("simsock."):
             return True
     return False
-
-
-def _is_call(owner: Any) -> bool:
-    return type(owner) is tuple and bool(owner) and owner[-1] is _mark
 
 
 def is_of_heap(cls: type) -> bool:

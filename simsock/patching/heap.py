@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import ref
 
 from simsock.harness import is_harness
+from simsock.patching.referrers import referrers_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -117,7 +118,7 @@ def search(targets: list[Any], types: list[type], owners: list[Any] | None = Non
     wanted = {id(target): target for target in targets}
     ours = {id(targets), id(wanted), id(types), id(owners)}
     if owners is None:
-        owners = gc.get_referrers(*targets) if targets else []
+        owners = referrers_of(targets)
     owners = [owner for owner in owners if id(owner) not in ours]
     if above is None:
         above = holders_of([owner for owner in owners if is_box(owner)], owners)
@@ -139,11 +140,10 @@ def is_box(owner: Any) -> bool:
 
 def holders_of(boxes: list[Any], *lists: list[Any]) -> dict[int, list[Any]]:
     """By the identity of each box, who refers to it: frames apart, and these lists, which are ours."""
-    ours = {id(boxes), *map(id, lists)}
     above: dict[int, list[Any]] = {id(box): [] for box in boxes}
     if boxes:
-        for holder in gc.get_referrers(*boxes):
-            if id(holder) not in ours and type(holder) is not FrameType:
+        for holder in referrers_of(boxes, *lists):
+            if type(holder) is not FrameType:
                 for inner in gc.get_referents(holder):
                     if id(inner) in above:
                         above[id(inner)].append(holder)

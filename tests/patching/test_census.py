@@ -56,7 +56,7 @@ def settle(world):
 
 
 _QUIET = """
-import functools, gc, threading, time
+import functools, gc, selectors, threading, time
 import simsock
 from simsock.patching.captured import Holds
 

@@ -1,0 +1,64 @@
+"""Who refers to something, asked in the fast way: the answer is that of the slow one."""
+
+from __future__ import annotations
+
+import gc
+import sys
+
+import pytest
+
+from simsock.patching import referrers
+from simsock.patching.referrers import addresses, of_kinds, referrers_of
+
+
+class Thing:
+    pass
+
+
+class Strange(type):
+    """A metaclass whose classes must not be compared."""
+
+    def __hash__(cls):
+        raise AssertionError("hashed")
+
+    def __eq__(cls, other):
+        raise AssertionError("compared")
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 4, 9])
+def test_the_holders_are_those_that_python_says(monkeypatch, count):
+    monkeypatch.setattr(referrers, "_FEW", 3)
+    asked = [Thing() for _ in range(count)]
+    kept = []
+    for number, thing in enumerate(asked):
+        holder = Thing()
+        holder.thing = thing
+        kept.append((holder, [thing] if number % 2 else {"thing": thing}, (thing, None), lambda thing=thing, other=None: thing))
+    expected = set()
+    for thing in asked:
+        expected |= {id(holder) for holder in gc.get_referrers(thing) if holder is not asked and not (type(holder) is tuple and len(holder) == 1)}
+    assert len(expected) >= 4 * count
+    assert {id(holder) for holder in referrers_of(asked)} == expected
+    del kept
+
+
+def test_containers_of_the_caller_are_left_out():
+    asked = [Thing() for _ in range(2 * referrers._FEW)]
+    other = list(asked)
+    assert other in referrers_of(asked)
+    assert not any(holder is other for holder in referrers_of(asked, other))
+
+
+def test_addresses_are_what_id_says():
+    objects = [None, 1, "text", Thing(), Thing, sys, (), 2**70]
+    assert addresses(objects) == list(map(id, objects))
+    assert addresses([]) == []
+
+
+def test_kinds_are_told_by_identity_and_not_compared():
+    class Odd(metaclass=Strange):
+        pass
+
+    objects = [Odd(), Thing(), 1, Odd(), True]
+    assert [objects.index(found) for found in of_kinds(objects, (Odd, int))] == [0, 2, 3]
+    assert list(of_kinds([], (int,))) == []
