@@ -13,7 +13,7 @@ _WHERE = {
     "simsock.errors": (
         "BadToken BusyLoop DataRace Deadlock Fenced Finding InvariantBroken KilledBySignal LeakWarning LimitExceeded LockInversion NoEffectWarning "
         "Nondeterminism RealTimeLimit ReplayMismatch ScenarioError SearchFailure SimsockError StepLimit "
-        "NeverHappened TaskCancelled TaskKilled TaskWillNotEnd TimeLimit Unsupported UsageError WorldEnded"
+        "LivenessBroken NeverHappened TaskCancelled TaskKilled TaskWillNotEnd TimeLimit Unsupported UsageError WorldEnded"
     ),
     "simsock.fuzzing": "fuzz",
     "simsock.kernel": "Task",
@@ -46,6 +46,7 @@ __all__ = [
     "LeakWarning",
     "LimitExceeded",
     "Link",
+    "LivenessBroken",
     "LockInversion",
     "Netstat",
     "Network",
@@ -98,6 +99,7 @@ if TYPE_CHECKING:
         KilledBySignal,
         LeakWarning,
         LimitExceeded,
+        LivenessBroken,
         LockInversion,
         NeverHappened,
         NoEffectWarning,

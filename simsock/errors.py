@@ -157,6 +157,10 @@ class LockInversion(Finding):
     """Tasks took locks in opposite orders, as ``sim.watch_locks`` has seen: they may wait for each other for ever, although they did not this time."""
 
 
+class LivenessBroken(Finding):
+    """What ``sim.eventually`` was told did not come true in time, although nothing was at fault any more."""
+
+
 class NeverHappened(SimsockError, AssertionError):
     """What a search (or a world with ``require_faults=True``) should have seen never came: a fault, a ``sometimes``, a ``reachable``."""
 

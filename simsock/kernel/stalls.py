@@ -108,6 +108,8 @@ class Stalls:
         self.kernel = kernel
         self.bound_ns = bound_ns
         self.still: list[_Still] = []
+        self.is_over = False
+        """Nobody stands still any more."""
         self._is_plain = is_plain
         self._fault = kernel.room(Happened).fault("stalls")
         self._asked: dict[int, _Asked] = {}
@@ -120,6 +122,8 @@ class Stalls:
 
     def sees(self, task: Task, code: CodeType | None, place: int) -> None:
         """A point: the question whether ``task`` stands still here."""
+        if self.is_over:
+            return
         asked = self._asked.get(task.serial)
         if asked is None:
             asked = self._asked[task.serial] = self._open(task)

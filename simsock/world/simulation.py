@@ -27,7 +27,7 @@ from simsock.escaping import printable
 from simsock.kernel import Kernel, Session, Task, session, strategies
 from simsock.kernel.boundaries import WithStatement, boundary, is_boundary
 from simsock.kernel.leaks import open_descriptors, running_tasks
-from simsock.kernel.program_lines import program_frame, short_path
+from simsock.kernel.program_lines import program_frame
 from simsock.kernel.scope import make_scope
 from simsock.kernel.task_table import task_table, wait_cycles, waits_of
 from simsock.kernel.teardown import end
@@ -48,7 +48,7 @@ from simsock.world.capturing import end_captures
 from simsock.world.choosing import see_choices
 from simsock.world.expecting import Expectation, note, raise_errors
 from simsock.world.faults import Faults
-from simsock.world.hoping import Hoping
+from simsock.world.hoping import Hoping, called
 from simsock.world.hosts import Host, base_name
 from simsock.world.judging import Judging
 from simsock.world.observing import Observing, note_sockets, warn_of_no_effect
@@ -468,7 +468,7 @@ class Simulation(Faults, Observing, Striking, Judging, Hoping):
         try:
             while not (answer := predicate()):
                 if deadline is not None and kernel.now >= deadline:
-                    raise TimeoutError(f"run_until: {_where(predicate)} was still false after {timeout} of virtual time")
+                    raise TimeoutError(f"run_until: {called(predicate)} was still false after {timeout} of virtual time")
                 kernel.point()
                 kernel.wait_tick()
             self._lets_run(kernel)
@@ -646,13 +646,6 @@ class Simulation(Faults, Observing, Striking, Judging, Hoping):
     def deviations(self) -> list[Any]:
         """The answers that were not the dull ones, in order: (label, index, value)."""
         return list(self._kernel.tape.deviations) if self._kernel is not None else []
-
-
-def _where(function: Any) -> str:
-    """What a function is called and where it stands: the same text in every run, other than its ``repr``."""
-    name = getattr(function, "__qualname__", None) or type(function).__qualname__
-    code = getattr(function, "__code__", None)
-    return f"{name}()" if code is None else f"{name}() ({short_path(code.co_filename)}:{code.co_firstlineno})"
 
 
 def clear_away() -> None:

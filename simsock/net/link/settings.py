@@ -27,6 +27,8 @@ _AFTER_COUNTS = tuple(name + unit for name in AFTER for unit in ("_bytes", "_ns"
 _OF_CONNECTIONS = (*_AFTER_COUNTS, "slow_close_ns", "slice")
 _COUNTS = ("jitter_ns", "latency_ns", "mtu", "overhead", "queue", "queue_bytes", "rate", "reorder_every", "slow_close_ns", *_AFTER_COUNTS)
 _SETTINGS = (*_SHARES, *_COUNTS, "checksum", "distribution", "keep_order", "slice")
+_GOES_WRONG = (*_SHARES, "checksum", "queue", "queue_bytes", "reorder_every", "slow_close_ns", "slice", *_AFTER_COUNTS)
+"""Settings that are faults: the others say how long a link takes."""
 _PLAIN: dict[str, Any] = {"checksum": True, "distribution": UNIFORM, "slice": (), "toxicity": 1.0}
 """Settings that are something else than 0 on a perfect link."""
 
@@ -183,6 +185,16 @@ class Link:
         for name in _SETTINGS:
             setattr(link, name, getattr(given if _argument(name) in impairments else self, name))
         link._check_sense()
+        return link
+
+    def healed(self) -> Link:
+        """This link without what goes wrong on it: what is left is how long it takes."""
+        if not any(getattr(self, name) != _PLAIN.get(name, 0) for name in _GOES_WRONG):
+            return self
+        link = Link()
+        for name in _SETTINGS:
+            if name not in _GOES_WRONG:
+                setattr(link, name, getattr(self, name))
         return link
 
     def hurts(self) -> str:

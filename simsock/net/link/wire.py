@@ -49,7 +49,6 @@ class Wire:
         "_last_arrival",
         "_passed",
         "_rules",
-        "_seen",
         "_severed",
         "_waiting",
         "_waiting_bytes",
@@ -59,6 +58,7 @@ class Wire:
         "link",
         "name",
         "perfect",
+        "seen",
         "source",
     )
 
@@ -87,7 +87,7 @@ class Wire:
     def set(self, link: Link, seen: Mapping[str, Fault] | None = None) -> None:
         """Change the condition; what is under way keeps its time. ``seen``: where it is counted how often each impairment took effect."""
         self.link = link
-        self._seen: Mapping[str, Fault] = seen if seen is not None else {}
+        self.seen: Mapping[str, Fault] = seen if seen is not None else {}
         self._bad = False
         self.latency_ns = link.latency_ns
         self._harmless = link is PERFECT or not link.as_dict()
@@ -156,7 +156,7 @@ class Wire:
 
     def saw(self, what: str) -> bool:
         """Count an impairment that took effect. Always True."""
-        fault = self._seen.get(what)
+        fault = self.seen.get(what)
         if fault is not None:
             fault.times += 1
         return True
@@ -234,7 +234,7 @@ class Wire:
     def delay_ns(self, size: int = SEGMENT_HEADERS_BYTES) -> int:
         """How long the next packet takes: its turn on the line, latency, and jitter to either side; the dull answer is the latency itself."""
         link = self.link
-        if self._seen:
+        if self.seen:
             self.saw("condition")
         now = self._kernel.now
         departure = now
@@ -270,7 +270,7 @@ class Wire:
     def trouble(self) -> Trouble | None:
         """What a new connection suffers on this way, if anything."""
         link = self.link
-        return Trouble(link, self._seen) if link.hurts_connections and self._happens("toxicity", link.toxicity) else None
+        return Trouble(link, self.seen) if link.hurts_connections and self._happens("toxicity", link.toxicity) else None
 
     def fragments(self, size: int, ip_headers: int) -> list[int]:
         """The packets in which a datagram of ``size`` bytes with headers travels: itself, or fragments that fit (RFC 791, 3.2)."""
