@@ -87,9 +87,19 @@ def _stands_for(cls: type, other: type) -> bool:
     return (cls is Lock and other is real_lock) or (cls is RLock and other is real_rlock) or (cls is SimpleQueue and other is real_queue)
 
 
-ONCE = frozenset(("logging._lock", "asyncio.events._lock", "tempfile._once_lock", "_strptime._cache_lock", "subprocess._waitpid_lock"))
+ONCE = frozenset(
+    (
+        "logging._lock",
+        "logging._StderrHandler.lock",
+        "asyncio.events._lock",
+        "tempfile._once_lock",
+        "_strptime._cache_lock",
+        "subprocess._waitpid_lock",
+    )
+)
 """Locks of the standard library under which it makes, once in a process, what it keeps from then on: the first world would have points there that later
-ones have not, and who asks a logger whether it is enabled means no switch."""
+ones have not, and who asks a logger whether it is enabled means no switch. Likewise that of ``logging.lastResort``, which writes what nobody has a handler
+for: under pytest, and wherever else a harness has handlers, it is not asked, and a run has to be the same there."""
 
 
 def _here() -> Kernel | None:

@@ -19,6 +19,7 @@ import weakref
 
 import pytest
 
+import simsock
 from simsock.errors import Deadlock, RealTimeLimit
 from simsock.patching import doctor, locks
 from simsock.patching.locks import Lock, RLock
@@ -392,3 +393,14 @@ def test_a_lock_under_which_something_is_made_once_is_free_again_wherever_it_was
     with world() as sim:
         take_and_release()
         assert sim.spawn(is_free).result() is True
+
+
+def test_what_nobody_has_a_handler_for_is_written_without_a_point_since_under_a_harness_with_handlers_it_would_not_be(capsys):
+    record = logging.makeLogRecord({"msg": "nobody's", "levelno": logging.ERROR})
+    with simsock.Simulation(strategy="random") as sim:
+        other = sim.spawn(sim.sleep, 1)
+        steps, points = sim._kernel.steps, sim._kernel.current.points
+        logging.lastResort.handle(record)
+        assert (sim._kernel.steps, sim._kernel.current.points) == (steps, points)
+        other.result()
+    assert capsys.readouterr().err == "nobody's\n"
