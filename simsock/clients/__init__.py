@@ -18,6 +18,7 @@ from simsock.clients.kinds import (
     slow_reader,
     slow_sender,
     slowloris,
+    tls_staller,
 )
 from simsock.clients.outcome import RESULTS, Outcome
 
@@ -48,4 +49,5 @@ __all__ = [
     "slow_sender",
     "slowloris",
     "thundering_herd",
+    "tls_staller",
 ]

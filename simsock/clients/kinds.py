@@ -14,7 +14,8 @@ from struct import pack
 from typing import Any
 
 from simsock.clients.dice import dice
-from simsock.clients.outcome import CLOSED, LEFT, SERVED, TIMED_OUT, TIMEOUT, Line, Outcome, Until, address_of, attempt, seconds
+from simsock.clients.outcome import CLOSED, LEFT, SERVED, TIMEOUT, Line, Outcome, Until, address_of, attempt, patient, seconds
+from simsock.clients.tls import tls_staller
 from simsock.errors import Unsupported, UsageError
 from simsock.kernel import session
 from simsock.kernel.units import Duration
@@ -107,7 +108,7 @@ def slowloris(address: Any, head: bytes = REQUEST[:-2], *, every: Duration = "1s
                 return SERVED if data else CLOSED
         raise AssertionError("an endless head has an end")
 
-    return _patient("slowloris", Line(address, seconds(hold, "hold")), act)
+    return patient("slowloris", Line(address, seconds(hold, "hold")), act)
 
 
 def _endless(head: bytes) -> Any:
@@ -122,13 +123,7 @@ def idle_holder(address: Any, *, hold: Duration = 300) -> Outcome:
     def act(line: Line) -> str:
         return SERVED if line.hear() else CLOSED
 
-    return _patient("idle-holder", Line(address, seconds(hold, "hold")), act)
-
-
-def _patient(kind: str, line: Line, act: Any) -> Outcome:
-    """A client that leaves when its time is over: only a connection that was never made has timed out."""
-    came = attempt(kind, line, act)
-    return came._replace(result=LEFT) if came.result == TIMED_OUT and line.sock is not None else came
+    return patient("idle-holder", Line(address, seconds(hold, "hold")), act)
 
 
 # -- gone ------------------------------------------------------------------------------------------------------------------------------------
@@ -302,6 +297,7 @@ KINDS: dict[str, Callable[..., Outcome]] = {
     "slow-sender": slow_sender,
     "slowloris": slowloris,
     "idle-holder": idle_holder,
+    "tls-staller": tls_staller,
     "half-open": half_open,
     "half-closer": half_closer,
     "resetter": resetter,

@@ -179,6 +179,12 @@ def attempt(kind: str, line: Line, act: Callable[[Line], str], *, connect: bool 
     return Outcome(kind, result, bytes(line.reply), line.seconds)
 
 
+def patient(kind: str, line: Line, act: Callable[[Line], str]) -> Outcome:
+    """A client that leaves when its time is over: only a connection that was never made has timed out."""
+    came = attempt(kind, line, act)
+    return came._replace(result=LEFT) if came.result == TIMED_OUT and line.sock is not None else came
+
+
 def address_of(target: Any) -> tuple[str, int]:
     """Host and port of a served server or an address."""
     address = getattr(target, "address", target)

@@ -57,6 +57,8 @@ _CALLED = frozenset(("threading", "queue", "socket", "selectors", "socketserver"
 
 _SOCKETS = frozenset(f"simsock.stdlib._{part}" for part in ("receiving", "sending", "connecting", "socketobject", "socketbase", "addresses", "closing"))
 """Modules of ours that a socket is made of."""
+_TLS = "simsock.stdlib._tls"
+"""What ``ssl.SSLSocket`` asks instead of C."""
 
 
 def _called(frame: FrameType) -> str:
@@ -64,6 +66,8 @@ def _called(frame: FrameType) -> str:
     code = frame.f_code
     if frame.f_globals.get("__name__") in _SOCKETS:
         return "" if code.co_name.startswith("_") else f"socket.{code.co_name}"
+    if frame.f_globals.get("__name__") == _TLS:
+        return "" if code.co_name.startswith("_") else f"SSLSocket.{code.co_name}"
     return code.co_qualname
 
 
