@@ -95,6 +95,7 @@ ARGUMENTS: dict[str, tuple[dict[str, Any], Callable[[Any], Any]]] = {
     "collect": ({"metavar": "HOW", "help": "the garbage collector runs now and then: random"}, str),
     "asyncio_order": ({"metavar": "WHICH", "help": "in which order asyncio's callbacks run: documented, or any (documented)"}, str),
     "entropy": ({"metavar": "WHOSE", "help": "where random numbers come from: tape or real (tape)"}, str),
+    "tls_time": ({"metavar": "WHOSE", "help": "by which clock certificates are checked: real or world (real)"}, str),
     "start_time": ({"metavar": "WHEN", "help": "when the world begins: 2024-02-29T12:00, seconds since 1970, or now (2026-01-01)"}, _value),
     "max_steps": ({"metavar": "N", "help": "steps after which a run is ended (200000)"}, _value),
     "max_time": ({"metavar": "DURATION", "help": "virtual time after which it is: 30s, 2h, or seconds (1d)"}, _value),

@@ -24,7 +24,7 @@ NETWORKS = {"sim": ("sim",), "real": ("real",), "both": ("sim", "real")}
 MARKER = (
     "simsock(seed=, schedules=, world=, strategy=, preempt=, scope=, link=, chunks=, sends=, stalls=, collect=, asyncio_order=, "
     "max_steps=, max_time=, max_real_time=, entropy=, "
-    "start_time=, patch=, loopback=, keep_imports=, fresh=, allow=, require_faults=): "
+    "start_time=, patch=, loopback=, keep_imports=, fresh=, allow=, require_faults=, tls_time=): "
     "options of the test's simulated world; with schedules=N the test is searched: run anew under up to N schedules until one fails."
 )
 FOLDER = ".simsock/failures"

@@ -21,6 +21,7 @@ class Room:
         "fresh",
         "imported",
         "importing",
+        "judges_certificates",
         "keeps_imports",
         "locals_before",
         "ready_options",
@@ -51,6 +52,8 @@ class Room:
         """Modules of the program that this world was the first to import (``imports``)."""
         self.keeps_imports = False
         """Whether they stay when it ends: the option ``keep_imports``."""
+        self.judges_certificates = False
+        """Whether they are checked by the world's time: the option ``tls_time`` (``tls``)."""
         self.fresh: tuple[str, ...] = ()
         """Packages whose modules are the program's, wherever they are installed: the option ``fresh`` (``imports``)."""
         self.ready_options: tuple[bool, bool, bool] = (False, False, False)

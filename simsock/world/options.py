@@ -69,6 +69,7 @@ class Options:
         "stalls",
         "start_ns",
         "strategy",
+        "tls_time",
     )
 
     def __init__(
@@ -94,6 +95,7 @@ class Options:
         fresh: Any = (),
         allow: Any = (),
         require_faults: bool = False,
+        tls_time: str = "real",
     ) -> None:
         if preempt not in GRANULARITIES:
             raise UsageError(f"preempt: expected one of {', '.join(map(repr, GRANULARITIES))}, got {preempt!r}{meant(preempt, GRANULARITIES)}")
@@ -108,6 +110,7 @@ class Options:
         if not isinstance(require_faults, bool):
             raise UsageError(f"require_faults: expected True (a fault that never took effect is a failure) or False, got {require_faults!r}")
         self.require_faults = require_faults
+        self.tls_time = _tls_time(tls_time, patch)
         self.fresh = _packages(fresh)
         if self.fresh and not patch:
             raise UsageError(f"fresh={fresh!r} with patch=False: modules are imported anew in patched worlds only")
@@ -192,6 +195,7 @@ class Options:
             "fresh": list(self.fresh) or (),
             "allow": list(self.allow) or (),
             "require_faults": self.require_faults,
+            "tls_time": self.tls_time,
         }
         defaults = {**_DEFAULTS, "start_ns": EPOCH_NS, "max_steps": MAX_STEPS, "max_time_ns": duration_ns(MAX_TIME)}
         plain = {name: value for name, value in plain.items() if value != defaults[name]}
@@ -262,7 +266,7 @@ _IN_OTHER_WORDS = ("link", "max_steps", "max_time_ns", "schedule", "start_ns")
 """What a token carries besides, each in a form of its own."""
 _IN_TOKENS = (
     *("strategy", "preempt", "chunks", "sends", "stalls", "collect", "asyncio_order"),
-    *("patch", "entropy", "loopback", "keep_imports", "fresh", "allow", "require_faults"),
+    *("patch", "entropy", "loopback", "keep_imports", "fresh", "allow", "require_faults", "tls_time"),
 )
 """Options that a token carries as they are given."""
 _DEFAULTS = {name: value for name, value in (Options.__init__.__kwdefaults__ or {}).items() if name in _IN_TOKENS}
@@ -340,6 +344,15 @@ def _packages(fresh: Any) -> tuple[str, ...]:
         hint = f", such as {[fresh]!r}" if isinstance(fresh, str) and fresh.isidentifier() else ', such as ["package"]'
         raise UsageError(f"fresh: expected a list of packages that each world imports anew{hint}, got {fresh!r}")
     return tuple(dict.fromkeys(fresh))
+
+
+def _tls_time(whose: Any, patch: bool) -> str:
+    """The clock by which certificates are checked."""
+    if whose not in ("real", "world"):
+        raise UsageError(f"tls_time: expected 'real' or 'world' (the clock by which certificates are checked), got {whose!r}")
+    if whose == "world" and not patch:
+        raise UsageError("tls_time='world' with patch=False: TLS is simulated in patched worlds only")
+    return str(whose)
 
 
 def _start_ns(start_time: Any) -> int:

@@ -79,7 +79,7 @@ class Simulation(Faults, Observing, Striking, Judging, Hoping):
     which a program reaches out of its world, ``patch=False`` and ``entropy="real"``: these it needs to be given as well). The other
     options, their units and their defaults are those of ``simsock.world.options.Options``: ``strategy``, ``preempt``, ``scope``, ``link``,
     ``chunks``, ``sends``, ``stalls``, ``collect``, ``asyncio_order``, ``entropy``, ``start_time``, ``max_steps``, ``max_time`` (virtual),
-    ``max_real_time``, ``patch``, ``loopback``, ``keep_imports``, ``fresh``, ``allow``, ``require_faults``.
+    ``max_real_time``, ``patch``, ``loopback``, ``keep_imports``, ``fresh``, ``allow``, ``require_faults``, ``tls_time``.
     Raises ``UsageError`` for values that make no sense, also for a world inside a world.
     """
 
@@ -238,6 +238,8 @@ class Simulation(Faults, Observing, Striking, Judging, Hoping):
             kernel.room(LibraryRoom).allowed = frozenset(map(peer_of, options.allow))
         if options.fresh:
             kernel.room(PatchRoom).fresh = options.fresh
+        if options.tls_time == "world":
+            kernel.room(PatchRoom).judges_certificates = True
         fabric = kernel.room(NetRoom).fabric = Fabric(kernel, options.link, options.chunks, options.link if options.loopback else PERFECT, options.sends)
         kernel.first.host = fabric.localhost
         begun.begin(self._leave_network)

@@ -58,6 +58,7 @@ def test_a_small_file_is_enough_and_the_rest_has_defaults():
             "fresh",
             "allow",
             "require_faults",
+            "tls_time",
         )
     )
     assert made.table("search") == {"schedules": 1000, "strategy": "portfolio", "preempt": "lines", "seed": 0, "chunks": "whole", "max_time": None, **not_given}

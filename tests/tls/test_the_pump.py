@@ -249,7 +249,8 @@ def test_a_damaged_record_is_an_error_of_both_ends():
         tls.sendall(b"hello")
         with pytest.raises(ssl.SSLError) as caught:
             tls.recv(10)
-        assert (found, caught.value.reason) == (["DECRYPTION_FAILED_OR_BAD_RECORD_MAC"], "SSLV3_ALERT_BAD_RECORD_MAC")
+        assert found in (["DECRYPTION_FAILED_OR_BAD_RECORD_MAC"], ["RECORD_LAYER_FAILURE"])  # the latter from OpenSSL 3.2 on
+        assert caught.value.reason == "SSLV3_ALERT_BAD_RECORD_MAC"
 
 
 def test_the_text_of_a_handshake_that_takes_too_long_is_this_python_s():

@@ -40,9 +40,10 @@ VALUES = {
     "fresh": (),
     "allow": (),
     "require_faults": True,
+    "tls_time": "world",
 }
 """One value of each; a new option needs one more."""
-TOGETHER = {**VALUES, "require_faults": False}
+TOGETHER = {**VALUES, "require_faults": False, "tls_time": "real"}
 """For worlds in which nothing is sent, so that nothing takes effect."""
 
 
