@@ -18,9 +18,9 @@ from simsock.clients.kinds import (
     slow_reader,
     slow_sender,
     slowloris,
-    tls_staller,
 )
 from simsock.clients.outcome import RESULTS, Outcome
+from simsock.clients.tls import tls_staller
 
 SIMSOCK_ROOM = "outside"
 
