@@ -101,14 +101,10 @@ class Options:
             raise UsageError(f"preempt: expected one of {', '.join(map(repr, GRANULARITIES))}, got {preempt!r}{meant(preempt, GRANULARITIES)}")
         if entropy not in ("tape", "real"):
             raise UsageError(f"entropy: expected 'tape' or 'real', got {entropy!r}")
-        if not isinstance(loopback, bool):
-            raise UsageError(f"loopback: expected True (the link is that of a host to itself too) or False, got {loopback!r}")
-        if not isinstance(patch, bool):
-            raise UsageError(f"patch: expected True or False, got {patch!r}")
-        if not isinstance(keep_imports, bool):
-            raise UsageError(f"keep_imports: expected True (modules that a world was the first to import stay) or False, got {keep_imports!r}")
-        if not isinstance(require_faults, bool):
-            raise UsageError(f"require_faults: expected True (a fault that never took effect is a failure) or False, got {require_faults!r}")
+        _check_switch("loopback", loopback, "True (the link is that of a host to itself too)")
+        _check_switch("patch", patch, "True")
+        _check_switch("keep_imports", keep_imports, "True (modules that a world was the first to import stay)")
+        _check_switch("require_faults", require_faults, "True (a fault that never took effect is a failure)")
         self.require_faults = require_faults
         self.tls_time = _tls_time(tls_time, patch)
         self.fresh = _packages(fresh)
@@ -344,6 +340,11 @@ def _packages(fresh: Any) -> tuple[str, ...]:
         hint = f", such as {[fresh]!r}" if isinstance(fresh, str) and fresh.isidentifier() else ', such as ["package"]'
         raise UsageError(f"fresh: expected a list of packages that each world imports anew{hint}, got {fresh!r}")
     return tuple(dict.fromkeys(fresh))
+
+
+def _check_switch(name: str, value: Any, on: str) -> None:
+    if not isinstance(value, bool):
+        raise UsageError(f"{name}: expected {on} or False, got {value!r}")
 
 
 def _tls_time(whose: Any, patch: bool) -> str:
