@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 _WHERE = {
     "simsock.errors": (
         "BadToken BusyLoop DataRace Deadlock Fenced Finding InvariantBroken KilledBySignal LeakWarning LimitExceeded LockInversion NoEffectWarning "
-        "Nondeterminism RealTimeLimit ReplayMismatch ScenarioError SearchFailure SimsockError StepLimit "
+        "Nondeterminism NotLinearizable RealTimeLimit ReplayMismatch ScenarioError SearchFailure SimsockError StepLimit "
         "LivenessBroken NeverHappened TaskCancelled TaskKilled TaskWillNotEnd TimeLimit Unsupported UsageError WorldEnded"
     ),
     "simsock.fuzzing": "fuzz",
@@ -27,7 +27,7 @@ _WHERE = {
     "simsock.talking": "Datagram Talk talk",
 }
 _HOME = {name: module for module, names in _WHERE.items() for name in names.split()}
-_MODULES = ("clients", "errors", "faker", "network", "simulation", "socketserver", "strategies")
+_MODULES = ("clients", "errors", "faker", "network", "oracles", "simulation", "socketserver", "strategies")
 """Modules that are worth naming as ``simsock.NAME`` after a plain ``import simsock``."""
 
 __all__ = [
@@ -53,6 +53,7 @@ __all__ = [
     "NeverHappened",
     "NoEffectWarning",
     "Nondeterminism",
+    "NotLinearizable",
     "Packet",
     "Pass",
     "RealNetwork",
@@ -104,6 +105,7 @@ if TYPE_CHECKING:
         NeverHappened,
         NoEffectWarning,
         Nondeterminism,
+        NotLinearizable,
         RealTimeLimit,
         ReplayMismatch,
         ScenarioError,

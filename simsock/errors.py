@@ -165,6 +165,10 @@ class NeverHappened(SimsockError, AssertionError):
     """What a search (or a world with ``require_faults=True``) should have seen never came: a fault, a ``sometimes``, a ``reachable``."""
 
 
+class NotLinearizable(Finding):
+    """A history of ``sim.history`` is none that the model allows, in whatever order its operations happened between their calls and returns."""
+
+
 class ScenarioError(SimsockError, ValueError):
     """A scenario file is broken; the message names the file and the key."""
 

@@ -16,6 +16,7 @@ AS_PROGRAM = {
     "simsock.scenario.running.ScenarioTest._send": "what a scenario's own client does, request by request",
     "simsock.strategies.stateful": "the clients of a state machine, step by step",
     "pytest_simsock.searching.Search._phase": "calls pytest's hooks, in which the test runs",
+    "simsock.oracles.histories": "calls for the program what it has asked to have recorded",
     "simsock.faker.NetworkProvider.syslog_line": "asks the world's clock, for a line that a program of this world writes",
 }
 """Packages, modules and functions, each with what it does as a program."""

@@ -6,4 +6,8 @@ Owns the oracles that a test asks for, each in a file of its own. Does not know 
 * what it finds is a ``Finding``: it fails the world, and two findings are the same one if they say so.
 """
 
+from simsock.oracles.models import ANY, Counter, Lock, Map, Model, NotNow, OneOf, Queue, Register
+
 SIMSOCK_ROOM = "inside"
+
+__all__ = ["ANY", "Counter", "Lock", "Map", "Model", "NotNow", "OneOf", "Queue", "Register"]

@@ -144,7 +144,11 @@ class Order(Watcher):
         elif isinstance(thing, Task):
             self.learn(task, ("end", thing.serial))
         elif isinstance(thing, _BY):
-            self.learn(task, ("lock", self._numbers.of(thing)))
+            key = "lock", self._numbers.of(thing)
+            holder = getattr(thing, "holder", None)
+            if isinstance(holder, Task):  # who has put the flag up has not let the lock go yet
+                self.tell(holder, key)
+            self.learn(task, key)
 
     def takes(self, task: Task, thing: Any) -> None:
         if isinstance(thing, _BY) and self._orders(thing):

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from simsock.kernel import Kernel
     from simsock.kernel.undoing import Undoing
     from simsock.oracles.accesses import Watch
+    from simsock.oracles.histories import History
     from simsock.oracles.invariants import Always
+    from simsock.oracles.models import Model
 
 
 class Judging:
@@ -91,6 +93,29 @@ class Judging:
             for watcher in (accesses, accesses.locks, accesses.order):
                 watch(kernel, watcher)
         return accesses.add(thing, found, points)
+
+    def history(self, model: Model | None = None, *, unknown: Any = OSError) -> History:
+        """A history of operations: ``.of(thing)`` is ``thing`` with its calls recorded, ``.operation(name, …)`` a block that is one.
+
+        With a ``model`` (``simsock.oracles`` has ``Register``, ``Counter``, ``Map``, ``Queue``, ``Lock``, and ``Model`` to make others) it is checked at the
+        end of the world's block: ``NotLinearizable`` if the operations cannot have happened one after the other, each between its call and its return, as
+        in the model. ``unknown``: errors after which nobody knows whether the operation happened.
+        """
+        kernel = self._running()
+        from simsock.oracles.histories import Histories, History
+        from simsock.oracles.models import Model
+
+        if model is not None and not isinstance(model, Model):
+            raise UsageError(f"history: expected a model, such as simsock.oracles.Map(), got {model!r}")
+        kinds = unknown if isinstance(unknown, tuple) else (unknown,)
+        if not all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in kinds):
+            raise UsageError(f"history: unknown: expected exception classes, got {unknown!r}")
+        histories = kernel.room(Histories)
+        if not histories.all:
+            watch(kernel, histories)
+        history = History(kernel, model, kinds)
+        histories.all.append(history)
+        return history
 
     def _lets_run(self, kernel: Kernel) -> Kernel:
         """The test lets its world run, or has: for those who ask what came before what."""

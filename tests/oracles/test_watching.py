@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pytest
 
 import simsock
-from tests.oracles.handshakes import KINDS, Box, passes, through_a_pool
+from tests.oracles.handshakes import KINDS, Box, by_flag, passes, through_a_pool
 from tests.oracles.programs import OPTIONS, laws
 
 
@@ -108,6 +108,12 @@ def test_the_healthy_twin_is_never_accused(schedules):
 def test_what_orders_is_heeded(kind):
     for options in ({}, {"strategy": "random", "preempt": "lines", "scope": passes.__code__.co_filename}):
         assert race(lambda sim: passes(sim, kind), **options) is None
+
+
+def test_a_flag_that_is_seen_before_its_setter_has_let_go_orders():
+    """``Event.set`` may be switched out between putting the flag up and giving the lock back."""
+    verdict = simsock.explore(lambda sim: passes(sim, by_flag), 60, scope=passes.__code__.co_filename)
+    assert verdict.status == "inconclusive", str(verdict)
 
 
 @pytest.mark.exhaustive
