@@ -133,7 +133,7 @@ class History:
         lines += columns(core)
         others = len(self._operations) - len(core)
         if others:
-            lines.append(f"whatever the {others:,} other{'s' if others > 1 else ''} did")
+            lines.append(f"whatever the {f'{others:,} others' if others > 1 else 'other one'} did")
         return NotLinearizable("\n".join(lines), same=(name,), task=last.task)
 
 
@@ -161,6 +161,7 @@ class Recorded:
         def call(*arguments: Any, **keywords: Any) -> Any:
             return history._call(name, found, arguments, keywords)
 
+        call.__name__ = name  # what a thread that runs it is called
         return call
 
     def __getitem__(self, key: Any) -> Any:
