@@ -35,6 +35,7 @@ from simsock.kernel.program_lines import is_library, is_simsock, short_path
 from simsock.kernel.task_table import task_table
 from simsock.net.netstat import netstat
 from simsock.search.runner import nth_seed
+from simsock.world.causes import tell_cause
 from simsock.world.expecting import note, raise_errors
 from simsock.world.simulation import Simulation
 from simsock.world.testbed import RealTestbed, SimTestbed
@@ -113,6 +114,8 @@ class World:
                 for expectation in sim._expectations:
                     expectation.check()
             raised: list[Any] = list(sim._unexpected(kernel))
+            for _, failure in raised:
+                tell_cause(failure, kernel)
         finally:
             kernel.errors.clear()
             sim._expectations.clear()
@@ -128,6 +131,8 @@ class World:
         kernel = self.sim._kernel
         if kernel is None or kernel.ended or (error is None and not kernel.errors) or isinstance(error, pytest.skip.Exception):
             return
+        if error is not None:
+            tell_cause(error, kernel)
         self.records = self.sim.records
         if sockets := netstat(kernel):
             self.sockets = sockets.table(SOCKETS_TOLD_MAX)

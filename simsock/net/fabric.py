@@ -128,6 +128,7 @@ class Fabric:
         "localhost",
         "orphans",
         "real_ports",
+        "refused",
         "resolver",
         "socket_files",
         "tap",
@@ -160,6 +161,8 @@ class Fabric:
         self._hosts: dict[str, Host] = {}
         self.real_ports: dict[int, bool] = {}
         """Ports at which a connection was refused, and whether a real socket of this process listens there: for words only."""
+        self.refused: tuple[Host, str, int] | None = None
+        """Who was refused a connection last, and where: for words only."""
         self._by_address: dict[str, Host] = {}
         self._wires: dict[tuple[str, str], Wire] = {}
         self._configured: dict[tuple[str | None, str | None], tuple[int, Link, dict[str, Fault]]] = {}

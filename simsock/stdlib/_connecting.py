@@ -25,7 +25,7 @@ from simsock.stdlib._addresses import own_address, peer_address
 from simsock.stdlib._addresses import target as target_of
 from simsock.stdlib._allowed import connect_for_real
 from simsock.stdlib._buffers import c_int
-from simsock.stdlib._refusals import explained
+from simsock.stdlib._refusals import explain, explained
 from simsock.stdlib._room import Room
 from simsock.stdlib._socketbase import SocketBase
 
@@ -72,7 +72,7 @@ class Connecting(SocketBase):
         error = os_error(errno.ECONNREFUSED)
         file = self._file()
         if isinstance(file, StreamSocket):
-            error.add_note(explained(file.fabric, file.host, str(address[0]), address[1]))
+            explain(error, explained(file.fabric, file.host, str(address[0]), address[1]))
         return error
 
     def connect_ex(self, address: Any, /) -> int:

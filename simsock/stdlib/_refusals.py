@@ -72,6 +72,17 @@ def _makers(frame: FrameType | None) -> str:
     return " for ".join(dict.fromkeys((places[0], places[-1]))) if places else "a library"
 
 
+def explain(error: OSError, words: str) -> None:
+    """Note on an error what there is to tell."""
+    error.add_note(words)
+    error.simsock_words = words  # type: ignore[attr-defined]  # read by words_of
+
+
+def words_of(error: BaseException) -> str:
+    """What was told of it, if anything was."""
+    return str(vars(error).get("simsock_words", "")) if isinstance(error, OSError) else ""
+
+
 def explained(fabric: Fabric, host: Host, ip: str, port: int) -> str:
     """What to tell about a refused connection from ``host`` to an address."""
     elsewhere = [f"{other.name} ({', '.join(other.addresses)})" for other in fabric.hosts() if _listens(other, port)]

@@ -12,6 +12,7 @@ from typing import Any
 
 from simsock.errors import Finding, UsageError
 from simsock.escaping import printable
+from simsock.world.causes import chain_of
 
 
 class Expectation:
@@ -78,21 +79,8 @@ def raise_errors(raised: list[tuple[Any, BaseException]]) -> None:
 
 def note(error: BaseException, raised: list[tuple[Any, BaseException]]) -> None:
     """Tell, on an error that is being raised, what tasks and handlers raised as well: it is often the cause."""
-    told = _chain(error)
+    told = chain_of(error)
     for task, other in raised[:5]:
         if not any(other is known for known in told):
             where = f" in task {task.path}" if task is not None else ""
             error.add_note(f"also raised{where}: " + printable("".join(traceback.format_exception(other)).rstrip(), lines=True))
-
-
-def _chain(error: BaseException) -> list[BaseException]:
-    """The error and all that is told with it: causes, contexts, the members of groups."""
-    found: list[BaseException] = []
-    left: list[BaseException | None] = [error]
-    while left:
-        one = left.pop()
-        if one is not None and not any(one is known for known in found):
-            found.append(one)
-            left += [one.__cause__, None if one.__suppress_context__ else one.__context__]
-            left += one.exceptions if isinstance(one, BaseExceptionGroup) else ()
-    return found

@@ -45,6 +45,7 @@ from simsock.patching.room import Room as PatchRoom
 from simsock.stdlib._allowed import note_for
 from simsock.stdlib._room import Room as LibraryRoom
 from simsock.world.capturing import end_captures
+from simsock.world.causes import tell_cause
 from simsock.world.choosing import see_choices
 from simsock.world.expecting import Expectation, note, raise_errors
 from simsock.world.faults import Faults
@@ -303,6 +304,8 @@ class Simulation(Faults, Observing, Striking, Judging, Hoping):
             kernel.signals.is_over = True
         ours = error is not None
         problems: list[Any] = []
+        if error is not None:
+            tell_cause(error, kernel)
         try:
             if isinstance(error, Deadlock) and self._own_session:  # a search and the plugin tell it in their own ways
                 note_sockets(error, kernel)
@@ -324,6 +327,8 @@ class Simulation(Faults, Observing, Striking, Judging, Hoping):
         if self._own_session:
             kernel.leave_now = None  # without it all that the world alone needed goes when nobody has it any more, and not with a garbage collection
         raised = self._unexpected(kernel)
+        for _, failure in raised:
+            tell_cause(failure, kernel)
         if self._planned is None and self._drawn is None:
             problems.extend(self._end_strategy(kernel, error or (raised[0][1] if raised else None)))
         if problems:

@@ -184,6 +184,7 @@ class Attempt:
 
     def _refuse(self, back: Wire) -> None:
         """Answer a SYN with a RST."""
+        self.client.fabric.refused = self.client.host, str(self.target[0]), self.target[1]
         if back.perfect:
             self._seen(back, self.client, RST | ACK, 0)
             self._fail(errno.ECONNREFUSED)

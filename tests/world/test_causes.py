@@ -1,0 +1,87 @@
+"""What simsock says of an error is told where it is seen, however many errors a library makes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+
+import pytest
+
+from simsock import Fenced, Simulation
+
+
+def refused():
+    socket.create_connection(("127.0.0.1", 9))
+
+
+def wrapped():
+    try:
+        refused()
+    except OSError as error:
+        try:
+            raise LookupError("no connection") from error
+        except LookupError:
+            raise RuntimeError("max retries exceeded")  # noqa: B904  # as libraries do
+
+
+def hidden():
+    try:
+        wrapped()
+    except RuntimeError:
+        raise KeyError("service") from None
+
+
+def in_a_group():
+    try:
+        refused()
+    except OSError as error:
+        raise ExceptionGroup("all attempts failed", [error]) from None
+
+
+def by_a_loop():
+    asyncio.run(asyncio.open_connection("127.0.0.1", 9))
+
+
+def by_a_loop_at_many_addresses():
+    asyncio.run(asyncio.open_connection("localhost", 9, happy_eyeballs_delay=0.1))
+
+
+def in_a_thread():
+    thread = threading.Thread(target=wrapped)
+    thread.start()
+    thread.join()
+
+
+@pytest.mark.parametrize("fails", [refused, wrapped, hidden, in_a_group, by_a_loop, by_a_loop_at_many_addresses, in_a_thread])
+def test_why_a_connection_is_refused_is_the_first_note_of_the_error_that_is_raised(fails):
+    with pytest.raises(Exception) as caught, Simulation():  # noqa: PT011  # each is another one
+        fails()
+    first, *more = caught.value.__notes__
+    assert "nobody listens on port 9 of " in first
+    assert not any("nobody listens" in text for text in more)
+
+
+def test_a_refusal_of_something_real_is_told_on_what_a_library_makes_of_it():
+    def starts():
+        import subprocess
+
+        try:
+            subprocess.Popen(["true"])
+        except Exception:
+            raise RuntimeError("cannot start the helper") from None
+
+    with pytest.raises(RuntimeError) as caught, Simulation() as sim:
+        sim.expect_errors(Fenced)
+        starts()
+    assert caught.value.__notes__[0].startswith("it came of Fenced: a real subprocess.Popen(")
+
+
+def test_an_error_of_another_kind_is_told_nothing():
+    with pytest.raises(KeyError) as caught, Simulation():
+        try:
+            refused()
+        except OSError:
+            pass
+        raise KeyError("service")
+    assert not getattr(caught.value, "__notes__", [])
