@@ -96,7 +96,7 @@ def explained(fabric: Fabric, host: Host, ip: str, port: int) -> str:
         return (
             f"nobody in this world listens on port {port}, but a real socket of this process does{_owner_of(port)}: it was made outside the world. "
             "Make the server inside it: in a fixture that asks for `sim`, or in the test (one that a module makes when it is imported: "
-            'fresh=["its package"]; one of a wider fixture or of setup_class: a world as wide, world="module" or "class"). '
+            'fresh=["its package"]; one of a wider fixture or of setup_class: a world as wide, world="class", "module" or "session"). '
             f'To talk to the real one, outside time: allow="{ip}:{port}"'
         )
     return f"nobody listens on port {port} of {ip}, in this world or (in this process) outside it"

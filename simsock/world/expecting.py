@@ -10,7 +10,7 @@ import re
 import traceback
 from typing import Any
 
-from simsock.errors import Finding, UsageError
+from simsock.errors import Finding, SimsockError, UsageError
 from simsock.escaping import printable
 from simsock.world.causes import chain_of
 
@@ -80,7 +80,8 @@ def raise_errors(raised: list[tuple[Any, BaseException]]) -> None:
 def note(error: BaseException, raised: list[tuple[Any, BaseException]]) -> None:
     """Tell, on an error that is being raised, what tasks and handlers raised as well: it is often the cause."""
     told = chain_of(error)
+    said = "\n".join(getattr(error, "__notes__", ()))
     for task, other in raised[:5]:
-        if not any(other is known for known in told):
+        if not any(other is known for known in told) and not (isinstance(other, SimsockError) and str(other) in said):
             where = f" in task {task.path}" if task is not None else ""
             error.add_note(f"also raised{where}: " + printable("".join(traceback.format_exception(other)).rstrip(), lines=True))

@@ -77,7 +77,7 @@ def test_one_that_the_first_task_swallows_fails_the_test_too(world, pair):
     assert caught.value.__notes__ == ["raised in task main"]
 
 
-def test_one_that_the_first_task_makes_something_else_of_is_told_beside_that(world, pair):
+def test_one_that_the_first_task_makes_something_else_of_is_told_on_that(world, pair):
     def run(sim):
         try:
             pair[0].send(b"x")
@@ -87,7 +87,7 @@ def test_one_that_the_first_task_makes_something_else_of_is_told_beside_that(wor
     for seed in (0, 1):
         with pytest.raises(OSError, match="no luck") as caught, world(seed=seed) as sim:
             run(sim)
-        assert len([note for note in getattr(caught.value, "__notes__", []) if "made outside this world" in note]) == 1 - seed, "its cause is told anyway"
+        assert len([note for note in getattr(caught.value, "__notes__", []) if "made outside this world" in note]) == 1
 
 
 def test_one_that_is_expected_fails_nothing(world, pair):

@@ -12,14 +12,13 @@ import queue
 import re
 import socket
 import socketserver
-import ssl
 import subprocess
 import threading
 
 import pytest
 
 import simsock
-from simsock import Deadlock, Fenced, LeakWarning, NoEffectWarning, Simulation, Unsupported, UsageError
+from simsock import Deadlock, Fenced, LeakWarning, NoEffectWarning, Simulation, UsageError
 
 
 class Fails(socketserver.BaseRequestHandler):
@@ -74,11 +73,6 @@ def _left_running(sim):
     threading.Thread(target=threading.Event().wait, name="forgotten").start()
 
 
-def _tls(sim):
-    with socket.socket() as sock:
-        ssl.create_default_context().wrap_socket(sock, server_hostname="x")
-
-
 def _on_loopback(sim):
     with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()):
         pass
@@ -103,7 +97,6 @@ MISTAKES = {
     "a pool from before": (_pool_before, Fenced, r"ThreadPoolExecutor with 1 thread.*make it inside the world"),
     "a process": (_in(lambda sim: subprocess.run(["true"])), Fenced, r"a real subprocess\.Popen.*worlds have one process"),
     "a fork": (_in(lambda sim: os.fork()), Fenced, r"a real os\.fork.*worlds have one process"),
-    "TLS": (_in(_tls), Unsupported, r"TLS on a simulated socket is not there yet.*use the protocol without TLS"),
     "nobody there": (_in(lambda sim: socket.create_connection(("127.0.0.1", 9))), OSError, r"nobody listens on port 9 of 127\.0\.0\.1, in this world or"),
     "a server on another host": (_in(_elsewhere), OSError, r"a server on host server \(.*\) does: connect to it there"),
     "a wait for ever": (_in(lambda sim: queue.Queue().get()), Deadlock, r"deadlock.*get from Queue-1"),
