@@ -31,6 +31,7 @@ except ImportError:  # a Python built without OpenSSL
 
 if TYPE_CHECKING:
     from simsock.kernel.core import Kernel
+    from simsock.stdlib._keylog import Keylog
 
 _urandom = urandom
 _USE_CHECK_TIME = 0x2
@@ -41,7 +42,7 @@ _BLOCK = 64
 class Room:
     """``kernel.room(Room)``: what OpenSSL has of one world."""
 
-    __slots__ = ("calls", "conversations", "draws", "key")
+    __slots__ = ("calls", "conversations", "draws", "key", "keylog")
 
     def __init__(self) -> None:
         self.key = b""
@@ -49,6 +50,8 @@ class Room:
         """How many there were so far."""
         self.draws = 0
         """Of the call under way."""
+        self.keylog: Keylog | None = None
+        """Who writes secrets down, if anybody does."""
 
 
 _FILL = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int)

@@ -88,6 +88,7 @@ class Conversation:
         """Which task is in OpenSSL: one at a time, and one that a callback keeps there may wait."""
         self._line: deque[Task] = deque()
         self._title = f"TLS-{room.conversations}"
+        self._room = room
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._tls, name)
@@ -128,7 +129,10 @@ class Conversation:
             kernel.wait(self._line, None, "TLS", self)
         outer, self._inside = self._inside, task
         _begin(kernel, self._draws)
+        keylog = self._room.keylog
         try:
+            if keylog is not None and self._tls.version() is None:  # the handshake is not over
+                return keylog.call(self._tls.context, operation, *args)
             return operation(*args)
         finally:
             self._inside = outer

@@ -62,11 +62,12 @@ class Observing:
         """All sockets of all hosts as they are now: a tuple of ``SocketEntry``; ``str()`` of it is a table as ss(8) prints it."""
         return netstat(self._running())
 
-    def capture(self, path: Any, *, hosts: Any = None) -> Capture:
+    def capture(self, path: Any, *, hosts: Any = None, secrets: bool = False) -> Capture:
         """Write what passes between hosts to a pcapng file, from now on until the world (or the ``with`` block) ends.
 
         One interface a host, as if each ran tcpdump: IP, TCP and UDP headers with true sequence numbers and checksums, at virtual times. What is
-        lost on the way is seen only where it left. ``hosts``: one or several whose interfaces are wanted (all without). Raises ``UsageError``
+        lost on the way is seen only where it left. ``hosts``: one or several whose interfaces are wanted (all without).
+        ``secrets=True``: with what opens the TLS in it; those of contexts that have a ``keylog_filename`` are there in any case. Raises ``UsageError``
         at once if the path cannot be written.
         """
         kernel = self._running()
@@ -75,7 +76,9 @@ class Observing:
             if not chosen or not all(isinstance(host, (str, Host)) for host in chosen):
                 raise UsageError(f"capture: expected hosts by name or as themselves, got {hosts!r}")
             hosts = [host if isinstance(host, str) else host.name for host in chosen]
-        return Capture(kernel, path, hosts)
+        if not isinstance(secrets, bool):
+            raise UsageError(f"capture: secrets: expected True (what opens the TLS in it is in the file) or False, got {secrets!r}")
+        return Capture(kernel, path, hosts, secrets)
 
 
 def warn_of_no_effect(kernel: Kernel, stacklevel: int) -> None:

@@ -10,11 +10,12 @@ from typing import IO
 
 from simsock.escaping import printable
 
-SECTION, INTERFACE, PACKET = 0x0A0D0D0A, 1, 6
+SECTION, INTERFACE, PACKET, SECRETS = 0x0A0D0D0A, 1, 6, 10
 RAW_IP = 101
 """LINKTYPE_RAW: packets begin with their IP header."""
 _COMMENT, _APPLICATION, _NAME, _DESCRIPTION, _FLAGS, _RESOLUTION = 1, 4, 2, 3, 2, 9
 _NANOSECONDS = b"\x09"
+_TLS_KEY_LOG = 0x544C534B
 _INBOUND, _OUTBOUND = 1, 2
 
 
@@ -39,6 +40,10 @@ class Writer:
         options += _option(_FLAGS, pack("<I", _OUTBOUND if outgoing else _INBOUND))
         head = pack("<IIIII", interface, ns >> 32 & 0xFFFFFFFF, ns & 0xFFFFFFFF, len(data), len(data))
         self._block(PACKET, head + _padded(data) + options + _END)
+
+    def secrets(self, lines: bytes) -> None:
+        """What opens the TLS of packets that follow: lines as of an SSLKEYLOGFILE."""
+        self._block(SECRETS, pack("<II", _TLS_KEY_LOG, len(lines)) + _padded(lines) + _END)
 
     def _block(self, kind: int, body: bytes) -> None:
         length = pack("<I", 12 + len(body))

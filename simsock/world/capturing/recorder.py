@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from simsock.errors import SimsockError, UsageError
 from simsock.net.fabric import fabric_of
 from simsock.net.tap import Frame, Tap
+from simsock.stdlib._keylog import Keylog
+from simsock.stdlib._openssl import Room as TlsRoom
 from simsock.world.capturing.headers import packet
 from simsock.world.capturing.pcapng import Writer
 
@@ -32,7 +34,7 @@ class Captures:
 class Capture:
     """What ``sim.capture(path)`` gives: ``close()`` or the end of a ``with`` block ends it, and so does the end of the world."""
 
-    def __init__(self, kernel: Kernel, path: Any, hosts: Iterable[str] | None) -> None:
+    def __init__(self, kernel: Kernel, path: Any, hosts: Iterable[str] | None, secrets: bool = False) -> None:
         try:
             self.path = os.fspath(path)
         except TypeError:
@@ -59,6 +61,10 @@ class Capture:
         if tap is None:
             tap = self._fabric.tap = Tap(self._fabric)
         tap.sinks.append(self)
+        self._room = kernel.room(TlsRoom)
+        if self._room.keylog is None:
+            self._room.keylog = Keylog()
+        self._room.keylog.add(self._take_secrets, secrets)
 
     def take(self, now: int, host: str, outgoing: bool, frame: Frame, lost: bool) -> None:
         """For the tap: a frame leaves or reaches a host."""
@@ -74,12 +80,25 @@ class Capture:
         except OSError as error:
             self._failure = error
 
+    def _take_secrets(self, lines: bytes) -> None:
+        """For TLS: what opens the packets to come."""
+        if self._failure is None:
+            try:
+                self._writer.secrets(lines)
+            except OSError as error:
+                self._failure = error
+
     def close(self) -> None:
         """End it; the file is whole. Raises ``UsageError`` if it could not be written."""
         captures = self._kernel.room(Captures).open
         if self not in captures:
             return
         captures.remove(self)
+        keylog = self._room.keylog
+        if keylog is not None:
+            keylog.remove(self._take_secrets)
+            if not keylog.wanted:
+                self._room.keylog = None
         tap = self._fabric.tap
         if tap is not None:
             tap.sinks.remove(self)
