@@ -66,8 +66,8 @@ def _look(frame: FrameType | None) -> None:
                 if standin and not _is_of(f"{name}.{frame.f_code.co_qualname}", _as_program):
                     noted.append(f"{name}, line {frame.f_lineno} in {frame.f_code.co_qualname}: makes a simulated call, {standin}")
                 return
-        elif not is_library(filename):
-            return
+        elif not is_library(filename) or frame.f_code.co_name == "__del__":
+            return  # a program's object that dies is the program's, wherever it does
         frame = frame.f_back
 
 

@@ -77,6 +77,14 @@ def _is_module(value: Any) -> bool:
     return issubclass(type(value), ModuleType)
 
 
+def _put_all(entries: list[tuple[dict[str, Any], str, Any]]) -> None:
+    for space, name, value in entries:
+        if value is _MISSING:
+            space.pop(name, None)
+        else:
+            space[name] = value
+
+
 def belongs(name: str, packages: Iterable[str]) -> bool:
     """Whether a module is one of these packages, or in one."""
     return any(name == package or name.startswith(package + ".") for package in packages)
@@ -90,6 +98,9 @@ class Renewed:
         self._old: dict[str, Any] = {}
         self._new: dict[str, Any] = {}
         self._spots: list[_Spot] = []
+        self._outside: list[tuple[dict[str, Any], str, Any]] = []
+        """What packages that stay have by the names of these, while the world is not in place: it may have made another object of that name."""
+        self._inside: list[tuple[dict[str, Any], str, Any]] = []
         self._is_in = False
         self._begun: frozenset[int] = frozenset()
         """Tasks that importing them has started."""
@@ -106,9 +117,11 @@ class Renewed:
         if self._is_in or not self._packages:
             return
         self._old = self._take()
+        self._outside = self._above()
         sys.modules.update(self._new)
         for spot in self._spots:
             spot.put(spot.old, spot.new)
+        _put_all(self._inside)
         self._is_in = True
 
     def hide(self) -> None:
@@ -116,10 +129,22 @@ class Renewed:
         if not self._is_in:
             return
         self._new = self._take()
+        self._inside = self._above()
         sys.modules.update(self._old)
         for spot in self._spots:
             spot.put(spot.new, spot.old)
+        _put_all(self._outside)
         self._is_in = False
+
+    def _above(self) -> list[tuple[dict[str, Any], str, Any]]:
+        """(namespace, name, value): what packages around these have by their names."""
+        found = []
+        for package in self._packages:
+            parent, _, child = package.rpartition(".")
+            if _is_module(module := sys.modules.get(parent)):
+                space = space_of(module)
+                found.append((space, child, space.get(child, _MISSING)))
+        return found
 
     def outlives_tests(self, task: Task) -> bool:
         """Whether a task is of a thread that lives as long as the package does: one that its import has started, or of a pool that a module of it has."""
@@ -139,6 +164,7 @@ class Renewed:
     def begin(self, kernel: Kernel, holders: Iterable[tuple[str, dict[str, Any]]], frame: FrameType | None) -> None:
         """Import anew what was loaded, in the world, and exchange what is held from it: by modules, by ``holders`` (words, namespace), by the frame."""
         self._old = self._take()
+        self._outside = self._above()
         self._is_in = True
         for name, module in self._old.items():
             if _stays(name, module):

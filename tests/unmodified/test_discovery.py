@@ -1,4 +1,4 @@
-"""Discovery by multicast: an SSDP search with plain sockets and asyncio responders, and zeroconf where it is installed."""
+"""Discovery by multicast: an SSDP search with plain sockets and asyncio responders, and zeroconf (``-m programs``)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,6 @@ import time
 import pytest
 
 import simsock
-
-try:
-    import zeroconf
-except ImportError:
-    zeroconf = None
 
 SSDP = ("239.255.255.250", 1900)
 SEARCH = b"M-SEARCH * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\nMAN: ssdp:discover\r\nMX: 3\r\nST: ssdp:all\r\n\r\n"
@@ -86,8 +81,10 @@ def test_devices_on_several_hosts_answer_a_search_over_every_link(run_everywhere
     assert run_everywhere(program) == [("printer", True), ("television", True), ("lamp", True)]
 
 
-@pytest.mark.skipif(zeroconf is None, reason="zeroconf is not installed")
+@pytest.mark.programs
 def test_zeroconf_finds_a_service_on_another_host(sim):
+    import zeroconf
+
     found = []
 
     class Listener(zeroconf.ServiceListener):
@@ -113,8 +110,9 @@ def test_zeroconf_finds_a_service_on_another_host(sim):
     assert found == [("P._ipp._tcp.local.", 631)]
 
 
+@pytest.mark.programs
 def test_ifaddr_tells_the_interfaces_of_the_host_that_asks(run):
-    ifaddr = pytest.importorskip("ifaddr")
+    import ifaddr
 
     def program(sim):
         from ifaddr import get_adapters  # a name that is held from before is the same function
