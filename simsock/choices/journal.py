@@ -52,6 +52,9 @@ class Facts(Protocol):
     def hostile(self, what: str, value: int) -> str:
         """What an answer about the hostile link's ``what`` makes of it; empty when there is no such thing."""
 
+    def hostile_world(self, what: str, value: int) -> str:
+        """What an answer about a hostile run's ``what`` (stalls, sends, collect) makes of it."""
+
 
 # -- labels --------------------------------------------------------------------------------------------------------------------------------
 
@@ -104,6 +107,7 @@ LABELS = (
         re.compile(r"hostile link (.+)"),
         lambda match, index, value, facts: facts.hostile(match[1], value) or f"the hostile link of this run has no {match[1]}",
     ),
+    Label(re.compile(r"hostile world (.+)"), lambda match, index, value, facts: facts.hostile_world(match[1], value)),
     Label(re.compile(r"resolver (\S+) (unknown|temporary)"), _of_a_name),
     Label(
         re.compile(r"chunks (\S+)<-(\S+) #(\d+)"),

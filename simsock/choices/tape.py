@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from simsock.errors import LimitExceeded, ReplayMismatch, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from fractions import Fraction
 
 DEVIATIONS_MAX = 1_000_000
@@ -46,6 +46,9 @@ class Source:
     def plans(self) -> Mapping[str, Mapping[int, int]]:
         """What a replay prescribes: label, then number of the question, then answer. Empty when this is no replay."""
         return {}
+
+    def configured(self, kinds: Iterable[str]) -> None:
+        """Faults of these kinds may be asked for from now on: for whoever leaves some of them out (``swarm``)."""
 
     def open(self, tape: Tape, label: str) -> Stream:
         """The stream of a label that ``tape`` asks for the first time."""

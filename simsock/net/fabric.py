@@ -20,7 +20,7 @@ from simsock.net.interfaces import interface_to
 from simsock.net.link.partitions import Interference
 from simsock.net.link.profiles import Hostile
 from simsock.net.link.seen import count_link
-from simsock.net.link.settings import PERFECT, Link
+from simsock.net.link.settings import PERFECT, Link, chances
 from simsock.net.link.wire import Wire
 from simsock.net.options import IPPROTO_UDPLITE
 from simsock.net.ports import PortTable
@@ -328,6 +328,7 @@ class Fabric:
         keys: list[tuple[str | None, str | None]] = [(a, b)]
         if both_ways:
             keys.append((b, a))
+        self.kernel.tape.source.configured(chances(link))
         seen = count_link(self.kernel.room(Happened), link, f"{a} {'<->' if both_ways else '->'} {b if b is not None else 'all others'}")
         for source, destination in keys:
             self._settings += 1

@@ -16,7 +16,7 @@ from simsock.kernel.program_lines import short_path
 from simsock.kernel.units import NS
 from simsock.net.fabric import NetRoom
 from simsock.net.link.distributions import offset_ns
-from simsock.net.link.profiles import hostile_words
+from simsock.net.link.profiles import hostile_words, hostile_world_words
 from simsock.net.link.settings import PERFECT
 from simsock.report.besides import Besides
 from simsock.report.columns import columns
@@ -222,6 +222,9 @@ class _Facts:
 
     def hostile(self, what: str, value: int) -> str:
         return hostile_words(what, value)
+
+    def hostile_world(self, what: str, value: int) -> str:
+        return hostile_world_words(what, value)
 
     def delay(self, link: str, value: int) -> str:
         known = self._teller.links.get(link)

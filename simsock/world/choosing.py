@@ -1,36 +1,96 @@
-"""What a world does besides choosing who runs: tasks that stand still, collections of garbage.
+"""What a world does besides choosing who runs: tasks that stand still, collections of garbage, short sends; and which of them a schedule has.
 
 PYTEST_DONT_REWRITE
 
-Owns how these options come to a world's points. Does not know how either works. Law: they are asked after the strategies have seen a point, in one
-order; in the first schedule of a search both are dull.
+Owns how these options come to a world: what a hostile one draws of them, how they come to its points, what a schedule of a search leaves out. Does not know
+how any of them works. Laws: they are asked after the strategies have seen a point, in one order; in the first schedule of a search all are dull.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from simsock.choices import SeededSource, Source
+from simsock.choices.swarm import SwarmSource
 from simsock.kernel.collecting import Collecting
-from simsock.kernel.stalls import Stalls
+from simsock.kernel.happened import Happened
+from simsock.kernel.stalls import BOUND, Stalls
+from simsock.kernel.units import duration_ns
+from simsock.net.link.profiles import HOSTILE_WORLD, Hostile
+from simsock.net.link.settings import chances
 
 if TYPE_CHECKING:
     from types import CodeType
 
+    from simsock.choices import Tape
     from simsock.kernel import Kernel, Task
     from simsock.kernel.undoing import Undoing
     from simsock.world.options import Options
 
 
-def see_choices(kernel: Kernel, options: Options, is_plain: bool, begun: Undoing) -> None:
-    """Let the world's points be seen by those that the options ask for."""
+class Chosen(NamedTuple):
+    """What this world has of them."""
+
+    stall_ns: int | None
+    """How long a task stands still at most; None: nobody does."""
+    collects: bool
+    sends: Any
+    drawn: tuple[str, ...]
+    """Those that a hostile world has drawn, as they are counted."""
+
+    def begin(self, kernel: Kernel) -> None:
+        """Nobody has asked for what was drawn, so nobody requires that it takes effect."""
+        for words in self.drawn:
+            kernel.room(Happened).fault(words, False)
+
+    @property
+    def sees_points(self) -> bool:
+        """Whether the world's points are asked."""
+        return self.stall_ns is not None or self.collects
+
+
+def seeded(seed: int | str, number: int, options: Options) -> Source:
+    """Where the answers of a world come from: schedule ``number`` of a search, or a world alone (0)."""
+    if not number:
+        return SeededSource(seed)
+    source = SwarmSource(seed, number)
+    source.configured(name for name in ("stalls", "collect") if getattr(options, name) is not None)
+    source.configured(name for name in ("sends", "chunks") if getattr(options, name) == "random")
+    source.configured(chances(options.link))
+    return source
+
+
+def choose_world(options: Options, tape: Tape) -> Chosen:
+    """What the options say; where the world's link is hostile and they say nothing, what the tape draws."""
+    drawn = dict.fromkeys(HOSTILE_WORLD)
+    if isinstance(options.link, Hostile):
+        for name, values in HOSTILE_WORLD.items():
+            answer = tape.stream(f"hostile world {name}").choose(2 * len(values)) - len(values)
+            drawn[name] = values[answer] if answer >= 0 else None
+    stalls = options.stalls or drawn["stalls"]
+    sends = options.sends if options.sends != "whole" or drawn["sends"] is None else drawn["sends"]
+    return Chosen(
+        None if stalls is None else duration_ns(BOUND if stalls == "random" else stalls, "stalls"),
+        (options.collect or drawn["collect"]) is not None,
+        sends,
+        tuple(
+            words
+            for name, words in (("stalls", "stalls"), ("collect", "collect"), ("sends", f"sends={drawn['sends']!r}"))
+            if drawn[name] is not None and getattr(options, name) in (None, "whole")
+        ),
+    )
+
+
+def see_choices(kernel: Kernel, chosen: Chosen, is_plain: bool, begun: Undoing) -> None:
+    """Let the world's points be seen by those that it has."""
     seers = [kernel.sees] if kernel.sees is not None else []
-    if options.collect is not None:
+    if chosen.collects:
         collecting = Collecting(kernel, is_plain)
         seers.append(collecting.sees)
         begun.begin(collecting.end)
         collecting.begin()
-    if options.stalls is not None:
-        seers.append(Stalls(kernel, options.stall_ns, is_plain).sees)
+    if chosen.stall_ns is not None:
+        seers.append(Stalls(kernel, chosen.stall_ns, is_plain).sees)
 
     def sees(task: Task, code: CodeType | None, place: int) -> None:
         for see in seers:
@@ -39,4 +99,4 @@ def see_choices(kernel: Kernel, options: Options, is_plain: bool, begun: Undoing
     kernel.sees = seers[0] if len(seers) == 1 else sees
 
 
-__all__ = ["see_choices"]
+__all__ = ["Chosen", "choose_world", "see_choices", "seeded"]

@@ -18,7 +18,6 @@ from typing import Any
 from simsock.errors import UsageError, meant
 from simsock.kernel import Limits
 from simsock.kernel.preempt import GRANULARITIES
-from simsock.kernel.stalls import BOUND
 from simsock.kernel.strategies import DEFAULT, check_strategy
 from simsock.kernel.units import EPOCH_NS, NS, duration_ns
 from simsock.net.addresses import canonical
@@ -148,11 +147,6 @@ class Options:
         if any(isinstance(part, ModuleType) for part in parts):
             state["scope"] = [_Imported(part.__name__) if isinstance(part, ModuleType) else part for part in parts]
         return None, state
-
-    @property
-    def stall_ns(self) -> int:
-        """How long a task stands still at most, with ``stalls``."""
-        return duration_ns(BOUND if self.stalls in (None, RANDOM) else self.stalls, "stalls")
 
     @classmethod
     def from_keywords(cls, **options: Any) -> Options:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from greenlet import getcurrent
 
 from simsock import network as networks
-from simsock.choices import ReplaySource, SeededSource, Tape
+from simsock.choices import ReplaySource, Tape
 from simsock.errors import Deadlock, LeakWarning, LimitExceeded, UsageError
 from simsock.escaping import printable
 from simsock.kernel import Kernel, Session, Task, session, strategies
@@ -38,7 +38,7 @@ from simsock.kernel.watchers import Watcher, watch
 from simsock.net import Fabric
 from simsock.net.addresses import AF_INET6
 from simsock.net.fabric import NetRoom, fabric_of
-from simsock.net.link.profiles import changed
+from simsock.net.link.profiles import HOSTILE, changed
 from simsock.net.link.settings import PERFECT
 from simsock.patching import fresh, make_patching
 from simsock.patching.room import Room as PatchRoom
@@ -46,7 +46,7 @@ from simsock.stdlib._allowed import note_for
 from simsock.stdlib._room import Room as LibraryRoom
 from simsock.world.capturing import end_captures
 from simsock.world.causes import tell_cause
-from simsock.world.choosing import see_choices
+from simsock.world.choosing import choose_world, see_choices, seeded
 from simsock.world.expecting import Expectation, note, raise_errors
 from simsock.world.faults import Faults
 from simsock.world.hoping import Hoping, called
@@ -209,12 +209,12 @@ class Simulation(Faults, Observing, Striking, Judging, Hoping):
         if self._own_session:
             begun.begin(opened.__exit__)
             opened.__enter__()
-        if options.collect is not None:
+        if options.collect is not None or options.link is HOSTILE:
             gc.collect()  # what the worlds before it have left behind is no garbage of this one's
         planned = self._planned
         drawn = self._drawn
         if planned is None:
-            tape = Tape(SeededSource(self.seed) if drawn is None else drawn)
+            tape = Tape(seeded(self.seed, self._run.number, options) if drawn is None else drawn)
             if drawn is None:
                 choose = strategies.begin(options.strategy, self._run)
             else:
@@ -223,7 +223,8 @@ class Simulation(Faults, Observing, Striking, Judging, Hoping):
             tape = Tape(ReplaySource(planned))
             choose = strategies.replaying if self._questions is None else self._questions.choose
         asks = choose is not None
-        if (options.stalls is not None or options.collect is not None) and choose is None:
+        chosen = choose_world(options, tape)
+        if chosen.sees_points and choose is None:
             choose = strategies.plain  # points are to be seen
         kernel = self._kernel = Kernel(tape, choose, options.limits, opened.launcher, self._records)
         kernel.with_statement, kernel.leave_now = statement, self._leave_now
@@ -231,6 +232,7 @@ class Simulation(Faults, Observing, Striking, Judging, Hoping):
             watch(kernel, watcher)
         explores_all = options.asyncio_order == "any"
         kernel.room(PatchRoom).ready_options = explores_all, asks or explores_all or planned is not None, self._run.number == 1
+        chosen.begin(kernel)
         kernel.epoch_ns = options.start_ns
         kernel.seed = self.seed
         if options.keep_imports:
@@ -241,7 +243,7 @@ class Simulation(Faults, Observing, Striking, Judging, Hoping):
             kernel.room(PatchRoom).fresh = options.fresh
         if options.tls_time == "world":
             kernel.room(PatchRoom).judges_certificates = True
-        fabric = kernel.room(NetRoom).fabric = Fabric(kernel, options.link, options.chunks, options.link if options.loopback else PERFECT, options.sends)
+        fabric = kernel.room(NetRoom).fabric = Fabric(kernel, options.link, options.chunks, options.link if options.loopback else PERFECT, chosen.sends)
         kernel.first.host = fabric.localhost
         begun.begin(self._leave_network)
         begun.begin(opened.leave_world)
@@ -251,8 +253,8 @@ class Simulation(Faults, Observing, Striking, Judging, Hoping):
         opened.enter_world(kernel, frame)
         if planned is None:
             self._run.world_begins(kernel, asks)
-        if options.stalls is not None or options.collect is not None:
-            see_choices(kernel, options, self._run.number == 1, begun)
+        if chosen.sees_points:
+            see_choices(kernel, chosen, self._run.number == 1, begun)
         networks.push(self._use)
         _error_hooks().append(self._handler_failed)
         if options.fresh:

@@ -160,7 +160,7 @@ def test_options_that_choose_are_faults_too():
 
 def test_a_link_of_every_connection_counts_for_all_of_them():
     verdict = explored(send_one, 200, link=simsock.Link(loss="20%", duplicate="1%"))
-    assert verdict.faults["loss 20% of every link"].happened_in in range(20, 61)
+    assert verdict.faults["loss 20% of every link"].happened_in in range(8, 36), "half of the schedules leave each out"
     assert verdict.faults["duplicate 1% of every link"].schedules == 200
 
 

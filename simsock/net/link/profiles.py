@@ -79,6 +79,8 @@ _HOSTILE: dict[str, tuple[Any, ...]] = {
     "queue": (100, 10, 2),
     "mtu": (1280, 576, 296),
 }
+HOSTILE_WORLD: dict[str, tuple[str, ...]] = {"stalls": ("50ms", "random"), "sends": ("random",), "collect": ("random",)}
+"""What a world is besides whose link is hostile; drawn likewise."""
 
 
 class Hostile(Link):
@@ -126,6 +128,13 @@ def hostile_words(what: str, answer: int) -> str:
 
 HOSTILE = Hostile()
 PROFILES: dict[str, Link] = {name: Link(**settings) if settings else PERFECT for name, (_, settings) in _TABLE.items()} | {"hostile": HOSTILE}
+
+
+def hostile_world_words(what: str, answer: int) -> str:
+    """The same for what is not the link's."""
+    values = HOSTILE_WORLD.get(what, ())
+    place = answer - len(values)
+    return f"this hostile run has {what}={values[place]!r}" if 0 <= place < len(values) else f"this hostile run has no {what}"
 
 
 def make_link(link: Any) -> Link:

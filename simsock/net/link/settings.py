@@ -282,4 +282,14 @@ def _switch(value: Any, what: str) -> bool:
     return value
 
 
+def chances(link: Link) -> list[str]:
+    """The faults of a link that are left to chance: what happens each time, and what a hostile link draws, is none."""
+    found = [name for name in ("duplicate", "corrupt", "reorder") if 0 < getattr(link, name) < 1]
+    if isinstance(link.loss, GilbertElliott) or 0 < link.loss < 1:
+        found.append("loss")
+    if link.hurts_connections and 0 < link.toxicity < 1:
+        found.append("toxicity")
+    return found
+
+
 PERFECT = Link()
