@@ -43,6 +43,12 @@ REAL_TIME_FIRST = int(getattr(_real, "SIGRTMIN", 34))
 _NOTHING: frozenset[int] = frozenset()
 _KILL, _STOP = int(getattr(_real, "SIGKILL", 9)), int(getattr(_real, "SIGSTOP", 19))
 _IGNORED = frozenset(int(getattr(_real, name)) for name in ("SIGCHLD", "SIGCONT", "SIGURG", "SIGWINCH") if hasattr(_real, name))
+_INHERITED = frozenset(
+    int(number)
+    for number in _real.valid_signals()
+    if _real.getsignal(number) == _real.SIG_IGN and number not in (getattr(_real, "SIGPIPE", None), getattr(_real, "SIGXFSZ", None))  # Python itself does that
+)
+"""Ignored from the start of the process, since whoever started it does so: ``nohup``, and shells of what runs in the background."""
 _STOPS = frozenset(int(getattr(_real, name)) for name in ("SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU") if hasattr(_real, name))
 
 
@@ -121,12 +127,17 @@ class Signals:
     # -- dispositions and masks --------------------------------------------------------------------------------------------------------
 
     def disposition(self, number: int) -> Any:
-        """A handler, SIG_DFL, SIG_IGN or None: the world's, else what it was before the world. The harness's (pytest-timeout's) are not the program's."""
+        """A handler, SIG_DFL, SIG_IGN or None: the world's, else what it was before the world.
+
+        The harness's (pytest-timeout's) are not the program's, nor is what the process was started with.
+        """
         found = self.handlers.get(number)
         if found is None:
             found = watchdog.disposition(number)
             if callable(found) and is_harness(str(getattr(found, "__module__", ""))):
                 return _real.SIG_DFL
+            if number in _INHERITED and found == _real.SIG_IGN:
+                return _real.default_int_handler if number == _real.SIGINT else _real.SIG_DFL
         return found
 
     def mask(self, task: Task) -> frozenset[int]:

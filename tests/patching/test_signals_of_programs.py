@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -138,3 +140,31 @@ def test_worlds_off_the_main_thread_have_no_signals_as_cpython_has_none_there(wo
     thread.join()
     assert said[0] == "signal only works in main thread of the main interpreter"
     assert "another thread than the main one" in said[1]
+
+
+def test_a_process_that_was_started_with_signals_ignored_has_the_same_worlds():
+    """As `nohup` starts one, and a shell in the background: asyncio, for one, looks whether Ctrl-C has Python's own handler."""
+    program = (
+        "import asyncio, signal, simsock\n"
+        "with simsock.Simulation() as sim:\n"
+        "    asyncio.run(asyncio.sleep(1))\n"
+        "    print(signal.getsignal(signal.SIGHUP).name, signal.getsignal(signal.SIGPIPE).name, signal.getsignal(signal.SIGINT).__name__, sim._kernel.steps)\n"
+    )
+
+    def ignore():
+        for number in (signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+
+    told = [subprocess.run([sys.executable, "-c", program], preexec_fn=how, capture_output=True, text=True).stdout for how in (None, ignore)]
+    assert told[0] == told[1]
+    assert told[0].startswith("SIG_DFL SIG_IGN default_int_handler ")
+
+
+def test_a_signal_that_a_program_ignored_before_its_world_is_ignored_in_it():
+    former = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with simsock.Simulation():
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+            signal.raise_signal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, former)

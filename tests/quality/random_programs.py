@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import re
 import threading
 import time
 import warnings
@@ -269,7 +270,11 @@ def _kind(error: Any) -> Any:
 def _text(error: Any) -> str:
     if isinstance(error, BaseExceptionGroup):
         return "; ".join([str(error), *(_text(one) for one in error.exceptions)])
-    return "" if error is None else f"{type(error).__name__}: {error}"
+    return "" if error is None else f"{type(error).__name__}: {_ENTERED.sub('where the world was entered', str(error))}"
+
+
+_ENTERED = re.compile(r"tests/quality/(random_programs|worlds_at_random)\.py:\d+ in (run|session|test)\b")
+"""Each way enters its worlds in a place of its own."""
 
 
 @contextlib.contextmanager
