@@ -305,6 +305,11 @@ class Fabric:
             return None
         return self._default
 
+    @property
+    def has_carried(self) -> bool:
+        """Whether anything was ever sent, on loopback too."""
+        return bool(self._wires)
+
     def known_wire(self, source: Host, destination: Host) -> Wire | None:
         """The wire from one host to another if it is there already."""
         return self._wires.get((source.name, destination.name))

@@ -139,9 +139,14 @@ class Faults:
         return name
 
     def _unmade(self) -> list[UsageError]:
-        """What is wrong with conditions between hosts, at the world's end: names of hosts on which nobody has lived, and for which nobody has asked."""
+        """What is wrong with conditions between hosts, at the world's end: names of hosts on which nobody has lived, and for which nobody has asked.
+
+        In a world without hosts in which nothing was sent there was nothing that could be missed.
+        """
         fabric = fabric_of(self._running())
         made = [host.name for host in fabric.hosts() if host.name not in self._only_named]
+        if made == [fabric.localhost.name] and not fabric.has_carried:
+            return []
         return [
             UsageError(f"{what}: nobody made host {name!r}, and nobody asked for it, so it had no effect; there are {', '.join(made)}{meant(name, made)}")
             for name, what in self._only_named.items()

@@ -68,6 +68,17 @@ def test_a_condition_for_a_host_that_nobody_made_is_an_error_also_where_no_name_
         ask(sim)
 
 
+@pytest.mark.parametrize("ask", CONDITIONS)
+def test_a_condition_for_hosts_that_nobody_made_is_an_error_in_a_world_of_one_host_as_soon_as_something_was_sent(ask):
+    with simsock.Simulation() as sim:
+        ask(sim)  # a world without a network, in which nothing is missed
+    with pytest.raises((simsock.UsageError, ExceptionGroup)) as caught, simsock.Simulation() as sim:
+        ask(sim)
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", 80))
+    assert "nobody made host 'sever'" in "\n".join(map(str, (caught.value, *getattr(caught.value, "exceptions", ()))))
+
+
 def test_a_host_is_there_for_those_who_ask_for_its_name():
     with simsock.Simulation() as sim:
         sim.link("client", "sever", latency=1)
