@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from pytest_simsock import autoworld, given, shelter, turns, wide
+from pytest_simsock import autoworld, given, neighbours, shelter, turns, wide
 from pytest_simsock.configuring import CHOSEN, STAGE, declare_harness
 from pytest_simsock.hiding import hide_sim, takes_sim
 from pytest_simsock.marking import mistake_in_marker, schedules_of
@@ -55,6 +55,7 @@ def pytest_itemcollected(item: Any) -> None:
     if not asks_for_sim(item):
         return
     wide.come_first(item)
+    neighbours.arrange(item)
     names = item.fixturenames
     first = next((place for place, name in enumerate(names) if name.startswith(turns.XUNIT)), None)
     if first is not None and names.index("sim") > first:

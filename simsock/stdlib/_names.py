@@ -17,6 +17,7 @@ from simsock.net.addresses import AF_INET, AF_INET6, ANY_V4, ANY_V6, LOOPBACK_V4
 from simsock.net.fabric import LOCALHOST, Fabric, Host, fabric_of
 from simsock.net.interfaces import INTERFACES
 from simsock.net.resolver import UNKNOWN
+from simsock.stdlib._refusals import explain, unknown
 from simsock.stdlib._services import SERVICES, service_at
 
 # Plain integers: CPython's flag classes take microseconds to combine.
@@ -77,7 +78,9 @@ def _ask(name: str) -> list[str]:
             return list(order.addresses)
     host = net.known(name)
     if host is None:
-        raise no_such_name(name)
+        error = no_such_name(name)
+        explain(error, unknown(net, name))
+        raise error
     net.asked.add(host.name)
     return list(host.addresses)
 

@@ -13,6 +13,7 @@ import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from simsock.errors import meant
 from simsock.kernel.program_lines import is_library, is_simsock, short_path
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ _open, _listdir, _readlink, _getsockname = open, os.listdir, os.readlink, _socke
 """Taken now: a world replaces some of the names."""
 _LISTENING = "0A"
 _BINDS_MAX = 1_000
+_NAMES_TOLD_MAX = 10
 _binds: list[tuple[Any, str]] = []
 """Real sockets that were bound (weakly), and where; filled once somebody watches."""
 _watching = False
@@ -99,7 +101,20 @@ def explained(fabric: Fabric, host: Host, ip: str, port: int) -> str:
             'fresh=["its package"]; one of a wider fixture or of setup_class: a world as wide, world="class", "module" or "session"). '
             f'To talk to the real one, outside time: allow="{ip}:{port}"'
         )
-    return f"nobody listens on port {port} of {ip}, in this world or (in this process) outside it"
+    return (
+        f"nobody listens on port {port} of {ip}, in this world or (in this process) outside it: start the server first, "
+        f'in the test or in a fixture that asks for `sim`; to talk to another process, outside time: allow="{ip}:{port}"'
+    )
+
+
+def unknown(fabric: Fabric, name: str) -> str:
+    """What to tell about a name that does not resolve."""
+    names = [host.name for host in fabric.hosts()]
+    told = ", ".join(names[:_NAMES_TOLD_MAX]) + (", …" if len(names) > _NAMES_TOLD_MAX else "")
+    return (
+        f"no host of this world is called {name!r}, and nothing asks the real resolver: its hosts are {told}{meant(name, names)}; "
+        f"sim.host({name!r}) makes another one, for a server to run on"
+    )
 
 
 def _listens(host: Host, port: int) -> bool:

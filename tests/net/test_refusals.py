@@ -19,7 +19,21 @@ def refusal(sim, address, family=real_socket.AF_INET):
 
 
 def test_nobody_has_the_port(sim):
-    assert refusal(sim, ("127.0.0.1", 81)) == "nobody listens on port 81 of 127.0.0.1, in this world or (in this process) outside it"
+    told = refusal(sim, ("127.0.0.1", 81))
+    assert told.startswith("nobody listens on port 81 of 127.0.0.1, in this world or (in this process) outside it: start the server first, ")
+    assert told.endswith('outside time: allow="127.0.0.1:81"')
+
+
+def test_a_name_that_no_host_has(sim):
+    sim.host("warehouse")
+    with pytest.raises(real_socket.gaierror) as caught:
+        sim.network.socket.getaddrinfo("warehose", 80)
+    assert str(caught.value) == "[Errno -2] Name or service not known"
+    (note,) = caught.value.__notes__
+    assert note.startswith(
+        "no host of this world is called 'warehose', and nothing asks the real resolver: its hosts are localhost, warehouse; did you mean 'warehouse'?"
+    )
+    assert "sim.host('warehose') makes another one" in note
 
 
 def test_a_server_on_another_host_has_it(sim):
