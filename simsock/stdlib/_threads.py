@@ -194,7 +194,9 @@ class _End:
             return self.seen
         kernel = task.kernel
         if self.seen:
-            return _learned(kernel, task)
+            if kernel.watchers is not None:
+                _learned(kernel, task)
+            return True
         if kernel.ended or kernel.thread != real_ident():
             self.seen = _wait_for_real(task, ns)
         elif kernel.ending:
@@ -209,15 +211,16 @@ class _End:
                     kernel.fruitless()
                 else:
                     kernel.join(task, None if ns is None else kernel.now + ns, OVERSHOOT_NS)
-            self.seen = task.dead and _learned(kernel, task)
+            self.seen = task.dead
+            if kernel.watchers is not None and task.dead:
+                _learned(kernel, task)
         return self.seen
 
 
-def _learned(kernel: Kernel, task: Task) -> bool:
-    """True, and whoever watches is told."""
+def _learned(kernel: Kernel, task: Task) -> None:
+    """Whoever watches is told."""
     if kernel.watchers is not None and kernel.thread == real_ident():
         kernel.watchers.learns(kernel.current, task)
-    return True
 
 
 def _wait_for_real(task: Task, ns: int | None) -> bool:

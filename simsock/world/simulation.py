@@ -463,8 +463,12 @@ class Simulation(Faults, Observing, Striking, Judging, Hoping):
 
     def sleep(self, duration: Duration) -> None:
         """Let so much virtual time pass (seconds, timedelta or "80ms")."""
-        self._lets_run(self._running()).sleep(duration_ns(duration, "sleep"))
-        self._lets_run(self._running())
+        kernel, ns = self._running(), duration_ns(duration, "sleep")
+        if kernel.watchers is not None:
+            self._lets_run(kernel)
+        kernel.sleep(ns)
+        if kernel.watchers is not None:
+            self._lets_run(kernel)
 
     def run_until(self, predicate: Callable[[], object], timeout: Duration | None = None) -> Any:
         """Let the world run until ``predicate()`` is true, and return what it returned.

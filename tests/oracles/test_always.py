@@ -223,3 +223,26 @@ def test_a_predicate_that_looks_at_the_clock_does_not_wait_for_it():
         sim._kernel.polling.vain = 7
         threading.Lock().acquire()
         assert sim._kernel.polling.vain == 7
+
+
+def test_a_search_that_leaves_out_orders_leaves_out_no_state():
+    """The three are up at once in few orders, and none of their lines meets another's: an order is like others, but for the states on the way."""
+
+    def lights(sim):
+        class Lamp:
+            lit = 0
+
+        lamps = [Lamp(), Lamp(), Lamp()]
+        sim.always(lambda: not all(lamp.lit for lamp in lamps))
+
+        def blink(lamp):
+            lamp.lit = 1
+            lamp.lit = 0
+
+        threads = [threading.Thread(target=blink, args=(lamp,)) for lamp in lamps]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    assert simsock.explore(lights, 1_000, strategy="dfs", shrink=False).status == "fails"

@@ -188,6 +188,28 @@ def test_two_tasks_are_not_ordered_by_the_test_s_waiting():
     assert race(body) is not None
 
 
+@pytest.mark.parametrize("waits", [True, False])
+def test_the_modules_of_sim_network_order_too(waits):
+    def body(sim):
+        counter, threads = Counter(), sim.network.threading
+        event = threads.Event()
+        sim.watch(counter, "total")
+
+        def second():
+            if waits:
+                event.wait()
+            counter.add()
+
+        both = [threads.Thread(target=lambda: (counter.add(), event.set())), threads.Thread(target=second)]
+        for thread in both:
+            thread.start()
+        for thread in both:
+            thread.join()
+        counter.add()
+
+    assert (race(body, patch=False) is None) is waits
+
+
 def test_time_orders_nothing():
     def body(sim):
         import time
