@@ -134,8 +134,6 @@ class Order(Watcher):
             if other is not clock:
                 _join(clock, other)
                 other[task.serial] = clock[task.serial]
-        for told in self._told.values():
-            _join(clock, told)
         clock[task.serial] += 1
 
     def learns(self, task: Task, thing: Any) -> None:
@@ -165,7 +163,7 @@ class Order(Watcher):
     # -- sockets and pipes -------------------------------------------------------------------------------------------------------------
 
     def waits(self, task: Task) -> None:
-        if task.why in ("send", "write"):  # others may read the first bytes before the call is over
+        if task.why.startswith(("send", "write", "connect", "close")):  # others may read the first bytes before the call is over
             self._by_descriptor(task, "send", str(getattr(task.on, "title", "")))
 
     def recorded(self, record: tuple[Any, ...]) -> None:

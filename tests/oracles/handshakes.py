@@ -109,14 +109,30 @@ def by_stream():
 
 def by_large_stream():
     """The first bytes are read before the call that sends them is over."""
-    tells, _ = by_stream()
-    one, other = (cell.cell_contents for cell in (*tells.__closure__, *_.__closure__))
+    server = socket.create_server(("127.0.0.1", 0))
+    one = socket.create_connection(server.getsockname())
+    other, _ = server.accept()
 
     def reads():
+        other.recv(1)
+        threading.Thread(target=drains, daemon=True).start()
+
+    def drains():
         while other.recv(100_000):
             pass
 
     return lambda: (one.sendall(b"x" * 3_000_000), one.close()), reads
+
+
+def by_full_pipe():
+    """The same, of a pipe."""
+    reads, writes = os.pipe()
+
+    def begins():
+        os.read(reads, 1)
+        threading.Thread(target=lambda: [None for _ in iter(lambda: os.read(reads, 100_000), b"")], daemon=True).start()
+
+    return lambda: (os.write(writes, b"x" * 1_000_000), os.close(writes)), begins
 
 
 def by_connecting():

@@ -103,6 +103,15 @@ def test_without_lines_it_is_asked_at_every_simulated_call():
             breaks(sim, name="free seats")
 
 
+def test_what_the_last_statement_of_a_task_breaks_is_told_before_the_next_task_mends_it():
+    with pytest.raises(simsock.InvariantBroken, match="breaker came to"), simsock.Simulation() as sim:
+        kept = [1]
+        sim.always(lambda: kept)
+        sim.spawn(kept.clear, name="breaker")
+        sim.spawn(kept.append, 1, name="mender")
+        sim.settle()
+
+
 def test_the_world_stops_there():
     sim = simsock.Simulation()
     with pytest.raises(simsock.InvariantBroken), sim:
@@ -225,6 +234,7 @@ def test_a_predicate_that_looks_at_the_clock_does_not_wait_for_it():
         assert sim._kernel.polling.vain == 7
 
 
+@pytest.mark.exhaustive
 def test_a_search_that_leaves_out_orders_leaves_out_no_state():
     """The three are up at once in few orders, and none of their lines meets another's: an order is like others, but for the states on the way."""
 
