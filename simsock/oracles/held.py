@@ -54,7 +54,7 @@ class HeldLocks(Watcher):
             return
         lock = self._numbers.of(thing)
         has = self._has.setdefault(task.serial, [])
-        taken = Held(lock, thing.describe(), place_of_frame(sys._getframe(1)))
+        taken = Held(lock, "a condition's lock" if thing.inner else thing.describe(), place_of_frame(sys._getframe(1)))
         if waits and all(held.lock != lock for held in has):
             self.takes_one(task, has, taken)
         has.append(taken)

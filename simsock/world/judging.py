@@ -118,10 +118,20 @@ class Judging:
         return history
 
     def _lets_run(self, kernel: Kernel) -> Kernel:
-        """The test lets its world run, or has: for those who ask what came before what."""
-        if kernel.watchers is not None:
+        """The test lets its world run, or has: for those who ask what came before what. Other tasks that do the same are the program's."""
+        if kernel.watchers is not None and kernel.current is kernel.first:
             kernel.watchers.learns(kernel.current, None)
         return kernel
+
+    def _let_run(self, wait: Callable[..., object], *args: Any) -> None:
+        """The test lets its world run by this."""
+        kernel = self._running()
+        if kernel.watchers is None:
+            wait(*args)
+        else:
+            self._lets_run(kernel)
+            wait(*args)
+            self._lets_run(kernel)
 
     def _judge_last(self, kernel: Kernel) -> None:
         """The world's block is over, and its tasks still live: oracles say now what they have found."""

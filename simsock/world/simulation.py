@@ -463,12 +463,7 @@ class Simulation(Faults, Observing, Striking, Judging, Hoping):
 
     def sleep(self, duration: Duration) -> None:
         """Let so much virtual time pass (seconds, timedelta or "80ms")."""
-        kernel, ns = self._running(), duration_ns(duration, "sleep")
-        if kernel.watchers is not None:
-            self._lets_run(kernel)
-        kernel.sleep(ns)
-        if kernel.watchers is not None:
-            self._lets_run(kernel)
+        self._let_run(self._running().sleep, duration_ns(duration, "sleep"))
 
     def run_until(self, predicate: Callable[[], object], timeout: Duration | None = None) -> Any:
         """Let the world run until ``predicate()`` is true, and return what it returned.
@@ -492,8 +487,7 @@ class Simulation(Faults, Observing, Striking, Judging, Hoping):
 
     def settle(self) -> None:
         """Let everything run until no task can and nothing is on its way. Sleeping tasks go on sleeping."""
-        self._lets_run(self._running()).settle()
-        self._lets_run(self._running())
+        self._let_run(self._running().settle)
 
     # -- tasks and hosts -----------------------------------------------------------------------------------------------------------
 

@@ -219,9 +219,17 @@ def test_a_circle_of_three_is_told():
 def test_conditions_and_their_locks_count():
     def body():
         first, second = threading.Condition(), threading.Condition()
-        at_once(nested(first, second), nested(second, first))
 
-    assert watched(body) is not None
+        def waits():
+            with first:
+                first.wait(1)
+                nested(second)()
+
+        at_once(waits, nested(second, first))
+
+    text = str(watched(body))
+    assert text.count("a condition's lock") == 4
+    assert "inner" not in text and text.count("first.wait(1)") == 1, "what a condition waits by is none of the locks"
 
 
 def test_waiting_for_a_condition_with_a_lock_in_hand_is_told():
@@ -269,11 +277,14 @@ def test_several_are_told_as_one_and_their_number():
 
 def test_a_lock_that_somebody_else_gives_back_is_held_no_more():
     def body():
-        first, second, passed = threading.Lock(), threading.Lock(), threading.Semaphore(0)
+        first, second = threading.Lock(), threading.Lock()
         first.acquire()
-        at_once(lambda: (first.release(), passed.release()), lambda: (passed.acquire(), nested(second, first)()))
+        one_after_the_other(first.release)
+        other = threading.Thread(target=nested(second, first))
+        other.start()
         with second:
             pass
+        other.join()
 
     assert watched(body) is None
 

@@ -170,7 +170,6 @@ def test_what_the_test_looks_at_after_it_let_the_world_run_is_no_race():
         assert counter.total == 2
         sim.run_until(lambda: counter.total == 3)
         counter.total -= 1
-        sim.always(lambda: counter.total >= 0)
         sim.sleep(9)
 
     assert race(body) is None
@@ -208,6 +207,33 @@ def test_the_modules_of_sim_network_order_too(waits):
         counter.add()
 
     assert (race(body, patch=False) is None) is waits
+
+
+def test_what_always_asks_is_no_use():
+    def body(sim):
+        counter = Counter()
+        sim.watch(counter)
+        sim.always(lambda: counter.total >= 0)
+        thread = threading.Thread(target=counter.add)
+        thread.start()
+        threading.Lock().acquire()
+        thread.join()
+
+    assert race(body) is None
+
+
+def test_one_who_looks_after_a_write_does_not_hide_it_from_another_who_may_look_before():
+    def body(sim):
+        counter, written = Counter(), threading.Event()
+        sim.watch(counter, "total")
+        works = (lambda: (counter.add(), written.set()), lambda: (written.wait(), counter.total), lambda: counter.total)
+        threads = [threading.Thread(target=work, name=f"worker-{number}") for number, work in enumerate(works, 1)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    assert "worker-1 writes" in str(race(body)) and "worker-3 reads" in str(race(body))
 
 
 def test_time_orders_nothing():
