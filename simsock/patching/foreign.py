@@ -39,6 +39,8 @@ _NAMES: tuple[tuple[str, str, Callable[[Any, Kernel], Any]], ...] = (
     ("psutil._pslinux", "Process", lambda before, kernel: _real_process(before)),
     # The machine is asked once what it is called, and in a world it is the host of whoever asks first.
     ("platform", "_uname_cache", lambda before, kernel: None),
+    # pyOpenSSL gives a socket's number to an OpenSSL of its own, which knows no simulated ones.
+    ("OpenSSL.SSL", "Connection", lambda before, kernel: _connection_without_a_socket(before)),
     # These put schedulers of their own under the standard modules.
     *((module, name, lambda before, kernel, call=f"{module}.{name}": schedulers.refusing(call)) for module, name in schedulers.CALLS),
     # ifaddr asks the C library, through ctypes, which interfaces there are; others ask the system.
@@ -61,6 +63,16 @@ def _real_process(before: Any) -> Any:
         return before(own_numbers()[1] if pid == PROCESS else pid, *args)
 
     return make
+
+
+def _connection_without_a_socket(before: Any) -> Any:
+    def __init__(self: Any, context: Any, socket: Any = None) -> None:
+        if socket is not None:
+            words = "pyOpenSSL reads and writes a socket by its number; in a world, use the standard ssl, or a Connection without a socket"
+            raise Unsupported(f"OpenSSL.SSL.Connection: {words}")
+        before.__init__(self, context, socket)
+
+    return type(before)(before.__name__, (before,), {"__init__": __init__, "__module__": before.__module__, "__qualname__": before.__qualname__})
 
 
 class _NoInterpreters:

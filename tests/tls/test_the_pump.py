@@ -11,6 +11,7 @@ import ssl
 import sys
 import threading
 import time
+import types
 
 import pytest
 
@@ -281,3 +282,76 @@ def test_outside_worlds_everything_is_what_it_was():
     with Simulation(seed=1):
         assert vars(_ssl._SSLContext)["_wrap_bio"] is not before["_wrap_bio"]
     assert all(vars(_ssl._SSLContext)[name] is value for name, value in before.items())
+
+
+def test_pyopenssl_on_a_socket_is_refused_by_name_and_without_one_is_let_alone(monkeypatch):
+    """A module of that shape stands for it."""
+
+    class Connection:
+        def __init__(self, context, socket=None):
+            self.socket = socket
+
+    wrapper = types.ModuleType("OpenSSL.SSL")
+    wrapper.Connection = Connection
+    monkeypatch.setitem(sys.modules, "OpenSSL.SSL", wrapper)
+    with Simulation(seed=1):
+        assert isinstance(wrapper.Connection(None), Connection)
+        one, other = socket.socketpair()
+        with one, other, pytest.raises(simsock.Unsupported, match=r"OpenSSL\.SSL\.Connection: pyOpenSSL reads and writes a socket by its number"):
+            wrapper.Connection(None, one)
+    assert wrapper.Connection is Connection
+
+
+def test_without_the_world_s_chance_openssl_draws_for_itself():
+    """The randoms of two hellos are equal if both were drawn from the world's seed."""
+
+    def hello(**options):
+        with Simulation(seed=1, **options):
+            incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+            with pytest.raises(ssl.SSLWantReadError):
+                client_context().wrap_bio(incoming, outgoing, server_hostname="localhost").do_handshake()
+            return outgoing.read()
+
+    if _openssl.chance_is_the_tapes():
+        assert hello() == hello()
+    assert hello(entropy="real") != hello(entropy="real")
+
+
+def test_two_tasks_that_write_at_once_do_not_mix_their_words():
+    def client(sock):
+        tls = wrap_client(sock)
+        writers = [threading.Thread(target=tls.sendall, args=(bytes([65 + number]) * 300_000,)) for number in range(2)]
+        for writer in writers:
+            writer.start()
+        for writer in writers:
+            writer.join()
+        return tls.recv(1)  # and the tickets: whoever closes with bytes unread resets the connection
+
+    def server(sock):
+        tls = wrap_server(sock)
+        text = b""
+        while len(text) < 600_000:
+            time.sleep(0.01)
+            text += tls.recv(100_000)
+        tls.sendall(b"x")
+        return sorted({len(run) for run in re.findall(rb"A+|B+", text)})
+
+    with Simulation(seed=1):
+        assert meet(client, server)[1] == [300_000]
+
+
+def test_a_file_is_sent_over_tls(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(bytes(range(256)) * 300)
+
+    def client(sock):
+        with path.open("rb") as file:
+            return wrap_client(sock).sendfile(file, 100)
+
+    def server(sock):
+        with wrap_server(sock).makefile("rb") as file:
+            return file.read()
+
+    with Simulation(seed=1):
+        count, got = meet(client, server)
+    assert (count, got) == (76_700, path.read_bytes()[100:])
