@@ -47,7 +47,8 @@ TABLE: dict[str, dict[str, str]] = {
     "fcntl": {SIMULATED: "fcntl flock ioctl lockf"},
     "termios": {SIMULATED: "tcdrain tcflow tcflush tcgetattr tcgetwinsize tcsendbreak tcsetattr tcsetwinsize"},
     "posix": {
-        SIMULATED: "chdir chmod chown close closerange copy_file_range device_encoding dup dup2 eventfd eventfd_read eventfd_write fchdir fchmod fchown "
+        SIMULATED: "_exit fork wait wait3 wait4 waitid waitpid "
+        "chdir chmod chown close closerange copy_file_range device_encoding dup dup2 eventfd eventfd_read eventfd_write fchdir fchmod fchown "
         "fdatasync fpathconf fstat fstatvfs fsync ftruncate get_blocking get_inheritable get_terminal_size getrandom getxattr isatty kill killpg listdir "
         "listxattr lockf lseek pathconf pipe pipe2 posix_fadvise posix_fallocate pread preadv pwrite pwritev read readinto readv removexattr scandir "
         "sched_yield sendfile set_blocking set_inheritable setxattr splice stat statvfs statx tcgetpgrp tcsetpgrp times truncate ttyname urandom utime write "
@@ -55,8 +56,7 @@ TABLE: dict[str, dict[str, str]] = {
         "getpgid getpgrp getpid getppid getpriority getsid pidfd_open sched_getaffinity sched_getparam sched_getscheduler sched_rr_get_interval "
         "sched_setaffinity sched_setparam sched_setscheduler setpgid setpgrp setpriority setsid uname "
         "lchown link lstat mkdir mknod open remove rename replace rmdir symlink unlink",
-        REFUSED: "_exit abort execv execve fork forkpty login_tty mkfifo openpty posix_openpt posix_spawn posix_spawnp system timerfd_create wait wait3 wait4 "
-        "waitid waitpid",
+        REFUSED: "abort execv execve forkpty login_tty mkfifo openpty posix_openpt posix_spawn posix_spawnp system timerfd_create",
         "computes from its arguments alone": "WCOREDUMP WEXITSTATUS WIFCONTINUED WIFEXITED WIFSIGNALED WIFSTOPPED WSTOPSIG WTERMSIG _path_normpath "
         "_path_splitroot_ex fspath major makedev minor strerror waitstatus_to_exitcode",
         "a name in the real file system, without waiting": "access chroot getcwd getcwdb readlink sync umask",
@@ -66,7 +66,7 @@ TABLE: dict[str, dict[str, str]] = {
         "the process's environment": "_clearenv _create_environ putenv unsetenv",
         "a real descriptor that nothing in a world can wait for": "grantpt memfd_create ptsname timerfd_gettime timerfd_gettime_ns "
         "timerfd_settime timerfd_settime_ns unlockpt",
-        "nothing forks in a world": "register_at_fork",
+        "its functions run around a fork with the world out of the way": "register_at_fork",
         "the prompt of an interactive interpreter": "_inputhook _is_inputhook_installed",
         "a value": "DirEntry sched_param stat_result statvfs_result statx_result terminal_size times_result uname_result waitid_result",
     },
@@ -120,7 +120,6 @@ BY_OTHER_MEANS = {
     ("_ssl", "_SSLSocket"): "is made over buffers, for another object in its place",
     ("posix", "execv"): "os.exec",
     ("posix", "execve"): "os.exec",
-    ("posix", "fork"): "os.fork",
     ("posix", "forkpty"): "os.forkpty",
     ("posix", "posix_spawn"): "os.posix_spawn",
     ("posix", "posix_spawnp"): "os.posix_spawn",

@@ -36,6 +36,7 @@ FLOORS = {
     "simsock.stdlib": 4,
     "simsock.oracles": 5,
     "simsock.network": 5,
+    "simsock.processes": 5,
     "simsock.socketserver": 5,
     "simsock.patching": 6,
     "simsock.world": 6,
@@ -102,7 +103,10 @@ CLOCKS_ALLOWED = {
     ("simsock/stdlib/_openssl.py", "os.urandom"): "what other threads of the system get who draw while one of the world's is in OpenSSL",
     ("simsock/world/options.py", "time.time_ns"): 'start_time="now": read once in a process, and recorded in the token as what it was',
 }
-CLOCKS_TAKEN_OVER = ("simsock/patching/chance.py", "simsock/patching/clocks.py", "simsock/patching/generator_state.py", "simsock/patching/imports.py")
+CLOCKS_TAKEN_OVER = (
+    *("simsock/patching/chance.py", "simsock/patching/clocks.py", "simsock/patching/generator_state.py", "simsock/patching/imports.py"),
+    "simsock/processes/child.py",
+)
 """Files whose business it is to name the real ones, because they put others in their place."""
 
 HEAVY = ("pytest", "_pytest", "hypothesis", "trio", "faker", "rich", "jinja2", "pydantic", "asyncio", "dataclasses", "inspect", "unittest")

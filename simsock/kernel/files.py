@@ -134,15 +134,27 @@ class WaitedFile(OpenFile):
 class Process:
     """A descriptor table."""
 
-    __slots__ = ("_free", "_next", "files", "inheritable", "name")
+    __slots__ = ("_free", "_next", "files", "inheritable", "name", "owner")
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.owner: Any = None
+        """What is known of the process, in a world that has several."""
         self.files: dict[int, OpenFile] = {}
         self.inheritable: set[int] = set()
         """Descriptors that a child process would get."""
         self._free: list[int] = []
         self._next = FIRST_DESCRIPTOR
+
+    def fork(self, name: str, host: Any) -> Process:
+        """The table of a child: the same descriptors for the same open files. With a ``host``, without those of other hosts."""
+        child = Process(name)
+        child.files.update({fd: file for fd, file in self.files.items() if host is None or getattr(file, "host", host) is host})
+        for file in child.files.values():
+            file.references += 1
+        child.inheritable.update(self.inheritable)
+        child._free, child._next = list(self._free), self._next
+        return child
 
     def open(self, file: OpenFile) -> int:
         """A new descriptor for ``file``."""
@@ -194,6 +206,23 @@ class Process:
         heapify(self._free)
         file.references += 1
         self.files[fd] = file
+
+
+class Tables:
+    """``kernel.room(Tables)``: the descriptor tables of a world that has several processes."""
+
+    __slots__ = ("children", "home")
+
+    def __init__(self) -> None:
+        self.home: Process | None = None
+        """That of the process that entered the world, once there is another one."""
+        self.children: list[Process] = []
+
+
+def every_table(kernel: Kernel) -> list[Process]:
+    """Those of all processes, the one that entered the world first."""
+    tables = kernel.room(Tables)
+    return [kernel.process] if tables.home is None else [tables.home, *tables.children]
 
 
 def wait_ready(

@@ -61,6 +61,10 @@ _TLS = "simsock.stdlib._tls"
 """What ``ssl.SSLSocket`` asks instead of C."""
 
 
+_FOR_CHILDREN = "simsock.processes.calls"
+"""The module of ours that makes calls for processes of the world: what they call is what it calls."""
+
+
 def _called(frame: FrameType) -> str:
     """What a program calls a function of ours."""
     code = frame.f_code
@@ -77,7 +81,7 @@ def program_call(frame: FrameType | None) -> tuple[FrameType | None, str]:
     made_here = True
     while frame is not None:
         room = room_of(frame)
-        if room == BOTTOM:
+        if room == BOTTOM or ((not made_here or call) and frame.f_globals.get("__name__") == _FOR_CHILDREN):
             break
         if room in (INSIDE, FACE):
             if made_here:

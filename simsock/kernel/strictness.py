@@ -16,7 +16,7 @@ from types import FrameType
 from simsock.kernel.core import Kernel
 from simsock.kernel.program_lines import is_library, is_simsock
 
-_BELOW = ("simsock.stdlib", "simsock.patching", "simsock.kernel", "simsock.net")
+_BELOW = ("simsock.stdlib", "simsock.patching", "simsock.kernel", "simsock.net", "simsock.processes")
 """Rooms that simulated calls are made of."""
 _STANDINS = ("simsock.stdlib", "simsock.patching")
 _point, _step = Kernel.point, Kernel.step

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING
 
+from simsock.kernel.files import every_table
 from simsock.net.datagrams import DatagramSocket
 from simsock.net.tcp.stream import StreamSocket
 
@@ -22,7 +23,7 @@ def crash(fabric: Fabric, host: Host, fault: Fault) -> None:
     host.down = True
     fabric.interference.down[host.name] = fault
     fabric.interfere()
-    files = list({id(file): file for file in fabric.kernel.files.values()}.values())  # in order, each once
+    files = list({id(file): file for table in every_table(fabric.kernel) for file in table.files.values()}.values())  # in order, each once
     for orphan in [orphan for orphan in fabric.orphans if orphan.host is host]:
         orphan.vanish()  # it was closed, and had something to send yet
     for file in files:

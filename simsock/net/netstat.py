@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simsock.escaping import printable
+from simsock.kernel.files import every_table
 from simsock.net.addresses import Endpoint, format_endpoint
 from simsock.net.datagrams import DatagramSocket
 from simsock.net.fabric import fabric_of
@@ -106,8 +107,9 @@ def netstat(kernel: Kernel) -> Netstat:
     """Look at all sockets of a world."""
     fabric = fabric_of(kernel)
     descriptors: dict[int, int] = {}
-    for fd in sorted(kernel.files, reverse=True):
-        descriptors[id(kernel.files[fd])] = fd  # identity only tells which is which
+    for table in reversed(every_table(kernel)):
+        for fd in sorted(table.files, reverse=True):
+            descriptors[id(table.files[fd])] = fd  # identity only tells which is which
     hosts = {host.name: number for number, host in enumerate(fabric.hosts())}
     rows: list[tuple[Any, SocketEntry]] = []
     for socket in _sockets(kernel, fabric):
@@ -134,7 +136,7 @@ def _key(hosts: dict[str, int], entry: SocketEntry, host: Host, local: Endpoint 
 def _sockets(kernel: Kernel, fabric: Fabric) -> Iterator[Socket]:
     """Every socket once: those with a descriptor, those that a call still waits for, those that have a port, and whoever these know."""
     seen: dict[int, Socket] = {}
-    found: list[Any] = list(kernel.files.values())
+    found: list[Any] = [file for table in every_table(kernel) for file in table.files.values()]
     found.extend(task.on for task in kernel.tasks.values())
     for host in fabric.hosts():
         found.extend(host.tcp.bound())

@@ -18,7 +18,7 @@ from simsock.hypothesis_time import not_counted
 from simsock.kernel import Kernel
 from simsock.kernel.file_times import FileTimes
 from simsock.kernel.undoing import do_all
-from simsock.patching import clocks, fence, files, foreign, fresh, handlers, imports, outsiders, pairs, polls, sockets, tls
+from simsock.patching import clocks, fence, files, foreign, forks, fresh, handlers, imports, outsiders, pairs, polls, sockets, tls
 from simsock.patching.captured import Holds
 from simsock.patching.chance import Chance
 from simsock.patching.locks import Kind
@@ -247,6 +247,7 @@ class Patching:
         self._registry.enter()
         self._chance.enter(kernel, kernel.seed)
         foreign.enter(kernel)
+        forks.in_force = self
         self._carrier.enter(kernel)
         fence.put_up(kernel)
 
@@ -278,7 +279,15 @@ class Patching:
 
     def leave(self) -> None:
         """The world is over. Safe to call again."""
-        do_all(fence.take_down, self._forget_imports, foreign.leave, self._carrier.leave, self._chance.leave, self._registry.leave)
+        do_all(
+            lambda: forks.leave(self._carrier),
+            fence.take_down,
+            self._forget_imports,
+            foreign.leave,
+            self._carrier.leave,
+            self._chance.leave,
+            self._registry.leave,
+        )
 
     def _forget_imports(self) -> None:
         if self._carrier.kernel is not None:

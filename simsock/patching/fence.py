@@ -42,7 +42,7 @@ _HINTS = {
         ("concurrent.interpreters.create", "concurrent.futures.InterpreterPoolExecutor"),
         "worlds have one interpreter: nothing in another one is simulated",
     ),
-    "os.fork": "worlds have one process: threads are simulated, processes not yet",
+    "os.fork": "what os.fork makes is simulated, what is started is not yet",
     "socket.__new__": "use socket.socket, which is simulated",
     "time.sleep": "the program kept the real one where it could not be replaced: see simsock doctor",
 }

@@ -31,14 +31,13 @@ _SOCKET = (
     "setdefaulttimeout socketpair close dup if_nameindex if_nametoindex if_indextoname getprotobyname sethostname"
 ).split()
 _OS = (
-    "_exit abort chdir chmod chown closerange copy_file_range device_encoding dup dup2 eventfd eventfd_read eventfd_write fchdir fchmod fchown fdatasync "
+    "abort chdir chmod chown closerange copy_file_range device_encoding dup dup2 eventfd eventfd_read eventfd_write fchdir fchmod fchown fdatasync "
     "lchown link lstat mkdir mknod open remove rename replace rmdir symlink unlink "
     "fpathconf fstatvfs fsync fstat ftruncate get_blocking get_inheritable get_terminal_size getxattr listdir listxattr login_tty openpty pathconf "
     "posix_openpt removexattr scandir sched_yield setxattr statvfs tcgetpgrp tcsetpgrp timerfd_create times truncate utime "
     "isatty lockf lseek mkfifo pipe pipe2 posix_fadvise posix_fallocate pread preadv pwrite pwritev read readinto readv sendfile set_blocking "
     "set_inheritable splice stat statx ttyname write writev"
 ).split()
-_OS_WAITS = "wait wait3 wait4 waitid waitpid".split()
 _TERMINALS = "tcdrain tcflow tcflush tcgetattr tcgetwinsize tcsendbreak tcsetattr tcsetwinsize".split()
 
 
@@ -55,7 +54,7 @@ def original(module: Any, name: str) -> Any:
 
 def make_pairs() -> list[tuple[Any, Any]]:
     """(original, replacement) of every function that a world replaces."""
-    from simsock.patching import chance, fence, polls, signals, sockets, task_locals, threads
+    from simsock.patching import chance, fence, forks, polls, signals, sockets, task_locals, threads
     from simsock.stdlib import _epoll, _identity, _names, _rawfile, _semaphores
     from simsock.stdlib import fcntl as sim_fcntl
     from simsock.stdlib import os as sim_os
@@ -69,7 +68,6 @@ def make_pairs() -> list[tuple[Any, Any]]:
     pairs += [(original(_socket, name), getattr(_names, name, None) or getattr(sim_socket, name)) for name in _SOCKET]
     pairs += [(original(select, "select"), sim_select.select), (original(select, "poll"), sim_select.poll), (original(select, "epoll"), _epoll.epoll)]
     pairs += [(original(os, name), getattr(sim_os, name)) for name in _OS if hasattr(os, name)]
-    pairs += [(original(os, name), sim_os.waiting(name)) for name in _OS_WAITS]
     pairs += [(original(fcntl, name), getattr(sim_fcntl, name)) for name in ("fcntl", "ioctl", "flock", "lockf")]
     pairs += [(original(io, "open"), _rawfile.open), (original(resource, "getrusage"), sim_resource.getrusage)]
     pairs += [(original(termios, name), getattr(sim_termios, name)) for name in _TERMINALS]
@@ -77,7 +75,7 @@ def make_pairs() -> list[tuple[Any, Any]]:
         multiprocessing: Any = import_module("_multiprocessing")
         pairs += [(multiprocessing.SemLock, _semaphores.SemLock), (multiprocessing.sem_unlink, _semaphores.sem_unlink)]
     functions, classes = threads.pairs()
-    pairs += [*functions, *chance.pairs(), *polls.pairs(), *signals.pairs(), *_identity.pairs(), *fence.pairs()]
+    pairs += [*functions, *chance.pairs(), *polls.pairs(), *signals.pairs(), *forks.pairs(), *_identity.pairs(), *fence.pairs()]
     stand_ins = [(real, guarded(real, simulated)) for real, simulated in pairs]
     for capable in (os.supports_fd, os.supports_dir_fd, os.supports_follow_symlinks, os.supports_effective_ids):
         # Programs ask whether `os.stat in os.supports_fd`; what stands in can do what the original can.

@@ -1,7 +1,7 @@
 """Signals in a world: what stands in for ``_signal``, ``os.kill`` and ``_thread.interrupt_main``.
 
-Owns which of these are replaced by what, and who is a process of this world: this one, and no other. Does not know how signals are simulated. Law: what
-would reach another process is behind the fence.
+Owns which of these are replaced by what, and who is a process of this world: this one, and those that were forked in it. Does not know how signals are
+simulated. Law: what would reach another process is behind the fence.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 from simsock.kernel.identity import PROCESS, own_numbers
 from simsock.patching import fence
+from simsock.processes import killing
 from simsock.stdlib import signal as sim_signal
 
 _signal: Any = import_module("_signal")
@@ -20,14 +21,20 @@ _getpgrp = os.getpgrp
 
 
 def _kill(pid: int, signal: int, /) -> None:
-    """Send a signal to this process, or to its group, in which it is alone."""
+    """Send a signal to this process, to one that it has forked, or to a group of them."""
+    if killing.is_known(pid):
+        killing.kill(int(pid), int(signal))
+        return
     if pid not in (0, *own_numbers(), -PROCESS, -_getpgrp()):
         fence.refuse("os.kill", (pid, signal))
     sim_signal.send(int(signal))
 
 
 def _killpg(pgid: int, signal: int, /) -> None:
-    """Send a signal to this process's group."""
+    """Send a signal to a group of processes."""
+    if killing.is_known(-pgid):
+        killing.kill(-int(pgid), int(signal))
+        return
     if pgid not in (0, PROCESS, _getpgrp()):
         fence.refuse("os.killpg", (pgid, signal))
     sim_signal.send(int(signal))

@@ -13,6 +13,8 @@ from collections import deque
 from itertools import count
 from typing import Any
 
+from simsock.network import SimulatedNetwork
+
 
 class _Threads:
     """The threads that ``server_close()`` waits for.
@@ -188,9 +190,12 @@ if hasattr(os, "fork"):
             try:
                 self.finish_request(request, client_address)
                 status = 0
-            except Exception:
-                # Not through the hooks: what they would note is lost with this process, so it has to be printed.
-                self.handle_error(request, client_address)
+            except Exception as error:
+                if isinstance(self.network, SimulatedNetwork):
+                    self._request_failed(request, client_address, error)
+                else:
+                    # Not through the hooks: what they would note is lost with this process, so it has to be printed.
+                    self.handle_error(request, client_address)
             finally:
                 try:
                     self.shutdown_request(request)

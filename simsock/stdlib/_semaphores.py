@@ -1,7 +1,7 @@
-"""Stand-in for ``_multiprocessing.SemLock``: the semaphore under ``multiprocessing``'s locks, within the one process of a world.
+"""Stand-in for ``_multiprocessing.SemLock``: the semaphore under ``multiprocessing``'s locks.
 
-Owns counting, ownership and waiting as in CPython's ``_multiprocessing/semaphore.c``. Does not know other processes: it has no name, so nothing
-registers it with a tracker of resources, which would be a process.
+Owns counting, ownership and waiting as in CPython's ``_multiprocessing/semaphore.c``. Does not know other processes, which use it here by its number: it has
+no name, so nothing registers it with a tracker of resources, which would be a process.
 """
 
 from __future__ import annotations
@@ -23,6 +23,15 @@ RECURSIVE_MUTEX, SEMAPHORE = 0, 1
 VALUE_MAX = 2**31 - 1
 
 
+class Semaphores:
+    """``kernel.room(Semaphores)``: those of a world, for its other processes."""
+
+    __slots__ = ("made",)
+
+    def __init__(self) -> None:
+        self.made: list[SemLock] = []
+
+
 class SemLock:
     """A semaphore, or a lock that its owner may take again."""
 
@@ -42,6 +51,9 @@ class SemLock:
         self._taken = 0
         self.holder: Task | None = None
         self._waiting: deque[Task] = deque()
+        made = self._kernel.room(Semaphores).made
+        self.number = len(made)
+        made.append(self)
 
     def acquire(self, block: bool = True, timeout: float | None = None) -> bool:
         """Take it, waiting up to ``timeout`` seconds if it is to block."""

@@ -268,13 +268,13 @@ class socket(Connecting, Receiving, Sending):
         return other
 
     def get_inheritable(self) -> bool:
-        """What ``set_inheritable`` said; no effect, as a world has one process."""
+        """What ``set_inheritable`` said; no effect, as no program is started in a world."""
         if self._fd < 0:
             raise bad_descriptor()
         return self._fd in self._kernel.process.inheritable
 
     def set_inheritable(self, inheritable: bool) -> None:
-        """Stored, without effect: a world has one process."""
+        """Stored, without effect: no program is started in a world."""
         if self._fd < 0:
             raise bad_descriptor()
         self._kernel.process.set_inheritable(self._fd, bool(inheritable))

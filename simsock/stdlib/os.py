@@ -64,6 +64,8 @@ _REFUSED_AS_ON_LINUX = {
     "truncate": errno.EINVAL,
 }
 """Functions that make no sense for sockets and pipes, and what Linux says of them."""
+_SIMULATED = frozenset("_exit fork kill killpg wait wait3 wait4 waitid waitpid".split())
+"""Those of processes, and what they end and wait by, that a patched world simulates."""
 _WAITS = frozenset("wait wait3 wait4 waitid waitpid".split())
 _OUTRIGHT = {
     **dict.fromkeys(("_exit", "abort"), "it would end the process in which the world runs, the tests and all; sys.exit ends the program"),
@@ -75,8 +77,10 @@ _OUTRIGHT = {
 
 def __getattr__(name: str) -> Any:
     real = _CALLS.get(name) or getattr(_real, name)  # its AttributeError says what is wrong
+    if name in _SIMULATED and session.active is not None and session.active.thread_state is not None:
+        return real  # what stands there in a patched world
     if name in _PROCESSES:
-        return _refusing(name, "processes inside a world come later")
+        return _refusing(name, "processes are simulated in patched worlds only" if name in _SIMULATED else "programs that are started are not simulated yet")
     if name in _OUTRIGHT:
         return _refusing(name, _OUTRIGHT[name])
     if name in _OF_DESCRIPTOR:
@@ -396,7 +400,7 @@ def get_inheritable(fd: int, /) -> bool:
 
 
 def set_inheritable(fd: int, inheritable: bool, /) -> None:
-    """Stored and read back for simulated descriptors: a world has one process."""
+    """Stored and read back for simulated descriptors: no program is started in a world."""
     kernel = world_of(fd)
     if kernel is None:
         _set_inheritable(fd, inheritable)

@@ -146,7 +146,7 @@ def test_the_address_family_of_a_datagram_server_is_its_subclass_s_to_choose(bed
 
 
 @pytest.mark.parametrize("server_class", [socketserver.ForkingTCPServer, socketserver.ForkingUDPServer])
-def test_in_a_world_a_server_that_forks_says_that_this_comes_later(server_class):
+def test_in_a_world_that_is_not_patched_a_server_that_forks_says_what_it_needs(server_class):
     from simsock.world.simulation import Simulation
 
     with Simulation(patch=False) as sim, sim.expect_errors(Unsupported) as caught:
@@ -156,7 +156,7 @@ def test_in_a_world_a_server_that_forks_says_that_this_comes_later(server_class)
         else:
             sim.datagram().sendto(b"hello", served.address)
         sim.settle()
-    assert [str(error) for error in caught.errors] == ["os.fork: processes inside a world come later"]
+    assert [str(error) for error in caught.errors] == ["os.fork: processes are simulated in patched worlds only"]
 
 
 @pytest.mark.parametrize("module", [socketserver, standard])

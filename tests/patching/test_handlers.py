@@ -67,12 +67,6 @@ def test_it_can_be_expected(world, capsys):
     assert len(expected.errors) == 1 and "ZeroDivisionError" in capsys.readouterr().err
 
 
-def test_a_real_fork_of_a_standard_server_fails_the_test(world, capsys):
-    with pytest.raises(Fenced, match=r"a real os\.fork"), world():
-        assert ask(socketserver.ForkingTCPServer, Answers) == b""
-    assert "Fenced" in capsys.readouterr().err
-
-
 def test_an_error_of_the_fence_that_a_thread_swallows_is_raised_at_the_worlds_end(world):
     def run():
         with contextlib.suppress(Exception):

@@ -7,7 +7,6 @@ Those that need pytest are in ``tests/plugin/test_borders.py`` (a marker without
 from __future__ import annotations
 
 import concurrent.futures
-import os
 import queue
 import re
 import socket
@@ -95,8 +94,7 @@ MISTAKES = {
     "a server from before": (_real_server, UsageError, r"has a real socket, .*made outside this world\. Make it inside"),
     "a socket from before": (_before, Fenced, r"socket\.send of <socket.*made outside this world.*make it inside the world"),
     "a pool from before": (_pool_before, Fenced, r"ThreadPoolExecutor with 1 thread.*make it inside the world"),
-    "a process": (_in(lambda sim: subprocess.run(["true"])), Fenced, r"a real subprocess\.Popen.*worlds have one process"),
-    "a fork": (_in(lambda sim: os.fork()), Fenced, r"a real os\.fork.*worlds have one process"),
+    "a process": (_in(lambda sim: subprocess.run(["true"])), Fenced, r"a real subprocess\.Popen.*what os\.fork makes is simulated, what is started is not yet"),
     "nobody there": (_in(lambda sim: socket.create_connection(("127.0.0.1", 9))), OSError, r"nobody listens on port 9 of 127\.0\.0\.1, in this world or"),
     "a server on another host": (_in(_elsewhere), OSError, r"a server on host server \(.*\) does: connect to it there"),
     "a wait for ever": (_in(lambda sim: queue.Queue().get()), Deadlock, r"deadlock.*get from Queue-1"),

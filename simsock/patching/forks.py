@@ -1,0 +1,122 @@
+"""Processes in a patched world: what stands in for ``os.fork`` and its kin.
+
+PYTEST_DONT_REWRITE
+
+Owns who is let through to simulated processes, and how the patched state stands aside for a fork. Does not know how processes are simulated. Laws:
+
+* what concerns processes from before the world is real, and only looked at; nothing waits for one;
+* after a world no child of it is left.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from simsock.kernel import Kernel, session
+from simsock.kernel.watchdog import watchdog
+from simsock.patching.task_locals import Carrier
+from simsock.processes import family, forking
+from simsock.processes.doors import leave_process, refused
+from simsock.stdlib import os as sim_os
+
+_WAITS = "wait wait3 wait4 waitid waitpid".split()
+_waitid = getattr(os, "waitid", None)
+in_force: Any = None
+"""The patched state; put here by it."""
+
+
+class ProcessCarrier(Carrier):
+    """What carries a task's state over switches, in a world of several processes: its descriptors as well."""
+
+    __slots__ = ()
+
+    def switch(self, task: Any) -> None:
+        kernel: Any = self.kernel
+        process = kernel.process
+        home: Any = family.family_of(kernel).home
+        kernel.process, kernel.files = home.table, home.table.files  # a task that stood still before the first fork brings nothing back
+        try:
+            Carrier.switch(self, task)
+        finally:
+            kernel.process, kernel.files = process, process.files
+
+    def begin(self) -> None:
+        kernel: Any = self.kernel
+        home: Any = family.family_of(kernel).home
+        kernel.process, kernel.files = home.table, home.table.files
+        Carrier.begin(self)
+
+
+class _Forked(Kernel):
+    """The kernel of such a world."""
+
+    __slots__ = ()
+
+    def fatal(self, error: BaseException) -> None:
+        home: Any = family.family_of(self).home
+        self.process, self.files = home.table, home.table.files  # the first task goes on, by a switch of its own kind
+        Kernel.fatal(self, error)
+
+
+def _carry(kernel: Kernel) -> None:
+    kernel.thread_state.__class__ = ProcessCarrier
+    kernel.__class__ = _Forked
+
+
+def fork() -> int:
+    """``os.fork``: a real one, whose child takes part in this world."""
+    kernel = session.kernel()
+
+    def stand_aside() -> None:
+        watchdog.pause()
+        if kernel.preemption is not None:
+            kernel.preemption.live = None
+        session.suspended, session.active = kernel, None
+        in_force.suspend()
+
+    def come_back() -> None:
+        in_force.resume()
+        if kernel.preemption is not None:
+            kernel.preemption.live = kernel
+        session.active, session.suspended = kernel, None
+        watchdog.go_on(kernel)
+
+    return forking.fork(stand_aside, come_back, _carry)
+
+
+def _waiting(name: str) -> Any:
+    legacy, simulated = sim_os.waiting(name), getattr(family, name)
+
+    def wait(*args: Any, **keywords: Any) -> Any:
+        kernel = session.kernel()
+        if family.has_children(kernel) or not _any_real():
+            return simulated(*args, **keywords)
+        return legacy(*args, **keywords)
+
+    wait.__name__ = wait.__qualname__ = name
+    return wait
+
+
+def _any_real() -> bool:
+    """Whether this process has children from before the world."""
+    try:
+        _waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)  # type: ignore[misc]
+    except ChildProcessError:
+        return False
+    return True
+
+
+def pairs() -> list[tuple[Any, Any]]:
+    """Originals and what stands in for them."""
+    return [(os.fork, fork), (os._exit, leave_process), *((getattr(os, name), _waiting(name)) for name in _WAITS)]
+
+
+def leave(carrier: Any) -> None:
+    """The world is over. Safe to call again."""
+    if type(carrier) is ProcessCarrier and carrier.kernel is not None:
+        forking.end_all(carrier.kernel)
+        carrier.__class__ = Carrier  # type: ignore[assignment]  # what it was
+
+
+refused[fork] = "os.fork"

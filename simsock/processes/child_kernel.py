@@ -1,0 +1,168 @@
+"""The kernel of a child: the copied one, which asks home for all that concerns others.
+
+PYTEST_DONT_REWRITE
+
+Owns what the kernel's methods do in a child. Does not know how messages travel. Laws:
+
+* the copied scheduler never runs: a wait is a message, and whatever else would switch, start or end tasks is refused by name;
+* while nobody asks about points they are counted here, and told with the next message: the clock cannot move meanwhile, since the child has the turn;
+* descriptors are home's: the child has no table of its own.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from simsock.errors import Unsupported
+from simsock.kernel.core import Kernel
+from simsock.kernel.files import FIRST_DESCRIPTOR
+from simsock.kernel.program_lines import program_call
+from simsock.kernel.signals import AGAIN
+from simsock.kernel.units import OVERSHOOT_NS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from simsock.kernel.task import Task
+
+POINTS_MAX = 1_000
+"""How many points a child passes before home hears of it, if it makes no other call."""
+ask: Any = None
+"""Makes a call at home. Put here when the child begins."""
+leave: Any = None
+"""Ends the process: (status, what it raised)."""
+
+
+def refuse(what: str = "") -> NoReturn:
+    """The error about something that a child cannot do yet."""
+    call = what or program_call(sys._getframe(1))[1] or "this call"
+    raise Unsupported(f"{call} in a child process of a world: that is not simulated yet")
+
+
+class ChildKernel(Kernel):
+    """What the class of the kernel is in a child."""
+
+    __slots__ = ()
+
+    def point(self) -> None:
+        self.steps = steps = self.steps + 1
+        if self.asks_strategy or self.finalized or steps >= POINTS_MAX:
+            ask("point")
+
+    def step(self) -> None:
+        self.steps += 1
+
+    def fruitless(self) -> None:
+        ask("fruitless")
+
+    def yield_(self) -> None:
+        ask("yield")
+
+    def sleep(self, ns: int) -> None:
+        ask("sleep", ns)
+
+    def wait(self, queue: deque[Task], deadline: int | None, why: str, on: Any = None, overshoot_ns: int = OVERSHOOT_NS) -> Any:
+        task = self.current
+        task.woken = False
+        queue.append(task)
+        describe = getattr(on, "describe", None)
+        again = ask("wait", deadline, why, _words(on) if describe is not None else "", overshoot_ns)
+        if task.woken:  # by a handler that has run meanwhile
+            return True
+        if task in queue:
+            queue.remove(task)
+        if again:
+            task.woken = AGAIN
+            return AGAIN
+        return False
+
+    def wake(self, queue: deque[Task]) -> Task:
+        task = queue.popleft()
+        task.woken = True
+        return task
+
+    def detach(self, task: Task) -> None:
+        task.queue = None
+
+    def finalize(self, action: Callable[[], object]) -> None:
+        self.finalized.append(action)
+
+    def task_failed(self, task: Task, error: BaseException) -> None:
+        if not any(known is error for _, known in self.errors):
+            self.errors.append((task, error))
+            ask("failed", error)
+
+    def _end_task(self, task: Task) -> Task | None:
+        leave(0 if task.error is None else 1, None)
+        return None
+
+    def spawn(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        refuse("threads: to start one")
+
+    def join(self, task: Task, deadline: int | None, overshoot_ns: int = 0) -> bool:
+        return task.dead or refuse("a wait for a task of its parent's")
+
+    def collect(self) -> None:
+        pass
+
+    def _refused(self, *args: Any, **kwargs: Any) -> NoReturn:
+        refuse()
+
+    start_all = settle = wait_tick = switch_to = go_to = _park = _next = _stir = advance = call_at = fatal = ask = _alarm = _refused
+
+
+def _words(on: Any) -> str:
+    """What a task of the child waits for, and who has it if that is a thread that was not copied."""
+    words = str(on.describe())
+    holder = getattr(on, "holder", None)
+    path = getattr(holder, "path", None)
+    dead = getattr(holder, "dead", False)
+    return f"{words}, held by {path}, which was not copied into this process" if path is not None and dead else words
+
+
+class NoLog:
+    """In the place of the log: what happens is written down at home."""
+
+    append = staticmethod(lambda record: None)
+
+    def flush(self) -> None:
+        pass
+
+
+class Descriptors:
+    """In the place of the table's dictionary: whether a descriptor is open, home says."""
+
+    def __contains__(self, fd: object) -> bool:
+        return isinstance(fd, int) and fd >= FIRST_DESCRIPTOR
+
+    def get(self, fd: int, default: Any = None) -> Any:
+        return default
+
+    def __getitem__(self, fd: int) -> Any:
+        refuse()
+
+    def __iter__(self) -> Iterator[int]:
+        refuse()
+
+    values = items = __iter__
+
+
+class Table:
+    """In the place of the descriptor table."""
+
+    def __init__(self) -> None:
+        self.files = Descriptors()
+
+    def close(self, fd: int) -> None:
+        ask("discard", fd)
+
+    def dup(self, fd: int) -> Any:
+        return ask("call", "os.dup", (fd,), {})
+
+    def __getattr__(self, name: str) -> Any:
+        refuse()
+
+
+__all__ = ["ChildKernel", "Descriptors", "NoLog", "Table", "refuse"]

@@ -1,0 +1,268 @@
+"""A child's task at home: it makes the calls that the child asks for.
+
+PYTEST_DONT_REWRITE
+
+Owns the exchange with one child from its first turn to its end, its signals, and the certainty that the real process is gone when its task is. Does not know
+which calls there are. Laws:
+
+* a child computes while its proxy has its turn, and at no other time; home waits for it then, and the watchdog's limit holds for both;
+* a handler runs in the child, in its proxy's turn: the call in which the child waits goes on afterwards, or is given up if the handler raised;
+* however a proxy ends, its child has been killed and waited for, and its descriptors are closed.
+"""
+
+from __future__ import annotations
+
+import os
+import signal as _real
+from typing import TYPE_CHECKING, Any
+
+from greenlet import getcurrent
+
+from simsock.errors import Unsupported
+from simsock.kernel.limits import Halt
+from simsock.kernel.signals import AGAIN, USER, name_of, signals_of
+from simsock.kernel.starting import give_back
+from simsock.processes import family
+from simsock.processes.messages import error_as_message, flat
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from simsock.kernel import Kernel, Task
+    from simsock.processes.family import Member
+
+_kill_really, _wait_really = os.kill, os.waitpid
+_WNOHANG = os.WNOHANG
+_SILENT = frozenset(int(getattr(_real, name)) for name in ("SIGCHLD", "SIGCONT", "SIGURG", "SIGWINCH") if hasattr(_real, name))
+_STOPS = frozenset(int(getattr(_real, name)) for name in ("SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU") if hasattr(_real, name))
+
+Calls = "dict[str, Callable[..., Any]]"
+
+
+class _Gone(BaseException):
+    """The process has ended, with a status as wait(2) tells it; None: the system knows it."""
+
+    def __init__(self, status: int | None) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+class _Withdrawn(BaseException):
+    """A handler has raised in the child, which has given up the call that is being made."""
+
+
+class _Due(Halt):
+    """As a proxy's pending error: handlers are to run in its child."""
+
+    def __init__(self, proxy: Proxy) -> None:
+        super().__init__("signal")
+        self.proxy = proxy
+
+    def meet(self, kernel: Kernel, task: Task) -> None:
+        woken = task.woken  # what it waited for has come, or not: it learns of it when the handlers have run
+        self.proxy.run_handlers()
+        task.woken = woken or AGAIN
+
+
+class _Killed(Halt):
+    """As a proxy's pending error: its child was killed by a signal."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__("killed")
+        self.number = number
+
+    def meet(self, kernel: Kernel, task: Task) -> None:
+        raise _Gone(self.number)
+
+
+class Proxy:
+    """Of one child."""
+
+    def __init__(self, kernel: Kernel, member: Member, calls: dict[str, Callable[..., Any]]) -> None:
+        self.kernel = kernel
+        self.member = member
+        self._calls = calls
+        self._due = _Due(self)
+
+    def run(self, starter: Task) -> None:
+        """What the task does."""
+        kernel, member = self.kernel, self.member
+        kernel.process, kernel.files = member.table, member.table.files
+        status: int | None = None
+        try:
+            give_back(kernel, starter)
+            self._answer(None)
+            self._serve(False)
+        except _Gone as gone:
+            status = gone.status
+        finally:
+            self._end(status)
+
+    # -- the exchange ----------------------------------------------------------------------------------------------------------------------
+
+    def _serve(self, nested: bool) -> str:
+        """Make the calls that the child asks for; ``nested``: until its handler is done."""
+        while True:
+            name, args, steps = self._next()
+            self._count(steps)
+            if name == "exit":
+                self.member.left = args[0]
+                raise _Gone(args[0])
+            if nested and name in ("handled", "raised"):
+                return str(name)
+            try:
+                value = self._calls[name](self.member, *args)
+                if self.member.pending:
+                    self.run_handlers()
+            except _Withdrawn:
+                continue
+            except Exception as error:
+                self._refuse(error)
+            else:
+                self._answer(value)
+
+    def _next(self) -> Any:
+        """The child's next message. It computes until then."""
+        kernel, channel = self.kernel, self.member.channel
+        assert channel is not None
+        while not channel.is_ready():
+            if kernel.pending_signal is not None:  # the watchdog's, or Ctrl-C: there may be no next call
+                error, kernel.pending_signal = kernel.pending_signal, None
+                kernel.fatal(error)
+        message = channel.receive()
+        if message is None:
+            raise _Gone(None)
+        return message
+
+    def _count(self, steps: int) -> None:
+        """The child has passed so many points by itself."""
+        kernel = self.kernel
+        kernel.steps += steps
+        if kernel.steps >= kernel.alarm and not kernel.ending:
+            kernel._alarm()
+
+    def _clock(self) -> tuple[int, int]:
+        host = self.kernel.current.host
+        return self.kernel.now, host.skew_ns if host is not None else 0
+
+    def _send(self, *message: Any) -> None:
+        assert self.member.channel is not None
+        if not self.member.channel.send((*message, *self._clock())):
+            raise _Gone(None)
+
+    def _answer(self, value: Any) -> None:
+        self._send("answer", flat(value))
+
+    def _refuse(self, error: Exception) -> None:
+        self._send("error", error_as_message(error))
+
+    def run_handlers(self) -> None:
+        """Have the child run the handlers of its pending signals."""
+        pending = self.member.pending
+        while pending:
+            number = min(pending)
+            pending.discard(number)
+            if family.disposition(self.kernel, self.member, number) != family.HANDLED:
+                continue  # taken back meanwhile
+            self.kernel.log.append((self.kernel.now, self.kernel.current.path, "handler", name_of(number)))
+            self._send("signal", number)
+            if self._serve(True) == "raised":
+                raise _Withdrawn
+
+    # -- the end ---------------------------------------------------------------------------------------------------------------------------
+
+    def _end(self, status: int | None) -> None:
+        kernel, member = self.kernel, self.member
+        found = end_really(member)
+        if status is None:
+            status = found if found is not None and member.left is None else member.left or 0
+        try:
+            for fd in sorted(member.table.files):
+                if kernel.ending:
+                    break
+                member.table.close(fd)
+            member.table.files.clear()
+            if not kernel.ending:
+                kernel.log.append((kernel.now, kernel.current.path, "exit", *told_status(status)))
+            family.ends(kernel, member, status)
+            if not kernel.ending and member.parent is not None and member.parent.status is None:
+                send(kernel, member.parent, int(_real.SIGCHLD), quietly=True)
+        finally:
+            home = family.family_of(kernel).home
+            if home is not None:
+                kernel.process, kernel.files = home.table, home.table.files
+
+
+def end_really(member: Member) -> int | None:
+    """See to it that the real process is gone and waited for; returns its status, None if that was done before. Safe to call again."""
+    if member.channel is not None:
+        member.channel.close()
+    real, member.real = member.real, 0
+    if not real:
+        return None
+    try:
+        pid, status = _wait_really(real, _WNOHANG)
+        if not pid:
+            if member.left is None:
+                _kill_really(real, _real.SIGKILL)
+            _, status = _wait_really(real, 0)
+    except ChildProcessError:  # somebody waits for every child of this real process
+        return None
+    except BaseException:
+        member.real = real
+        raise
+    return status
+
+
+def told_status(status: int) -> tuple[Any, ...]:
+    """A status in a record: ``("status", 1)`` or ``("SIGKILL",)``."""
+    return (name_of(os.WTERMSIG(status)),) if os.WIFSIGNALED(status) else (os.WEXITSTATUS(status),)
+
+
+# -- signals ---------------------------------------------------------------------------------------------------------------------------------
+
+
+def send(kernel: Kernel, member: Member, number: int, quietly: bool = False) -> None:
+    """Send a signal to a process. ``quietly``: the system does, and nobody is told of it where it does nothing."""
+    if member.parent is None:
+        if not (quietly and kernel.signals is None):
+            signals_of(kernel).send(number, USER)
+        return
+    if not number or member.status is not None:
+        return
+    what = family.disposition(kernel, member, number) if number != _real.SIGKILL else family.DEFAULT
+    if what == family.IGNORED or (what == family.DEFAULT and number in _SILENT):
+        return
+    if not quietly:
+        kernel.log.append((kernel.now, kernel.current.path, "signal", name_of(number)))
+    if what == family.DEFAULT and number in _STOPS:
+        raise Unsupported(f"{name_of(number)} would stop process {member.pid}: that is not simulated")
+    task = member.task
+    if task is None or task.dead:
+        return
+    here = getcurrent() is task.greenlet
+    if what == family.HANDLED:
+        member.pending.add(number)
+        if not here and task.pending is None:
+            task.pending = proxy_of(task)._due
+            _stir(kernel, task)
+    elif here:
+        raise _Gone(number)
+    else:
+        task.pending = _Killed(number)
+        _stir(kernel, task)
+
+
+def _stir(kernel: Kernel, task: Task) -> None:
+    """A proxy that waits does so no more."""
+    if task.queue is not None:
+        kernel.detach(task)
+        kernel.runq.append(task)
+
+
+def proxy_of(task: Task) -> Proxy:
+    """The proxy whose task it is."""
+    return task.value  # type: ignore[no-any-return]  # put there by the fork
+
+
+__all__ = ["Proxy", "end_really", "proxy_of", "send", "told_status"]

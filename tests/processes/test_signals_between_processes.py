@@ -1,0 +1,183 @@
+"""``os.kill`` among the processes of a world, handlers in children, and SIGCHLD."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+
+from simsock import KilledBySignal, Simulation, Unsupported
+
+
+@pytest.fixture
+def world():
+    with Simulation(seed=3) as sim:
+        yield sim
+
+
+def child(function, *args):
+    """Fork a process that calls a function and ends with what it returns."""
+    pid = os.fork()
+    if not pid:
+        os._exit(function(*args) or 0)
+    return pid
+
+
+def status_of(pid):
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGHUP])
+def test_a_signal_that_a_child_does_not_handle_ends_it(world, number):
+    pid = child(time.sleep, 1e6)
+    time.sleep(1)
+    os.kill(pid, number)
+    assert status_of(pid) == -number
+    assert round(world.now) == 1
+
+
+def test_a_child_that_has_not_begun_can_be_killed(world):
+    pid = child(time.sleep, 1e6)
+    os.kill(pid, signal.SIGKILL)
+    assert status_of(pid) == -signal.SIGKILL
+
+
+def test_a_child_can_end_itself_by_a_signal(world):
+    assert status_of(child(lambda: os.kill(os.getpid(), signal.SIGKILL))) == -signal.SIGKILL
+    assert status_of(child(signal.raise_signal, signal.SIGTERM)) == -signal.SIGTERM
+
+
+def test_to_look_whether_a_process_is_there(world):
+    pid = child(time.sleep, 5)
+    os.kill(pid, 0)
+    time.sleep(6)
+    os.kill(pid, 0)  # it has ended, and was not waited for
+    os.waitpid(pid, 0)
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_a_handler_of_a_child_runs_in_its_wait_which_goes_on_afterwards(world):
+    reading, writing = os.pipe()
+
+    def sleeper():
+        signal.signal(signal.SIGTERM, lambda number, frame: os.write(writing, b"term at %d " % time.monotonic()))
+        time.sleep(10)
+        os.write(writing, b"woke at %d" % time.monotonic())
+        return 5
+
+    pid = child(sleeper)
+    time.sleep(3)
+    os.kill(pid, signal.SIGTERM)
+    assert status_of(pid) == 5
+    assert os.read(reading, 100) == b"term at 1003 woke at 1010"
+
+
+def test_what_a_handler_raises_ends_the_wait_of_its_child(world):
+    class Stop(Exception):
+        pass
+
+    def stop(number, frame):
+        raise Stop
+
+    def sleeper():
+        signal.signal(signal.SIGUSR1, stop)
+        try:
+            time.sleep(100)
+        except Stop:
+            time.sleep(1)
+            return 6
+
+    pid = child(sleeper)
+    time.sleep(3)
+    os.kill(pid, signal.SIGUSR1)
+    assert status_of(pid) == 6
+    assert round(world.now) == 4
+
+
+def test_a_child_inherits_handlers_and_may_ignore_a_signal(world):
+    signal.signal(signal.SIGUSR1, lambda number, frame: os._exit(9))
+
+    def ignore():
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        time.sleep(10)
+        return 4
+
+    heir, deaf = child(time.sleep, 50), child(ignore)
+    time.sleep(1)
+    os.kill(heir, signal.SIGUSR1)
+    os.kill(deaf, signal.SIGTERM)
+    assert [status_of(heir), status_of(deaf)] == [9, 4]
+
+
+def test_sigint_is_a_keyboard_interrupt_in_a_child(world):
+    def sleeper():
+        try:
+            time.sleep(100)
+        except KeyboardInterrupt:
+            return 3
+
+    pid = child(sleeper)
+    time.sleep(1)
+    os.kill(pid, signal.SIGINT)
+    assert status_of(pid) == 3
+
+
+def test_a_child_signals_its_parent_and_its_sibling(world):
+    came = []
+    signal.signal(signal.SIGUSR1, lambda number, frame: came.append(round(world.now)))
+    sleeper = child(time.sleep, 100)
+
+    def talk():
+        time.sleep(2)
+        os.kill(os.getppid(), signal.SIGUSR1)
+        os.kill(sleeper, signal.SIGTERM)
+
+    assert status_of(child(talk)) == 0
+    assert came == [2]
+    assert status_of(sleeper) == -signal.SIGTERM
+
+
+def test_the_end_of_a_child_is_told_by_sigchld(world):
+    came = []
+    signal.signal(signal.SIGCHLD, lambda number, frame: came.append(round(world.now)))
+    pid = child(time.sleep, 3)
+    time.sleep(10)
+    assert came == [3]
+    assert round(world.now) == 10
+    assert status_of(pid) == 0
+
+
+def test_who_ignores_sigchld_has_no_children_to_wait_for(world):
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    pid = child(lambda: 0)
+    time.sleep(1)
+    with pytest.raises(ChildProcessError):
+        os.waitpid(pid, 0)
+
+
+def test_a_group_of_processes_is_signalled_at_once(world):
+    def leader():
+        os.setpgid(0, 0)
+        time.sleep(100)
+
+    pid = child(leader)
+    time.sleep(1)
+    os.killpg(pid, signal.SIGTERM)
+    assert status_of(pid) == -signal.SIGTERM
+
+
+def test_a_signal_of_a_child_that_would_end_home_ends_the_world():
+    with pytest.raises(KilledBySignal, match="SIGTERM"), Simulation():
+        child(lambda: os.kill(os.getppid(), signal.SIGTERM) or time.sleep(5))
+        time.sleep(3)
+
+
+def test_what_is_not_simulated_in_a_child_is_refused_by_name(world):
+    world.expect_errors(Unsupported, match=r"signal\.setitimer in a child process")
+    pid = os.fork()
+    if not pid:
+        signal.setitimer(signal.ITIMER_REAL, 1)
+    assert status_of(pid) == 1
