@@ -16,14 +16,13 @@ import signal
 import sys
 import time
 import traceback
-from functools import partial
 from glob import escape, glob
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from simsock import __version__
 from simsock.errors import Nondeterminism, ScenarioError, SimsockError, UsageError
-from simsock.escaping import printable, told
+from simsock.escaping import printable
 from simsock.world_arguments import add_scope_argument, add_world_arguments, world_options
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from simsock.report.files import Reports
-    from simsock.scenario import Plan, Result
+    from simsock.scenario import Plan
     from simsock.scenario.repeating import Again
     from simsock.search import Verdict
 
@@ -164,7 +163,7 @@ def make_parser() -> argparse.ArgumentParser:
     run.add_argument("scenarios", nargs="+", metavar="SCENARIO", help="a scenario file (.toml)")
     _search_arguments(run, None)
     run.add_argument("--server", metavar="MODULE:CLASS", help="the server or request handler class to use instead of the file's")
-    run.add_argument("--report", metavar="DIR", help="also write what was found to DIR, as text and as JSON")
+    run.add_argument("--report", metavar="DIR", help="also write what was found to DIR, as a page (.html), as text and as JSON")
     run.set_defaults(run=run_command)
 
     replay = commands.add_parser(
@@ -180,7 +179,7 @@ def make_parser() -> argparse.ArgumentParser:
     replay.add_argument("--server", metavar="MODULE:CLASS", help="as it was given to `simsock run`")
     replay.add_argument("--pdb", action="store_true", help="when the run has failed, look at it with the debugger, where it failed")
     replay.add_argument("--step", type=_number(1, 1_000_000), metavar="N", help="look into the run with the debugger at step N of its story")
-    replay.add_argument("--report", metavar="DIR", help="also write what is told to DIR, as text and as JSON")
+    replay.add_argument("--report", metavar="DIR", help="also write what is told to DIR, as a page (.html), as text and as JSON")
     add_scope_argument(replay)
     replay.add_argument("--consent", action="append", default=[], metavar="OPTION", help=_CONSENT_HELP)
     replay.set_defaults(run=replay_command)
@@ -195,7 +194,7 @@ def make_parser() -> argparse.ArgumentParser:
     search.add_argument("--database", metavar="DIR|none", default=FOLDER, help=_DATABASE_HELP)
     add_world_arguments(explore)
     found = explore.add_argument_group("what is found")
-    found.add_argument("--report", metavar="DIR", help="also write it to DIR, as text and as JSON")
+    found.add_argument("--report", metavar="DIR", help="also write it to DIR, as a page (.html), as text and as JSON")
     found.add_argument("--write-test", metavar="FILE", help="write a regression test for pytest to FILE, if a schedule fails")
     explore.set_defaults(run=explore_command)
 
@@ -268,7 +267,7 @@ def run_command(arguments: argparse.Namespace) -> int:
     from simsock.scenario import read
 
     plans = [read(path) for path in arguments.scenarios]
-    reports = Reports(arguments.report) if arguments.report is not None else None
+    reports = Reports(arguments.report, __version__) if arguments.report is not None else None
     _find_modules_here()
     worst = OK
     for number, plan in enumerate(plans):
@@ -283,7 +282,7 @@ def run_command(arguments: argparse.Namespace) -> int:
 
 
 def _run_one(plan: Plan, arguments: argparse.Namespace, reports: Reports | None) -> int:
-    from simsock.scenario import capture_failure, run
+    from simsock.scenario import run
 
     about = plan.table("scenario")
     title = f"{plan.path}: {about['about']}"
@@ -310,43 +309,17 @@ def _run_one(plan: Plan, arguments: argparse.Namespace, reports: Reports | None)
     lines.append(f"as expected: {about['expect']}" if result.as_expected else f"NOT AS EXPECTED: {result.surprise}")
     say("\n".join(lines))
     if reports is not None:
-        name = os.path.basename(plan.path).removesuffix(".toml")
-        paths = reports.write(name, "\n".join([title, *lines]), _facts(result, command), partial(capture_failure, result) if verdict.failed else None)
-        *others, last = paths
-        say(f"report: {', '.join(others)} and {last}")
-        if verdict.failed and not last.endswith(".pcapng"):
+        from simsock.scenario.facts import write_report
+
+        paths = write_report(result, "\n".join([title, *lines]), command, reports)
+        say(f"report: {_listed(paths)}")
+        if verdict.failed and not paths[-1].endswith(".pcapng"):
             say("no capture of the failing run: it did not come out the same when it was repeated for one")
     return OK if result.as_expected else FAILED
 
 
-def _facts(result: Result, command: str | None) -> dict[str, Any]:
-    """A result as plain values, for JSON."""
-    verdict = result.verdict
-    error = verdict.error
-    about = result.plan.table("scenario")
-    return {
-        "scenario": about["name"],
-        "file": result.plan.path,
-        "about": about["about"],
-        "expected": about["expect"],
-        "as_expected": result.as_expected,
-        "surprise": result.surprise or None,
-        "verdict": verdict.status,
-        "schedules": verdict.schedules,
-        "seed": verdict.seed,
-        "failing_schedule": verdict.failing_schedule,
-        "error": None if error is None else {"type": type(error).__name__, "message": str(error)},
-        "raised": [one._asdict() for one in result.again.raised] if result.again is not None else [],
-        "token": verdict.token,
-        "command": command,
-        "repeated": result.repeats if result.again is not None else None,
-        "steps": [step._asdict() for step in verdict.deviations],
-        "columns": verdict.story.columns if verdict.story is not None else [],
-        "beside": verdict.story.beside if verdict.story is not None else [],
-        "clients": [row.as_dict() for row in result.rows],
-        "clients_of": "the failing schedule" if verdict.failed else "all schedules",
-        "simsock": __version__,
-    }
+def _listed(paths: list[str]) -> str:
+    return f"{', '.join(paths[:-1])} and {paths[-1]}"
 
 
 def _how_it_repeats(again: Again, repeats: bool) -> str:
@@ -458,7 +431,7 @@ def _replay(test: Any, token: str, scope: Any, arguments: argparse.Namespace, ot
     if stop is not None and not stop.reached:
         complain(f"--step {stop.step}: the run has fewer steps")
     if arguments.report is not None:
-        _report_of_replay(arguments.report, token, again)
+        _report_of_replay(test, token, again, scope, consent, arguments)
     if error is None:
         if again.mismatches:
             complain("\n".join([f"the run passes{other_server}, and the token does not fit this program any more:", *again.mismatches, *again.differences]))
@@ -482,21 +455,40 @@ def _replay(test: Any, token: str, scope: Any, arguments: argparse.Namespace, ot
     return OK if error is None else FAILED
 
 
-def _report_of_replay(folder: str, token: str, again: Again) -> None:
+def _report_of_replay(test: Any, token: str, again: Again, scope: Any, consent: dict[str, Any], arguments: argparse.Namespace) -> None:
     from simsock.report.files import Reports
+    from simsock.scenario.facts import facts_of_replay
 
     error = again.error
     trace = "".join(traceback.format_exception(type(error), error, _program_part(error.__traceback__))) if error is not None else "the run passes\n"
     text = "\n".join([trace, *([again.story.text()] if again.story is not None else []), *again.mismatches, *again.differences])
-    facts = {
-        "token": token,
-        "error": None if error is None else {"type": type(error).__name__, "message": told(error)},
-        "steps": [step._asdict() for step in again.story.steps] if again.story is not None else [],
-        "columns": again.story.columns if again.story is not None else [],
-        "mismatches": list(again.mismatches),
-        "simsock": __version__,
-    }
-    say(f"report: {' and '.join(Reports(folder).write('replay', text, facts))}")
+    target = arguments.target or _named_target(token)
+    command = _replay_line(token, arguments.target, arguments.server, _more_for_replay(arguments, consent))
+    sights, capture = _looking(test, token, again, scope, consent)
+    paths = Reports(arguments.report, __version__).write("replay", text, lambda: facts_of_replay(target, token, again, command, text, sights[-1]), capture)
+    say(f"report: {_listed(paths)}")
+
+
+def _named_target(token: str) -> str:
+    from simsock.choices import Token
+
+    return Token.decode(token).target or "a run"
+
+
+def _looking(test: Any, token: str, again: Again, scope: Any, consent: dict[str, Any]) -> tuple[list[Any], Callable[[str], bool]]:
+    """What was seen of the run (the last of a list), once the function is called that makes it once more and captures it."""
+    from simsock.report.sight import Sight
+    from simsock.scenario.repeating import capture
+
+    sights = [Sight()]
+
+    def look(path: str) -> bool:
+        sights.append(Sight())
+        if not capture(test, token, path, again, scope=scope, sight=sights[-1], **consent):
+            del sights[1:]
+        return len(sights) > 1
+
+    return sights, look
 
 
 def _program_part(trace: TracebackType | None) -> TracebackType | None:
@@ -545,7 +537,7 @@ def explore_command(arguments: argparse.Namespace) -> int:
     _find_modules_here()
     options = world_options(arguments)
     test = load_function(arguments.target)
-    reports = Reports(arguments.report) if arguments.report is not None else None
+    reports = Reports(arguments.report, __version__) if arguments.report is not None else None
     with Progress(arguments.target, arguments.schedules) as progress:
         verdict = explore(
             test if arguments.jobs > 1 else _Counted(test, progress),
@@ -565,7 +557,7 @@ def explore_command(arguments: argparse.Namespace) -> int:
         command = _replay_line(verdict.token, arguments.target, None, _more_for_replay(arguments, options))
         say(f"repeat it: {command}")
     if reports is not None:
-        _report_of_search(arguments, verdict, command, reports)
+        _report_of_search(test, arguments, verdict, command, options, reports)
     if arguments.write_test is not None and verdict.token is not None:
         from simsock.report.regression import write_test
 
@@ -583,23 +575,21 @@ def _more_for_replay(arguments: argparse.Namespace, options: dict[str, Any]) -> 
     return words
 
 
-def _report_of_search(arguments: argparse.Namespace, verdict: Verdict, command: str | None, reports: Reports) -> None:
-    error = verdict.error
-    facts = {
-        "target": arguments.target,
-        "verdict": verdict.status,
-        "schedules": verdict.schedules,
-        "seed": verdict.seed,
-        "failing_schedule": verdict.failing_schedule,
-        "error": None if error is None else {"type": type(error).__name__, "message": told(error)},
-        "token": verdict.token,
-        "command": command,
-        "steps": [step._asdict() for step in verdict.deviations],
-        "columns": verdict.story.columns if verdict.story is not None else [],
-        "beside": verdict.story.beside if verdict.story is not None else [],
-        "simsock": __version__,
-    }
-    say(f"report: {' and '.join(reports.write(arguments.target, str(verdict), facts))}")
+def _report_of_search(test: Any, arguments: argparse.Namespace, verdict: Verdict, command: str | None, options: dict[str, Any], reports: Reports) -> None:
+    from simsock.report.sight import Sight
+    from simsock.scenario.facts import facts_of_search
+    from simsock.scenario.repeating import repeat
+
+    sights: list[Any] = [Sight()]
+    look = None
+    if verdict.token is not None and verdict.error is not None:
+        consent = {name: options[name] for name, value in _CONSENTS.values() if name in options and options[name] == value}
+        again = repeat(test, verdict.token, scope=options.get("scope"), **consent)
+        if again.same_failure(verdict.error):
+            sights, look = _looking(test, verdict.token, again, options.get("scope"), consent)
+    text = str(verdict)
+    paths = reports.write(arguments.target, text, lambda: facts_of_search(arguments.target, verdict, command, text, sights[-1]), look)
+    say(f"report: {_listed(paths)}")
 
 
 def scenarios_command(arguments: argparse.Namespace) -> int:

@@ -215,8 +215,8 @@ def test_a_report_is_the_story_as_text_and_as_json(here, simsock_command):
     code, out, _ = simsock_command("run", LOST_UPDATE, TWIN, "--schedules", "100", "--report", "out/reports")
     assert code == 0
     lines = out.splitlines()
-    assert "report: out/reports/lost-update.txt, out/reports/lost-update.json and out/reports/lost-update.pcapng" in lines
-    assert "report: out/reports/lost-update-locked.txt and out/reports/lost-update-locked.json" in lines
+    assert "report: out/reports/lost-update.html, out/reports/lost-update.txt, out/reports/lost-update.json and out/reports/lost-update.pcapng" in lines
+    assert "report: out/reports/lost-update-locked.html, out/reports/lost-update-locked.txt and out/reports/lost-update-locked.json" in lines
     text = (here / "out/reports/lost-update.txt").read_text(encoding="utf-8")
     assert text.rstrip() in out
     facts = json.loads((here / "out/reports/lost-update.json").read_text(encoding="utf-8"))
@@ -228,8 +228,12 @@ def test_a_report_is_the_story_as_text_and_as_json(here, simsock_command):
     twin = json.loads((here / "out/reports/lost-update-locked.json").read_text(encoding="utf-8"))
     assert (twin["verdict"], twin["schedules"], twin["token"], twin["steps"]) == ("inconclusive", 100, None, [])
     assert sorted(path.name for path in (here / "out/reports").iterdir()) == [
+        "index.html",
+        "index.json",
+        "lost-update-locked.html",
         "lost-update-locked.json",
         "lost-update-locked.txt",
+        "lost-update.html",
         "lost-update.json",
         "lost-update.pcapng",
         "lost-update.txt",
@@ -266,10 +270,11 @@ def test_a_run_that_comes_out_otherwise_has_no_capture_and_that_is_said(here, si
     finally:
         del builtins.loaded
     assert out.splitlines()[-2:] == [
-        "report: found/lost-update.txt and found/lost-update.json",
+        "report: found/lost-update.html, found/lost-update.txt and found/lost-update.json",
         "no capture of the failing run: it did not come out the same when it was repeated for one",
     ]
-    assert sorted(path.name for path in (here / "found").iterdir()) == ["lost-update.json", "lost-update.txt"]
+    assert not list((here / "found").glob("*.pcapng*"))
+    assert json.loads((here / "found" / "lost-update.json").read_text())["packets"] == [], "nothing is told of another run"
 
 
 def test_reports_of_files_of_the_same_name_do_not_overwrite_each_other(here, simsock_command):

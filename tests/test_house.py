@@ -80,6 +80,8 @@ LIBRARY_FLOORS = {
     "trio": 6,
     "faker": 7,
     "hypothesis": 7,
+    "jinja2": 7,
+    "markupsafe": 7,
     "pydantic": 7,
     "_pytest": 8,
     "pluggy": 8,

@@ -1,4 +1,4 @@
-"""The files that ``--simsock-report=DIR`` gets: what is told of a failure, and a capture of its run.
+"""The files that ``--simsock-report=DIR`` gets: what is told of a failure, as page, text and JSON, a capture of its run, and an index over all of them.
 
 Owns their names and which runs are captured. Does not know what is told. Laws:
 
@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import re
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pytest_simsock.configuring import CHOSEN
+from pytest_simsock.report_index import OPTION
+from simsock import __version__
 from simsock.errors import UsageError
-from simsock.escaping import printable
+from simsock.report.files import Reports
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pytest
 
     from pytest_simsock.plans import Plan
@@ -49,17 +50,32 @@ def discard(item: pytest.Item) -> None:
         _unfinished(folder, item).unlink(missing_ok=True)
 
 
-def write(folder: Path, nodeid: str, sections: list[tuple[str, str]], captured: Path | None) -> list[Path]:
-    """Write what is told, and keep the capture of that run if there is one. Returns the paths."""
-    folder.mkdir(parents=True, exist_ok=True)
-    told, capture = (folder / f"{_stem(nodeid)}.{kind}" for kind in ("txt", "pcapng"))
+def write(folder: Path, nodeid: str, sections: list[tuple[str, str]], facts: dict[str, Any], captured: Path | None) -> tuple[list[Path], dict[str, Any]]:
+    """Write what is told, and keep the capture of that run if there is one. Returns the paths, and what the index is to say of it."""
+    reports = Reports(str(folder), __version__, OPTION)
+    stem = _stem(nodeid)
+    capture = folder / f"{stem}.pcapng"
     text = "\n\n".join(f"== {title}\n{content}" for title, content in sections)
-    told.write_text(printable(text, lines=True) + "\n", encoding="utf-8")
-    if captured is None or not captured.exists():
+    kept = captured is not None and captured.exists()
+    if captured is not None and kept:
+        captured.replace(capture)
+    else:
         capture.unlink(missing_ok=True)
-        return [told]
-    captured.replace(capture)
-    return [told, capture]
+    paths = reports.put(stem, text, lambda: {**facts, "text": text}, [str(capture)] if kept else [])
+    return list(map(Path, paths)), reports.last_row
+
+
+def write_scenario(folder: Path, result: Any, text: str, command: str | None) -> tuple[list[str], dict[str, Any]]:
+    """The same of a scenario."""
+    from simsock.scenario.facts import write_report
+
+    reports = Reports(str(folder), __version__, OPTION)
+    return write_report(result, text, command, reports, with_index=False), reports.last_row
+
+
+def note(report: pytest.TestReport, row: dict[str, Any]) -> None:
+    """Have the index tell of a report: the row travels with it from a worker of xdist."""
+    report.simsock_report = row  # type: ignore[attr-defined]  # a report keeps what it is given
 
 
 def _stem(nodeid: str) -> str:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_simsock.report_index import Index
+
 if TYPE_CHECKING:
     from simsock.choices import Token
 
@@ -82,7 +84,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="DIR|none",
         help=f"where failures of searches are kept, to be tried first next time (default: ini simsock_database, else {FOLDER} in the root folder)",
     )
-    group.addoption("--simsock-report", metavar="DIR", help="also write what is told of a failure, and a capture of its run, into files of this folder")
+    group.addoption(
+        "--simsock-report",
+        metavar="DIR",
+        help="also write what is told of a failure, as a page, text and JSON, and a capture of its run, into this folder, with an index",
+    )
     group.addoption(
         "--simsock-session",
         metavar="run|test",
@@ -120,6 +126,8 @@ def pytest_configure(config: pytest.Config) -> None:
         _SEED.fullmatch(config.getoption("--simsock-seed") or "") is not None,
         _autoworld(config),
     )
+    if (folder := config.stash[CHOSEN].report) is not None:
+        config.pluginmanager.register(Index(folder), "simsock_report_index")
     if (width := config.getini("simsock_world")) and width not in WIDTHS:
         raise pytest.UsageError(f"ini option simsock_world: expected one of {', '.join(WIDTHS)}, got {width!r}")
     for option in ("simsock_harness", "simsock_program"):

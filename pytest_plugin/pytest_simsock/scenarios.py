@@ -16,6 +16,9 @@ from typing import Any
 
 import pytest
 
+from pytest_simsock.configuring import CHOSEN
+from pytest_simsock.report_index import ROW
+
 _TABLE = re.compile(rb"^[ \t]*\[scenario\]", re.MULTILINE)
 _BYTES_MAX = 1_000_000
 
@@ -64,6 +67,11 @@ class ScenarioItem(pytest.Item):
         from simsock.scenario import run
 
         result = run(self.plan)
+        folder = self.config.stash[CHOSEN].report
+        if folder is not None:
+            from pytest_simsock.artefacts import write_scenario
+
+            _, self.stash[ROW] = write_scenario(folder, result, "\n".join(_lines(result)), _command(result))
         if not result.as_expected:
             raise NotAsExpected(result)
 
@@ -84,12 +92,24 @@ class NotAsExpected(Exception):
     """A scenario whose expectation was not met; says all of it."""
 
     def __init__(self, result: Any) -> None:
-        verdict = result.verdict
-        lines = [*result.table(), str(verdict), *(result.again.raised_lines() if result.again is not None else ())]
-        if verdict.failed and verdict.token is not None:
-            words = ["simsock", "replay", verdict.token, *([] if result.target is not None else [result.plan.path])]
-            lines.append(f"repeat it: {shlex.join(words)}")
-        super().__init__("\n".join([*lines, f"NOT AS EXPECTED: {result.surprise}"]))
+        super().__init__("\n".join(_lines(result)))
+
+
+def _lines(result: Any) -> list[str]:
+    """What ``simsock run`` prints of it."""
+    command = _command(result)
+    repeat = [f"repeat it: {command}"] if command is not None else []
+    raised = result.again.raised_lines() if result.again is not None else ()
+    expected = result.plan.table("scenario")["expect"]
+    last = f"as expected: {expected}" if result.as_expected else f"NOT AS EXPECTED: {result.surprise}"
+    return [*result.table(), str(result.verdict), *raised, *repeat, last]
+
+
+def _command(result: Any) -> str | None:
+    verdict = result.verdict
+    if not verdict.failed or verdict.token is None:
+        return None
+    return shlex.join(["simsock", "replay", verdict.token, *([] if result.target is not None else [result.plan.path])])
 
 
 def _shown(path: Path) -> str:

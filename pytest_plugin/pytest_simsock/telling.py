@@ -17,7 +17,7 @@ from pytest_simsock.configuring import CHOSEN
 from pytest_simsock.escaped import make_printable
 from simsock.escaping import printable
 from simsock.kernel.units import format_ns
-from simsock.report.story import STEPS_TOLD_MAX, Teller
+from simsock.report.story import STEPS_TOLD_MAX, Story, Teller
 from simsock.search.telling import make_token
 
 if TYPE_CHECKING:
@@ -31,7 +31,9 @@ def tell(item: pytest.Item, report: pytest.TestReport, world: World, error: Base
     if world.plan.quiet:
         return
     make_printable(report.longrepr)
-    sections = [("simsock: repeat", command(item, world)), ("simsock: deviations", _deviations(world, error))]
+    repeat = command(item, world)
+    story = world.teller.story(error, tuple(world.sim.deviations), world.plan.nearest) if world.teller is not None else None
+    sections = [("simsock: repeat", repeat), ("simsock: deviations", _deviations(world, error, story))]
     if world.tasks:
         sections.append(("simsock: tasks", world.tasks))
     if world.sockets:
@@ -44,7 +46,12 @@ def tell(item: pytest.Item, report: pytest.TestReport, world: World, error: Base
     add_sections(item, report, sections)
     folder = item.config.stash[CHOSEN].report
     if folder is not None:
-        paths = artefacts.write(folder, item.nodeid, [("test", item.nodeid), ("error", report.longreprtext), *sections], world.captured)
+        from simsock.scenario.facts import facts_of_test
+
+        told = [("test", item.nodeid), ("error", report.longreprtext), *sections]
+        facts = facts_of_test(item.nodeid, error, repeat, story, world.sight, world.plan.teller is not None)
+        paths, row = artefacts.write(folder, item.nodeid, told, facts, world.captured)
+        artefacts.note(report, row)
         here = item.config.invocation_params.dir
         add_sections(item, report, [("simsock: files", "\n".join(os.path.relpath(path, here) for path in paths))])
 
@@ -86,11 +93,11 @@ def command_with(item: pytest.Item, token: str | None, seed: int | str | None = 
     return " ".join(words)
 
 
-def _deviations(world: World, error: BaseException) -> str:
+def _deviations(world: World, error: BaseException, told: Story | None) -> str:
     """The story, if the run was listened to; else what is known of a single run: not that all of it is needed to make it fail."""
     deviations = tuple(world.sim.deviations)
-    if world.plan.teller is not None:
-        return "\n".join([*world.plan.story, world.plan.teller.story(error, deviations, world.plan.nearest).text()])
+    if world.plan.teller is not None and told is not None:
+        return "\n".join([*world.plan.story, told.text()])
     story = Teller().story(error, deviations)
     if not deviations:
         return story.text()

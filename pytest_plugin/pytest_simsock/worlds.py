@@ -34,6 +34,8 @@ from simsock.kernel.launcher import _body
 from simsock.kernel.program_lines import is_library, is_simsock, short_path
 from simsock.kernel.task_table import task_table
 from simsock.net.netstat import netstat
+from simsock.report.sight import Sight
+from simsock.report.story import Teller
 from simsock.search.runner import nth_seed
 from simsock.world.causes import tell_cause
 from simsock.world.expecting import note, raise_errors
@@ -83,8 +85,12 @@ class World:
             self.sim._holders = holders_of(item)
         if prepare is not None:
             prepare(self.sim)
-        if plan.teller is not None:
-            plan.teller.listen(self.sim)
+        self.sight = Sight()
+        """What was seen of it from outside, if its capture is written."""
+        self.teller = plan.teller if plan.teller is not None or self.captured is None else Teller()
+        """Who has listened: for the sections of the report if the plan says so, else for its page only."""
+        if self.teller is not None:
+            self.teller.listen(self.sim)
         if plan.writes_questions:
             plan.questions = self.sim._write_questions()
         stage.world = self  # before it begins: a signal may come at any moment, and then the stage ends it
@@ -96,6 +102,7 @@ class World:
             raise
         if self.captured is not None:
             self.sim.capture(self.captured)
+            self.sight.begin(self.sim)
         if options.patch or node is not None:
             self._turns = Turns(self.sim, item.config, self, node)
 
@@ -126,13 +133,14 @@ class World:
 
     def capture(self, error: BaseException | None) -> None:
         """Keep the tasks, the sockets and the last records if something went wrong."""
-        if error is not None and self.plan.teller is not None:
-            self.plan.teller.failed_here()
+        if error is not None and self.teller is not None:
+            self.teller.failed_here()
         kernel = self.sim._kernel
         if kernel is None or kernel.ended or (error is None and not kernel.errors) or isinstance(error, pytest.skip.Exception):
             return
         if error is not None:
             tell_cause(error, kernel)
+        self.sight.look()
         self.records = self.sim.records
         if sockets := netstat(kernel):
             self.sockets = sockets.table(SOCKETS_TOLD_MAX)
@@ -324,8 +332,6 @@ def _plan_of_session(item: pytest.Item) -> Plan:
     replay = item.config.stash[CHOSEN].replay
     if replay is None:
         return Plan()
-    from simsock.report.story import Teller
-
     plan = Plan(deviations=replay.deviations, teller=Teller())
     plan.token = replay.encode()
     plan.story = tuple(replay.differences_here())

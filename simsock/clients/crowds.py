@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from inspect import signature
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simsock.clients.dice import dice, world
@@ -117,9 +118,10 @@ class Row:
 
 
 class Report(NamedTuple):
-    """What came of a crowd: ``outcomes`` by the groups' titles."""
+    """What came of a crowd: ``outcomes`` by the groups' titles, and ``came``: how many seconds after the beginning each client did."""
 
     outcomes: dict[str, list[Outcome]]
+    came: Mapping[str, list[float]] = MappingProxyType({})
 
     def rows(self) -> list[Row]:
         """A row for each kind."""
@@ -159,11 +161,13 @@ def let_loose(address: Any, groups: Sequence[Group]) -> Report:
         raise UsageError(f"let_loose: expected groups, such as [Group('polite', 10)], got {given!r:.80}")
     titles: dict[str, list[Outcome | None]] = {}
     failures: list[BaseException] = []
+    came: dict[str, list[float]] = {}
     threads = []
     for group in groups:
         slots = titles.setdefault(group.title, [])
         for delay in delays(group):
             slots.append(None)
+            came.setdefault(group.title, []).append(delay)
             threads.append(_thread(address, group, delay, slots, len(slots), failures))
     for thread in threads:
         thread.start()
@@ -171,7 +175,7 @@ def let_loose(address: Any, groups: Sequence[Group]) -> Report:
         thread.join()
     if failures:
         raise failures[0]
-    return Report({title: [outcome for outcome in slots if outcome is not None] for title, slots in titles.items()})
+    return Report({title: [outcome for outcome in slots if outcome is not None] for title, slots in titles.items()}, came)
 
 
 def _thread(address: Any, group: Group, delay: float, slots: list[Outcome | None], number: int, failures: list[BaseException]) -> Any:

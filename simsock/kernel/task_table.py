@@ -37,14 +37,21 @@ def task_table(kernel: Kernel, here: str | None = None) -> str:
 
     ``here`` is told as the place of the task that runs: whoever reports after an exception has left the program stands elsewhere.
     """
-    rows: list[tuple[str, ...]] = [("task", "waits for", "where", "held by")]
-    tasks = sorted(kernel.tasks.values(), key=lambda task: task.serial)
-    rows.extend(tuple(map(printable, _row(kernel, task, here))) for task in tasks[:ROWS_MAX])
+    rows: list[tuple[str, ...]] = [("task", "waits for", "where", "held by"), *task_rows(kernel, here)]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    if len(tasks) > ROWS_MAX:
-        lines.append(f"(+{len(tasks) - ROWS_MAX} more tasks)")
+    if len(kernel.tasks) > ROWS_MAX:
+        lines.append(f"(+{len(kernel.tasks) - ROWS_MAX} more tasks)")
     return "\n".join(lines)
+
+
+def task_rows(kernel: Kernel, here: str | None = None) -> list[tuple[str, str, str, str]]:
+    """The same as values, printable: (task, what it waits for, where it stands, who holds that)."""
+    rows = []
+    for task in sorted(kernel.tasks.values(), key=lambda task: task.serial)[:ROWS_MAX]:
+        name, waits_for, where, holder = _row(kernel, task, here)
+        rows.append((printable(name), printable(waits_for), printable(where), printable(holder)))
+    return rows
 
 
 def _row(kernel: Kernel, task: Task, here: str | None) -> tuple[str, str, str, str]:
@@ -117,7 +124,7 @@ def waits_of(kernel: Kernel) -> tuple[str, ...]:
 def deadlock(kernel: Kernel) -> Deadlock:
     """The error of a world in which nothing can happen any more."""
     why = "all that goes on is polling, and what is polled for stays as it is" if len(kernel.timers) else "no task can run and no timer is left"
-    return Deadlock(f"deadlock: {why}\n{task_table(kernel)}", report=task_table(kernel), waits=waits_of(kernel))
+    return Deadlock(f"deadlock: {why}\n{task_table(kernel)}", report=task_table(kernel), rows=task_rows(kernel), waits=waits_of(kernel))
 
 
 def wait_cycles(kernel: Kernel) -> list[list[Task]]:

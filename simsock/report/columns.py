@@ -47,10 +47,10 @@ def columns(listener: Listener, marks: list[tuple[int, Pick | None]], words: Wor
 
 def _table(listener: Listener, marks: list[tuple[int, Pick | None]], words: Words, ending: str, budget: int) -> list[str]:
     events = listener.events
-    chosen = _choose(events, marks, budget)
+    chosen = choose(events, marks, budget)
     if ending and chosen and events[chosen[-1]].words.startswith("raises "):
         del chosen[-1]  # the last row says the same, and more
-    tasks = _columns_of(events, chosen)
+    tasks = columns_of(events, chosen)
     chosen = [number for number in chosen if events[number].task in tasks]
     if not chosen:
         return []
@@ -82,7 +82,7 @@ def _short(mark: str) -> str:
 # -- which rows ------------------------------------------------------------------------------------------------------------------------------
 
 
-def _choose(events: list[Event], marks: list[tuple[int, Pick | None]], budget: int) -> list[int]:
+def choose(events: list[Event], marks: list[tuple[int, Pick | None]], budget: int) -> list[int]:
     """The numbers of the events to show, in order: those around the steps first, then what ran in between, until the rows are used up."""
     musts: dict[int, None] = {}
     mays: dict[int, int] = {}
@@ -161,7 +161,7 @@ def _last_of_each(events: list[Event], room: int) -> list[int]:
     return sorted(number for numbers in best for number in numbers)[-room:] if room else []
 
 
-def _columns_of(events: list[Event], chosen: list[int]) -> list[str]:
+def columns_of(events: list[Event], chosen: list[int], most: int = COLUMNS_MAX) -> list[str]:
     """The tasks that get a column, in the order in which they first show: those with the most rows, and always that of the last row."""
     count: dict[str, int] = {}
     for number in chosen:
@@ -169,7 +169,7 @@ def _columns_of(events: list[Event], chosen: list[int]) -> list[str]:
     if not count:
         return []
     last = events[chosen[-1]].task
-    best = sorted(count, key=lambda task: (task != last, -count[task]))[:COLUMNS_MAX]
+    best = sorted(count, key=lambda task: (task != last, -count[task]))[:most]
     return [task for task in count if task in best]
 
 

@@ -20,6 +20,7 @@ from simsock.net.link.profiles import hostile_words, hostile_world_words
 from simsock.net.link.settings import PERFECT
 from simsock.report.besides import Besides
 from simsock.report.columns import columns
+from simsock.report.lanes import Lanes, lanes_of
 from simsock.report.listening import FAULT, Event, Listener, Pick, Place
 from simsock.report.nearest import beside
 from simsock.report.raced import raced_on
@@ -72,6 +73,19 @@ class Story:
         """Where it leaves the nearest run that passes, if one was looked for and found: lines of text."""
         self.set_up = ""
         """Options of the world that make its network unkind, in words; empty where all are the usual ones."""
+        self.lanes = Lanes()
+        """What the tasks did, for a page."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it as plain values, for JSON and pages."""
+        return {
+            "steps": [{**step._asdict(), "asides": list(self._asides.get(number, ()))} for number, step in enumerate(self.steps)],
+            "set_up": self.set_up,
+            "deeds": self.deeds,
+            "columns": self.columns,
+            "beside": self.beside,
+            "lanes": self.lanes.as_dict(),
+        }
 
     def text(self) -> str:
         """The whole report."""
@@ -160,13 +174,13 @@ class Teller:
         for deviation in deviations:
             if tuple(deviation) not in used:
                 steps.append(_step(deviation, f"(not asked for in this run: {journal.bare(deviation)})"))
-        told = Story(
-            steps, columns(listener, marks, words, one_line(error) if error is not None else ""), asides, listener.deeds.lines(), self._was_quiet(listener)
-        )
+        ending = one_line(error) if error is not None else ""
+        told = Story(steps, columns(listener, marks, words, ending), asides, listener.deeds.lines(), self._was_quiet(listener))
+        told.lanes = lanes_of(listener, marks, words, ending)
         told.set_up = _set_up(sim)
         if nearest is not None and (other := nearest._listener) is not None:
             other.finish(None)
-            told.beside = beside(listener, other, Words(listener, other), one_line(error) if error is not None else "")
+            told.beside = beside(listener, other, Words(listener, other), ending)
         return told
 
     def _was_quiet(self, listener: Listener) -> bool:

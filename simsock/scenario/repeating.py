@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simsock.choices import Token
 from simsock.kernel.program_lines import innermost_line, short_path
+from simsock.report.sight import Seen
 from simsock.report.story import Story, Teller, one_line
 from simsock.search.runner import Outcome, Runner, signature
 from simsock.world.options import Options
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from simsock.kernel.watchers import Watcher
+    from simsock.report.sight import Sight
     from simsock.world.simulation import Simulation
 
 RAISED_MAX = 5
@@ -105,24 +107,17 @@ def repeat(test: Callable[[Simulation], object], token: str, *, scope: Any = Non
     return Again(first.error, story, first.mismatches, tuple(carried.differences_here()), times, same, other, first.digest, raised)
 
 
-class _Captured:
-    """A test whose world writes what passes between its hosts to a file, from its first packet on."""
+def capture(
+    test: Callable[[Simulation], object], token: str, path: str | None, again: Again, *, scope: Any = None, sight: Sight | None = None, **consent: Any
+) -> bool:
+    """Run ``test`` as ``token`` says once more, and say whether it is the same run as it was ``again``.
 
-    def __init__(self, test: Callable[[Simulation], object], path: str) -> None:
-        self.__wrapped__ = test
-        self.path = path
-
-    def __call__(self, sim: Simulation) -> object:
-        sim.capture(self.path)
-        return self.__wrapped__(sim)
-
-
-def capture(test: Callable[[Simulation], object], token: str, path: str, again: Again, *, scope: Any = None) -> bool:
-    """Run ``test`` as ``token`` says and write what passes between its hosts to ``path``, as pcapng: whether it is the same run as it was ``again``."""
+    What passes between its hosts is written to ``path`` as pcapng, and ``sight`` looks at it, if there are such.
+    """
     carried = Token.decode(token)
-    with Runner(_Captured(test, path), Options.from_dict(carried.options, scope=scope)) as runner:
+    with Runner(Seen(test, sight, path), Options.from_dict(carried.options, scope=scope, **consent)) as runner:
         came = _told(runner.repeat(carried, digest=True))
-    return again.error is not None and came == (failure(again.error), again.digest)
+    return came == (failure(again.error) if again.error is not None else None, again.digest)
 
 
 def _raised(errors: list[BaseException]) -> tuple[Raised, ...]:

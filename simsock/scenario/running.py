@@ -17,6 +17,7 @@ from simsock.clients.crowds import Row, table
 from simsock.clients.tally import Tally
 from simsock.kernel.scope import project_root
 from simsock.net.addresses import AF_INET6
+from simsock.report.sight import Seen
 from simsock.scenario.acting import Stage, missing_actions
 from simsock.scenario.judging import Judge, messages, unlike
 from simsock.scenario.loading import Cast, neighbours, takes
@@ -28,6 +29,7 @@ from simsock.search.verdict import FAILS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from simsock.report.sight import Sight
     from simsock.scenario.repeating import Again
     from simsock.world.simulation import Simulation
 
@@ -230,21 +232,29 @@ def run(
     return Result(plan, verdict, target, again, repeats, _surprise(plan, verdict, again, repeats), report, rows, 1 if one else tally.runs, server)
 
 
-def capture_failure(result: Result, path: str) -> bool:
-    """Write what passed between the hosts of the run that failed to ``path``, as pcapng. False when it is not the same run again."""
-    if result.verdict.token is None or result.again is None:
+def capture_failure(result: Result, path: str | None, sight: Sight | None = None) -> bool:
+    """Write what passed between the hosts of the run that failed to ``path``, as pcapng, and let ``sight`` look at it. False when it is not the same run
+    again."""
+    if result.verdict.token is None or result.again is None or result.again.error is None:
         return False
     with importable(result.plan, result.server):
         test = ScenarioTest(result.plan, result.server)
-        return capture(test, result.verdict.token, path, result.again, scope=test.scope())
+        return capture(test, result.verdict.token, path, result.again, scope=test.scope(), sight=sight)
 
 
-def _explore(test: ScenarioTest, plan: Plan, schedules: int | None, seed: int | str | None, **options: Any) -> Verdict:
+def look_at_the_first(result: Result, sight: Sight) -> None:
+    """Let ``sight`` look at schedule 1 of a search in which none fails."""
+    with importable(result.plan, result.server):
+        test = ScenarioTest(result.plan, result.server)
+        _explore(test, result.plan, 1, result.verdict.seed, seen=Seen(test, sight))
+
+
+def _explore(test: ScenarioTest, plan: Plan, schedules: int | None, seed: int | str | None, seen: Seen | None = None, **options: Any) -> Verdict:
     search = plan.table("search")
     options.update({name: search[name] for name in ("max_time", *SEARCH_OPTIONS) if search[name] is not None})
     options.setdefault("scope", test.scope())
     return explore(
-        test,
+        seen or test,
         search["schedules"] if schedules is None else schedules,
         strategy=search["strategy"],
         preempt=search["preempt"],
@@ -281,4 +291,4 @@ def target_of(path: str) -> str | None:
     return None if posix.is_absolute() or ".." in posix.parts or posix.suffix != ".toml" else str(posix)
 
 
-__all__ = ["Result", "ScenarioTest", "capture_failure", "importable", "run", "target_of"]
+__all__ = ["Result", "ScenarioTest", "capture_failure", "importable", "look_at_the_first", "run", "target_of"]

@@ -207,10 +207,11 @@ def test_a_report_folder_gets_a_file_for_every_failure(project):
     result.assert_outcomes(failed=4, passed=1)
     both = sorted((project.pytester.path / "out" / "here").iterdir())
     files = [path for path in both if path.suffix == ".txt"]
-    assert both == sorted([*files, *(path.with_suffix(".pcapng") for path in files)])
+    index = [path.with_name(f"index.{kind}") for kind in ("html", "json") for path in both[:1]]
+    assert both == sorted([*files, *index, *(path.with_suffix(kind) for path in files for kind in (".html", ".json", ".pcapng"))])
     for path in files:
-        shown = result.outlines.index(f"out/here/{path.name}")
-        assert result.outlines[shown + 1] == f"out/here/{path.with_suffix('.pcapng').name}"
+        shown = result.outlines.index(f"out/here/{path.with_suffix('.html').name}")
+        assert result.outlines[shown : shown + 4] == [f"out/here/{path.with_suffix(kind).name}" for kind in (".html", ".txt", ".json", ".pcapng")]
     assert [re.sub("-[0-9a-f]{6}.txt$", "", file.name) for file in files] == ["test_it.py-test_count", *["test_other.py-test_it-a-b"] * 3]
     text = files[0].read_text()
     for said in ("== test\ntest_it.py::test_count\n", "assert served.server.count == 3", "--simsock-replay=", "shrunk to", "== simsock: tasks\ntask "):
@@ -231,7 +232,7 @@ def test_a_report_folder_gets_a_capture_of_the_run_that_failed(project, section,
     plain = {report.nodeid: section(report, "repeat") for report in project.reports() if report.failed}
     reports = {report.nodeid: report for report in project.reports("--simsock-report=out") if report.failed}
     assert {nodeid: section(report, "repeat") for nodeid, report in reports.items()} == plain, "a capture changes nothing"
-    found = [packets(section(report, "files").splitlines()[1]) for report in reports.values()]
+    found = [packets(section(report, "files").splitlines()[-1]) for report in reports.values()]
     assert [hosts for hosts, _ in found] == [{"server", "client"}, {"server", "client"}]
     assert found[0][1] == 3 * found[1][1] > 20, "three visits, one visit"
     project.failure("--simsock-report=again", *command_in(plain["test_it.py::test_count"]))
@@ -277,9 +278,9 @@ def test_the_failing_example_under_given_has_a_capture_and_a_test_expected_to_fa
             assert False
         """
     )
-    _, path = section(project.failure("--simsock-report=out"), "files").splitlines()
+    *_, path = section(project.failure("--simsock-report=out"), "files").splitlines()
     assert packets(path)[0] == {"server", "client"}
-    assert len(list((project.pytester.path / "out").iterdir())) == 2
+    assert len(list((project.pytester.path / "out").iterdir())) == 6, "a page, text, JSON, a capture, and the index as page and JSON"
 
 
 def test_a_report_folder_that_cannot_be_made_fails_the_test_in_one_line(project):

@@ -1,0 +1,175 @@
+"""What is known of a search, a scenario or a repeated run, as plain values: the JSON of a report, and what its page is made of.
+
+Owns which facts stand there and what they are called (docs/reports.md tells each). Does not run a search. Law: a key that
+was there stays there, with the same meaning; new ones may come.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from simsock.errors import Deadlock
+from simsock.escaping import printable, told
+from simsock.report.drawing import client_charts
+from simsock.report.sight import Sight
+from simsock.scenario.running import capture_failure, look_at_the_first
+from simsock.search.verdict import FAILS, INCONCLUSIVE
+
+if TYPE_CHECKING:
+    from simsock.report.files import Reports
+    from simsock.report.story import Story
+    from simsock.scenario.repeating import Again
+    from simsock.scenario.running import Result
+    from simsock.search import Verdict
+
+SCHEMA = 1
+"""Of a report's JSON: another number when a key has changed its meaning."""
+
+
+def facts_of_scenario(result: Result, command: str | None, text: str, sight: Sight) -> dict[str, Any]:
+    """Of ``simsock run``."""
+    verdict = result.verdict
+    about = result.plan.table("scenario")
+    again = result.again
+    said = f"as expected: {about['expect']}" if result.as_expected else f"NOT AS EXPECTED: {result.surprise}"
+    return {
+        **_head("scenario", f"{result.plan.path}: {about['about']}", verdict.status, f"{said}; {tried(verdict)}", command, text, result.as_expected),
+        "scenario": about["name"],
+        "file": result.plan.path,
+        "about": about["about"],
+        "expected": about["expect"],
+        "as_expected": result.as_expected,
+        "surprise": result.surprise or None,
+        **_of_verdict(verdict),
+        "raised": [one._asdict() for one in again.raised] if again is not None else [],
+        "repeated": result.repeats if again is not None else None,
+        "clients": [row.as_dict() for row in result.rows],
+        "clients_of": "the failing schedule" if verdict.failed else "all schedules",
+        "client_charts": _charts(result),
+        **_seen(sight, verdict.error),
+    }
+
+
+def facts_of_search(target: str, verdict: Verdict, command: str | None, text: str, sight: Sight) -> dict[str, Any]:
+    """Of ``simsock explore``."""
+    return {
+        **_head("search", target, verdict.status, tried(verdict), command, text),
+        "target": target,
+        **_of_verdict(verdict),
+        **_seen(sight, verdict.error),
+    }
+
+
+def facts_of_replay(target: str, token: str, again: Again, command: str, text: str, sight: Sight) -> dict[str, Any]:
+    """Of ``simsock replay``."""
+    said = f"{again.same:,} of {again.times:,} the same" if again.times > 1 else ""
+    return {
+        **_head("replay", target, "passes" if again.error is None else "fails", said, command, text),
+        "token": token,
+        "error": _error(again.error),
+        **_of_story(again.story),
+        "mismatches": list(again.mismatches),
+        "raised": [one._asdict() for one in again.raised],
+        **_seen(sight, again.error),
+    }
+
+
+def facts_of_test(nodeid: str, error: BaseException, command: str, story: Story | None, sight: Sight, is_shrunk: bool) -> dict[str, Any]:
+    """Of a test that failed under pytest. ``is_shrunk``: the steps of its story are all needed."""
+    return {
+        **_head("test", nodeid, FAILS, "", command, ""),
+        "nodeid": nodeid,
+        "steps_suffice": is_shrunk,
+        "error": _error(error),
+        **_of_story(story),
+        **_seen(sight, error),
+    }
+
+
+def tried(verdict: Verdict) -> str:
+    """How much was tried, in words."""
+    if verdict.failed:
+        return f"schedule {verdict.failing_schedule:,} of seed {verdict.seed!r}"
+    return f"{verdict.schedules:,} schedule{'' if verdict.schedules == 1 else 's'} of seed {verdict.seed!r}"
+
+
+def write_report(result: Result, text: str, command: str | None, reports: Reports, with_index: bool = True) -> list[str]:
+    """Write the report of a scenario; returns its files. Of a run that failed, made once more, a capture is the last of them; of others schedule 1 is
+    looked at."""
+    failed = result.verdict.failed
+    sights = [Sight()]
+
+    def capture(path: str) -> bool:
+        sights.append(Sight())
+        if not capture_failure(result, path, sights[-1]):
+            del sights[1:]
+        return len(sights) > 1
+
+    if not failed:
+        look_at_the_first(result, sights[0])
+    name = os.path.basename(result.plan.path).removesuffix(".toml")
+    return reports.write(name, text, lambda: facts_of_scenario(result, command, text, sights[-1]), capture if failed else None, with_index)
+
+
+def _head(kind: str, title: str, outcome: str, said: str, command: str | None, text: str, good: bool | None = None) -> dict[str, Any]:
+    if good is None and outcome != INCONCLUSIVE:
+        good = outcome != FAILS
+    return {
+        "schema": SCHEMA,
+        "kind": kind,
+        "title": title,
+        "outcome": outcome,
+        "good": good,
+        "said": said,
+        "command": command,
+        "text": text,
+        "steps_suffice": True,
+        "raised": [],
+        "mismatches": [],
+        "clients": [],
+        "clients_of": None,
+        "client_charts": [],
+    }
+
+
+def _of_verdict(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "verdict": verdict.status,
+        "schedules": verdict.schedules,
+        "seed": verdict.seed,
+        "failing_schedule": verdict.failing_schedule,
+        "error": _error(verdict.error),
+        "token": verdict.token,
+        **_of_story(verdict.story),
+    }
+
+
+def _error(error: BaseException | None) -> dict[str, str] | None:
+    return None if error is None else {"type": printable(type(error).__name__), "message": told(error)}
+
+
+def _seen(sight: Sight, error: BaseException | None) -> dict[str, Any]:
+    """What was seen of the run; who waited for what, at the moment of a deadlock if there was one."""
+    seen = sight.as_dict()
+    if isinstance(error, Deadlock) and "rows" in error.facts:
+        seen["tasks"] = error.facts["rows"]
+    return seen
+
+
+def _of_story(story: Story | None) -> dict[str, Any]:
+    if story is None:
+        return {"steps": [], "columns": [], "beside": [], "story": None}
+    return {"steps": [step._asdict() for step in story.steps], "columns": story.columns, "beside": story.beside, "story": story.as_dict()}
+
+
+def _charts(result: Result) -> list[dict[str, Any]]:
+    report = result.report
+    ends: dict[str, list[tuple[str, float, float]]] = {}
+    for title, outcomes in report.outcomes.items():
+        came = report.came.get(title, [0.0] * len(outcomes))
+        ends[title] = [(outcome.result, at, outcome.seconds) for outcome, at in zip(outcomes, came)]
+    return client_charts(ends)
+
+
+__all__ = ["SCHEMA", "facts_of_replay", "facts_of_scenario", "facts_of_search", "facts_of_test", "tried", "write_report"]
