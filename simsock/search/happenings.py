@@ -81,7 +81,7 @@ class Happenings:
             said += [f"never took effect: {words} (require_faults=True)" for words in self.faults_missing()]
         if not said:
             return None
-        return NeverHappened(printable(f"{tried} no schedule failed, but\n" + "\n".join(f"  {line}" for line in said), lines=True))
+        return NeverHappened(printable(f"{tried} no schedule failed, but " + "\n  ".join(said), lines=True))
 
 
 def _add(into: dict[str, Seen], name: str, seen: Seen) -> None:

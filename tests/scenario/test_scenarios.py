@@ -40,7 +40,7 @@ def test_each_begins_with_what_it_shows(path):
 def test_each_comes_out_as_it_expects_and_tells_of_its_clients(path):
     result = run(read(str(path.relative_to(ROOT))), schedules=3)
     assert result.surprise == ""
-    assert result.report.outcomes
+    assert result.report.outcomes or not result.plan.rows("populations")
 
 
 @pytest.mark.slow
@@ -53,4 +53,6 @@ def test_the_broken_server_that_it_names_fails_and_the_failure_repeats(path, ser
 
 
 def test_nearly_every_scenario_names_a_broken_server():
-    assert len({path for path, _ in BROKEN}) >= len(PATHS) - 3, "the lost update is broken by itself, and its twin is the healthy one; a stalled handshake too"
+    assert len({path for path, _ in BROKEN}) >= len(PATHS) - 5, (
+        "the lost update is broken by itself, and its twin is the healthy one; a stalled handshake and a partition that must strike too"
+    )
