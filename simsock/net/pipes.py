@@ -148,11 +148,11 @@ class WriteEnd(PipeEnd):
 
     def write(self, view: Any) -> int | None:
         pipe = self.pipe
-        if pipe.reader.is_gone:
-            raise os_error(errno.EPIPE)
         pages, size = pipe.pages, len(view)
         if not size:
             return 0
+        if pipe.reader.is_gone:
+            raise os_error(errno.EPIPE)
         taken = 0
         odd = size % PAGE_BYTES
         if odd and pages and len(pages[-1].data) + odd <= PAGE_BYTES:
@@ -199,9 +199,9 @@ class EventCounter(WaitedFile):
         return value.to_bytes(8, "little")
 
     def write(self, view: Any) -> int | None:
-        """Add; None while that would overflow. Raises EINVAL for fewer than eight bytes, or all ones."""
+        """Add; None while that would overflow. Raises EINVAL for other than eight bytes, as Linux does since 6.10, and for all ones."""
         value = int.from_bytes(bytes(view[:8]), "little")
-        if len(view) < 8 or value > COUNTER_MAX:
+        if len(view) != 8 or value > COUNTER_MAX:
             raise os_error(errno.EINVAL)
         if self.value + value > COUNTER_MAX:
             return None

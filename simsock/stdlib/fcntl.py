@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from simsock.errors import Unsupported
 from simsock.kernel import session
 from simsock.kernel.failures import os_error
+from simsock.kernel.files import bad_descriptor
 from simsock.net.pipes import PAGE_BYTES, PipeEnd, WriteEnd
 from simsock.stdlib import _ioctl
 from simsock.stdlib._descriptors import file_of, world_of
@@ -61,6 +62,8 @@ def fcntl(fd: Any, cmd: int, arg: Any = 0, /) -> Any:
         return file.pipe.pages_max * PAGE_BYTES
     if isinstance(file, PipeEnd) and cmd == _F_SETPIPE_SZ:
         return file.pipe.resize(arg)
+    if cmd in (_F_GETPIPE_SZ, _F_SETPIPE_SZ):
+        raise bad_descriptor()  # as Linux says of what is no pipe
     raise Unsupported(f"fcntl: command {cmd} on the simulated descriptor {number} is not simulated")
 
 

@@ -172,16 +172,20 @@ def dup2(fd: int, fd2: int, inheritable: bool = True) -> int:
     if kernel is None or (world_of(fd) is None and fd2 < FIRST_DESCRIPTOR):
         return _dup2(fd, fd2, inheritable)
     if world_of(fd) is None:
-        if fd >= FIRST_DESCRIPTOR:
+        if fd >= FIRST_DESCRIPTOR or fd < 0:
             raise bad_descriptor()
         raise Unsupported(f"os.dup2({fd}, {fd2}): a real descriptor cannot take the place of a simulated one")
     if fd2 < FIRST_DESCRIPTOR:
         raise Unsupported(f"os.dup2({fd}, {fd2}): what is simulated cannot take the place of a real descriptor, such as standard output")
+    if fd == fd2:
+        if not inheritable:
+            raise os_error(errno.EINVAL)  # dup3(2)
+        file_of(fd)
+        return fd2
     file = file_of(fd)
-    if fd != fd2:
-        if fd2 in kernel.files:
-            close_descriptor(kernel, fd2)
-        kernel.process.dup_to(file, fd2)
+    if fd2 in kernel.files:
+        close_descriptor(kernel, fd2)
+    kernel.process.dup_to(file, fd2)
     kernel.process.set_inheritable(fd2, bool(inheritable))
     return fd2
 

@@ -15,6 +15,7 @@ import sys
 import threading as _threading
 from importlib import import_module
 from operator import index
+from types import SimpleNamespace
 from typing import Any
 
 from simsock.errors import Unsupported
@@ -132,7 +133,15 @@ class _Wakeup:
                 self._tell(os_error(errno.EAGAIN))
 
     def _tell(self, error: OSError) -> None:
-        print(f"Exception ignored when trying to write to the signal wakeup fd:\n{type(error).__name__}: {error}", file=sys.stderr)
+        words, hook = "Exception ignored when trying to write to the signal wakeup fd", sys.unraisablehook
+        if hook is sys.__unraisablehook__:  # which takes nothing that Python code can make
+            print(f"{words}:\n{type(error).__name__}: {error}", file=sys.stderr)
+            return
+        if sys.version_info < (3, 12):
+            print(f"{words}:", file=sys.stderr)
+        told: Any = SimpleNamespace(exc_type=type(error), exc_value=error, exc_traceback=error.__traceback__, object=None)
+        told.err_msg = words if sys.version_info >= (3, 12) else None
+        hook(told)
 
 
 # -- sending -----------------------------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Random sequences of calls on up to eight sockets of several kinds: Linux and a world say the same at each step."""
+"""Random sequences of calls on up to eight sockets of several kinds, and on pipes and signals: Linux and a world say the same at each step."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from os import environ
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from simsock import Simulation
+from tests.net import differential_descriptors as descriptors
 from tests.net.conftest import real_net, sim_net
 from tests.net.differential import INTERNET, PROGRAMS, TCP, UDP, UNIX, Machine, Step
 
@@ -27,16 +29,31 @@ def outcomes(make, kinds, steps, pause=0.0):
 def compare(directory, program):
     kinds, steps = program
     world = outcomes(sim_net, kinds, steps)
-    for pause in (0.0, *SLOW_MOTION):
-        # The kernel of a busy machine may deliver late; only what also happens in slow motion is a difference.
-        linux = outcomes(real_net, kinds, steps, pause)
+
+    def on_linux(pause):
+        seen = outcomes(real_net, kinds, steps, pause)
         for path in directory.iterdir():
             path.unlink()
+        return seen
+
+    tell(world, on_linux, "socket")
+
+
+def compare_descriptors(steps):
+    with Simulation():
+        world = descriptors.Machine(0.0).run(steps)
+    tell(world, lambda pause: descriptors.Machine(pause).run(steps), "descriptor")
+
+
+def tell(world, on_linux, of_what):
+    for pause in (0.0, *SLOW_MOTION):
+        # The kernel of a busy machine may deliver late; only what also happens in slow motion is a difference.
+        linux = on_linux(pause)
         if linux == world:
             return
     different = [(number, real, sim) for number, (real, sim) in enumerate(zip(linux, world)) if real != sim]
     number, real, sim = different[0]
-    raise AssertionError(f"step {number}, {real[0]} of socket {real[1]}:\n    Linux  {real[2]}\n    world  {sim[2]}\nin {world[: number + 1]}")
+    raise AssertionError(f"step {number}, {real[0]} of {of_what} {real[1]}:\n    Linux  {real[2]}\n    world  {sim[2]}\nin {world[: number + 1]}")
 
 
 @pytest.fixture
@@ -56,6 +73,18 @@ def test_random_sequences_of_calls_have_linuxs_outcomes(check):
 @pytest.mark.timeout(3600)
 def test_many_random_sequences_of_calls_have_linuxs_outcomes(check):
     settings(max_examples=MANY, **FIXED)(given(PROGRAMS)(check))()
+
+
+@pytest.mark.real
+def test_random_sequences_of_calls_on_descriptors_and_signals_have_linuxs_outcomes():
+    settings(max_examples=FEW // 2, **FIXED)(given(descriptors.PROGRAMS)(compare_descriptors))()
+
+
+@pytest.mark.real
+@pytest.mark.differential
+@pytest.mark.timeout(3600)
+def test_many_random_sequences_of_calls_on_descriptors_and_signals_have_linuxs_outcomes():
+    settings(max_examples=MANY, **FIXED)(given(descriptors.PROGRAMS)(compare_descriptors))()
 
 
 FOUND = {
@@ -87,6 +116,22 @@ FOUND = {
 def test_what_random_sequences_found(check, name):
     kinds, text = FOUND[name]
     check((kinds, [Step(what, *map(int, numbers)) for what, *numbers in (call.split() for call in text.split(", "))]))
+
+
+FOUND_OF_DESCRIPTORS = {
+    "a descriptor that is duplicated onto itself, not to be inherited": "pipe 0 0 0, dup2 0 0 0, flags 0 0 0",
+    "a descriptor that is duplicated onto itself, to be inherited, stays what it is": "pipe 0 0 0, dup2 1 1 1, flags 1 0 0",
+    "nothing is written to a pipe that nobody reads": "pipe 0 0 0, close 0 0 0, write 1 0 0, write 1 0 1",
+    "who fails to be woken by a signal": "wakeup 0 0 1, kill 0 0 0, handled 0 0 0",
+    "the size of what is no pipe": "pair 0 0 0, event 0 0 0, size 0 0 0, size 2 0 4, size 1 0 4",
+}
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", FOUND_OF_DESCRIPTORS)
+def test_what_random_sequences_on_descriptors_found(name):
+    text = FOUND_OF_DESCRIPTORS[name]
+    compare_descriptors([descriptors.Step(what, *map(int, numbers)) for what, *numbers in (call.split() for call in text.split(", "))])
 
 
 @pytest.mark.real
