@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 _open = open
 _HEAD_BYTES = 5
+_BODY_BYTES_MAX = 16_384 + 2_048
+"""Of a record before TLS 1.3, which knows shorter ones only."""
 _PART_BYTES = 16_384
 """What one record carries at most: RFC 8446, 5.1."""
 _TELLS_RESETS = sys.version_info >= (3, 12, 4)
@@ -204,6 +206,8 @@ class StreamConversation(Conversation):
         """The socket's timeout, in this call."""
         self._writer: Task | None = None
         """Who is writing: two writes never mix."""
+        self._flows = False
+        """The newest read found something: with nothing left, OpenSSL wants the next record, and need not be asked first."""
         self._failed = False
         """A write was tried again with less, after which OpenSSL has nothing more to do with this end."""
 
@@ -277,7 +281,10 @@ class StreamConversation(Conversation):
             if self._head is not None:
                 self._head += data
             if not self._missing:
+                head = self._head
                 self._turn()
+                if self._flows and head is not None and self._head is None and 20 <= head[0] <= 23 and head[1] == 3 and self._missing <= _BODY_BYTES_MAX:
+                    continue  # OpenSSL would only ask for the body
                 return
 
     def _turn(self) -> None:
@@ -310,6 +317,7 @@ class StreamConversation(Conversation):
     def do_handshake(self) -> None:
         """The handshake, or what is left of it."""
         file, deadline = self._start()
+        self._flows = False
         text = _handshake_text()
         if self._owed:
             self._flush(file, deadline, text)
@@ -329,12 +337,17 @@ class StreamConversation(Conversation):
         if self._failed:
             raise _ended()
         text = "The read operation timed out"
+        found: Any = None
         try:
             if self._owed and not self._written:
                 self._flush(file, deadline, text)
+            if self._flows and _wants_some(length, buffer) and not self._tls.pending():
+                self._fetch(file, deadline, text, "recv")
             found = self._pump(file, deadline, text, "recv", self._tls.read, length, *buffer)
         except (ConnectionResetError, BrokenPipeError) as error:
             raise _broken(error) from None
+        finally:
+            self._flows = bool(found)
         if self._outgoing.pending:
             self._flush_some(file)
         self._log("recv", file.title, memoryview(buffer[0]).cast("B")[:found] if buffer else found)
@@ -396,11 +409,17 @@ class StreamConversation(Conversation):
         """``close_notify`` out and in; returns the socket, whose bytes are plain from now on."""
         file, deadline = self._start()
         text = "The read operation timed out"
+        self._flows = False
         if self._owed:
             self._flush(file, deadline, text)
         self._pump(file, deadline, text, "TLS unwrap", self._tls.shutdown)
         self._flush(file, deadline, "The write operation timed out")
         return self._socket()
+
+
+def _wants_some(length: Any, buffer: tuple[Any, ...]) -> bool:
+    """Whether a read asks for at least a byte; not known of arguments that only C can judge."""
+    return type(length) is int and length > 0 and (not buffer or (type(buffer[0]) in (memoryview, bytearray) and len(buffer[0]) > 0))
 
 
 def _broken(error: OSError) -> OSError:
