@@ -9,6 +9,7 @@ from tests.tls.programs import PROGRAMS, WHATEVER_THE_WAY, a_full_socket, much_t
 from tests.tls.record import KEY, known
 
 ON_LINUX = known()
+TOO_SLOW_IN_BYTES = (a_full_socket, much_text, timeouts)
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.__name__)
