@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from simsock.report.files import Reports
-    from simsock.scenario import Plan
+    from simsock.scenario import Plan, Result
     from simsock.scenario.repeating import Again
     from simsock.search import Verdict
 
@@ -162,6 +162,8 @@ def make_parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="search scenario files and compare with what they expect", description="Search scenarios.", epilog=_EXIT_CODES)
     run.add_argument("scenarios", nargs="+", metavar="SCENARIO", help="a scenario file (.toml)")
     _search_arguments(run, None)
+    run.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a value instead of the file's: links.1.loss=5%% (numbered from 1)")
+    run.add_argument("--sweep", action="append", default=[], metavar="KEY=V1,V2", help="search once for each value: links.1.loss=0%%,1%%,5%%")
     run.add_argument("--server", metavar="MODULE:CLASS", help="the server or request handler class to use instead of the file's")
     run.add_argument("--report", metavar="DIR", help="also write what was found to DIR, as a page (.html), as text and as JSON")
     run.set_defaults(run=run_command)
@@ -176,6 +178,7 @@ def make_parser() -> argparse.ArgumentParser:
     replay.add_argument("token", metavar="TOKEN", help="what a failure printed; - reads it from standard input")
     replay.add_argument("target", nargs="?", metavar="TARGET", help="a scenario file or module:function, if the token does not name a scenario")
     replay.add_argument("--times", type=_number(1, TIMES_MAX), default=1, metavar="N", help="repeat it N times and say how many were the same")
+    replay.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as it was given to `simsock run`")
     replay.add_argument("--server", metavar="MODULE:CLASS", help="as it was given to `simsock run`")
     replay.add_argument("--pdb", action="store_true", help="when the run has failed, look at it with the debugger, where it failed")
     replay.add_argument("--step", type=_number(1, 1_000_000), metavar="N", help="look into the run with the debugger at step N of its story")
@@ -265,27 +268,35 @@ def run_command(arguments: argparse.Namespace) -> int:
     """``simsock run``: every file is checked before the first one is run."""
     from simsock.report.files import Reports
     from simsock.scenario import read
+    from simsock.scenario.setting import checked, swept
 
-    plans = [read(path) for path in arguments.scenarios]
+    fixed = tuple(map(checked, arguments.set))
+    plans = [read(path, (*fixed, *more)) for path in arguments.scenarios for more in swept(arguments.sweep)]
     reports = Reports(arguments.report, __version__) if arguments.report is not None else None
     _find_modules_here()
     worst = OK
+    results: list[Result] = []
     for number, plan in enumerate(plans):
         if number:
             say()
         try:
-            worst = max(worst, _run_one(plan, arguments, reports))
+            worst = max(worst, _run_one(plan, arguments, reports, results))
         except ScenarioError as error:  # what it names is not there: the others may still be fine
             complain(str(error))
             worst = BROKEN
+    if arguments.sweep:
+        from simsock.scenario.sweeping import sweep_table
+
+        say("\n".join(["", *sweep_table(results, len(fixed))]))
     return worst
 
 
-def _run_one(plan: Plan, arguments: argparse.Namespace, reports: Reports | None) -> int:
+def _run_one(plan: Plan, arguments: argparse.Namespace, reports: Reports | None, results: list[Result]) -> int:
     from simsock.scenario import run
+    from simsock.scenario.setting import words
 
     about = plan.table("scenario")
-    title = f"{plan.path}: {about['about']}"
+    title = f"{plan.path}{words(plan.settings)}: {about['about']}"
     say(title)
     with Progress(plan.path, arguments.schedules or plan.table("search")["schedules"]) as progress:
         result = run(
@@ -297,12 +308,13 @@ def _run_one(plan: Plan, arguments: argparse.Namespace, reports: Reports | None)
             progress=progress.told,
             on_run=progress.ran,
         )
+    results.append(result)
     verdict = result.verdict
     raised = result.again.raised_lines() if result.again is not None else []
     lines = [*result.table(), str(verdict), *raised]
     command = None
     if verdict.failed and verdict.token is not None:
-        command = _replay_line(verdict.token, None if result.target is not None else plan.path, arguments.server)
+        command = _replay_line(verdict.token, None if result.target is not None else plan.path, arguments.server) + words(plan.settings)
         lines.append(f"repeat it: {command}")
         if result.again is not None:
             lines.append(f"repeated from its token: {_how_it_repeats(result.again, result.repeats)}")
@@ -343,11 +355,13 @@ def replay_command(arguments: argparse.Namespace) -> int:
     """``simsock replay``."""
     from simsock.choices import Token
     from simsock.scenario.repeating import without_server
+    from simsock.scenario.setting import checked, without_settings, words
 
     text = sys.stdin.read() if arguments.token == "-" else arguments.token
     carried = Token.decode(text)
     consent = _consent(arguments.consent)
-    named, server = without_server(carried.target)
+    named, settings = without_settings(carried.target)
+    named, server = without_server(named)
     target = arguments.target if arguments.target is not None else target_from(named)
     _find_modules_here()
     if target.endswith(".toml"):
@@ -361,12 +375,17 @@ def replay_command(arguments: argparse.Namespace) -> int:
             )
         if arguments.scope is not None:
             raise UsageError("--scope: a scenario has its own")
-        plan = read(target)
+        given = tuple(map(checked, arguments.set))
+        if settings and not given:
+            raise UsageError(f"the token was made with other values than the file's: if you trust it, give them yourself:{printable(words(settings))[:300]}")
+        plan = read(target, given)
         with importable(plan, arguments.server):
             test = ScenarioTest(plan, arguments.server)
-            return _replay(test, text, test.scope(), arguments, _other_server(arguments.server, server), consent)
+            return _replay(test, text, test.scope(), arguments, _other_server(arguments.server, server) + _other_settings(given, settings), consent)
     from simsock.scenario.loading import load_function
 
+    if arguments.set:
+        raise UsageError(f"--set {arguments.set[0]}: only a scenario has values to set, and {target} is none")
     if arguments.server is not None:
         raise UsageError(f"--server {arguments.server}: only a scenario has a server to replace, and {target} is none")
     test = load_function(target)
@@ -385,6 +404,12 @@ def _other_server(used: str | None, made_with: str | None) -> str:
     if used == made_with:
         return ""
     return f" with --server {used}; the token was made with " + (f"--server {made_with}" if made_with is not None else "the server of the file")
+
+
+def _other_settings(given: tuple[str, ...], made_with: tuple[str, ...]) -> str:
+    from simsock.scenario.setting import words
+
+    return "" if given == made_with else f" with{words(given)}; the token was made with" + (printable(words(made_with)) or " the values of the file")
 
 
 def target_from(named: str | None) -> str:
@@ -463,7 +488,9 @@ def _report_of_replay(test: Any, token: str, again: Again, scope: Any, consent: 
     trace = "".join(traceback.format_exception(type(error), error, _program_part(error.__traceback__))) if error is not None else "the run passes\n"
     text = "\n".join([trace, *([again.story.text()] if again.story is not None else []), *again.mismatches, *again.differences])
     target = arguments.target or _named_target(token)
-    command = _replay_line(token, arguments.target, arguments.server, _more_for_replay(arguments, consent))
+    command = _replay_line(
+        token, arguments.target, arguments.server, [*_more_for_replay(arguments, consent), *(word for text in arguments.set for word in ("--set", text))]
+    )
     sights, capture = _looking(test, token, again, scope, consent)
     paths = Reports(arguments.report, __version__).write("replay", text, lambda: facts_of_replay(target, token, again, command, text, sights[-1]), capture)
     say(f"report: {_listed(paths)}")

@@ -545,13 +545,13 @@ def test_what_came_of_clients_is_a_table_and_part_of_the_report(herd, simsock_co
     code, out, err = simsock_command("run", HERD, "--schedules", "2", "--report", "found")
     assert (code, err) == (0, "")
     lines = out.splitlines()
-    assert [*lines[1:5], lines[6]] == [
+    assert lines[1:5] == [
         "what came of the clients of all 2 schedules (virtual seconds):",
         "  clients  count  served  refused  timed out     min  median     p99     max",
         "  polite     400     400        0          0  0.030s  0.150s  0.270s  0.270s",
         "inconclusive, 2 schedules tried (seed 0)",
-        "as expected: inconclusive",
     ]
+    assert "as expected: inconclusive" in lines
     facts = json.loads((herd / "found" / "thundering-herd.json").read_text())
     assert facts["clients_of"] == "all schedules"
     (row,) = facts["clients"]

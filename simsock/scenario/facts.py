@@ -14,6 +14,7 @@ from simsock.escaping import printable, told
 from simsock.report.drawing import client_charts
 from simsock.report.sight import Sight
 from simsock.scenario.running import capture_failure, look_at_the_first
+from simsock.scenario.setting import words
 from simsock.search.verdict import FAILS, INCONCLUSIVE
 
 if TYPE_CHECKING:
@@ -34,9 +35,18 @@ def facts_of_scenario(result: Result, command: str | None, text: str, sight: Sig
     again = result.again
     said = f"as expected: {about['expect']}" if result.as_expected else f"NOT AS EXPECTED: {result.surprise}"
     return {
-        **_head("scenario", f"{result.plan.path}: {about['about']}", verdict.status, f"{said}; {tried(verdict)}", command, text, result.as_expected),
+        **_head(
+            "scenario",
+            f"{result.plan.path}{words(result.plan.settings)}: {about['about']}",
+            verdict.status,
+            f"{said}; {tried(verdict)}",
+            command,
+            text,
+            result.as_expected,
+        ),
         "scenario": about["name"],
         "file": result.plan.path,
+        "settings": list(result.plan.settings),
         "about": about["about"],
         "expected": about["expect"],
         "as_expected": result.as_expected,
@@ -108,7 +118,7 @@ def write_report(result: Result, text: str, command: str | None, reports: Report
 
     if not failed:
         look_at_the_first(result, sights[0])
-    name = os.path.basename(result.plan.path).removesuffix(".toml")
+    name = "-".join([os.path.basename(result.plan.path).removesuffix(".toml"), *result.plan.settings])[:120]
     return reports.write(name, text, lambda: facts_of_scenario(result, command, text, sights[-1]), capture if failed else None, with_index)
 
 

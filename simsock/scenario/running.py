@@ -23,6 +23,7 @@ from simsock.scenario.judging import Judge, messages, unlike
 from simsock.scenario.loading import Cast, neighbours, takes
 from simsock.scenario.repeating import capture, repeat, with_server
 from simsock.scenario.schema import SEARCH_OPTIONS, Plan, condition_of, read
+from simsock.scenario.setting import with_settings
 from simsock.search import Verdict, explore
 from simsock.search.verdict import FAILS
 
@@ -52,7 +53,7 @@ class ScenarioTest:
         missing_actions(plan)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (_rebuild, (os.path.abspath(self.plan.path), self.server))
+        return (_rebuild, (os.path.abspath(self.plan.path), self.server, self.plan.settings))
 
     def __call__(self, sim: Simulation) -> None:
         if self.on_run is not None:
@@ -161,9 +162,9 @@ def importable(plan: Plan, server: str | None = None) -> neighbours:
     return neighbours(os.path.dirname(os.path.abspath(plan.path)), modules_of(plan, server))
 
 
-def _rebuild(path: str, server: str | None) -> ScenarioTest:
+def _rebuild(path: str, server: str | None, settings: tuple[str, ...]) -> ScenarioTest:
     """In a process of a search with several jobs. Such a process is started with ``sys.path`` as it is during ``run``."""
-    return ScenarioTest(read(path), server)
+    return ScenarioTest(read(path, settings), server)
 
 
 class Result(NamedTuple):
@@ -261,7 +262,7 @@ def _explore(test: ScenarioTest, plan: Plan, schedules: int | None, seed: int | 
         seed=search["seed"] if seed is None else seed,
         link=condition_of(plan.table("link")),
         chunks=search["chunks"],
-        target=with_server(target_of(plan.path), test.server),
+        target=with_settings(with_server(target_of(plan.path), test.server), plan.settings),
         **options,
     )
 

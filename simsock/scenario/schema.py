@@ -29,6 +29,7 @@ from simsock.net.resolver import FAILURES
 from simsock.scenario import checks
 from simsock.scenario.checks import REFERENCE
 from simsock.scenario.naming import check_names, title_of
+from simsock.scenario.setting import put_in, words
 from simsock.search.verdict import FAILS, INCONCLUSIVE
 from simsock.world.options import WORLD_OPTIONS
 
@@ -48,6 +49,8 @@ class Plan(NamedTuple):
     path: str
     tables: dict[str, dict[str, Any] | None]
     lists: dict[str, list[dict[str, Any]]] = {}
+    settings: tuple[str, ...] = ()
+    """What the command line has put in the place of the file's values: ``"links.1.loss=5%"``."""
 
     def table(self, name: str) -> dict[str, Any]:
         """A table, empty if the file has none of that name."""
@@ -201,8 +204,8 @@ CUTS = ("partition", "heal", "hold", "release")
 # -- reading ---------------------------------------------------------------------------------------------------------------------------------
 
 
-def read(path: str) -> Plan:
-    """The checked plan in a file. Raises ``ScenarioError``."""
+def read(path: str, settings: tuple[str, ...] = ()) -> Plan:
+    """The checked plan in a file, with some values set otherwise (``"links.1.loss=5%"``). Raises ``ScenarioError``."""
     try:
         with open(path, "rb") as file:
             data = file.read(FILE_BYTES_MAX + 1)
@@ -224,7 +227,15 @@ def read(path: str) -> Plan:
     except ValueError:  # Python reads no decimal number that is longer
         raise ScenarioError(f"{path}: not a scenario: it has a whole number of thousands of digits", path=path) from None
     _check_numbers(path, "", document)
-    return plan(path, document)
+    if not settings:
+        return plan(path, document)
+    changed = put_in(document, settings, path)
+    _check_numbers(path, "", changed)
+    try:
+        return plan(path, changed)._replace(settings=settings)
+    except ScenarioError as error:
+        error.add_note(f"with{words(settings)}")
+        raise
 
 
 def _check_numbers(path: str, where: str, value: Any) -> None:
