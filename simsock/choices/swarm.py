@@ -48,10 +48,10 @@ class SwarmSource(SeededSource):
 
     __slots__ = ("_known", "_number")
 
-    def __init__(self, seed: int | str, number: int) -> None:
-        super().__init__(seed)
+    def __init__(self, seed: int | str, number: int, known: set[str] | None = None) -> None:
+        self.seed = seed
         self._number = number
-        self._known: set[str] = set()
+        self._known: set[str] = known if known is not None else set()
 
     def configured(self, kinds: Iterable[str]) -> None:
         self._known.update(kinds)

@@ -17,7 +17,7 @@ from simsock.kernel.happened import Happened
 from simsock.kernel.stalls import BOUND, Stalls
 from simsock.kernel.units import duration_ns
 from simsock.net.link.profiles import HOSTILE_WORLD, Hostile
-from simsock.net.link.settings import chances
+from simsock.net.link.settings import PERFECT, chances
 
 if TYPE_CHECKING:
     from types import CodeType
@@ -49,21 +49,32 @@ class Chosen(NamedTuple):
         return self.stall_ns is not None or self.collects
 
 
+_NOTHING = Chosen(None, False, "whole", ())
+
+
 def seeded(seed: int | str, number: int, options: Options) -> Source:
     """Where the answers of a world come from: schedule ``number`` of a search, or a world alone (0)."""
     if not number:
         return SeededSource(seed)
-    source = SwarmSource(seed, number)
-    source.configured(name for name in ("stalls", "collect") if getattr(options, name) is not None)
-    source.configured(name for name in ("sends", "chunks") if getattr(options, name) == "random")
-    source.configured(chances(options.link))
-    return source
+    known = set() if options.link is PERFECT else set(chances(options.link))
+    if options.stalls is not None:
+        known.add("stalls")
+    if options.collect is not None:
+        known.add("collect")
+    if options.sends == "random":
+        known.add("sends")
+    if options.chunks == "random":
+        known.add("chunks")
+    return SwarmSource(seed, number, known)
 
 
 def choose_world(options: Options, tape: Tape) -> Chosen:
     """What the options say; where the world's link is hostile and they say nothing, what the tape draws."""
+    is_hostile = isinstance(options.link, Hostile)
+    if not is_hostile and options.stalls is None and options.collect is None and options.sends == "whole":
+        return _NOTHING
     drawn = dict.fromkeys(HOSTILE_WORLD)
-    if isinstance(options.link, Hostile):
+    if is_hostile:
         for name, values in HOSTILE_WORLD.items():
             answer = tape.stream(f"hostile world {name}").choose(2 * len(values)) - len(values)
             drawn[name] = values[answer] if answer >= 0 else None
