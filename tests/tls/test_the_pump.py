@@ -355,3 +355,28 @@ def test_a_file_is_sent_over_tls(tmp_path):
     with Simulation(seed=1):
         count, got = meet(client, server)
     assert (count, got) == (76_700, path.read_bytes()[100:])
+
+
+@pytest.mark.skipif(not _openssl.chance_is_the_tapes(), reason="this Python's OpenSSL cannot be told what to draw")
+def test_without_tickets_every_byte_on_the_way_is_the_same():
+    """Tickets hold the real time; all else comes from the world's seed, keys and signatures included."""
+    context = make_server_context(num_tickets=0)
+
+    def sent(seed):
+        with Simulation(seed=seed):
+            wire = Wire()
+
+            def serve():
+                with wrap_server(wire.server, context) as tls:
+                    tls.sendall(tls.recv(100))
+
+            threading.Thread(target=serve, daemon=True).start()
+            tls = wrap_client(wire.client)
+            tls.sendall(b"hello")
+            assert tls.recv(100) == b"hello"
+        return wire.sent["client"], wire.sent["server"]
+
+    first = sent(1)
+    assert len(first[1]) > 500
+    assert [sent(1) for _ in range(3)] == [first] * 3
+    assert all(one != other for one, other in zip(first, sent(2)))
