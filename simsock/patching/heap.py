@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 from collections import deque
 from functools import partial
-from types import CellType, FrameType, FunctionType, MemberDescriptorType, ModuleType
+from types import BuiltinFunctionType, CellType, FrameType, FunctionType, MemberDescriptorType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import ref
 
@@ -58,6 +58,8 @@ class Spot:
                 return box.cell_contents
             if self.kind == "default":
                 return box.__defaults__[key]
+            if self.kind == "inner":
+                return self.whole()[key[1]]
             return box.func if key is None else box.args[key]
         except (AttributeError, IndexError, KeyError, TypeError, ValueError):
             return None
@@ -74,14 +76,24 @@ class Spot:
 
     def whole(self) -> Any:
         """The tuple that has to be made anew for something else to be put there; None when there is none."""
+        if self.kind == "inner":
+            return (_attributes(self.box) if isinstance(self.box, type) else self.box).get(self.key[0])
         return self.box.__defaults__ if self.kind == "default" else None
 
     def put_whole(self, expected: Any, whole: Any) -> bool:
         """Put such a tuple back, unless somebody else has put another one there."""
-        if self.box.__defaults__ is not expected:
+        if self.whole() is not expected:
             return False
-        self.box.__defaults__ = whole
+        self._put_whole(whole)
         return True
+
+    def _put_whole(self, whole: Any) -> None:
+        if self.kind == "default":
+            self.box.__defaults__ = whole
+        elif isinstance(self.box, type):
+            type.__setattr__(self.box, self.key[0], whole)
+        else:
+            self.box[self.key[0]] = whole
 
     def _put(self, value: Any) -> None:
         box, key = self.box, self.key
@@ -97,6 +109,9 @@ class Spot:
             box.cell_contents = value
         elif self.kind == "default":
             box.__defaults__ = (*box.__defaults__[:key], value, *box.__defaults__[key + 1 :])
+        elif self.kind == "inner":
+            whole, place = self.whole(), key[1]
+            self._put_whole(tuple.__new__(type(whole), (*whole[:place], value, *whole[place + 1 :])))
         elif key is None:
             box.__setstate__((value, box.args, box.keywords, box.__dict__ or None))
         else:
@@ -124,7 +139,7 @@ def search(targets: list[Any], types: list[type], owners: list[Any] | None = Non
         above = holders_of([owner for owner in owners if is_box(owner)], owners)
     functions = _functions_of([owner for owner in owners if type(owner) is CellType], above)
     found: list[Finding] = []
-    held = {*wanted, *(id(owner) for owner in owners if type(owner) in (staticmethod, classmethod))}
+    held = {*wanted, *(id(owner) for owner in owners if type(owner) in (staticmethod, classmethod) or is_tuple(owner))}
     for cls in types:
         if not held.isdisjoint(map(id, _attributes(cls).values())):
             found.extend(_in_class(cls, wanted))
@@ -135,7 +150,7 @@ def search(targets: list[Any], types: list[type], owners: list[Any] | None = Non
 
 def is_box(owner: Any) -> bool:
     """Whether somebody has to be asked whose this is."""
-    return type(owner) in (dict, list, CellType, tuple) and not _tells_its_name(owner)
+    return (type(owner) in (dict, list, CellType) or is_tuple(owner)) and not _tells_its_name(owner)
 
 
 def holders_of(boxes: list[Any], *lists: list[Any]) -> dict[int, list[Any]]:
@@ -177,7 +192,30 @@ def _in_class(cls: type, wanted: dict[int, Any]) -> list[Finding]:
         if id(inner) in wanted:
             module = _module_of(cls)
             found.append(Finding(inner, f"{module}.{_qualname_of(cls)}.{key}", is_harness(module), Spot("class", cls, key)))
+        elif is_tuple(inner) and not cls.__flags__ & _IMMUTABLE and not key.startswith("__"):
+            module = _module_of(cls)
+            found += _inner(inner, wanted, f"{module}.{_qualname_of(cls)}.{key}", is_harness(module), cls, key)
     return found
+
+
+def is_tuple(owner: Any) -> bool:
+    """A tuple, or a named one: what can be made anew with another item, and is the same to everybody who has it by a name."""
+    kind = type(owner)
+    return kind is tuple or (issubclass(kind, tuple) and not kind.__dictoffset__)
+
+
+def _inner(owner: tuple[Any, ...], wanted: dict[int, Any], words: str, harness: bool, box: Any, key: str) -> list[Finding]:
+    """In a tuple that has a name in a module or a class: for a function of C that is there another tuple can be put there. Whoever else has the tuple has
+    the function as it was, which is no harm; a lock would be two."""
+    return [
+        Finding(value, f"{words}[{place}]", harness, Spot("inner", box, (key, place)))
+        for place, value in enumerate(tuple.__iter__(owner))
+        if id(value) in wanted and _is_function(value)
+    ]
+
+
+def _is_function(value: Any) -> bool:
+    return type(value) is BuiltinFunctionType and issubclass(type(value.__self__), ModuleType)
 
 
 def _module_of(cls: type) -> str:
@@ -200,7 +238,7 @@ def _in_owner(owner: Any, wanted: dict[int, Any], above: list[Any], functions: d
         if name == "__class__":  # a method's own class, for super()
             return []
         return [Finding(owner.cell_contents, f"{_name(function)}: variable {name}", _of_harness(function), Spot("cell", owner))]
-    if kind is tuple:
+    if is_tuple(owner):
         return _in_tuple(owner, wanted, above)
     if kind is partial:
         return [Finding(owner.func, f"{owner!r:.80}", False, Spot("partial", owner))] if id(owner.func) in wanted else []  # arguments: see _in_tuple
@@ -247,10 +285,23 @@ def _in_tuple(owner: tuple[Any, ...], wanted: dict[int, Any], above: list[Any]) 
                     found.append(Finding(value, f"{_name(holder)}: default {place}", _of_harness(holder), Spot("default", holder, place)))
         elif type(holder) is partial and holder.args is owner:
             found += [Finding(value, f"{holder!r:.80}", False, Spot("partial", holder, place)) for place, value in enumerate(owner) if id(value) in wanted]
-    if not found and above:
+        elif type(holder) is dict and _tells_its_name(holder):
+            name = str(holder["__name__"])
+            for key, value in list(holder.items()):
+                if value is owner and type(key) is str and not key.startswith("__"):
+                    found += _inner(owner, wanted, f"{name}.{key}", is_harness(name), holder, key)
+    placed = {id(finding.target) for finding in found}
+    if above and any(_attribute_of_class(holder, owner) for holder in above):
+        placed |= {id(value) for value in owner if _is_function(value)}
+    if left := [value for value in owner if id(value) in wanted and id(value) not in placed] if above else []:
         words, harness = _words(above, "tuple")
-        found = [Finding(value, f"{words}: tuple", harness, None) for value in owner if id(value) in wanted]
+        found += [Finding(value, f"{words}: tuple", harness, None) for value in left]
     return found
+
+
+def _attribute_of_class(holder: Any, value: Any) -> bool:
+    """Whether this is a class's namespace that has the value: see ``_in_class``."""
+    return type(holder) is dict and "__module__" in holder and "__doc__" in holder and any(inner is value for inner in holder.values())
 
 
 def _in_instance(owner: Any, wanted: dict[int, Any]) -> list[Finding]:

@@ -15,6 +15,7 @@ import time
 from datetime import date
 from datetime import datetime as captured_datetime
 from types import FunctionType, ModuleType
+from typing import NamedTuple
 
 import pytest
 
@@ -269,3 +270,46 @@ def test_isinstance_and_subclassing_work_inside(world):
             assert threading.Lock | None
     mine.put(2)
     assert mine.get(timeout=1) == 2
+
+
+class Waits(NamedTuple):
+    """Functions by name."""
+
+    nap: object
+    clock: object
+    seconds: int
+
+
+class Napper:
+    """Has a tuple of its own."""
+
+    waits = (time.sleep, 5)
+
+
+def test_functions_in_tuples_of_modules_and_classes_are_virtual_and_the_tuples_are_the_very_ones_afterwards(world):
+    module = ModuleType("with_tuples")
+    sys.modules["with_tuples"] = module
+    try:
+        module.PLAIN, module.NAMED, module.LOCKS = (time.sleep, len, 2, time.time), Waits(time.sleep, time.monotonic, 3), (threading.Lock(),)
+        before = module.PLAIN, module.NAMED, module.LOCKS, Napper.waits
+        for _ in range(2):
+            with world(max_real_time=10, start_time="2000-01-01") as sim:
+                module.PLAIN[0](module.PLAIN[2])
+                assert round(sim.now, 4) == 2 and module.PLAIN[1] is len and round(module.PLAIN[3](), 4) == 946_684_802
+                nap, clock, seconds = module.NAMED
+                begun = clock()
+                module.NAMED.nap(seconds)
+                assert round(clock() - begun, 4) == 3 and type(module.NAMED) is Waits
+                Napper.waits[0](Napper().waits[1])
+                assert round(sim.now, 4) == 10
+            assert all(now is then for now, then in zip((module.PLAIN, module.NAMED, module.LOCKS, Napper.waits), before, strict=True))
+            assert before[0][0] is before[1].nap is before[3][0] is time.sleep
+    finally:
+        del sys.modules["with_tuples"]
+
+
+def test_a_tuple_that_the_program_puts_there_in_the_world_stays(world, monkeypatch):
+    monkeypatch.setattr(Napper, "waits", (time.sleep, 5))
+    with world():
+        Napper.waits = (7,)
+    assert Napper.waits == (7,)
