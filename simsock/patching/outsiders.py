@@ -64,6 +64,11 @@ def _of_selector(selector: Any) -> str:
     return repr(selector) if type(getattr(selector, "_selector", None)) in _REAL_POLLERS else ""
 
 
+def _of_tls(sock: Any) -> str:
+    conversation = getattr(sock, "_sslobj", None)  # a world's is of another class
+    return repr(sock) if type(conversation).__module__ == "_ssl" else ""
+
+
 _METHODS: tuple[tuple[str, str, str, Callable[[Any], str]], ...] = (
     ("concurrent.futures.thread", "ThreadPoolExecutor", "submit", _of_executor),
     ("threading", "Thread", "join", _of_thread),
@@ -72,6 +77,7 @@ _METHODS: tuple[tuple[str, str, str, Callable[[Any], str]], ...] = (
     ("selectors", "_PollLikeSelector", "register", _of_selector),
     ("selectors", "_PollLikeSelector", "select", _of_selector),
     ("selectors", "EpollSelector", "select", _of_selector),
+    *(("ssl", "SSLSocket", method, _of_tls) for method in ("do_handshake", "read", "write", "send", "unwrap")),
 )
 """(module, class, method, what says in words what an object is when it is no world's, and nothing when it is)."""
 _MODULES = tuple(dict.fromkeys(module for module, *_ in _METHODS))

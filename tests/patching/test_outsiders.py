@@ -8,6 +8,7 @@ import contextlib
 import select
 import selectors
 import socket
+import ssl
 import threading
 import time
 
@@ -88,6 +89,13 @@ def test_one_that_the_first_task_makes_something_else_of_is_told_on_that(world, 
         with pytest.raises(OSError, match="no luck") as caught, world(seed=seed) as sim:
             run(sim)
         assert len([note for note in getattr(caught.value, "__notes__", []) if "made outside this world" in note]) == 1
+
+
+@pytest.mark.parametrize("call", ["do_handshake", "read", "write", "send", "recv", "unwrap"])
+def test_tls_from_before_is_refused_by_name(world, pair, call):
+    sock = ssl.create_default_context().wrap_socket(pair[0], server_hostname="x", do_handshake_on_connect=False)
+    with sock, pytest.raises(Fenced, match=r"^SSLSocket\.\w+ of <ssl\.SSLSocket fd=\d+.*made outside this world"), world(max_real_time=5):
+        getattr(sock, call)(*([b"x"] if call in ("write", "send") else []))
 
 
 def test_one_that_is_expected_fails_nothing(world, pair):
