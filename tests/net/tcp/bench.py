@@ -6,6 +6,7 @@ net's own code. A segment is handed in by hand, and its answer is looked at.
 
 from __future__ import annotations
 
+from simsock.kernel.rooms import make_room
 from simsock.kernel.timers import Timers
 from simsock.net.addresses import AF_INET
 from simsock.net.fabric import Fabric
@@ -27,6 +28,7 @@ class Clock:
         self.log = []
         self.runq = self.held = ()
         self.state = {}
+        self.room = make_room()
         self.woken = 0
 
     def call_at(self, deadline, action, argument):
