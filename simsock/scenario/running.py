@@ -12,6 +12,7 @@ import os
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from simsock.choices import Token
 from simsock.clients import Report
 from simsock.clients.crowds import Row, table
 from simsock.clients.tally import Tally
@@ -25,7 +26,9 @@ from simsock.scenario.repeating import capture, repeat, with_server
 from simsock.scenario.schema import SEARCH_OPTIONS, Plan, condition_of, read
 from simsock.scenario.setting import with_settings
 from simsock.search import Verdict, explore
+from simsock.search.runner import Runner
 from simsock.search.verdict import FAILS
+from simsock.world.options import Options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -177,9 +180,9 @@ class Result(NamedTuple):
     repeats: bool
     surprise: str
     report: Report = Report({})
-    """What came of the populations, client by client: in the failing run if one failed, else in the first one."""
+    """What came of the populations, client by client: in the schedule that failed first if one failed, else in the first one."""
     rows: tuple[Row, ...] = ()
-    """What came of each population: in the failing run if one failed, else in all ``runs`` together."""
+    """What came of each population: in the schedule that failed first if one failed, else in all ``runs`` together."""
     runs: int = 0
     server: str | None = None
 
@@ -224,6 +227,9 @@ def run(
         if verdict.failed and verdict.token is not None and verdict.error is not None:
             again = repeat(test, verdict.token, scope=test.scope())
             repeats = again.same_failure(verdict.error)
+            if plan.rows("populations") and verdict.failing_schedule is not None:
+                test.on_run = None
+                _once_more(test, verdict, verdict.failing_schedule)
         elif plan.rows("populations"):
             test.on_run = None
             _explore(test, plan, 1, seed)
@@ -231,6 +237,13 @@ def run(
     one = verdict.failing_schedule is not None
     rows = tuple(report.rows() if one else tally.rows())
     return Result(plan, verdict, target, again, repeats, _surprise(plan, verdict, again, repeats), report, rows, 1 if one else tally.runs, server)
+
+
+def _once_more(test: ScenarioTest, verdict: Verdict, number: int) -> None:
+    """Run the schedule that failed first as it was found: what came of its clients is told, and not of the shrunk run, whose network may be perfect."""
+    assert verdict.token is not None
+    with Runner(test, Options.from_dict(Token.decode(verdict.token).options, scope=test.scope())) as runner:
+        runner.schedule(verdict.seed, number)
 
 
 def capture_failure(result: Result, path: str | None, sight: Sight | None = None) -> bool:

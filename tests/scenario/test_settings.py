@@ -152,3 +152,18 @@ def test_a_broken_file_says_which_values_it_was_read_with(here):
     with pytest.raises(ScenarioError) as caught:
         read("echo.toml", ("links.1.loss=much",))
     assert caught.value.__notes__ == ["with --set links.1.loss=much"]
+
+
+def test_the_table_of_a_failing_scenario_is_of_the_schedule_that_it_names_and_not_of_the_shrunk_run(here):
+    from simsock.scenario import read, run
+
+    with (here / "echoing.py").open("a") as file:
+        file.write("\n\ndef never(server):\n    assert False\n")
+    settings = ("links.2.loss=30%", "populations.1.count=5", 'check.function="echoing:never"', "scenario.expect=fails")
+    result = run(read("echo.toml", settings))
+    assert result.as_expected and not result.verdict.deviations, "no loss is needed to fail"
+    assert result.verdict.failing_schedule == 1 and "schedule 1, which fails" in result.table()[0]
+    (row,) = result.rows
+    assert row.max > 0.2, "and yet the network lost something, which was sent again"
+    passing = run(read("echo.toml", (settings[0], settings[1], "search.schedules=1")))
+    assert row == passing.rows[0], "the same run, but for what is checked in the end"
