@@ -64,6 +64,10 @@ _REFUSED_AS_ON_LINUX = {
     "truncate": errno.EINVAL,
 }
 """Functions that make no sense for sockets and pipes, and what Linux says of them."""
+_OF_COUNTERS = frozenset(("lseek", "posix_fadvise", "posix_fallocate"))
+"""Those of which it says something else for counters."""
+_WHENCES = 5
+"""SEEK_SET, SEEK_CUR, SEEK_END, SEEK_DATA and SEEK_HOLE."""
 _SIMULATED = frozenset("_exit fork kill killpg wait wait3 wait4 waitid waitpid".split())
 """Those of processes, and what they end and wait by, that a patched world simulates."""
 _WAITS = frozenset("wait wait3 wait4 waitid waitpid".split())
@@ -137,12 +141,22 @@ def _failing(name: str, real: Any, number: int) -> Any:
     def fail(*args: Any, **kwargs: Any) -> Any:
         for fd in _descriptors_in(args[:1], kwargs):
             if world_of(fd) is not None:
-                file_of(fd)
-                raise os_error(number)
+                if type(file_of(fd)) is not EventCounter or name not in _OF_COUNTERS:
+                    raise os_error(number)
+                return _of_counter(name, args)
         return real(*args, **kwargs)
 
     fail.__name__ = fail.__qualname__ = name
     return fail
+
+
+def _of_counter(name: str, args: tuple[Any, ...]) -> int | None:
+    """What Linux says where a counter of ``eventfd`` is no pipe: it has a place, which is always 0, and no room that could be reserved."""
+    if name == "posix_fallocate":
+        raise os_error(errno.ENODEV)
+    if name == "lseek" and len(args) > 2 and args[2] not in range(_WHENCES):
+        raise os_error(errno.EINVAL)
+    return 0 if name == "lseek" else None
 
 
 @uninterruptible

@@ -203,6 +203,10 @@ def test_event_counters_count_as_on_linux(twins):
         os.eventfd_write(fd, 2**64 - 2)
         notes("full", lambda: bits(net, fd))
         notes("too much", os.eventfd_write, fd, 1)
+        for whence in (0, 2, 4, 5):
+            notes("seek", os.lseek, fd, 3, whence)
+        notes("no room", os.posix_fallocate, fd, 0, 1)
+        notes("advice", os.posix_fadvise, fd, 0, 1, 0)
         os.close(fd)
         fd = os.eventfd(2, os.EFD_NONBLOCK | os.EFD_SEMAPHORE)
         for _ in range(3):
