@@ -205,6 +205,7 @@ DEEDS: dict[str, Callable[[Record], tuple[str, str]] | str] = {
     "overtakes": lambda record: (f"every so many packets one skipped the delay of {record[1].removeprefix('link ')}", "packet"),
     "rule": _by_rule,
     "buffer full": lambda record: (f"the receive buffer of {record[1]} was full and lost what came", "datagram"),
+    "covers too little": lambda record: (f"{record[1]} dropped what its checksum covers less of than was asked for", "datagram"),
     "backlog full": lambda record: (f"the accept queue of {record[1]} was full", "attempt"),
     "reset": _by_link("reset"),
     "close": _by_link("ended"),
