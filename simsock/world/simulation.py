@@ -59,6 +59,7 @@ from simsock.world.striking import Striking
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from socket import socket
     from types import FrameType, TracebackType
 
     from simsock.choices import DrawnSource
@@ -564,7 +565,7 @@ class Simulation(Faults, Observing, Striking, Judging, Hoping):
         self._served.append(served)
         return served
 
-    def connect(self, served_or_address: Any, *, host: str | Host | None = None, timeout: float | None = None) -> Any:
+    def connect(self, served_or_address: Any, *, host: str | Host | None = None, timeout: float | None = None) -> socket:
         """A stream socket of ``host``, connected to a ``Served``, to any server with a ``server_address``, or to an address. Closed with the world
         if not before. Without ``host`` it is the host ``client``'s; but 127.0.0.1 and wildcards are each host's own: an address of that kind
         means the one other host that listens there, at an address that others reach, or from that host itself if it listens for itself only.
@@ -572,11 +573,11 @@ class Simulation(Faults, Observing, Striking, Judging, Hoping):
         where, address = self._way_to(self._address(served_or_address), host)
         where.must_be_up("connect")
         with where:
-            sock = _SIMULATED.socket.create_connection(address[:2], timeout)
+            sock: socket = _SIMULATED.socket.create_connection(address[:2], timeout)
         self._sockets.append(sock)
         return sock
 
-    def datagram(self, *, host: str | Host = "client", address: Any = None) -> Any:
+    def datagram(self, *, host: str | Host = "client", address: Any = None) -> socket:
         """A datagram socket of ``host``, bound to ``address`` or to the host's first one and any port. Closed with the world if not before."""
         where = self._host_of(host)
         where.must_be_up("datagram")
@@ -585,7 +586,7 @@ class Simulation(Faults, Observing, Striking, Judging, Hoping):
         if not isinstance(target, tuple) or len(target) < 2:
             raise UsageError(f"datagram: expected an address (host, port), got {target!r}")
         with where:
-            sock = sockets.world_class()(AF_INET6 if ":" in str(target[0]) else sockets.AF_INET, sockets.SOCK_DGRAM)
+            sock: socket = sockets.world_class()(AF_INET6 if ":" in str(target[0]) else sockets.AF_INET, sockets.SOCK_DGRAM)
             sock.bind(target)
         self._sockets.append(sock)
         return sock

@@ -19,6 +19,7 @@ from simsock.world.expecting import Expectation, note, raise_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from socket import socket
     from types import TracebackType
     from typing import Self
 
@@ -63,10 +64,10 @@ class Testbed(Protocol):
     def serve(self, handler_or_server: Any, handler: Any = None, *, port: int = 0, server_class: Any = None, **options: Any) -> Served:
         """Run a server until the end of the test: a handler class, a server class and its handler, or a ready server."""
 
-    def connect(self, served_or_address: Any, *, timeout: float | None = None) -> Any:
+    def connect(self, served_or_address: Any, *, timeout: float | None = None) -> socket:
         """A stream socket connected to a server."""
 
-    def datagram(self, *, address: Any = None) -> Any:
+    def datagram(self, *, address: Any = None) -> socket:
         """A bound datagram socket."""
 
     def spawn(self, fn: Callable[..., Any], *args: Any, name: str | None = None) -> Any:
@@ -272,17 +273,17 @@ class RealTestbed:
         self._served.append(served)
         return served
 
-    def connect(self, served_or_address: Any, *, host: str = "client", timeout: float | None = None) -> Any:
+    def connect(self, served_or_address: Any, *, host: str = "client", timeout: float | None = None) -> socket:
         """A stream socket connected to a server; closed at the end."""
-        sock = self.network.socket.create_connection(getattr(served_or_address, "address", served_or_address)[:2], timeout)
+        sock: socket = self.network.socket.create_connection(getattr(served_or_address, "address", served_or_address)[:2], timeout)
         self._sockets.append(sock)
         return sock
 
-    def datagram(self, *, host: str = "client", address: Any = None) -> Any:
+    def datagram(self, *, host: str = "client", address: Any = None) -> socket:
         """A datagram socket bound to ``address``, or to 127.0.0.1 and a port that the system picks; closed at the end."""
         names = self.network.socket
         target = address or (_LOOPBACK[names.AF_INET], 0)
-        sock = names.socket(names.AF_INET6 if ":" in target[0] else names.AF_INET, names.SOCK_DGRAM)
+        sock: socket = names.socket(names.AF_INET6 if ":" in target[0] else names.AF_INET, names.SOCK_DGRAM)
         self._sockets.append(sock)
         sock.bind(target)
         return sock

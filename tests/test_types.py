@@ -1,0 +1,44 @@
+"""What a type checker says of programs that use simsock. Run with ``python -m pytest -m exhaustive tests/test_types.py``."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+PROGRAM = """
+import socket
+import simsock
+
+def right(sim: simsock.Simulation, served: object) -> bytes:
+    with sim.connect(served, timeout=1.0) as client:
+        client.sendall(b"hello")
+    with sim.datagram(host="client") as one:
+        one.sendto(b"hello", ("server", 9))
+    plain: socket.socket = sim.connect(served)
+    return plain.recv(10)
+
+def wrong(sim: simsock.Simulation, served: object) -> None:
+    sim.connect(served).sendall("text")  # wrong
+    sim.connect(served).receive(10)  # wrong
+    text: str = sim.connect(served).recv(10)  # wrong
+    sim.datagram().sendto("text", ("server", 9))  # wrong
+    sim.datagram(port=9)  # wrong
+"""
+
+
+@pytest.mark.exhaustive
+def test_mypy_finds_each_planted_mistake_and_no_other(tmp_path):
+    pytest.importorskip("mypy")
+    (tmp_path / "program.py").write_text(PROGRAM)
+    command = [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "--cache-dir", str(tmp_path / "cache"), "program.py"]
+    environment = {**os.environ, "MYPYPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    told = {int(number) for number in re.findall(r"^program\.py:(\d+): error", done.stdout, re.MULTILINE)}
+    assert told == {number for number, line in enumerate(PROGRAM.splitlines(), 1) if line.endswith("# wrong")}, done.stdout
