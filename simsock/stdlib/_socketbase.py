@@ -102,6 +102,8 @@ class SocketBase(_real.socket):
         file = self._kernel.files.get(self._fd)
         if file is not None:
             file.nonblocking = nonblocking
+        elif not self._kernel.ended:
+            raise bad_descriptor()  # another socket object had the same descriptor, and has closed it
 
     def gettimeout(self) -> float | None:
         """The timeout in seconds, or None."""

@@ -150,3 +150,14 @@ def test_a_patched_world_knows_its_descriptors_and_leaves_real_ones_alone(tmp_pa
         one.close()
         other.close()
     assert os.write is real_os.write and not hasattr(os.write, "__wrapped__")
+
+
+@pytest.mark.parametrize("value", [None, 0, 1.5, False])
+def test_a_timeout_of_a_descriptor_that_another_object_has_closed_is_ebadf(net, value):
+    one = net.tcp()
+    other = net.socket.socket(net.socket.AF_INET, net.socket.SOCK_STREAM, 0, one.fileno())
+    one.close()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        other.setblocking(value) if value is False else other.settimeout(value)
+    assert other.gettimeout() == (0 if value is False else value)
+    other.detach()
