@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import ref
 
 from simsock.harness import is_harness
-from simsock.patching.referrers import referrers_of
+from simsock.patching.referrers import of_kinds, referrers_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -177,7 +177,7 @@ def _functions_of(cells: list[Any], above: dict[int, list[Any]]) -> dict[int, Fu
     closures = {id(holder) for cell in cells for holder in above[id(cell)] if type(holder) is tuple}
     functions: dict[int, FunctionType] = {}
     if closures:
-        for function in [found for found in gc.get_objects() if type(found) is FunctionType]:
+        for function in of_kinds(gc.get_objects(), (FunctionType,)):
             closure = function.__closure__
             if closure is not None and id(closure) in closures:
                 for cell in closure:
