@@ -132,6 +132,9 @@ class Proxy:
         message = channel.receive()
         if message is None:
             raise _Gone(None)
+        # It has computed, which nobody sees here: what it asks for again and again is not in vain because its proxy is where it was.
+        kernel.polling.vain = kernel.polling._equal = 0
+        kernel.circling._news = None
         return message
 
     def _count(self, steps: int) -> None:

@@ -75,6 +75,19 @@ def test_clocks_of_parent_and_child_are_one(world):
     assert there == (time.time(), time.monotonic())
 
 
+def test_a_child_that_spins_on_a_clock_or_asks_many_things_is_no_deadlock(world):
+    def spin():
+        end = time.monotonic() + 0.05
+        while time.monotonic() < end:
+            pass
+        for _ in range(2_500):
+            os.getppid()
+        for _ in range(2_500):
+            time.time()
+
+    assert status_of(child(spin)) == 0
+
+
 def test_who_has_no_child_has_none_to_wait_for(world):
     with pytest.raises(ChildProcessError):
         os.wait()
