@@ -45,7 +45,7 @@ def visitor(sim, served, number):
     if number == 1:
         sim.signal(signal.SIGHUP, within="10ms")
     with sim.network.socket.create_connection(served.address[:2]) as connection, connection.makefile("rb") as file:
-        for _ in range(4):
+        for _ in range(2):
             connection.sendall(b"you\n")
             greeting = file.readline()
             assert greeting in (b"en: hello you!\n", b"de: hallo you.\n"), f"greeted by {greeting!r}"
