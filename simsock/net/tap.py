@@ -47,10 +47,10 @@ class Frame(NamedTuple):
     """What a SYN says of the longest segment."""
     blocks: tuple[tuple[int, int], ...] = ()
     """What is acknowledged behind holes."""
-    covers: int = 0
-    """How many bytes the checksum covers, 0 for all (UDP-Lite)."""
     urgent: int = 0
     """How far behind the first byte the urgent data ends, 0 for none."""
+    covers: int = 0
+    """How many bytes the checksum covers, 0 for all (UDP-Lite)."""
 
 
 class Sink(Protocol):

@@ -21,6 +21,7 @@ SEEDS = [1, 2, 3]
 
 def wire(sim, **impairments):
     """The way from a to b, to ask about packets one by one."""
+    sim.host("a"), sim.host("b")
     sim.link("a", "b", both_ways=False, **impairments)
     net = fabric_of(sim._kernel)
     return net.wire(net.host("a"), net.host("b"))

@@ -541,6 +541,8 @@ def test_the_latest_setting_counts_whether_or_not_the_link_was_used_before(world
     def settings(used_before):
         sim = Simulation(link=Link(latency="1ms"))
         with sim:
+            for host in "abcd":
+                sim.host(host)
             if used_before:
                 for a, b in ("ab", "ba", "bc", "cb"):
                     latency(sim, a, b)
