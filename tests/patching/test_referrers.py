@@ -62,3 +62,11 @@ def test_kinds_are_told_by_identity_and_not_compared():
     objects = [Odd(), Thing(), 1, Odd(), True]
     assert [objects.index(found) for found in of_kinds(objects, (Odd, int))] == [0, 2, 3]
     assert list(of_kinds([], (int,))) == []
+
+
+@pytest.mark.skipif(sys.version_info[:2] != (3, 12), reason="of 3.12 alone")
+def test_asyncio_s_module_in_c_which_tells_of_what_is_free_is_not_asked():
+    import _asyncio
+
+    assert any(one is _asyncio for one in gc.get_objects())
+    assert not any(one is _asyncio for one in referrers._objects())
