@@ -16,12 +16,13 @@ from types import MappingProxyType
 from typing import Any
 
 from simsock.kernel import session
+from simsock.kernel.originals import original
 from simsock.kernel.task import is_task_ident
 from simsock.patching.classes import exchange, pairs_of, swap_of
 from simsock.patching.fence import refuse_outsider
 from simsock.stdlib._socketobject import socket as simulated
 
-_REAL_POLLERS = (type(select.poll()), getattr(select, "epoll", type(None)))
+_REAL_POLLERS = (type(original(select, "poll")()), getattr(select, "epoll", type(None)))
 
 
 def _is_of_world(thread: Any) -> bool:

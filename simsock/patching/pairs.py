@@ -8,7 +8,6 @@ from __future__ import annotations
 import _socket
 import _thread
 import fcntl
-import gc
 import io
 import os
 import resource
@@ -17,9 +16,9 @@ import termios
 import time
 from contextlib import suppress
 from importlib import import_module
-from types import BuiltinFunctionType
 from typing import Any
 
+from simsock.kernel.originals import original
 from simsock.patching.guards import guarded, guarded_close
 
 _TIME = (
@@ -39,17 +38,6 @@ _OS = (
     "set_inheritable splice stat statx ttyname write writev"
 ).split()
 _TERMINALS = "tcdrain tcflow tcflush tcgetattr tcgetwinsize tcsendbreak tcsetattr tcsetwinsize".split()
-
-
-def original(module: Any, name: str) -> Any:
-    """A function or class in C of a module, also while something else (a mock, say) stands under its name: whoever put that there keeps it."""
-    found = getattr(module, name)
-    if isinstance(found, (BuiltinFunctionType, type)):
-        return found
-    for kept in gc.get_objects():
-        if type(kept) is BuiltinFunctionType and kept.__name__ == name and kept.__module__ in (module.__name__, os.name, "_io"):
-            return kept
-    return found
 
 
 def make_pairs() -> list[tuple[Any, Any]]:

@@ -16,16 +16,19 @@ import os
 import select
 import socket
 import traceback
+from collections.abc import Callable
 from struct import Struct
 from typing import Any
 
 from simsock import errors as _errors
+from simsock.kernel.originals import original
 
 # Taken now: a patched world replaces the names.
-_read, _write, _close, _pipe, _fcntl = os.read, os.write, os.close, os.pipe, fcntl.fcntl
-_make_poll = select.poll
-_register: Any = type(select.poll()).register
-_wait_for: Any = type(select.poll()).poll
+_read, _write, _close = (original(os, name) for name in ("read", "write", "close"))
+_pipe: Callable[[], tuple[int, int]] = original(os, "pipe")
+_fcntl, _make_poll = original(fcntl, "fcntl"), original(select, "poll")
+_register: Any = type(_make_poll()).register
+_wait_for: Any = type(_make_poll()).poll
 _HEADER = Struct("<I")
 _FIRST_DESCRIPTOR = 700
 """Programs that close "all" descriptors close those from 3 on, and stop somewhere."""
