@@ -7,6 +7,7 @@ file that nobody closed and nobody can reach any more never parks, as with those
 from __future__ import annotations
 
 import io
+import sys
 from typing import Any
 
 from simsock.kernel import session
@@ -116,6 +117,10 @@ class DescriptorFile(io.RawIOBase):
         return f"<_io.FileIO name={self.name} mode={self.mode!r} closefd={self.closefd}>" if not self.closed else "<_io.FileIO [closed]>"
 
 
+_BUFFER_BYTES = 4096 if sys.version_info < (3, 14) else io.DEFAULT_BUFFER_SIZE
+"""As CPython has it for what has blocks of 4,096 bytes, as pipes, sockets and eventfds say of themselves; from 3.14 on no less than usual."""
+
+
 def open_descriptor(fd: int, mode: str, buffering: int, encoding: Any, errors: Any, newline: Any, closefd: bool) -> Any:
     """``open`` of a simulated descriptor."""
     kinds = set(mode)
@@ -137,7 +142,7 @@ def open_descriptor(fd: int, mode: str, buffering: int, encoding: Any, errors: A
             raw.close()  # CPython has opened it by then, and closes what it has opened
             raise ValueError("can't have unbuffered text I/O")
         return raw
-    size = io.DEFAULT_BUFFER_SIZE if buffering in (-1, 1) else buffering
+    size = _BUFFER_BYTES if buffering in (-1, 1) else buffering
     buffered: Any
     if "+" in kinds:
         buffered = BufferedRWPair(raw, raw, size)

@@ -265,6 +265,21 @@ def test_file_objects_of_descriptors(twins):
 
 
 @pytest.mark.real
+def test_a_file_object_reads_as_far_ahead_as_cpython_s_buffers_do(twins):
+    def program(net, notes):
+        os, _ = modules(net)
+        r, w = os.pipe2(os.O_NONBLOCK)
+        os.write(w, bytes(5000))
+        reading = os.fdopen(r, "rb")
+        notes("a byte", reading.read, 1)
+        notes("what is left in the pipe", lambda: len(os.read(r, 10_000)))
+        reading.close()
+        os.close(w)
+
+    twins(program)
+
+
+@pytest.mark.real
 def test_calls_that_make_no_sense_fail_as_on_linux(twins):
     def program(net, notes):
         os, _ = modules(net)
