@@ -17,6 +17,7 @@ from weakref import WeakKeyDictionary, ref
 
 from simsock.harness import is_harness
 from simsock.kernel import Kernel, session
+from simsock.kernel.unpreempted import unpreempted
 from simsock.patching.room import Room
 
 _modules = sys.modules
@@ -179,10 +180,22 @@ class Carrier:
         self._makers.pop(key, None)
 
     def begin(self) -> None:
-        """A new task runs for the first time: nothing of the one before it is left, and locals with an ``__init__`` are made anew."""
+        """A new task runs for the first time: nothing of the one before it is left, and locals with an ``__init__`` are made anew.
+
+        CPython does that when a thread first uses one. Here it is no place to switch tasks: which locals there are, used or not, must change no run.
+        """
         self.restore(None)
-        for make in list(self._makers.values()):
-            make()
+        kernel = self.kernel
+        if not self._makers or kernel is None:
+            return
+        task, steps, switches = kernel.current, kernel.steps, kernel.switches
+        points = task.points
+        with unpreempted(kernel):
+            for make in list(self._makers.values()):
+                make()
+        task.points = points
+        if kernel.switches == switches:  # nobody has waited
+            kernel.steps = steps
 
     def _look_for_loops(self) -> Any:
         loops = _modules.get(_ASYNCIO)

@@ -104,6 +104,48 @@ def test_each_task_has_its_own_locals_and_its_own_event_loop():
     assert seen == [1, 2, 3]
 
 
+KEPT = None
+
+
+class Counted(threading.local):
+    """One whose ``__init__`` has lines and calls."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        with self.lock:
+            self.count = 0
+            self.began = time.monotonic()
+
+
+@pytest.mark.parametrize("preempt", ["calls", "lines"])
+def test_a_local_of_the_program_that_nobody_uses_moves_no_switch(preempt, monkeypatch):
+    def run():
+        total = []
+        with Simulation(preempt=preempt, strategy="random") as sim:
+
+            def add():
+                seen = len(total)
+                time.sleep(0)
+                total.append(seen)
+
+            threads = [threading.Thread(target=add) for _ in range(3)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            return total, sim.deviations, [record[1:] for record in sim.records]
+
+    without = run()
+    monkeypatch.setitem(globals(), "KEPT", Counted())
+    assert run() == without
+    with Simulation(preempt=preempt, strategy="random"):
+        kept, seen = KEPT.lock, []
+        thread = threading.Thread(target=lambda: seen.append(KEPT.lock))
+        thread.start()
+        thread.join()
+    assert seen[0] is not kept
+
+
 def test_a_coroutine_that_blocks_its_loop_lets_other_tasks_run_theirs():
     """CPython keeps the coroutine that runs, from 3.14 on, once for an OS thread."""
     seen = []
