@@ -23,6 +23,7 @@ from simsock.cli import complain, say
 from simsock.escaping import printable, printable_json, told
 from simsock.report.files import Reports
 from simsock.socketserver import BaseRequestHandler
+from tests.report.test_pages import FACTS
 
 EVIL = "bad \x1b[31m\x1b[2J\x1b]0;title\x07 \u202e\r\n\ud800\x7f\x9b31m\u2028\U000e0041 end"
 nasty = st.text(
@@ -193,7 +194,7 @@ def test_complaints_about_arguments_are_printable(capsys):
 @given(text=nasty)
 @example(text=EVIL)
 def test_reports_on_disk(tmp_path_factory, text):
-    paths = Reports(str(tmp_path_factory.mktemp("reports"))).write("x", text, {"message": text})
+    paths = Reports(str(tmp_path_factory.mktemp("reports")), "1").write("x", text, lambda: {**FACTS, "title": text, "message": text})
     for path in paths:
         with open(path, encoding="utf-8", newline="") as file:
             assert not bad_in(file.read())

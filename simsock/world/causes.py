@@ -2,7 +2,8 @@
 
 Owns the look along the chain of an error. A client's library makes an error of its own of a refused connection (``requests``' is the fourth in a row), some
 leave out what it came of, and event loops make a new one of a mere number: what simsock has to say then stands where nobody looks, or nowhere. Laws: it is said
-as the first note of the error that is raised, once; nothing is said where the error, or a note of its own, says it already.
+as the first note of the error that is raised, once; nothing is said where the error, or a note of its own, says it already; no code of the program runs but
+an error's ``__str__``, which may fail.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import errno
 from typing import TYPE_CHECKING
 
 from simsock.errors import SimsockError
-from simsock.escaping import printable
+from simsock.escaping import printable, told
 from simsock.net.fabric import fabric_of
 from simsock.stdlib._refusals import explained, words_of
 
@@ -26,7 +27,7 @@ _REFUSED = ("Connection refused", "Connect call failed")
 def tell_cause(error: BaseException, kernel: Kernel) -> None:
     """Note on an error that is being raised what simsock said on the way to it."""
     chain = chain_of(error, hidden=True)
-    told = "\n".join([str(error), *getattr(error, "__notes__", ())])
+    already = "\n".join([told(error), *vars(error).get("__notes__", ())])
     for inner in chain:
         if words := _words(inner):
             break
@@ -35,10 +36,10 @@ def tell_cause(error: BaseException, kernel: Kernel) -> None:
         if refused is None or not any(map(_is_refusal, chain)):
             return
         inner, words = error, explained(fabric_of(kernel), *refused)
-    if words not in told:
+    if words not in already:
         what = "" if inner is error else f"it came of {type(inner).__name__}: "
-        error.add_note(printable(what + words, lines=True))
-        notes = error.__notes__
+        BaseException.add_note(error, printable(what + words, lines=True))
+        notes = vars(error)["__notes__"]
         notes.insert(0, notes.pop())
 
 
@@ -62,7 +63,7 @@ def _words(error: BaseException) -> str:
 def _is_refusal(error: BaseException) -> bool:
     if not isinstance(error, OSError):
         return False
-    return error.errno == errno.ECONNREFUSED or any(words in str(error) for words in _REFUSED)
+    return error.errno == errno.ECONNREFUSED or any(words in told(error) for words in _REFUSED)
 
 
 __all__ = ["chain_of", "tell_cause"]

@@ -307,9 +307,9 @@ class Simulation(Faults, Observing, Striking, Judging, Hoping):
             kernel.signals.is_over = True
         ours = error is not None
         problems: list[Any] = []
-        if error is not None:
-            tell_cause(error, kernel)
         try:
+            if error is not None:
+                tell_cause(error, kernel)
             if isinstance(error, Deadlock) and self._own_session:  # a search and the plugin tell it in their own ways
                 note_sockets(error, kernel)
             if error is None:

@@ -110,7 +110,7 @@ class AllAtOnce(Executor):
     def __init__(self, failing):
         self.failing = failing
 
-    def submit(self, batch, test, options, seed, first, end):
+    def submit(self, batch, test, options, seed, first, *more):
         future = Future()
         future.set_result(Tried(self.failing.get(first)))
         return future
@@ -135,7 +135,7 @@ class Lagging(ThreadPoolExecutor):
         self.under_way = threading.Event()
         self.ended = []
 
-    def submit(self, batch, test, options, seed, first, end):
+    def submit(self, batch, test, options, seed, first, *more):
         return super().submit(self.run, first)
 
     def run(self, first):
