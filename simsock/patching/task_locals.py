@@ -100,18 +100,17 @@ class Carrier:
         """The OS thread, and ``_born``, that the tables above are of: worlds of one search share them."""
 
     def enter(self, kernel: Kernel) -> None:
-        """A world begins."""
+        """A world begins. What this may be interrupted by at any moment: only what is noted is ever cleared, and it is noted in one go."""
         global _carrier
-        self.kernel = kernel
-        _carrier = kernel.thread_state = self
         if self._knows != (kernel.thread, _born):
             self._clear()
             for known, (args, kwargs) in list(registered.items()):
                 self.add(known, args, kwargs)
             self._knows = (kernel.thread, _born)
-        for space in self._spaces.values():
-            if space:  # what the code outside had set is the first task's in each world, and what that changes ends with it
-                kernel.room(Room).locals_before.append((space, dict(space)))
+        # What the code outside had set is the first task's in each world, and what that changes ends with it.
+        kernel.room(Room).locals_before = [(space, dict(space)) for space in self._spaces.values() if space]
+        self.kernel = kernel
+        _carrier = kernel.thread_state = self
 
     def leave(self) -> None:
         """The world is over."""
@@ -128,8 +127,9 @@ class Carrier:
         before = kernel.room(Room)
         for space, content in before.locals_before:
             space.update(content)
+        self.kernel = None  # from here on it is done; until here it is done once more if something comes in between
+        self._aside = None
         before.locals_before = []
-        self.kernel = self._aside = None
 
     def suspend(self) -> None:
         """Put the first task's state aside, and bring back what the code outside the world had."""
