@@ -82,12 +82,21 @@ def refuse(event: str, args: tuple[Any, ...], hint: str = "") -> None:
 
 def _note(error: Fenced) -> None:
     """Have it told at the end as well, should the program swallow it. The first task may be a test that asks whether it is refused."""
-    if _live is None:
+    if _live is None or _is_done_without(sys._getframe(2)):
         return
     if _live.current is not _live.first or not _is_known_to_callers(sys._getframe(2)):
         _live.task_failed(_live.current, error)
     else:  # another one, without the frames that this one will keep
         _live.room(Room).refused.append(Fenced(str(error), **error.facts))
+
+
+def _is_done_without(frame: FrameType | None) -> bool:
+    """Whether the standard library asks a program of the system for what it has a draw for otherwise: ``uuid`` asks ``ifconfig`` for the machine's address."""
+    while frame is not None:
+        if frame.f_globals.get("__name__") == "uuid":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _is_known_to_callers(frame: FrameType | None) -> bool:

@@ -9,8 +9,10 @@ import select
 import selectors
 import socket
 import ssl
+import subprocess
 import threading
 import time
+import uuid
 
 import pytest
 
@@ -300,3 +302,16 @@ def test_what_is_left_of_a_world_says_that_it_has_ended_and_which_it_was(world):
         sock.connect(("127.0.0.1", 9))
     with world(), pytest.raises(Fenced, match="ThreadPoolExecutor with 1 thread of a world that has ended"):
         pool.submit(len, "")
+
+
+def test_that_uuid_asks_in_vain_for_the_machine_s_address_is_no_failure(world, monkeypatch):
+    def ask():
+        with contextlib.suppress(OSError):
+            subprocess.run(["ifconfig"], check=False)
+
+    monkeypatch.setattr(uuid, "_node", None)
+    monkeypatch.setattr(uuid, "_GETTERS", [ask])
+    monkeypatch.setattr(uuid, "_UuidCreate", None, raising=False)
+    monkeypatch.setattr(uuid, "_generate_time_safe", None)
+    with world(entropy="real"):
+        assert uuid.getnode() >> 40 & 1, "a drawn one"
