@@ -12,6 +12,8 @@ from __future__ import annotations
 import _thread
 import gc
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from weakref import WeakKeyDictionary, ref
 
@@ -75,6 +77,18 @@ def _set_hooks(hooks: tuple[Any, Any]) -> None:
         sys.settrace(hooks[1])
 
 
+@contextmanager
+def _without_points(kernel: Kernel) -> Iterator[None]:
+    """What runs within the block is counted as nothing, unless it waits."""
+    task, steps, switches = kernel.current, kernel.steps, kernel.switches
+    points = task.points
+    with unpreempted(kernel):
+        yield
+    task.points = points
+    if kernel.switches == switches:
+        kernel.steps = steps
+
+
 class Carrier:
     """``kernel.thread_state``: called around every switch."""
 
@@ -104,8 +118,9 @@ class Carrier:
         global _carrier
         if self._knows != (kernel.thread, _born):
             self._clear()
-            for known, (args, kwargs) in list(registered.items()):
-                self.add(known, args, kwargs)
+            with _without_points(kernel):  # an OS thread that has not used one yet runs its ``__init__`` now
+                for known, (args, kwargs) in list(registered.items()):
+                    self.add(known, args, kwargs)
             self._knows = (kernel.thread, _born)
         # What the code outside had set is the first task's in each world, and what that changes ends with it.
         kernel.room(Room).locals_before = [(space, dict(space)) for space in self._spaces.values() if space]
@@ -188,14 +203,9 @@ class Carrier:
         kernel = self.kernel
         if not self._makers or kernel is None:
             return
-        task, steps, switches = kernel.current, kernel.steps, kernel.switches
-        points = task.points
-        with unpreempted(kernel):
+        with _without_points(kernel):
             for make in list(self._makers.values()):
                 make()
-        task.points = points
-        if kernel.switches == switches:  # nobody has waited
-            kernel.steps = steps
 
     def _look_for_loops(self) -> Any:
         loops = _modules.get(_ASYNCIO)

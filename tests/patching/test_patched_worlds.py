@@ -138,6 +138,8 @@ def test_a_local_of_the_program_that_nobody_uses_moves_no_switch(preempt, monkey
     without = run()
     monkeypatch.setitem(globals(), "KEPT", Counted())
     assert run() == without
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        assert pool.submit(run).result() == without, "in a thread that has not used it yet"
     with Simulation(preempt=preempt, strategy="random"):
         kept, seen = KEPT.lock, []
         thread = threading.Thread(target=lambda: seen.append(KEPT.lock))
