@@ -43,13 +43,16 @@ REAL_TIME_FIRST = int(getattr(_real, "SIGRTMIN", 34))
 _NOTHING: frozenset[int] = frozenset()
 _KILL, _STOP = int(getattr(_real, "SIGKILL", 9)), int(getattr(_real, "SIGSTOP", 19))
 _IGNORED = frozenset(int(getattr(_real, name)) for name in ("SIGCHLD", "SIGCONT", "SIGURG", "SIGWINCH") if hasattr(_real, name))
-_INHERITED = frozenset(
-    int(number)
-    for number in _real.valid_signals()
-    if _real.getsignal(number) == _real.SIG_IGN and number not in (getattr(_real, "SIGPIPE", None), getattr(_real, "SIGXFSZ", None))  # Python itself does that
-)
-"""Ignored from the start of the process, since whoever started it does so: ``nohup``, and shells of what runs in the background."""
+_PYTHON_IGNORES = {getattr(_real, name, None) for name in ("SIGPIPE", "SIGXFSZ")}
+_ignored_by_others = {int(number) for number in _real.valid_signals() - _PYTHON_IGNORES if _real.getsignal(number) == _real.SIG_IGN}
+"""Signals that this process ignores and no program has said so: whoever started it did (``nohup``, shells of what runs in the background), or a harness."""
 _STOPS = frozenset(int(getattr(_real, name)) for name in ("SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU") if hasattr(_real, name))
+
+
+def ignore_in_this_process(number: int) -> None:
+    """Ignore a real signal from here on; programs in worlds do not see that."""
+    _real.signal(number, _real.SIG_IGN)
+    _ignored_by_others.add(int(number))
 
 
 def name_of(number: int) -> str:
@@ -129,14 +132,12 @@ class Signals:
     def disposition(self, number: int) -> Any:
         """A handler, SIG_DFL, SIG_IGN or None: the world's, else what it was before the world.
 
-        The harness's (pytest-timeout's) are not the program's, nor is what the process was started with.
+        What a harness has said (pytest-timeout, a search's process), and what the process was started with, is not the program's.
         """
         found = self.handlers.get(number)
         if found is None:
             found = watchdog.disposition(number)
-            if callable(found) and is_harness(str(getattr(found, "__module__", ""))):
-                return _real.SIG_DFL
-            if number in _INHERITED and found == _real.SIG_IGN:
+            if is_harness(str(getattr(found, "__module__", ""))) if callable(found) else found == _real.SIG_IGN and number in _ignored_by_others:
                 return _real.default_int_handler if number == _real.SIGINT else _real.SIG_DFL
         return found
 
@@ -359,4 +360,4 @@ def signals_of(kernel: Kernel) -> Signals:
     return kernel.signals
 
 
-__all__ = ["AGAIN", "TIMER", "USER", "Info", "Signals", "name_of", "signals_of"]
+__all__ = ["AGAIN", "TIMER", "USER", "Info", "Signals", "ignore_in_this_process", "name_of", "signals_of"]

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 from simsock.errors import SearchFailure, UsageError
 from simsock.kernel.file_times import first_begin, follow
+from simsock.kernel.signals import ignore_in_this_process
 from simsock.search.evidence import Evidence
 from simsock.world.options import Options
 
@@ -83,7 +84,7 @@ class _Process:
 
 def _begin_process(count: Any) -> None:
     """Leave interrupts to the parent, and remember where schedules are counted."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ignore_in_this_process(signal.SIGINT)
     _Process.count = count
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import random
+import signal
 import threading
 import time
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -236,3 +237,12 @@ def test_a_scope_that_is_a_module_goes_to_other_processes():
     for scope in (programs, [programs, "/tmp"]):
         options = pickle.loads(pickle.dumps(Options(scope=scope)))
         assert options.scope == [programs, "/tmp"][: len(scope) if isinstance(scope, list) else 1]
+
+
+def looks_at_ctrl_c(sim):
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_test_does_not_see_that_the_processes_of_a_search_ignore_ctrl_c():
+    """asyncio does: with Python's own handler in place it sets another, which is two steps more."""
+    assert simsock.explore(looks_at_ctrl_c, 20, jobs=2).status == "inconclusive"
