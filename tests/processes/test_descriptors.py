@@ -11,25 +11,7 @@ import time
 
 import pytest
 
-from simsock import Simulation
-
-
-@pytest.fixture
-def world():
-    with Simulation(seed=3) as sim:
-        yield sim
-
-
-def child(function, *args):
-    """Fork a process that calls a function and ends with what it returns."""
-    pid = os.fork()
-    if not pid:
-        os._exit(function(*args) or 0)
-    return pid
-
-
-def status_of(pid):
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+from tests.processes.children import child, status_of
 
 
 def test_a_pipe_ends_when_the_last_process_has_closed_it(world):

@@ -18,24 +18,7 @@ import pytest
 
 from simsock import Deadlock, Simulation, Unsupported
 from simsock.kernel.identity import PROCESS
-
-
-@pytest.fixture
-def world():
-    with Simulation(seed=3) as sim:
-        yield sim
-
-
-def child(function, *args):
-    """Fork a process that calls a function and ends with what it returns."""
-    pid = os.fork()
-    if not pid:
-        os._exit(function(*args) or 0)
-    return pid
-
-
-def status_of(pid):
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+from tests.processes.children import child, status_of
 
 
 def test_a_child_runs_with_a_copy_of_the_memory_and_its_exit_status_is_waited_for(world):

@@ -18,12 +18,6 @@ def library(request):
     return request.param
 
 
-@pytest.fixture
-def world():
-    with Simulation(seed=3) as sim:
-        yield sim
-
-
 class Echo(standard.StreamRequestHandler):
     """Says its process and how many requests that has handled, then what it was sent."""
 

@@ -11,16 +11,10 @@ import time
 
 import pytest
 
-from simsock import Simulation, explore
+from simsock import explore
 from simsock.kernel.identity import PROCESS
 
 forks = multiprocessing.get_context("fork")
-
-
-@pytest.fixture
-def world():
-    with Simulation(seed=3) as sim:
-        yield sim
 
 
 def test_a_process_is_started_joined_and_has_an_exit_code(world):

@@ -20,10 +20,7 @@ from hypothesis import strategies as st
 
 import simsock
 from simsock import Simulation
-
-
-def status_of(pid):
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+from tests.processes.children import status_of
 
 
 class Shout(socketserver.StreamRequestHandler):

@@ -9,24 +9,7 @@ import time
 import pytest
 
 from simsock import KilledBySignal, Simulation, Unsupported
-
-
-@pytest.fixture
-def world():
-    with Simulation(seed=3) as sim:
-        yield sim
-
-
-def child(function, *args):
-    """Fork a process that calls a function and ends with what it returns."""
-    pid = os.fork()
-    if not pid:
-        os._exit(function(*args) or 0)
-    return pid
-
-
-def status_of(pid):
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+from tests.processes.children import child, status_of
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGHUP])
