@@ -232,8 +232,10 @@ class Simulation(Faults, Observing, Striking, Judging, Hoping):
         for watcher in self._watchers:
             watch(kernel, watcher)
         explores_all = options.asyncio_order == "any"
-        kernel.room(PatchRoom).ready_options = explores_all, asks or explores_all or planned is not None, self._run.number == 1
-        chosen.begin(kernel)
+        if options.patch:
+            kernel.room(PatchRoom).ready_options = explores_all, asks or explores_all or planned is not None, self._run.number == 1
+        if chosen.drawn:
+            chosen.begin(kernel)
         kernel.epoch_ns = options.start_ns
         kernel.seed = self.seed
         if options.keep_imports:
@@ -349,7 +351,7 @@ class Simulation(Faults, Observing, Striking, Judging, Hoping):
             raise error
         raise_errors(raised)
         warn_of_no_effect(kernel, stacklevel=2)
-        if tasks := [leak for leak in self.leaks if leak.startswith("task ")]:
+        if self.leaks and (tasks := [leak for leak in self.leaks if leak.startswith("task ")]):
             warnings.warn(LeakWarning(f"the world ended while tasks still ran: {', '.join(map(printable, tasks))}"), stacklevel=2)
 
     def _end_strategy(self, kernel: Kernel, error: BaseException | None) -> list[BaseException]:

@@ -56,10 +56,10 @@ class Capture:
         except (OSError, ValueError) as error:
             raise UsageError(f"capture: cannot write {self.path}: {getattr(error, 'strerror', None) or error}") from None
         self._writer = Writer(self._file)
-        open_captures.append(self)
         tap = self._fabric.tap
         if tap is None:
             tap = self._fabric.tap = Tap(self._fabric)
+        open_captures.append(self)
         tap.sinks.append(self)
         self._room = kernel.room(TlsRoom)
         if self._room.keylog is None:
@@ -101,7 +101,8 @@ class Capture:
                 self._room.keylog = None
         tap = self._fabric.tap
         if tap is not None:
-            tap.sinks.remove(self)
+            if self in tap.sinks:  # not if a signal came while it began
+                tap.sinks.remove(self)
             if not tap.sinks:
                 self._fabric.tap = None
         try:
@@ -123,9 +124,10 @@ class Capture:
 
 def end_captures(kernel: Kernel) -> list[SimsockError]:
     """End all captures of a world; returns what went wrong."""
+    if fabric_of(kernel).tap is None:  # as in nearly every world
+        return []
     problems: list[SimsockError] = []
-    still_open = kernel.room(Captures).open
-    for capture in list(still_open) if still_open else ():
+    for capture in list(kernel.room(Captures).open):
         try:
             capture.close()
         except UsageError as error:
