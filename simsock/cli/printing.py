@@ -1,0 +1,86 @@
+"""What commands print where, and what they end with.
+
+Owns the exit codes, the progress of long work and how text reaches a terminal. Does not know any command. Laws:
+
+* results go to standard output, complaints and progress to standard error, and progress only to a terminal;
+* nothing that is printed can steer a terminal.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, TextIO
+
+from simsock.escaping import printable
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+OK, FAILED, BROKEN, INTERRUPTED = 0, 1, 2, 130
+
+
+class Interrupted(Exception):
+    """Ctrl-C while something ran that counts; carries how much was done, in words."""
+
+
+_SHOWN_EVERY_S = 0.1
+
+
+class Progress:
+    """How many schedules were tried: counted here, and shown on a terminal."""
+
+    def __init__(self, what: str, schedules: int) -> None:
+        self.tried = 0
+        self._what = printable(what)
+        self._schedules = schedules
+        self._shown = False
+        self._next = 0.0
+        """When the terminal is told again: it takes its time, too."""
+        self._terminal = sys.stderr.isatty()
+
+    def ran(self) -> None:
+        """A schedule is about to run in this process."""
+        self.tried += 1
+
+    def told(self, tried: int) -> None:
+        """So many schedules have been tried so far, in whatever process."""
+        self.tried = max(self.tried, tried)
+        if self._terminal and (now := time.monotonic()) >= self._next:
+            self._shown = True
+            self._next = now + _SHOWN_EVERY_S
+            print(f"\r{self._what}: {tried:,} of {self._schedules:,} schedules", end="", file=sys.stderr, flush=True)
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._shown:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+        if kind is not None and issubclass(kind, KeyboardInterrupt):
+            found = next((note for note in getattr(error, "__notes__", ()) if "token: " in note), None)
+            raise Interrupted(found or f"interrupted after {self.tried:,} schedule" + ("" if self.tried == 1 else "s")) from None
+
+
+def say(text: str = "", stream: TextIO | None = None) -> None:
+    """Print a result at once. What is no printable character, or none that the terminal's encoding has, is printed as an escape."""
+    stream = stream or sys.stdout
+    text = printable(text, lines=True)
+    try:
+        print(text, file=stream, flush=True)
+    except UnicodeEncodeError:
+        encoding = stream.encoding or "ascii"
+        print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
+
+
+def complain(text: str) -> None:
+    """Print what went wrong."""
+    say(f"simsock: {text}", sys.stderr)
+
+
+def listed(paths: list[str]) -> str:
+    """Files, as a sentence names them."""
+    return f"{', '.join(paths[:-1])} and {paths[-1]}"
+
+
+__all__ = ["BROKEN", "FAILED", "INTERRUPTED", "OK", "Interrupted", "Progress", "complain", "listed", "say"]

@@ -1,0 +1,159 @@
+"""``simsock run``, ``simsock scenarios`` and ``simsock profiles``.
+
+Owns their arguments and what they print. Does not know how a scenario runs. Law: every file is checked before the first one is run.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from glob import escape, glob
+from typing import TYPE_CHECKING, Any
+
+from simsock import __version__
+from simsock.cli.arguments import EXIT_CODES, find_modules_here, search_arguments
+from simsock.cli.printing import BROKEN, FAILED, OK, Progress, complain, listed, say
+from simsock.errors import ScenarioError, UsageError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from simsock.report.files import Reports
+    from simsock.scenario import Plan, Result
+    from simsock.scenario.repeating import Again
+
+
+def add_parsers(commands: Any) -> None:
+    """The commands' arguments."""
+    run = commands.add_parser("run", help="search scenario files and compare with what they expect", description="Search scenarios.", epilog=EXIT_CODES)
+    run.add_argument("scenarios", nargs="+", metavar="SCENARIO", help="a scenario file (.toml)")
+    search_arguments(run, None)
+    run.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a value instead of the file's: links.1.loss=5%% (numbered from 1)")
+    run.add_argument("--sweep", action="append", default=[], metavar="KEY=V1,V2", help="search once for each value: links.1.loss=0%%,1%%,5%%")
+    run.add_argument("--server", metavar="MODULE:CLASS", help="the server or request handler class to use instead of the file's")
+    run.add_argument("--report", metavar="DIR", help="also write what was found to DIR, as a page (.html), as text and as JSON")
+    run.set_defaults(run=run_command)
+
+    listing = commands.add_parser(
+        "scenarios", help="list the scenarios of a folder", description="List the scenario files of a folder, each with what it shows."
+    )
+    listing.add_argument("folder", nargs="?", default="scenarios", metavar="FOLDER", help="where they are (scenarios)")
+    listing.set_defaults(run=scenarios_command)
+
+    profiles = commands.add_parser("profiles", help="list the links that have a name", description="List the links that have a name, one way each.")
+    profiles.set_defaults(run=profiles_command)
+
+
+def run_command(arguments: argparse.Namespace) -> int:
+    """``simsock run``: every file is checked before the first one is run."""
+    from simsock.report.files import Reports
+    from simsock.scenario import read
+    from simsock.scenario.setting import checked, swept
+
+    fixed = tuple(map(checked, arguments.set))
+    plans = [read(path, (*fixed, *more)) for path in arguments.scenarios for more in swept(arguments.sweep)]
+    reports = Reports(arguments.report, __version__) if arguments.report is not None else None
+    find_modules_here()
+    worst = OK
+    results: list[Result] = []
+    for number, plan in enumerate(plans):
+        if number:
+            say()
+        try:
+            worst = max(worst, _run_one(plan, arguments, reports, results))
+        except ScenarioError as error:  # what it names is not there: the others may still be fine
+            complain(str(error))
+            worst = BROKEN
+    if arguments.sweep:
+        from simsock.scenario.sweeping import sweep_table
+
+        say("\n".join(["", *sweep_table(results, len(fixed))]))
+    return worst
+
+
+def _run_one(plan: Plan, arguments: argparse.Namespace, reports: Reports | None, results: list[Result]) -> int:
+    from simsock.scenario import run
+    from simsock.scenario.setting import words
+
+    about = plan.table("scenario")
+    title = f"{plan.path}{words(plan.settings)}: {about['about']}"
+    say(title)
+    with Progress(plan.path, arguments.schedules or plan.table("search")["schedules"]) as progress:
+        result = run(
+            plan,
+            seed=arguments.seed,
+            schedules=arguments.schedules,
+            jobs=arguments.jobs,
+            server=arguments.server,
+            progress=progress.told,
+            on_run=progress.ran,
+        )
+    results.append(result)
+    verdict = result.verdict
+    raised = result.again.raised_lines() if result.again is not None else []
+    lines = [*result.table(), str(verdict), *raised]
+    command = None
+    if verdict.failed and verdict.token is not None:
+        command = replay_line(verdict.token, None if result.target is not None else plan.path, arguments.server) + words(plan.settings)
+        lines.append(f"repeat it: {command}")
+        if result.again is not None:
+            lines.append(f"repeated from its token: {_how_it_repeats(result.again, result.repeats)}")
+    lines.append(f"as expected: {about['expect']}" if result.as_expected else f"NOT AS EXPECTED: {result.surprise}")
+    say("\n".join(lines))
+    if reports is not None:
+        from simsock.scenario.facts import write_report
+
+        paths = write_report(result, "\n".join([title, *lines]), command, reports)
+        say(f"report: {listed(paths)}")
+        if verdict.failed and not paths[-1].endswith(".pcapng"):
+            say("no capture of the failing run: it did not come out the same when it was repeated for one")
+    return OK if result.as_expected else FAILED
+
+
+def _how_it_repeats(again: Again, repeats: bool) -> str:
+    from simsock.scenario.repeating import failure_place
+
+    if not repeats or again.error is None:
+        return f"NOT the same: {again.outcome_text()}"
+    place = failure_place(again.error)
+    return "same error" + (f", raised at {place}" if place else "")
+
+
+def replay_line(token: str, target: str | None, server: str | None, more: Sequence[str] = ()) -> str:
+    """The command that repeats a run, ready for a shell."""
+    words = ["simsock", "replay", token, *([target] if target is not None else []), *(["--server", server] if server is not None else []), *more]
+    return shlex.join(words)
+
+
+def scenarios_command(arguments: argparse.Namespace) -> int:
+    """``simsock scenarios``."""
+    from simsock.scenario import read
+
+    paths = sorted(glob(os.path.join(escape(arguments.folder), "*.toml")))
+    if not paths:
+        shown = "in this directory" if not os.path.isabs(arguments.folder) else "there"
+        raise UsageError(f"there is no {arguments.folder.rstrip('/')}/*.toml {shown}")
+    width = max(map(len, paths))
+    code = OK
+    for path in paths:
+        try:
+            say(f"{path.ljust(width)}  {read(path).table('scenario')['about']}")
+        except ScenarioError as error:
+            complain(str(error))
+            code = BROKEN
+    return code
+
+
+def profiles_command(arguments: argparse.Namespace) -> int:
+    """``simsock profiles``."""
+    from simsock.net.link.profiles import profile_rows
+
+    rows = profile_rows()
+    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    for name, about, impairments in rows:
+        say(f"{name:{widths[0]}}  {about:{widths[1]}}  {impairments}".rstrip())
+    return OK
+
+
+__all__ = ["add_parsers", "replay_line"]
