@@ -16,7 +16,7 @@ TABLE: dict[str, dict[str, str]] = {
         "computes from its arguments alone": "CMSG_LEN CMSG_SPACE htonl htons inet_aton inet_ntoa inet_ntop inet_pton ntohl ntohs",
     },
     "select": {SIMULATED: "epoll poll select"},
-    "_posixsubprocess": {REFUSED: "fork_exec"},
+    "_posixsubprocess": {SIMULATED: "fork_exec"},
     "_multiprocessing": {SIMULATED: "SemLock sem_unlink"},
     "_queue": {SIMULATED: "SimpleQueue"},
     "_thread": {
@@ -29,9 +29,8 @@ TABLE: dict[str, dict[str, str]] = {
         "stores a number for threads to come": "stack_size",
     },
     "signal": {
-        SIMULATED: "alarm getitimer getsignal pause pthread_kill pthread_sigmask raise_signal set_wakeup_fd setitimer siginterrupt signal sigpending "
-        "sigtimedwait sigwait sigwaitinfo",
-        REFUSED: "pidfd_send_signal",
+        SIMULATED: "alarm getitimer getsignal pause pidfd_send_signal pthread_kill pthread_sigmask raise_signal set_wakeup_fd setitimer siginterrupt signal "
+        "sigpending sigtimedwait sigwait sigwaitinfo",
         "computes from its arguments alone": "_enum_to_int _int_to_enum strsignal valid_signals",
         "a value": "Handlers Sigmasks Signals _IntEnum struct_siginfo",
         "raises KeyboardInterrupt": "default_int_handler",
@@ -47,7 +46,7 @@ TABLE: dict[str, dict[str, str]] = {
     "fcntl": {SIMULATED: "fcntl flock ioctl lockf"},
     "termios": {SIMULATED: "tcdrain tcflow tcflush tcgetattr tcgetwinsize tcsendbreak tcsetattr tcsetwinsize"},
     "posix": {
-        SIMULATED: "_exit fork wait wait3 wait4 waitid waitpid "
+        SIMULATED: "_exit fork posix_spawn posix_spawnp wait wait3 wait4 waitid waitpid "
         "chdir chmod chown close closerange copy_file_range device_encoding dup dup2 eventfd eventfd_read eventfd_write fchdir fchmod fchown "
         "fdatasync fpathconf fstat fstatvfs fsync ftruncate get_blocking get_inheritable get_terminal_size getrandom getxattr isatty kill killpg listdir "
         "listxattr lockf lseek pathconf pipe pipe2 posix_fadvise posix_fallocate pread preadv pwrite pwritev read readinto readv removexattr scandir "
@@ -56,7 +55,7 @@ TABLE: dict[str, dict[str, str]] = {
         "getpgid getpgrp getpid getppid getpriority getsid pidfd_open sched_getaffinity sched_getparam sched_getscheduler sched_rr_get_interval "
         "sched_setaffinity sched_setparam sched_setscheduler setpgid setpgrp setpriority setsid uname "
         "lchown link lstat mkdir mknod open remove rename replace rmdir symlink unlink",
-        REFUSED: "abort execv execve forkpty login_tty mkfifo openpty posix_openpt posix_spawn posix_spawnp system timerfd_create",
+        REFUSED: "abort execv execve forkpty login_tty mkfifo openpty posix_openpt system timerfd_create",
         "computes from its arguments alone": "WCOREDUMP WEXITSTATUS WIFCONTINUED WIFEXITED WIFSIGNALED WIFSTOPPED WSTOPSIG WTERMSIG _path_normpath "
         "_path_splitroot_ex fspath major makedev minor strerror waitstatus_to_exitcode",
         "a name in the real file system, without waiting": "access chroot getcwd getcwdb readlink sync umask",
@@ -121,8 +120,6 @@ BY_OTHER_MEANS = {
     ("posix", "execv"): "os.exec",
     ("posix", "execve"): "os.exec",
     ("posix", "forkpty"): "os.forkpty",
-    ("posix", "posix_spawn"): "os.posix_spawn",
-    ("posix", "posix_spawnp"): "os.posix_spawn",
     ("posix", "system"): "os.system",
 }
 """Simulated or refused otherwise than by a function in the original's place; of posix, by the fence, at this audit event."""

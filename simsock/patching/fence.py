@@ -22,6 +22,7 @@ from simsock.kernel.identity import PROCESS
 from simsock.kernel.program_lines import is_simsock
 from simsock.patching.module_names import space_of
 from simsock.patching.room import Room
+from simsock.processes.command_lines import recognise
 from simsock.stdlib._allowed import Allowed
 from simsock.stdlib._descriptors import world_of
 
@@ -42,7 +43,7 @@ _HINTS = {
         ("concurrent.interpreters.create", "concurrent.futures.InterpreterPoolExecutor"),
         "worlds have one interpreter: nothing in another one is simulated",
     ),
-    "os.fork": "what os.fork makes is simulated, what is started is not yet",
+    "os.fork": "what os.fork makes is simulated, and Python programs that subprocess starts",
     "socket.__new__": "use socket.socket, which is simulated",
     "time.sleep": "the program kept the real one where it could not be replaced: see simsock doctor",
 }
@@ -63,11 +64,28 @@ def _hook(event: str, args: tuple[Any, ...]) -> None:
         if event == "mmap.__new__":
             if world_of(args[0]) is not None:
                 raise Unsupported(f"mmap.mmap of the simulated descriptor {args[0]}: sockets and pipes cannot be mapped; os.read and os.write know it")
+        elif event == "subprocess.Popen":
+            _program(args)
         elif event not in _PATHS:
             if not (event.startswith("socket.") and args and type(args[0]) is Allowed):
                 refuse(event, args)
         elif isinstance(args[0], str) and args[0].startswith(_OWN):
             refuse(f"{event} of {args[0]}", ())
+
+
+def _program(args: tuple[Any, ...]) -> None:
+    """A program is to be started: Python is let through, and what the system has an error of its own for."""
+    executable, line, _, env = args
+    name = os.fsdecode(executable)
+    candidates = [name] if os.path.dirname(name) else [os.path.join(folder, name) for folder in os.get_exec_path(env)]
+    found = recognise(candidates, line, env)
+    if isinstance(found, str):
+        refuse("subprocess.Popen", args, hint_of_program(found))
+
+
+def hint_of_program(why: str) -> str:
+    """What to do about a program that cannot take part."""
+    return f"{why}: only Python programs, run by {sys.executable}, take part in a world; have a stand-in in its place, or run it before the world"
 
 
 def refuse(event: str, args: tuple[Any, ...], hint: str = "") -> None:
@@ -168,7 +186,6 @@ def pairs() -> list[tuple[Any, Any]]:
     """Calls that CPython does not audit."""
     found = []
     loads: tuple[tuple[str, Callable[[], Any]], ...] = (
-        ("_posixsubprocess.fork_exec", lambda: import_module("_posixsubprocess").fork_exec),
         ("concurrent.interpreters.create", lambda: import_module("_interpreters").create),
         ("concurrent.interpreters.create", lambda: import_module("_xxsubinterpreters").create),  # before 3.13
         ("posix.spawnv", lambda: import_module("posix").spawnv),

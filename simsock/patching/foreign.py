@@ -13,7 +13,7 @@ from typing import Any
 from simsock.errors import Unsupported
 from simsock.kernel import Kernel
 from simsock.kernel.identity import PROCESS, own_numbers
-from simsock.patching import adapters, fence, ready_orders, schedulers
+from simsock.patching import adapters, fence, ready_orders, schedulers, start_methods
 from simsock.patching.chance import NODE
 from simsock.patching.room import Room
 
@@ -46,6 +46,13 @@ _NAMES: tuple[tuple[str, str, Callable[[Any, Kernel], Any]], ...] = (
     # ifaddr asks the C library, through ctypes, which interfaces there are; others ask the system.
     ("ifaddr._posix", "libc", lambda before, kernel: adapters.Libc(before, kernel)),
     *((module, name, lambda before, kernel, call=f"{module}.{name}": adapters.refusing(call)) for module, name in adapters.MACHINE_S),
+    # Processes that nobody has waited for, and how many there were: those of a world are its own.
+    ("subprocess", "_active", lambda before, kernel: []),
+    ("multiprocessing.process", "_children", lambda before, kernel: set()),
+    ("multiprocessing.process", "_process_counter", lambda before, kernel: itertools.count(1)),
+    # multiprocessing keeps processes that help it start others; those of a world are others, and none from before it is asked.
+    *(("multiprocessing.resource_tracker", name, lambda before, kernel, name=name: start_methods.of_tracker(name, kernel)) for name in start_methods.TRACKER),
+    *(("multiprocessing.forkserver", name, lambda before, kernel, name=name: start_methods.of_server(name, before, kernel)) for name in start_methods.SERVER),
     # A pool of interpreters would fail where each of its threads makes one, and hide that error behind one of its own.
     ("concurrent.futures.interpreter", "WorkerContext", lambda before, kernel: _NoInterpreters),
 )

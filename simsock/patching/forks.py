@@ -11,7 +11,7 @@ Owns who is let through to simulated processes, and how the patched state stands
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simsock.kernel import Kernel, session
 from simsock.kernel.watchdog import watchdog
@@ -19,6 +19,9 @@ from simsock.patching.task_locals import Carrier
 from simsock.processes import family, forking
 from simsock.processes.doors import leave_process, refused
 from simsock.stdlib import os as sim_os
+
+if TYPE_CHECKING:
+    from simsock.processes.interpreter import Start
 
 _WAITS = "wait wait3 wait4 waitid waitpid".split()
 _waitid = getattr(os, "waitid", None)
@@ -66,6 +69,11 @@ def _carry(kernel: Kernel) -> None:
 
 def fork() -> int:
     """``os.fork``: a real one, whose child takes part in this world."""
+    return start(None)
+
+
+def start(program: Start | None) -> int:
+    """Fork a process that takes part in this world, and have it run a program, if there is one."""
     kernel = session.kernel()
 
     def stand_aside() -> None:
@@ -82,7 +90,7 @@ def fork() -> int:
         session.active, session.suspended = kernel, None
         watchdog.go_on(kernel)
 
-    return forking.fork(stand_aside, come_back, _carry)
+    return forking.fork(stand_aside, come_back, _carry, program)
 
 
 def _waiting(name: str) -> Any:

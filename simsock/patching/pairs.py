@@ -42,7 +42,7 @@ _TERMINALS = "tcdrain tcflow tcflush tcgetattr tcgetwinsize tcsendbreak tcsetatt
 
 def make_pairs() -> list[tuple[Any, Any]]:
     """(original, replacement) of every function that a world replaces."""
-    from simsock.patching import chance, fence, forks, polls, signals, sockets, task_locals, threads
+    from simsock.patching import chance, fence, forks, polls, signals, sockets, starting, task_locals, threads
     from simsock.stdlib import _epoll, _identity, _names, _rawfile, _semaphores
     from simsock.stdlib import fcntl as sim_fcntl
     from simsock.stdlib import os as sim_os
@@ -63,7 +63,7 @@ def make_pairs() -> list[tuple[Any, Any]]:
         multiprocessing: Any = import_module("_multiprocessing")
         pairs += [(multiprocessing.SemLock, _semaphores.SemLock), (multiprocessing.sem_unlink, _semaphores.sem_unlink)]
     functions, classes = threads.pairs()
-    pairs += [*functions, *chance.pairs(), *polls.pairs(), *signals.pairs(), *forks.pairs(), *_identity.pairs(), *fence.pairs()]
+    pairs += [*functions, *chance.pairs(), *polls.pairs(), *signals.pairs(), *forks.pairs(), *starting.pairs(), *_identity.pairs(), *fence.pairs()]
     stand_ins = [(real, guarded(real, simulated)) for real, simulated in pairs]
     for capable in (os.supports_fd, os.supports_dir_fd, os.supports_follow_symlinks, os.supports_effective_ids):
         # Programs ask whether `os.stat in os.supports_fd`; what stands in can do what the original can.

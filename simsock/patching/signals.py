@@ -7,17 +7,21 @@ simulated. Law: what would reach another process is behind the fence.
 from __future__ import annotations
 
 import _thread
+import errno
 import os
 from importlib import import_module
 from typing import Any
 
 from simsock.kernel.identity import PROCESS, own_numbers
+from simsock.net.sockets import os_error
 from simsock.patching import fence
-from simsock.processes import killing
+from simsock.processes import killing, pidfd
 from simsock.stdlib import signal as sim_signal
+from simsock.stdlib._descriptors import world_of
 
 _signal: Any = import_module("_signal")
 _getpgrp = os.getpgrp
+_pidfd_open: Any = getattr(os, "pidfd_open", None)
 
 
 def _kill(pid: int, signal: int, /) -> None:
@@ -40,9 +44,26 @@ def _killpg(pgid: int, signal: int, /) -> None:
     sim_signal.send(int(signal))
 
 
+def pidfd_open(pid: int, flags: int = 0) -> int:
+    """A descriptor of a process: of one of this world, or of a real one."""
+    member = pidfd.known(pid)
+    return pidfd.open_of(member, flags) if member is not None else int(_pidfd_open(own_numbers()[1] if pid == PROCESS else pid, flags))
+
+
+def _pidfd_send_signal(fd: int, signal: int, siginfo: Any = None, flags: int = 0, /) -> None:
+    if world_of(fd) is None:
+        fence.refuse("signal.pidfd_send_signal", (fd, signal))
+    member = pidfd.member_of(fd)
+    if member.reaped:
+        raise os_error(errno.ESRCH)
+    killing.kill(member.pid, int(signal))
+
+
 def pairs() -> list[tuple[Any, Any]]:
     """Originals and what stands in for them."""
     found = [(getattr(_signal, name), getattr(sim_signal, name)) for name in sim_signal.REPLACED if hasattr(_signal, name)]
     if hasattr(_signal, "pidfd_send_signal"):
-        found.append((_signal.pidfd_send_signal, fence.refusing("signal.pidfd_send_signal")))
+        found.append((_signal.pidfd_send_signal, _pidfd_send_signal))
+    if _pidfd_open is not None:
+        found.append((_pidfd_open, pidfd_open))
     return [*found, (os.kill, _kill), (os.killpg, _killpg), (_thread.interrupt_main, sim_signal.interrupt_main)]

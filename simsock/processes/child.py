@@ -104,6 +104,21 @@ class Child:
 
     # -- the end ---------------------------------------------------------------------------------------------------------------------------
 
+    @property
+    def own_descriptors(self) -> tuple[int, int]:
+        """The way home, which stays open whatever the program closes."""
+        return self._channel.reading, self._channel.writing
+
+    def end_threads(self) -> None:
+        """The program has come to its end: wait for its threads. There are none."""
+
+    def die_of(self, number: int) -> NoReturn:
+        """End as by a signal."""
+        try:
+            self._send("exit", (number,))
+        finally:
+            _exit_really(128 + number)
+
     def exit(self, status: int) -> NoReturn:
         """``os._exit``."""
         try:

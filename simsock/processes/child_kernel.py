@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from simsock.errors import Unsupported
 from simsock.kernel.core import Kernel
-from simsock.kernel.files import FIRST_DESCRIPTOR
+from simsock.kernel.files import DESCRIPTORS_MAX, FIRST_DESCRIPTOR
 from simsock.kernel.program_lines import program_call
 from simsock.kernel.signals import AGAIN
 from simsock.kernel.units import OVERSHOOT_NS
@@ -33,6 +33,25 @@ ask: Any = None
 """Makes a call at home. Put here when the child begins."""
 leave: Any = None
 """Ends the process: (status, what it raised)."""
+LOW = FIRST_DESCRIPTOR + DESCRIPTORS_MAX
+"""From here on home has the child's standard streams, where no other descriptor can be."""
+low: dict[int, int] = {}
+"""The numbers 0, 1 and 2 where they are simulated, and what home calls them."""
+
+
+def far(fd: int) -> int:
+    """A descriptor as home calls it."""
+    return low.get(fd, fd)
+
+
+def near(fd: int) -> int:
+    """One of home's as it is called here."""
+    return fd if fd < LOW else fd - LOW
+
+
+def is_simulated(fd: Any) -> bool:
+    """Whether a descriptor is one of the world's, if it is open."""
+    return isinstance(fd, int) and (fd >= FIRST_DESCRIPTOR or fd in low)
 
 
 def refuse(what: str = "") -> NoReturn:
@@ -135,7 +154,7 @@ class Descriptors:
     """In the place of the table's dictionary: whether a descriptor is open, home says."""
 
     def __contains__(self, fd: object) -> bool:
-        return isinstance(fd, int) and fd >= FIRST_DESCRIPTOR
+        return is_simulated(fd)
 
     def get(self, fd: int, default: Any = None) -> Any:
         return default
@@ -156,13 +175,13 @@ class Table:
         self.files = Descriptors()
 
     def close(self, fd: int) -> None:
-        ask("discard", fd)
+        ask("discard", far(fd))
 
     def dup(self, fd: int) -> Any:
-        return ask("call", "os.dup", (fd,), {})
+        return ask("call", "os.dup", (far(fd),), {})
 
     def __getattr__(self, name: str) -> Any:
         refuse()
 
 
-__all__ = ["ChildKernel", "Descriptors", "NoLog", "Table", "refuse"]
+__all__ = ["LOW", "ChildKernel", "Descriptors", "NoLog", "Table", "far", "is_simulated", "low", "near", "refuse"]

@@ -24,7 +24,10 @@ from simsock.kernel.identity import PARENT, PROCESS
 from simsock.kernel.signals import signals_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from simsock.kernel import Kernel, Task
+    from simsock.kernel.files import OpenFile
     from simsock.processes.messages import Channel
 
 HANDLED, IGNORED, DEFAULT = "handled", "ignored", "default"
@@ -32,13 +35,30 @@ _getuid = os.getuid
 _WNOHANG, _WNOWAIT, _WEXITED = os.WNOHANG, os.WNOWAIT, os.WEXITED
 _RUSAGE = resource.struct_rusage
 _KEPT = _WNOHANG | os.WUNTRACED | os.WCONTINUED
+_P_PIDFD = getattr(os, "P_PIDFD", -1)
 _KEPT_OF_WAITID = _WNOHANG | _WNOWAIT | _WEXITED | os.WSTOPPED | os.WCONTINUED
 
 
 class Member:
     """One process."""
 
-    __slots__ = ("channel", "dispositions", "group", "left", "parent", "pending", "pid", "real", "reaped", "status", "table", "task", "waiting")
+    __slots__ = (
+        "channel",
+        "dispositions",
+        "epilogue",
+        "group",
+        "left",
+        "parent",
+        "pending",
+        "pid",
+        "real",
+        "reaped",
+        "status",
+        "table",
+        "task",
+        "waiting",
+        "watched",
+    )
 
     def __init__(self, pid: int, parent: Member | None, table: Process) -> None:
         self.pid = pid
@@ -60,6 +80,10 @@ class Member:
         """The real process's number."""
         self.left: int | None = None
         """The status with which it has said that it ends."""
+        self.watched: list[OpenFile] = []
+        """Open files that say when it has ended."""
+        self.epilogue: Callable[[], object] | None = None
+        """Called when it has ended, if the world goes on."""
 
     def describe(self) -> str:
         """For tables of waits."""
@@ -130,6 +154,10 @@ def ends(kernel: Kernel, member: Member, status: int) -> None:
         member.reaped = True
     if parent is not None:
         kernel.wake_all(parent.waiting)
+    for file in member.watched:
+        file.changed()
+    if member.epilogue is not None and not kernel.ending:
+        member.epilogue()
 
 
 def disposition(kernel: Kernel, member: Member, number: int) -> str:
@@ -209,6 +237,11 @@ def waitid(idtype: int, ident: int, options: int, /) -> Any:
     if options & ~_KEPT_OF_WAITID or not options & _WEXITED:
         raise os_error(errno.EINVAL)
     kinds = {int(os.P_PID): "pid", int(os.P_PGID): "group", int(os.P_ALL): "any"}
+    if idtype == _P_PIDFD:
+        file: Any = session.kernel().files.get(ident)
+        if not hasattr(file, "member"):
+            raise os_error(errno.EBADF)
+        idtype, ident = os.P_PID, file.member.pid
     if idtype not in kinds:
         raise os_error(errno.EINVAL)
     pid, status = collect(kinds[int(idtype)], ident, options)

@@ -24,7 +24,7 @@ from simsock.kernel.files import Tables
 from simsock.kernel.identity import PROCESS, over
 from simsock.kernel.starting import begin_at_once
 from simsock.kernel.watchdog import watchdog
-from simsock.processes import child, family, stand_ins
+from simsock.processes import child, family, interpreter, programs, servers, stand_ins
 from simsock.processes.calls import CALLS
 from simsock.processes.family import Member
 from simsock.processes.messages import Channel, make_channels
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from simsock.kernel import Kernel, Task
+    from simsock.processes.interpreter import Start
 
 _fork_really, _exit_really, _write, _getpid = os.fork, os._exit, os.write, os.getpid
 CHILDREN_MAX = 1_000
@@ -63,8 +64,11 @@ class _AtHome(list[Any]):
         return act
 
 
-def fork(stand_aside: Callable[[], None], come_back: Callable[[], None], carry: Callable[[Kernel], None]) -> int:
-    """``os.fork``. The functions: take the world out of the way as for pytest's hooks, bring it back, have tasks carry their process over switches."""
+def fork(stand_aside: Callable[[], None], come_back: Callable[[], None], carry: Callable[[Kernel], None], start: Start | None = None) -> int:
+    """``os.fork``. The functions: take the world out of the way as for pytest's hooks, bring it back, have tasks carry their process over switches.
+
+    With a program that is to ``start`` the child runs that, and not what comes after the fork.
+    """
     kernel = session.kernel()
     if kernel.ending:
         raise WorldEnded(f"this world {over(kernel)}: no process can be started in it")
@@ -78,9 +82,10 @@ def fork(stand_aside: Callable[[], None], come_back: Callable[[], None], carry: 
         raise Unsupported(f"os.fork: more than {CHILDREN_MAX:,} processes in a world")
     parent = family.caller(kernel)
     pid = PROCESS + len(known.members) + 1
-    for stream in (sys.stdout, sys.stderr):
+    for stream in (sys.stdout, sys.stderr) if start is None else ():
         if stream is not None:
             stream.flush()  # or both processes would write what is in the buffer
+    ignored = programs.ignored_by(kernel, parent) if start is not None else frozenset()
     at_home, far = make_channels()
     home_pid = _getpid()
     try:
@@ -91,6 +96,8 @@ def fork(stand_aside: Callable[[], None], come_back: Callable[[], None], carry: 
         raise
     if not real:
         _begin_child(kernel, known, (at_home, far), pid, home_pid)
+        if start is not None:
+            interpreter.become(child.here, start, ignored)
         return 0
     far.close()
     host = kernel.current.host
@@ -99,21 +106,29 @@ def fork(stand_aside: Callable[[], None], come_back: Callable[[], None], carry: 
     member.table.owner = member
     member.channel, member.real = at_home, real
     known.members.append(member)
+    server = servers.of(kernel)
+    if server.pipe is not None:
+        server.adopt(member)
     kernel.room(Tables).children.append(member.table)
-    if parent.parent is None and kernel.signals is not None:
+    if start is not None:
+        programs.begin(member, start, parent.table, ignored)
+    elif parent.parent is None and kernel.signals is not None:
         member.dispositions = {number: family.kind_of(handler) for number, handler in kernel.signals.handlers.items()}
-    _begin_proxy(kernel, member)
+    _begin_proxy(kernel, member, start is not None)
     watchdog.deliver()
     return pid
 
 
-def _begin_proxy(kernel: Kernel, member: Member) -> None:
+def _begin_proxy(kernel: Kernel, member: Member, starts: bool) -> None:
     proxy = Proxy(kernel, member, CALLS)
     starter = kernel.current
     task: Task = kernel.spawn(proxy.run, (starter,), base="process")
     member.task = task
     task.value = proxy
-    kernel.log.append((kernel.now, starter.path, "fork", member.pid))
+    if starts:
+        kernel.log.append((kernel.now, starter.path, "start", member.pid))
+    else:
+        kernel.log.append((kernel.now, starter.path, "fork", member.pid))
     begin_at_once(kernel, task)
     kernel.point()
 

@@ -38,8 +38,14 @@ def apply(child: Child) -> None:
 
     def init(self: Any, kind: int, value: int, maxvalue: int, name: str, unlink: bool) -> None:
         validated(self, kind, value, maxvalue, name, unlink)
-        self.number = child.ask("semaphore", kind, value, maxvalue)
+        self.number = self.handle = child.ask("semaphore", kind, value, maxvalue)
 
+    def rebuild(handle: int, kind: int, maxvalue: int, name: str | None) -> Any:
+        made = SemLock.__new__(SemLock)
+        made.kind, made.maxvalue, made.name, made.number, made.handle = kind, maxvalue, None, handle, handle
+        return made
+
+    redirect(SemLock._rebuild, rebuild)
     redirect(SemLock.__init__, init)
     redirect(SemLock._after_fork, lambda self: None)
     for name in _METHODS:

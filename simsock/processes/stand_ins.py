@@ -12,6 +12,7 @@ import errno
 import os as _os
 import signal as _real
 import socket as _socket
+from contextlib import nullcontext
 from typing import Any
 
 from simsock.kernel import session as sessions
@@ -20,10 +21,11 @@ from simsock.kernel.failures import os_error
 from simsock.kernel.files import FIRST_DESCRIPTOR
 from simsock.kernel.session import Session
 from simsock.kernel.signals import signals_of
+from simsock.kernel.unpreempted import unpreempted
 from simsock.processes import family, killing, sharing
 from simsock.processes.calls import OF_EPOLL, OF_NAMES, OF_OS, OF_SOCKETS
 from simsock.processes.child import Child, at_door
-from simsock.processes.child_kernel import refuse
+from simsock.processes.child_kernel import far, is_simulated, low, near, refuse
 from simsock.processes.doors import doors, leave_process, refused
 from simsock.processes.redirecting import original_of, redirect
 from simsock.stdlib import _closing, _descriptors, _identity, _names, _socketbase, _threads
@@ -50,6 +52,7 @@ def apply(child: Child) -> None:
     _descriptors_and_polls(child)
     _processes(child)
     _signals(child)
+    redirect(unpreempted, lambda kernel: nullcontext())  # nobody else runs here
     sharing.apply(child)
     for function in _our_doors():
         redirect(function, at_door)
@@ -100,6 +103,9 @@ def _method(child: Child, name: str) -> Any:
 
     def call(self: Any, *args: Any, **keywords: Any) -> Any:
         if name == "__init__":
+            fileno: Any = args[3] if len(args) > 3 else keywords.get("fileno")
+            if is_simulated(fileno):
+                args, keywords = args[:3], {**keywords, "fileno": far(fileno)}
             self._io_refs, self._closed, self._kernel = 0, False, child.kernel
             state: tuple[Any, ...] = (-1, 0, 0, 0, None)
         else:
@@ -137,7 +143,8 @@ def _close_later(sock: Any) -> None:
 
 def _queue(child: Child, fd: int, data: bytes) -> int:
     """What a finalizer sends goes with the next message: it may have interrupted anything."""
-    child.kernel.finalize(lambda: child.ask("late send", fd, data))
+    number = far(fd)
+    child.kernel.finalize(lambda: child.ask("late send", number, data))
     return len(data)
 
 
@@ -169,9 +176,10 @@ def _getaddrinfo(child: Child) -> Any:
 
 def _descriptors_and_polls(child: Child) -> None:
     ask = child.ask
-    redirect(_closing.close_descriptor, lambda kernel, fd: ask("close", fd))
-    redirect(_descriptors.read, lambda fd, count: ask("read", fd, count))
-    redirect(_descriptors.write, lambda fd, view: ask("write", fd, view))
+    redirect(_closing.close_descriptor, lambda kernel, fd: ask("close", _closed(fd)))
+    redirect(_descriptors.world_of, lambda fd: sessions.active if is_simulated(fd) else None)
+    redirect(_descriptors.read, lambda fd, count: ask("read", far(fd), count))
+    redirect(_descriptors.write, lambda fd, view: ask("write", far(fd), view))
     for name in OF_OS:
         function = getattr(sim_os, name)
         redirect(function, _of_descriptor(child, name, original_of(function)))
@@ -180,21 +188,36 @@ def _descriptors_and_polls(child: Child) -> None:
     redirect(sim_fcntl.fcntl, _fcntl(child, original_of(sim_fcntl.fcntl)))
     redirect(sim_fcntl.ioctl, _ioctl(child, original_of(sim_fcntl.ioctl)))
     redirect(DescriptorFile._queue_write, lambda file, data: _queue(child, file._fd, bytes(data)))
-    redirect(DescriptorFile._close_late, lambda file: ask("discard", file._fd))
+    redirect(DescriptorFile._close_late, lambda file: ask("discard", _closed(file._fd)))
     redirect(sim_select.select, _select(child))
-    redirect(sim_select.poll.poll, lambda self, timeout=None: ask("poll", list(self._masks.items()), timeout))
+    redirect(sim_select.poll.poll, _poll(child))
     for name in OF_EPOLL:
         redirect(getattr(epoll, name), _epoll_method(child, name))
     redirect(epoll.fromfd, lambda *args: refuse("epoll.fromfd"))
     redirect(epoll._file, _epoll_file)
 
 
+def _closed(fd: int) -> int:
+    """A descriptor as home calls it, for the last time."""
+    return low.pop(fd, fd)
+
+
+def _poll(child: Child) -> Any:
+    def poll(self: Any, timeout: float | None = None) -> Any:
+        found = child.ask("poll", [(far(fd), mask) for fd, mask in self._masks.items()], timeout)
+        return [(near(fd), bits) for fd, bits in found]
+
+    return poll
+
+
 def _of_descriptor(child: Child, name: str, original: Any) -> Any:
     """A function of ``os`` whose first argument is a descriptor, which may be a real one; or that has none."""
 
     def call(*args: Any, **keywords: Any) -> Any:
-        if args and name != "eventfd" and name != "pipe2" and args[0] < FIRST_DESCRIPTOR:
-            return original(*args, **keywords)
+        if args and name != "eventfd" and name != "pipe2":
+            if not is_simulated(args[0]):
+                return original(*args, **keywords)
+            args = (far(args[0]), *args[1:])
         return child.ask("call", f"os.{name}", args, keywords)
 
     return call
@@ -203,25 +226,27 @@ def _of_descriptor(child: Child, name: str, original: Any) -> Any:
 def _closerange(child: Child) -> Any:
     own = sorted((child._channel.reading, child._channel.writing))
 
-    def closerange(low: int, high: int, /) -> None:
-        child.ask("closerange", low, high)
+    def closerange(first: int, end: int, /) -> None:
+        child.ask("closerange", first, end)
+        for fd in [fd for fd in low if first <= fd < end]:
+            child.ask("close", _closed(fd))
         for fd in own:  # the way home stays open
-            if low <= fd < high:
-                _closerange_really(low, fd)
-                low = fd + 1
-        _closerange_really(low, min(high, FIRST_DESCRIPTOR))
+            if first <= fd < end:
+                _closerange_really(first, fd)
+                first = fd + 1
+        _closerange_really(first, min(end, FIRST_DESCRIPTOR))
 
     return closerange
 
 
 def _fstat(child: Child, original: Any) -> Any:
-    return lambda fd: _os.stat_result(child.ask("fstat", fd)) if isinstance(fd, int) and fd >= FIRST_DESCRIPTOR else original(fd)
+    return lambda fd: _os.stat_result(child.ask("fstat", far(fd))) if is_simulated(fd) else original(fd)
 
 
 def _fcntl(child: Child, original: Any) -> Any:
     def fcntl(fd: Any, cmd: int, arg: Any = 0, /) -> Any:
         number = descriptor_of(fd)
-        return child.ask("fcntl", number, cmd, arg) if number >= FIRST_DESCRIPTOR else original(fd, cmd, arg)
+        return child.ask("fcntl", far(number), cmd, arg) if is_simulated(number) else original(fd, cmd, arg)
 
     return fcntl
 
@@ -229,8 +254,9 @@ def _fcntl(child: Child, original: Any) -> Any:
 def _ioctl(child: Child, original: Any) -> Any:
     def ioctl(fd: Any, request: int, arg: Any = 0, mutate_flag: bool = True, /) -> Any:
         number = descriptor_of(fd)
-        if number < FIRST_DESCRIPTOR:
+        if not is_simulated(number):
             return original(fd, request, arg, mutate_flag)
+        number = far(number)
         if isinstance(arg, (int, str, bytes)):
             return child.ask("ioctl", number, request, arg)
         found = child.ask("ioctl", number, request, bytes(arg))
@@ -246,7 +272,7 @@ def _select(child: Child) -> Any:
             lists = [list(rlist), list(wlist), list(xlist)]
         except TypeError:
             raise TypeError("arguments 1-3 must be sequences") from None
-        numbers = [[descriptor_of(item) for item in items] for items in lists]
+        numbers = [[far(descriptor_of(item)) for item in items] for items in lists]
         ready = child.ask("select", *numbers, timeout)
         return tuple(
             [item for item, number in zip(items, fds, strict=True) if number in found] for items, fds, found in zip(lists, numbers, ready, strict=True)
@@ -262,9 +288,9 @@ def _epoll_method(child: Child, name: str) -> Any:
         elif name == "close" and self._fd < 0:
             return None
         if args and name in ("register", "modify", "unregister"):
-            args = (descriptor_of(args[0]), *args[1:])
+            args = (far(descriptor_of(args[0])), *args[1:])
         value, self._fd = child.ask("epoll", name, self._fd, args, keywords)
-        return value
+        return [(near(fd), bits) for fd, bits in value] if name == "poll" else value
 
     return call
 

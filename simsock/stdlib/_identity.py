@@ -84,13 +84,6 @@ def _of_process(real: Any) -> Any:
     return call
 
 
-def _of_number(real: Any) -> Any:
-    def call(pid: int, *args: Any, **options: Any) -> Any:
-        return real(_real["getpid"]() if pid == PROCESS else pid, *args, **options)
-
-    return call
-
-
 def _of_priority(real: Any) -> Any:
     def call(which: int, who: int, *args: Any) -> Any:
         return real(which, 0 if who == PROCESS else who, *args)
@@ -101,7 +94,7 @@ def _of_priority(real: Any) -> Any:
 def pairs() -> list[tuple[Any, Any]]:
     """Originals and what stands in for them."""
     found = [(original, globals()[name]) for name, original in _real.items()]
-    kinds = [(_of_process, _OF_PROCESS), (_of_number, ((_os, "pidfd_open"),)), (_of_priority, ((_os, "getpriority"), (_os, "setpriority")))]
+    kinds = [(_of_process, _OF_PROCESS), (_of_priority, ((_os, "getpriority"), (_os, "setpriority")))]
     return [*found, *((getattr(module, name), make(getattr(module, name))) for make, names in kinds for module, name in names if hasattr(module, name))]
 
 

@@ -46,14 +46,18 @@ class SemLock:
         self.kind = kind
         self.maxvalue = maxvalue
         self.name = None
-        self.handle = 0
         self._value = value
         self._taken = 0
         self.holder: Task | None = None
         self._waiting: deque[Task] = deque()
         made = self._kernel.room(Semaphores).made
-        self.number = len(made)
+        self.number = self.handle = len(made)
         made.append(self)
+
+    @staticmethod
+    def _rebuild(handle: int, kind: int, maxvalue: int, name: str | None) -> SemLock:
+        """The semaphore that was told to another process by its number."""
+        return session.kernel().room(Semaphores).made[handle]
 
     def acquire(self, block: bool = True, timeout: float | None = None) -> bool:
         """Take it, waiting up to ``timeout`` seconds if it is to block."""

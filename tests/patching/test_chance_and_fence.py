@@ -193,11 +193,6 @@ def test_interpreters_by_their_private_names_are_refused(world):
         private.create()
 
 
-def test_a_process_that_multiprocessing_spawns_is_fenced(world):
-    with world(), pytest.raises(Fenced):
-        multiprocessing.get_context("spawn").Process(target=time.sleep, args=(0,)).start()
-
-
 def test_files_and_real_pipes_are_not_fenced(world, tmp_path):
     with world():
         (tmp_path / "file").write_text("text")

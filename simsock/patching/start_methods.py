@@ -1,0 +1,127 @@
+"""How ``multiprocessing`` starts processes in a patched world by ``spawn`` and ``forkserver``.
+
+PYTEST_DONT_REWRITE
+
+Owns what stands in for its two helpers: the process that tracks resources, and the one that forks on demand. Does not know how a program is started: see
+``starting``. Laws:
+
+* neither helper is there as a process: what a world's semaphores are named by is forgotten with the world, so nothing has to be tracked;
+* a process that the fork server would fork finds what one that is spawned finds: modules that the server had imported before, it imports itself.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from simsock.kernel import Kernel, session
+from simsock.processes import servers
+from simsock.stdlib import os as sim_os
+
+
+class Tracker:
+    """In the place of ``multiprocessing.resource_tracker._resource_tracker``."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._fd: int | None = None
+        self._pid = None
+
+    def getfd(self) -> int:
+        """A descriptor to be passed on, to which nothing is written."""
+        if self._fd is None:
+            self._fd = sim_os.eventfd(0)
+        return self._fd
+
+    def ensure_running(self) -> None:
+        """There is nothing to run."""
+
+    def register(self, name: str, rtype: str) -> None:
+        """Nothing outlives the world."""
+
+    def unregister(self, name: str, rtype: str) -> None:
+        """The same."""
+
+
+class ForkServer:
+    """In the place of ``multiprocessing.forkserver._forkserver``."""
+
+    def __init__(self, before: Any) -> None:
+        self._preload_modules = list(before._preload_modules)
+        self._inherited_fds: list[int] | None = None
+        self._forkserver_address = self._forkserver_alive_fd = self._forkserver_pid = None
+
+    def ensure_running(self) -> None:
+        """It is there once somebody asks for a process."""
+
+    def set_forkserver_preload(self, modules_names: Any, **options: Any) -> None:
+        """Name modules to be imported beforehand; here each process imports them when it wants them."""
+        if not all(type(name) is str for name in modules_names):
+            raise TypeError("module_names must be a list of strings")
+        self._preload_modules = modules_names
+
+    def get_inherited_fds(self) -> list[int] | None:
+        """In a process that the server has made: the descriptors that were passed to it."""
+        return self._inherited_fds
+
+    def connect_to_new_process(self, fds: list[int]) -> tuple[int, int]:
+        """Start a process: (descriptor to read its number and its exit code from, descriptor to write to what it is to do)."""
+        library: Any = sys.modules["multiprocessing.forkserver"]
+        if len(fds) + 4 >= library.MAXFDS_TO_SEND:
+            raise ValueError("too many fds")
+        for_parent, of_child = os.pipe()
+        for_child, of_parent = os.pipe()
+        try:
+            code = f"from {__name__} import serve; serve({for_child}, {list(fds)!r})"
+            flags = library.util._args_from_interpreter_flags()
+            executable = library.spawn.get_executable()
+            kernel = session.kernel()
+            with servers.of(kernel).starting(of_child):
+                library.util.spawnv_passfds(executable, [executable, *flags, "-c", code], [for_child, *fds])
+        except BaseException:
+            os.close(for_parent)
+            os.close(of_parent)
+            raise
+        finally:
+            os.close(for_child)
+            os.close(of_child)
+        return for_parent, of_parent
+
+
+def serve(reading: int, fds: list[int]) -> None:
+    """In a process that the fork server would have made: do what is sent."""
+    import multiprocessing.forkserver as library
+    from multiprocessing import spawn
+
+    library._forkserver._inherited_fds = list(fds)  # type: ignore[attr-defined]  # ours
+    sys.exit(spawn._main(reading, os.dup(reading)))  # what the server's child calls
+
+
+TRACKER = ("_resource_tracker", "getfd", "ensure_running", "register", "unregister")
+SERVER = ("_forkserver", "connect_to_new_process", "ensure_running", "get_inherited_fds", "set_forkserver_preload")
+
+
+class _Fakes:
+    """``kernel.room(_Fakes)``: those of one world."""
+
+    __slots__ = ("server", "tracker")
+
+    def __init__(self) -> None:
+        self.server: ForkServer | None = None
+        self.tracker: Tracker | None = None
+
+
+def of_tracker(name: str, kernel: Kernel) -> Any:
+    """What stands under a name of ``multiprocessing.resource_tracker``."""
+    room = kernel.room(_Fakes)
+    if room.tracker is None:
+        room.tracker = Tracker(kernel)
+    return room.tracker if name.startswith("_") else getattr(room.tracker, name)
+
+
+def of_server(name: str, before: Any, kernel: Kernel) -> Any:
+    """What stands under a name of ``multiprocessing.forkserver``."""
+    room = kernel.room(_Fakes)
+    if room.server is None:
+        room.server = ForkServer(before if name.startswith("_") else before.__self__)
+    return room.server if name.startswith("_") else getattr(room.server, name)

@@ -1,0 +1,140 @@
+"""Programs that are started in a patched world: what stands in for the calls under ``subprocess`` and ``multiprocessing``.
+
+PYTEST_DONT_REWRITE
+
+Owns what those calls say, and which of it is refused. Laws: what is started is Python and takes part in the world, or it is behind the fence; an error of
+the system is the system's, before anything is forked.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from importlib import import_module
+from typing import Any
+
+from simsock.errors import Unsupported
+from simsock.kernel.originals import original
+from simsock.patching import fence, forks
+from simsock.processes.command_lines import Command, recognise
+from simsock.processes.doors import refused
+from simsock.processes.interpreter import Start
+
+_stat = original(os, "stat")
+_CLOSE, _DUP2 = getattr(os, "POSIX_SPAWN_CLOSE", 1), getattr(os, "POSIX_SPAWN_DUP2", 2)
+_CLOSEFROM = getattr(os, "POSIX_SPAWN_CLOSEFROM", -1)
+
+
+def _command(call: str, candidates: Any, args: Any, env: dict[str, str]) -> Command:
+    found = recognise(candidates, args, env)
+    if isinstance(found, OSError):
+        raise type(found)(found.errno, found.strerror, os.fsdecode(candidates[0]) if len(candidates) == 1 else os.path.basename(os.fsdecode(candidates[0])))
+    if isinstance(found, str):
+        fence.refuse(call, (os.fsdecode(args[0]), list(map(os.fsdecode, args))), fence.hint_of_program(found))
+    assert isinstance(found, Command)
+    return found
+
+
+def _environment(listed: Any) -> dict[str, str]:
+    if listed is None:
+        return dict(os.environ)
+    if hasattr(listed, "items"):
+        return {os.fsdecode(name): os.fsdecode(value) for name, value in listed.items()}
+    return dict(os.fsdecode(item).split("=", 1) for item in listed)
+
+
+def fork_exec(  # as CPython's Modules/_posixsubprocess.c has it
+    args: Any,
+    executables: Any,
+    close_fds: Any,
+    pass_fds: Any,
+    cwd: Any,
+    env: Any,
+    p2cread: int,
+    p2cwrite: int,
+    c2pread: int,
+    c2pwrite: int,
+    errread: int,
+    errwrite: int,
+    errpipe_read: int,
+    errpipe_write: int,
+    restore_signals: Any,
+    start_new_session: Any,
+    process_group: int,
+    gid: Any,
+    groups: Any,
+    uid: Any,
+    umask: int,
+    preexec_fn: Any,
+    *more: Any,
+) -> int:
+    """What ``subprocess`` and ``multiprocessing`` start programs by."""
+    if preexec_fn is not None:
+        raise Unsupported(
+            f"subprocess: preexec_fn={preexec_fn!r} runs code between fork and exec, which is not simulated; start_new_session, umask and cwd are"
+        )
+    for name, value in (("group", gid), ("extra_groups", groups), ("user", uid)):
+        if value is not None:
+            raise Unsupported(f"subprocess: {name}={value!r} changes who the process is for the real system, which is not simulated")
+    environment = _environment(env)
+    if cwd is not None:
+        _check_folder(cwd)
+    command = _command("_posixsubprocess.fork_exec", executables, args, environment)
+    passed = tuple(fd for fd in pass_fds if fd != errpipe_write) if close_fds else None
+    group = 0 if start_new_session else process_group
+    return forks.start(Start(command, environment, cwd, (p2cread, c2pwrite, errwrite), passed, umask, group))
+
+
+def _check_folder(cwd: Any) -> None:
+    """As chdir(2) would find it."""
+    try:
+        mode = _stat(cwd).st_mode
+    except OSError as error:
+        raise type(error)(error.errno, error.strerror, cwd) from None
+    if mode & 0o170000 != 0o040000:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), cwd)
+
+
+def _spawn(call: str, candidates: Any, argv: Any, env: Any, file_actions: Any, options: dict[str, Any]) -> int:
+    for name, value in options.items():
+        if name not in ("setsigdef", "setpgroup", "setsid", "resetids") and value not in (None, ()):
+            raise Unsupported(f"{call}: {name}={value!r} is not simulated")
+    environment = _environment(env)
+    command = _command(call, candidates, argv, environment)
+    streams, passed = [-1, -1, -1], None
+    for kind, *numbers in file_actions or ():
+        if kind == _DUP2 and numbers[1] < 3:
+            streams[numbers[1]] = numbers[0]
+        elif kind == _CLOSEFROM and numbers[0] == 3:
+            passed = ()
+        elif kind != _CLOSE or numbers[0] < 3:
+            raise Unsupported(f"{call}: the file action {(kind, *numbers)!r} is not simulated; what becomes standard input and output is")
+    group = 0 if options.get("setsid") else -1 if options.get("setpgroup") is None else options["setpgroup"]
+    return forks.start(Start(command, environment, None, (streams[0], streams[1], streams[2]), passed, -1, group))
+
+
+def posix_spawn(path: Any, argv: Any, env: Any, /, *, file_actions: Any = None, **options: Any) -> int:
+    """Start a program."""
+    return _spawn("os.posix_spawn", [path], argv, env, file_actions, options)
+
+
+def posix_spawnp(path: Any, argv: Any, env: Any, /, *, file_actions: Any = None, **options: Any) -> int:
+    """The same, found on PATH."""
+    name = os.fsdecode(path)
+    candidates = [name] if os.path.dirname(name) else [os.path.join(folder, name) for folder in os.get_exec_path()]
+    return _spawn("os.posix_spawnp", candidates, argv, env, file_actions, options)
+
+
+def pairs() -> list[tuple[Any, Any]]:
+    """Originals and what stands in for them."""
+    found = [(getattr(os, name), globals()[name]) for name in ("posix_spawn", "posix_spawnp") if hasattr(os, name)]
+    try:
+        found.append((import_module("_posixsubprocess").fork_exec, fork_exec))
+    except ImportError:  # not on this platform
+        pass
+    return found
+
+
+refused[fork_exec] = "subprocess.Popen"
+refused[posix_spawn] = "os.posix_spawn"
+refused[posix_spawnp] = "os.posix_spawnp"

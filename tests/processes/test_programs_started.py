@@ -1,0 +1,155 @@
+"""Python programs that a world's program starts: they find what a fresh interpreter finds, and take part in the world."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from simsock import Fenced, Unsupported
+
+PYTHON = sys.executable
+counted = 0
+
+
+def run(*words, **options):
+    return subprocess.run([PYTHON, *words], capture_output=True, text=True, **options)
+
+
+def test_a_program_speaks_through_pipes_on_the_worlds_clock_and_starts_without_its_starters_memory(world, tmp_path):
+    global counted
+    counted = 7
+    (tmp_path / "program.py").write_text(
+        "import sys, time, os\n"
+        "time.sleep(3600)\n"
+        "print(__name__, sys.argv, sys.path[0], __file__, os.environ['WORD'], os.getcwd())\n"
+        "print(sorted(name for name in sys.modules if name.split('.')[0] in ('pytest', 'tests', 'conftest')))\n"
+        "print(sys.stdin.read().upper(), file=sys.stderr)\n"
+        "import counter; print(counter.counted)\n"
+        "sys.exit(3)\n"
+    )
+    (tmp_path / "counter.py").write_text("counted = 0\n")
+    script = str(tmp_path / "program.py")
+    done = run(script, "a", "b", input="words", env={**os.environ, "WORD": "here"}, cwd=tmp_path)
+    assert done.returncode == 3
+    first, *rest = done.stdout.splitlines()
+    assert first == f"__main__ {[script, 'a', 'b']} {tmp_path} {script} here {tmp_path}"
+    assert rest == ["[]", "0"]
+    assert done.stderr == "WORDS\n"
+    assert round(world.now) == 3600
+
+
+def test_the_ways_to_name_a_program(world, tmp_path):
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "__init__.py").write_text("")
+    (tmp_path / "package" / "__main__.py").write_text("import sys; print(__package__, sys.argv[1:])\n")
+    (tmp_path / "script").write_text("#!/usr/bin/env python3\nimport sys; print(sys.argv[1:])\n")
+    (tmp_path / "script").chmod(0o755)
+    inside = {"cwd": tmp_path, "env": {**os.environ, "PATH": f"{os.path.dirname(PYTHON)}:{os.environ['PATH']}"}}
+    assert run("-m", "package", "x", **inside).stdout == "package ['x']\n"
+    assert subprocess.check_output([tmp_path / "script", "y"], **inside) == b"['y']\n"
+    assert run("-c", "import sys; print(sys.argv)", "z").stdout == "['-c', 'z']\n"
+    assert run("-", input="print(__name__)").stdout == "__main__\n"
+    assert run(str(tmp_path / "package")).stdout == " []\n"
+    assert run("--version").stdout == f"Python {sys.version.split()[0]}\n"
+    assert subprocess.getoutput(f"{PYTHON} -c 'print(5)'") == "5"
+    assert subprocess.run(["python", "-c", "print(6)"], stdout=subprocess.PIPE, **inside).stdout == b"6\n"
+
+
+def test_how_programs_end_is_their_exit_status(world):
+    done = run("-c", "def wrong():\n    1 / 0\nwrong()")
+    assert done.returncode == 1
+    lines = done.stderr.splitlines()
+    assert lines[0] == "Traceback (most recent call last):"
+    assert lines[1].startswith('  File "<string>", line 3, in <module>')
+    assert lines[-1] == "ZeroDivisionError: division by zero"
+    assert run("-c", "raise SystemExit('gone')").stderr == "gone\n"
+    assert run("-c", "import os; print('lost'); os._exit(9)").returncode == 9
+    assert run("-c", "import atexit; atexit.register(print, 'last'); print('first')").stdout == "first\nlast\n"
+    missing = run("/no/such/file.py")
+    assert (missing.returncode, missing.stderr) == (2, f"{PYTHON}: can't open file '/no/such/file.py': [Errno 2] No such file or directory\n")
+    with pytest.raises(subprocess.CalledProcessError):
+        subprocess.check_call([PYTHON, "-c", "raise SystemExit(1)"])
+
+
+def test_a_program_that_hangs_is_timed_out_terminated_and_killed(world):
+    code = "import signal, sys, time\nsignal.signal(signal.SIGTERM, lambda *a: sys.exit(5))\nprint('ready', flush=True)\ntime.sleep(100)"
+    with subprocess.Popen([PYTHON, "-c", code], stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"ready\n"
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=10)
+        assert process.poll() is None
+        process.terminate()
+        assert process.wait() == 5
+    for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
+        process = subprocess.Popen([PYTHON, "-c", "import time; time.sleep(100)"], stderr=subprocess.DEVNULL)
+        time.sleep(1)
+        process.send_signal(number)
+        assert process.wait() == -number
+    with pytest.raises(subprocess.TimeoutExpired):
+        run("-c", "import time; time.sleep(100)", timeout=20)
+    assert 33 <= world.now < 34
+
+
+def test_streams_go_where_they_are_sent(world, tmp_path):
+    with open(tmp_path / "out", "w") as out:
+        subprocess.run([PYTHON, "-c", "import sys; print(1); print(2, file=sys.stderr)"], stdout=out, stderr=subprocess.STDOUT, check=True)
+    assert sorted((tmp_path / "out").read_text().split()) == ["1", "2"]
+    both = subprocess.run([PYTHON, "-u", "-c", "import sys; print(1); print(2, file=sys.stderr)"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert both.stdout == b"1\n2\n"
+    reading, writing = os.pipe()
+    code = f"import os; os.write({writing}, b'passed'); os.write(1, b'low'); os.fstat({reading})"
+    with subprocess.Popen([PYTHON, "-c", code], pass_fds=[writing], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert os.read(reading, 10) == b"passed"
+        out, errors = process.communicate()
+    assert out == "low"
+    assert errors.endswith("OSError: [Errno 9] Bad file descriptor\n")
+
+
+def test_a_started_server_is_reached_over_the_worlds_network(world):
+    code = (
+        "import socket\n"
+        "with socket.create_server(('127.0.0.1', 80)) as server:\n"
+        "    print('listening', flush=True)\n"
+        "    conn, _ = server.accept()\n"
+        "    conn.sendall(conn.recv(100).upper())\n"
+    )
+    import socket
+
+    with subprocess.Popen([PYTHON, "-c", code], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "listening\n"
+        with socket.create_connection(("127.0.0.1", 80)) as conn:
+            conn.sendall(b"hello")
+            assert conn.recv(100) == b"HELLO"
+    assert process.returncode == 0
+
+
+def test_asyncio_starts_programs(world):
+    async def main():
+        process = await asyncio.create_subprocess_exec(
+            PYTHON, "-c", "import sys, time; time.sleep(5); print(sys.stdin.read()[::-1])", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        )
+        out, _ = await process.communicate(b"abc")
+        return out, await process.wait()
+
+    assert asyncio.run(main()) == (b"cba\n", 0)
+
+
+@pytest.mark.parametrize("command", [["true"], ["sh", "-c", "echo $HOME"], [PYTHON, "-O", "-c", "pass"]])
+def test_what_cannot_take_part_is_refused_by_name(world, command):
+    with pytest.raises(Fenced, match=r"subprocess\.Popen.*only Python programs"):
+        subprocess.run(command)
+
+
+def test_what_happens_between_fork_and_exec_is_refused_and_errors_of_the_system_are_its_own(world):
+    with pytest.raises(Unsupported, match="preexec_fn"):
+        run("-c", "", preexec_fn=print)
+    with pytest.raises(FileNotFoundError, match="no-such-program"):
+        subprocess.run(["no-such-program"])
+    with pytest.raises(FileNotFoundError, match="'/no/folder'"):
+        run("-c", "", cwd="/no/folder")
