@@ -7,6 +7,7 @@ Owns what happens to a task that has gone on for many steps, and the judgement t
 * nobody was woken or started in between, nothing was recorded but who runs next, and the clock stood still;
 * the task is where it was some steps ago, and all that is reachable from its frames is as it was: what it does next depends on nothing else, so it
   does the same again until somebody else does something;
+* one of several that do so is held back until the others have been seen to do so as well; then time passes for each, whoever has what the others want;
 * where that cannot be taken down there is no judgement; looks become rarer while nothing comes of them.
 """
 
@@ -28,8 +29,12 @@ if TYPE_CHECKING:
 
 _LOOKS_MAX = 1 << 12
 """Looks without news after which there are no more."""
+_TASKS_MAX = 64
+"""With so many that go round they are no longer looked at one after the other."""
 _STEPS_MAX = 500
 """Steps that once round may take."""
+_STARTS_MAX = 4
+"""How often it may wake somebody meanwhile."""
 _OBJECTS_MAX = 2_000
 """What is reachable from more than these is not looked at: programs that work take locks, too, and are not to be held up."""
 
@@ -37,7 +42,7 @@ _OBJECTS_MAX = 2_000
 class Circling:
     """Of one world."""
 
-    __slots__ = ("_news", "_place", "_rounds", "_state", "_steps_left", "_switches", "_task", "_vain")
+    __slots__ = ("_going", "_news", "_place", "_rounds", "_starts_left", "_state", "_steps_left", "_switches", "_task", "_vain", "_wakes")
 
     def __init__(self) -> None:
         self._switches = -1
@@ -51,12 +56,15 @@ class Circling:
         self._task: Task | None = None
         self._place: Any = None
         self._state = b""
+        self._wakes = self._starts_left = 0
+        self._going: set[int] = set()
+        """The numbers of the tasks that were seen to go round since something has happened."""
 
     def be_fair(self, kernel: Kernel) -> None:
         """The current task has gone on for many steps: others run before it, and time passes if it does nothing but go round."""
         if self._steps_left:
             if self._comes_back(kernel):
-                _wait_for_anything(kernel)
+                self._wait_for_anything(kernel)
             return
         is_alone = self._switches == kernel.switches
         if not kernel.atomic and not (is_alone and kernel.preemption is not None and kernel.preemption.let_wait(kernel)):
@@ -67,18 +75,22 @@ class Circling:
         self._switches = kernel.switches
 
     def _has_news(self, kernel: Kernel) -> bool:
+        """Whether anything has happened but that tasks woke each other, as those do that want the same lock."""
         log = kernel.log
         before = self._news
-        self._news = (kernel.now, kernel.wakes, kernel._serial, log.count_flushed + len(log._buffer) - len(kernel.tape.deviations))
+        self._news = (kernel.now, kernel._serial, log.count_flushed + len(log._buffer) - len(kernel.tape.deviations))
         return bool(self._news != before)
 
     def _may_go_round(self, kernel: Kernel) -> bool:
         """Whether it is time to look closely."""
         if self._has_news(kernel):
             self._vain = 0
+            self._going.clear()
             return False
         self._vain = vain = self._vain + 1
-        return not vain & (vain - 1) and vain <= _LOOKS_MAX and (vain > 1 or self._rounds)
+        if vain > _LOOKS_MAX:
+            return False
+        return (not vain & (vain - 1) and (vain > 1 or self._rounds)) or 0 < len(self._going) < _TASKS_MAX
 
     def _begin(self, kernel: Kernel) -> None:
         """Where and how does the current task stand? From now on each step is looked at."""
@@ -88,6 +100,7 @@ class Circling:
         except Unreadable:
             return
         self._task, self._place, self._steps_left = kernel.current, _place(parts), _STEPS_MAX
+        self._wakes, self._starts_left = kernel.wakes, _STARTS_MAX
         kernel.alarm = kernel.steps + 1
 
     def _comes_back(self, kernel: Kernel) -> bool:
@@ -96,34 +109,44 @@ class Circling:
         if kernel.atomic or kernel.current is not self._task or self._has_news(kernel):
             self._steps_left = 0
             return False
+        if kernel.wakes != self._wakes:  # it has let go of what somebody stood in line for: all that it did before does not count
+            self._wakes, self._state, self._starts_left = kernel.wakes, b"", self._starts_left - 1
+            if not self._starts_left:
+                self._steps_left = 0
+                return False
         try:
             parts = _parts(kernel, sys._getframe(1))
             if _place(parts) != self._place:
                 if self._steps_left:
                     kernel.alarm = kernel.steps + 1
                 return False
+            before, self._state = self._state, fingerprint_of_frames(parts, _OBJECTS_MAX)
+            if not before and self._steps_left:
+                kernel.alarm = kernel.steps + 1
+                return False
             self._steps_left = 0
-            is_same = fingerprint_of_frames(parts, _OBJECTS_MAX) == self._state
+            is_same = self._state == before
         except Unreadable:
             self._steps_left = 0
             return False
         if is_same:
             self._rounds = True
+            self._going.add(kernel.current.serial)
         return is_same
+
+    def _wait_for_anything(self, kernel: Kernel) -> None:
+        """Others run, or else time passes until something happens."""
+        others = [task for task in (*kernel.runq, *kernel.held) if task.serial not in self._going]
+        deadline = None if others else next_event(kernel)
+        if deadline is not None:
+            kernel._sleep_until(deadline, SPINNING)
+        elif kernel.runq or kernel.held:
+            kernel.held.append(kernel.current)
+            kernel._park()
 
 
 def _place(parts: list[Part]) -> list[tuple[object, int]]:
     return [(part.frame.f_code, part.frame.f_lasti) for part in parts]
-
-
-def _wait_for_anything(kernel: Kernel) -> None:
-    """Others run, or else time passes until something happens."""
-    deadline = None if kernel.runq else next_event(kernel)
-    if deadline is not None:
-        kernel._sleep_until(deadline, SPINNING)
-    elif kernel.runq or kernel.held:
-        kernel.held.append(kernel.current)
-        kernel._park()
 
 
 def _parts(kernel: Kernel, frame: FrameType | None) -> list[Part]:

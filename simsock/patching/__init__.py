@@ -21,6 +21,7 @@ from simsock.kernel.undoing import do_all
 from simsock.patching import clocks, fence, files, foreign, forks, fresh, handlers, imports, outsiders, pairs, polls, sockets, tls
 from simsock.patching.captured import Holds
 from simsock.patching.chance import Chance
+from simsock.patching.connections import close_connections as close_connections
 from simsock.patching.locks import Kind
 from simsock.patching.module_names import Names, Place
 from simsock.patching.room import Room

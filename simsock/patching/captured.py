@@ -27,6 +27,7 @@ LOCKS = frozenset((locks.real_lock, locks.real_rlock, locks.real_queue))
 _ALONE_S = 10.0
 _BREATH_S = 1e-6
 _HYBRIDS = frozenset((locks.Lock, locks.RLock, locks.SimpleQueue, *locks.OTHERS))
+_base_of: Any = type.__dict__["__base__"].__get__  # a descriptor of C: a metaclass of the program may have its own
 KEPT = frozenset(("_tstate_lock", "_shutdown_locks", "_active_limbo_lock", "_shutdown_locks_lock"))
 """Attributes of ``threading`` whose locks C code releases at a thread's end: real threads only, and waiting for one is waiting for real. And those of
 its tables, which no task holds while another runs."""
@@ -38,6 +39,8 @@ class Holds:
     def __init__(self, pairs: dict[int, tuple[Any, Any]]) -> None:
         self.pairs = pairs
         self._ids = frozenset(pairs)
+        self._replacements = frozenset(id(replacement) for _, replacement in pairs.values())
+        self._functions = frozenset(key for key, (original, _) in pairs.items() if type(original) is BuiltinFunctionType)
         self._captured: list[tuple[heap.Spot, int]] = []
         """With the pairs' keys: the originals themselves would look like something captured."""
         self._swapped: list[tuple[heap.Spot, Any, Any, Any, Any]] = []
@@ -104,7 +107,7 @@ class Holds:
     def _stirred(self) -> tuple[bool, bool]:
         """Among the objects that came to be since the last patched state: are there new locks, and does one hold an original?"""
         young = gc.get_objects(0) + gc.get_objects(1)
-        ids = self._ids
+        ids, functions = self._ids, self._functions
         inside: set[int] | None = None
         new = False
         for found in young:
@@ -129,7 +132,16 @@ class Holds:
                         return True, True
                 except ValueError:
                     pass
-            elif kind is partial and (id(found.func) in ids or not ids.isdisjoint(map(id, found.args))):
+            elif kind is tuple:
+                if not functions.isdisjoint(map(id, found)):
+                    return True, True
+            elif kind is partial:
+                if id(found.func) in ids or not ids.isdisjoint(map(id, found.args)):
+                    return True, True
+            elif (base := _base_of(kind)) is tuple:
+                if not functions.isdisjoint(map(id, tuple.__iter__(found))):
+                    return True, True
+            elif base is dict and not ids.isdisjoint(map(id, dict.values(found))):
                 return True, True
         return new, False
 
@@ -157,7 +169,7 @@ class Holds:
         for finding in findings:
             target, spot = finding.target, finding.spot
             if id(target) in self.pairs:
-                if spot is not None and not finding.harness and not _is_left(spot, target):
+                if spot is not None and not finding.harness and not _is_left(spot, target) and not self._is_ours(spot):
                     self._captured.append((spot, id(target)))
             elif isinstance(target, task_locals.real_local):
                 if id(target) not in kept:
@@ -167,6 +179,10 @@ class Holds:
         for target in targets:
             if id(target) not in self.pairs and id(target) not in hybrids and type(target) is not BuiltinFunctionType:
                 self._left.add(target)
+
+    def _is_ours(self, spot: heap.Spot) -> bool:
+        """Whether this is in a tuple that has a stand-in, too: whoever keeps both is one of us."""
+        return spot.kind == "inner" and not self._replacements.isdisjoint(value for whole in spot.tuples() for value in map(id, whole))
 
     def swap(self) -> None:
         """The patched state begins: captured originals give way."""

@@ -64,6 +64,14 @@ class Stranger(NamedTuple):
     held: Any
 
 
+class Kept(NamedTuple):
+    """What cannot change and keeps nothing of the program alive. A class of its own, by which it is told from a tuple of the program's."""
+
+    owner: Any
+    number: int
+    times: int
+
+
 class Taken(NamedTuple):
     """What a count has shown: who holds something now and did not at the last count; all who refer to it; and who refers to those of them that are boxes."""
 
@@ -91,8 +99,8 @@ class Census:
         """(weak reference to an instance, number of its class), or to something else that has one reference as long as it lives."""
         self._others: list[tuple[Any, int, int, int]] = []
         """(weak reference to a holder, 0 or the identity of the container through which it holds, number of what it holds, how many times)."""
-        self._kept: list[tuple[Any, int, int]] = []
-        """(what cannot change and keeps nothing of the program alive, number of what it holds, how many times)."""
+        self._kept: list[Kept] = []
+        """What it holds is told by its number, and how many times it does."""
         self.unsure: set[int] = set()
         """Numbers of those to which there are references that cannot be followed."""
 
@@ -177,7 +185,7 @@ class Census:
         """From now on it is seen when this holder lets go; False where that cannot be."""
         kind, found = type(owner), self._watched[number]
         if self._is_fixed(owner, found):
-            self._kept.append((owner, number, times))
+            self._kept.append(Kept(owner, number, times))
         elif kind is CellType:
             self._cells.append((owner, number))
         elif kind is list and self._is_light(owner):

@@ -10,11 +10,12 @@ from __future__ import annotations
 import gc
 from collections import deque
 from functools import partial
-from types import BuiltinFunctionType, CellType, FrameType, FunctionType, MemberDescriptorType, ModuleType
+from types import BuiltinFunctionType, CellType, FrameType, FunctionType, MemberDescriptorType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import ref
 
 from simsock.harness import is_harness
+from simsock.kernel.program_lines import is_simsock
 from simsock.patching.referrers import of_kinds, referrers_of
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Spot:
         box, key = self.box, self.key
         try:
             if self.kind == "item":
-                return box[key]
+                return box[key] if type(box) is dict or type(box) is list else _solid(box).__getitem__(box, key)
             if self.kind == "attribute":
                 return object.__getattribute__(box(), "__dict__")[key]
             if self.kind == "class":
@@ -59,7 +60,10 @@ class Spot:
             if self.kind == "default":
                 return box.__defaults__[key]
             if self.kind == "inner":
-                return self.whole()[key[1]]
+                found = box.get()
+                for place in key:
+                    found = tuple.__getitem__(found, place)
+                return found
             return box.func if key is None else box.args[key]
         except (AttributeError, IndexError, KeyError, TypeError, ValueError):
             return None
@@ -77,28 +81,38 @@ class Spot:
     def whole(self) -> Any:
         """The tuple that has to be made anew for something else to be put there; None when there is none."""
         if self.kind == "inner":
-            return (_attributes(self.box) if isinstance(self.box, type) else self.box).get(self.key[0])
+            return self.box.whole() if self.box.kind == "default" else self.box.get()
         return self.box.__defaults__ if self.kind == "default" else None
 
     def put_whole(self, expected: Any, whole: Any) -> bool:
         """Put such a tuple back, unless somebody else has put another one there."""
         if self.whole() is not expected:
             return False
-        self._put_whole(whole)
+        outer = self.box if self.kind == "inner" else self
+        if outer.kind == "default":
+            outer.box.__defaults__ = whole
+        else:
+            outer._put(whole)
         return True
 
-    def _put_whole(self, whole: Any) -> None:
-        if self.kind == "default":
-            self.box.__defaults__ = whole
-        elif isinstance(self.box, type):
-            type.__setattr__(self.box, self.key[0], whole)
-        else:
-            self.box[self.key[0]] = whole
+    def tuples(self) -> list[list[Any]]:
+        """What those have that it is in, the outermost first: of one in a tuple."""
+        found = [self.box.get()]
+        for place in self.key[:-1]:
+            found.append(tuple.__getitem__(found[-1], place))
+        return [list(tuple.__iter__(whole)) for whole in found]
+
+    def into(self, place: int) -> Spot:
+        """The place in the tuple that is here."""
+        return Spot("inner", self.box, (*self.key, place)) if self.kind == "inner" else Spot("inner", self, (place,))
 
     def _put(self, value: Any) -> None:
         box, key = self.box, self.key
         if self.kind == "item":
-            box[key] = value
+            if type(box) is dict or type(box) is list:
+                box[key] = value
+            else:
+                _solid(box).__setitem__(box, key, value)
         elif self.kind == "attribute":
             object.__getattribute__(box(), "__dict__")[key] = value
         elif self.kind == "class":
@@ -110,12 +124,23 @@ class Spot:
         elif self.kind == "default":
             box.__defaults__ = (*box.__defaults__[:key], value, *box.__defaults__[key + 1 :])
         elif self.kind == "inner":
-            whole, place = self.whole(), key[1]
-            self._put_whole(tuple.__new__(type(whole), (*whole[:place], value, *whole[place + 1 :])))
+            box._put(_made_anew(box.get(), key, value))
         elif key is None:
             box.__setstate__((value, box.args, box.keywords, box.__dict__ or None))
         else:
             box.__setstate__((box.func, (*box.args[:key], value, *box.args[key + 1 :]), box.keywords, box.__dict__ or None))
+
+
+def _solid(box: Any) -> Any:
+    """The class of C that a container is: a subclass's methods are the program's."""
+    return next(kind for kind in (dict, list, deque) if isinstance(box, kind))
+
+
+def _made_anew(whole: tuple[Any, ...], path: tuple[int, ...], value: Any) -> tuple[Any, ...]:
+    """A tuple with something else at one place of it, or of a tuple in it."""
+    items = list(tuple.__iter__(whole))
+    items[path[0]] = _made_anew(items[path[0]], path[1:], value) if len(path) > 1 else value
+    return tuple.__new__(type(whole), items)
 
 
 class Finding(NamedTuple):
@@ -127,25 +152,87 @@ class Finding(NamedTuple):
     spot: Spot | None
 
 
-def search(targets: list[Any], types: list[type], owners: list[Any] | None = None, above: dict[int, list[Any]] | None = None) -> list[Finding]:
+def search(
+    targets: list[Any],
+    types: list[type],
+    owners: list[Any] | None = None,
+    above: dict[int, list[Any]] | None = None,
+    ours: tuple[Any, ...] = (),
+    deep: bool = False,
+) -> list[Finding]:
     """Everybody that refers to one of ``targets``; ``types``: the process's classes; ``owners``: who refers to them, and ``above``: who refers to
-    those of these that are boxes, if that is known."""
+    those of these that are boxes, if that is known; ``ours``: lists that somebody has for the time of the search; ``deep``: these are tuples, found in such
+    a search."""
     wanted = {id(target): target for target in targets}
-    ours = {id(targets), id(wanted), id(types), id(owners)}
+    own = {id(targets), id(wanted), id(types), id(owners), *map(id, ours)}
     if owners is None:
         owners = referrers_of(targets)
-    owners = [owner for owner in owners if id(owner) not in ours]
+    owners = [owner for owner in owners if id(owner) not in own and not _is_ours(owner)]
     if above is None:
-        above = holders_of([owner for owner in owners if is_box(owner)], owners)
+        above = holders_of([owner for owner in owners if is_box(owner)], owners, *ours)
     functions = _functions_of([owner for owner in owners if type(owner) is CellType], above)
     found: list[Finding] = []
     held = {*wanted, *(id(owner) for owner in owners if type(owner) in (staticmethod, classmethod) or is_tuple(owner))}
+    if deep and not any(_attribute_of_class(holder, owner) for owner in owners if is_tuple(owner) for holder in above.get(id(owner), ())):
+        types = []
     for cls in types:
         if not held.isdisjoint(map(id, _attributes(cls).values())):
             found.extend(_in_class(cls, wanted))
     for owner in owners:
         found.extend(_in_owner(owner, wanted, above.get(id(owner), []), functions))
+    if inner := [owner for owner in owners if is_tuple(owner) and _is_of_program(owner, wanted)]:
+        found += _in_tuples(inner, wanted, types, above, (*ours, targets, types, owners, *above.values()))
     return found
+
+
+def _in_tuples(inner: list[Any], wanted: dict[int, Any], types: list[type], above: dict[int, list[Any]], ours: tuple[Any, ...]) -> list[Finding]:
+    """In tuples that are held by something that can hold another one. Whoever else has the tuple has the function as it was, which is no harm; a lock would be
+    two. Defaults, arguments of partials and attributes of classes were looked at."""
+    holders = {id(holder): holder for owner in inner for holder in above.get(id(owner), ()) if not _attribute_of_class(holder, owner)}
+    held = search(inner, types, list(holders.values()), None, (*ours, holders), True) if holders else []
+    found = []
+    known = set()
+    for finding in held:
+        known.add(id(finding.target))
+        for place, value in enumerate(tuple.__iter__(finding.target)):
+            if id(value) in wanted and _is_made_anew(value):
+                found.append(Finding(value, f"{finding.place}[{place}]", finding.harness, finding.spot and finding.spot.into(place)))
+    for owner in inner:
+        holds = above.get(id(owner), ())
+        if holds and id(owner) not in known and not any(_has_as_arguments(holder, owner) or _attribute_of_class(holder, owner) for holder in holds):
+            words, harness = _words(above[id(owner)], "tuple")
+            found += [Finding(value, f"{words}: tuple", harness, None) for value in tuple.__iter__(owner) if id(value) in wanted and _is_made_anew(value)]
+    return found
+
+
+def _has_as_arguments(holder: Any, value: tuple[Any, ...]) -> bool:
+    return (type(holder) is FunctionType and holder.__defaults__ is value) or (type(holder) is partial and holder.args is value)
+
+
+def _is_ours(owner: Any) -> bool:
+    """Whether this is something that simsock has noted."""
+    return issubclass(type(owner), tuple) and type(owner) is not tuple and _module_of(type(owner)).startswith("simsock.")
+
+
+def _is_of_program(owner: tuple[Any, ...], wanted: dict[int, Any]) -> bool:
+    """Whether a tuple has some of these functions or tuples, and no stand-in beside them, as simsock's own tables have."""
+    items = list(tuple.__iter__(owner))
+    return any(id(value) in wanted and _is_made_anew(value) for value in items) and not any(map(_is_stand_in, items))
+
+
+def _is_stand_in(value: Any) -> bool:
+    kind = type(value)
+    if kind is MethodType:
+        return _is_stand_in(value.__func__)
+    if kind is FunctionType:
+        return is_simsock(value.__code__.co_filename)
+    return issubclass(kind, type) and any(
+        type(part) is FunctionType and is_simsock(part.__code__.co_filename) for base in _mro_of(value)[:-1] for part in list(_attributes(base).values())
+    )
+
+
+def _is_made_anew(value: Any) -> bool:
+    return _is_function(value) or is_tuple(value)
 
 
 def is_box(owner: Any) -> bool:
@@ -154,11 +241,11 @@ def is_box(owner: Any) -> bool:
 
 
 def holders_of(boxes: list[Any], *lists: list[Any]) -> dict[int, list[Any]]:
-    """By the identity of each box, who refers to it: frames apart, and these lists, which are ours."""
+    """By the identity of each box, who refers to it: frames apart, and what is ours, as these lists are."""
     above: dict[int, list[Any]] = {id(box): [] for box in boxes}
     if boxes:
         for holder in referrers_of(boxes, *lists):
-            if type(holder) is not FrameType:
+            if type(holder) is not FrameType and type(holder) is not Spot:
                 for inner in gc.get_referents(holder):
                     if id(inner) in above:
                         above[id(inner)].append(holder)
@@ -194,7 +281,7 @@ def _in_class(cls: type, wanted: dict[int, Any]) -> list[Finding]:
             found.append(Finding(inner, f"{module}.{_qualname_of(cls)}.{key}", is_harness(module), Spot("class", cls, key)))
         elif is_tuple(inner) and not cls.__flags__ & _IMMUTABLE and not key.startswith("__"):
             module = _module_of(cls)
-            found += _inner(inner, wanted, f"{module}.{_qualname_of(cls)}.{key}", is_harness(module), cls, key)
+            found += _inner(inner, wanted, f"{module}.{_qualname_of(cls)}.{key}", is_harness(module), Spot("class", cls, key))
     return found
 
 
@@ -204,13 +291,12 @@ def is_tuple(owner: Any) -> bool:
     return kind is tuple or (issubclass(kind, tuple) and not kind.__dictoffset__)
 
 
-def _inner(owner: tuple[Any, ...], wanted: dict[int, Any], words: str, harness: bool, box: Any, key: str) -> list[Finding]:
-    """In a tuple that has a name in a module or a class: for a function of C that is there another tuple can be put there. Whoever else has the tuple has
-    the function as it was, which is no harm; a lock would be two."""
+def _inner(owner: tuple[Any, ...], wanted: dict[int, Any], words: str, harness: bool, spot: Spot) -> list[Finding]:
+    """In a tuple that is an attribute of a class."""
     return [
-        Finding(value, f"{words}[{place}]", harness, Spot("inner", box, (key, place)))
+        Finding(value, f"{words}[{place}]", harness, spot.into(place))
         for place, value in enumerate(tuple.__iter__(owner))
-        if id(value) in wanted and _is_function(value)
+        if id(value) in wanted and _is_made_anew(value)
     ]
 
 
@@ -242,8 +328,13 @@ def _in_owner(owner: Any, wanted: dict[int, Any], above: list[Any], functions: d
         return _in_tuple(owner, wanted, above)
     if kind is partial:
         return [Finding(owner.func, f"{owner!r:.80}", False, Spot("partial", owner))] if id(owner.func) in wanted else []  # arguments: see _in_tuple
-    if kind in (set, frozenset, deque):
+    if kind is deque:
+        words, harness = _words(above, "deque")
+        return [Finding(value, f"{words}[{place}]", harness, Spot("item", owner, place)) for place, value in enumerate(owner) if id(value) in wanted]
+    if kind in (set, frozenset):
         return [Finding(value, kind.__name__, False, None) for value in owner if id(value) in wanted]
+    if issubclass(kind, (dict, list, deque)):
+        return _in_instance(owner, wanted)
     if issubclass(kind, (type, ModuleType)) or kind in (FunctionType, FrameType) or _module_of(kind) in ("builtins", "types"):
         return []  # classes were looked at, and what a method or descriptor is made of tells nothing
     return _in_instance(owner, wanted)
@@ -285,15 +376,9 @@ def _in_tuple(owner: tuple[Any, ...], wanted: dict[int, Any], above: list[Any]) 
                     found.append(Finding(value, f"{_name(holder)}: default {place}", _of_harness(holder), Spot("default", holder, place)))
         elif type(holder) is partial and holder.args is owner:
             found += [Finding(value, f"{holder!r:.80}", False, Spot("partial", holder, place)) for place, value in enumerate(owner) if id(value) in wanted]
-        elif type(holder) is dict and _tells_its_name(holder):
-            name = str(holder["__name__"])
-            for key, value in list(holder.items()):
-                if value is owner and type(key) is str and not key.startswith("__"):
-                    found += _inner(owner, wanted, f"{name}.{key}", is_harness(name), holder, key)
     placed = {id(finding.target) for finding in found}
-    if above and any(_attribute_of_class(holder, owner) for holder in above):
-        placed |= {id(value) for value in owner if _is_function(value)}
-    if left := [value for value in owner if id(value) in wanted and id(value) not in placed] if above else []:
+    left = [value for value in owner if id(value) in wanted and id(value) not in placed and not _is_made_anew(value)] if above else []
+    if left:  # a lock, a class: see _in_tuples for functions
         words, harness = _words(above, "tuple")
         found += [Finding(value, f"{words}: tuple", harness, None) for value in left]
     return found
@@ -326,9 +411,22 @@ def _in_instance(owner: Any, wanted: dict[int, Any]) -> list[Finding]:
                 value = spot.get()
                 if id(value) in wanted:
                     found.append(Finding(value, f"{words}.{key}", harness, spot))
+    if issubclass(cls, dict):
+        found += [Finding(value, f"{words}[{_shown(key)}]", harness, Spot("item", owner, key)) for key, value in list(dict.items(owner)) if id(value) in wanted]
+    elif issubclass(cls, (list, deque)):
+        found += [Finding(value, f"{words}[{place}]", harness, Spot("item", owner, place)) for place, value in _numbered(owner) if id(value) in wanted]
     if not found:
         found = [Finding(target, words, harness, None) for target in gc.get_referents(owner) if id(target) in wanted]
     return found
+
+
+def _shown(key: Any) -> str:
+    """A key in words, without a call of the program's."""
+    return repr(key) if type(key) in (str, int, bytes) else f"a {type(key).__name__}"
+
+
+def _numbered(owner: Any) -> list[tuple[int, Any]]:
+    return list(enumerate(_solid(owner).__iter__(owner)))
 
 
 def _attribute(owner: Any, key: str) -> Spot:

@@ -49,7 +49,7 @@ class Diagnosis(NamedTuple):
         if kept:
             lines.append("Real functions that the program keeps where no world can put its own (a world's fence stops those that would talk or wait):")
             lines += [f"  {found.name}  kept by {found.place}" for found in kept]
-            lines.append("  -> look the name up when it is called (time.sleep, not a tuple or set that holds it), or keep it in a list, dict or attribute")
+            lines.append("  -> look the name up when it is called (time.sleep, not a set that holds it), or keep it in a list, dict or attribute")
         if self.locks:
             lines.append("Locks and queues made before any world, where they cannot be replaced:")
             for lock in self.locks:

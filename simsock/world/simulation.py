@@ -40,7 +40,7 @@ from simsock.net.addresses import AF_INET6
 from simsock.net.fabric import NetRoom, fabric_of
 from simsock.net.link.profiles import HOSTILE, changed
 from simsock.net.link.settings import PERFECT
-from simsock.patching import fresh, make_patching
+from simsock.patching import close_connections, fresh, make_patching
 from simsock.patching.room import Room as PatchRoom
 from simsock.stdlib._allowed import note_for
 from simsock.stdlib._room import Room as LibraryRoom
@@ -414,6 +414,7 @@ class Simulation(Faults, Observing, Striking, Judging, Hoping):
         problems = end(kernel, collect=self._own_session)  # a search collects after many worlds instead
         if self._own_session and sound:
             self.leaks += open_descriptors(kernel)
+        close_connections(kernel)
         kernel.files.clear()
         return [*unwritten, *problems]
 

@@ -71,13 +71,65 @@ def looks_that_are_counted():
         looks += 1
 
 
+def several_under_one_lock(count=2):
+    lock, state = threading.Lock(), {"done": False, "seen": 0}
+
+    def wait():
+        while True:
+            with lock:
+                if state["done"]:
+                    state["seen"] += 1
+                    return
+
+    threads = [threading.Thread(target=wait) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    time.sleep(2)
+    with lock:
+        state["done"] = True
+    for thread in threads:
+        thread.join()
+    assert state["seen"] == count
+
+
+def four_under_one_lock():
+    several_under_one_lock(4)
+
+
+def two_with_a_long_way_under_one_lock():
+    shelf, other = Shelf(threading.RLock), Shelf(threading.Lock)
+
+    def wait():
+        while True:
+            with shelf.lock:
+                if shelf.things and other.take() is None:
+                    return
+
+    threads = [threading.Thread(target=wait), threading.Thread(target=wait)]
+    for thread in threads:
+        thread.start()
+    time.sleep(2)
+    shelf.put("book")
+    for thread in threads:
+        thread.join()
+
+
 def one_who_waits_in_a_thread():
     thread = threading.Thread(target=a_method_that_takes_a_lock)
     thread.start()
     thread.join()
 
 
-WAITING = [a_future, a_flag_under_a_lock, a_method_that_takes_a_lock, a_method_that_takes_an_rlock, looks_that_are_counted, one_who_waits_in_a_thread]
+TOGETHER = [several_under_one_lock, four_under_one_lock, two_with_a_long_way_under_one_lock]
+WAITING = [
+    a_future,
+    a_flag_under_a_lock,
+    a_method_that_takes_a_lock,
+    a_method_that_takes_an_rlock,
+    looks_that_are_counted,
+    one_who_waits_in_a_thread,
+    *TOGETHER,
+]
 
 
 @pytest.mark.parametrize("preempt", ["calls", "lines"])
@@ -200,7 +252,55 @@ def empties_a_simple_queue():
             return
 
 
-@pytest.mark.parametrize("work", [adds_up, hashes, walks_an_iterator, fills_a_list, counts_in_an_object, draws, hashes_until_it_fits, empties_a_simple_queue])
+def two_that_count_under_one_lock():
+    lock, state = threading.Lock(), {"count": 0}
+
+    def work():
+        while True:
+            with lock:
+                state["count"] += 1
+                if state["count"] > 20_000:
+                    return
+
+    threads = [threading.Thread(target=work), threading.Thread(target=work)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def two_that_pass_a_ball():
+    first, second, throws = threading.Semaphore(1), threading.Semaphore(0), [20_000]
+
+    def throw(mine, theirs):
+        while throws[0] > 0:
+            mine.acquire()
+            throws[0] -= 1
+            theirs.release()
+
+    thread = threading.Thread(target=throw, args=(first, second))
+    thread.start()
+    throw(second, first)
+    second.release()
+    first.release()
+    thread.join()
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        two_that_count_under_one_lock,
+        two_that_pass_a_ball,
+        adds_up,
+        hashes,
+        walks_an_iterator,
+        fills_a_list,
+        counts_in_an_object,
+        draws,
+        hashes_until_it_fits,
+        empties_a_simple_queue,
+    ],
+)
 def test_no_time_passes_for_who_gets_somewhere(work):
     with simsock.Simulation() as sim:
         threading.Timer(5, print).start()

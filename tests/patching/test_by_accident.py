@@ -5,6 +5,8 @@ from __future__ import annotations
 import _thread
 import errno
 import fcntl
+import gc
+import multiprocessing
 import os
 import resource
 import socket
@@ -121,3 +123,23 @@ def test_a_simulated_descriptor_is_no_terminal_and_no_directory(tmp_path):
         os.utime(tmp_path / "file")
         assert os.listdir(tmp_path) == ["file"]
         assert [entry.name for entry in os.scandir(tmp_path)] == ["file"]
+
+
+def test_a_connection_that_outlives_its_world_is_closed_and_its_end_is_silent(monkeypatch):
+    ignored = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda told: ignored.append(told.exc_value))
+    real = multiprocessing.Pipe()
+    with Simulation(max_real_time=20):
+        kept = [*multiprocessing.Pipe(), *multiprocessing.Pipe(duplex=False)]
+        kept[0].send("hello")
+        assert kept[1].recv() == "hello"
+    assert all(connection.closed for connection in kept)
+    with pytest.raises(OSError, match="handle is closed"):
+        kept[1].recv()
+    del kept
+    gc.collect()
+    assert ignored == []
+    real[0].send("on")
+    assert real[1].recv() == "on"
+    for connection in real:
+        connection.close()

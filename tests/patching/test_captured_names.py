@@ -12,6 +12,7 @@ import socket
 import sys
 import threading
 import time
+from collections import OrderedDict, deque
 from datetime import date
 from datetime import datetime as captured_datetime
 from types import FunctionType, ModuleType
@@ -313,3 +314,68 @@ def test_a_tuple_that_the_program_puts_there_in_the_world_stays(world, monkeypat
     with world():
         Napper.waits = (7,)
     assert Napper.waits == (7,)
+
+
+def nap_by_inner_default(waits=((time.sleep, 1), time.monotonic), *, more=(time.sleep,)):
+    for wait, _ in waits[:1]:
+        wait(1)
+    more[0](1)
+    return waits[1]()
+
+
+def closed_over(waits):
+    return lambda: waits[0](1)
+
+
+class Slotted:
+    __slots__ = ("waits",)
+
+
+class Deep:
+    table = {"clock": (time.monotonic, "s")}
+    pairs = (("nap", time.sleep), ("clock", time.monotonic))
+
+
+def test_functions_in_tuples_are_virtual_whatever_holds_the_tuple(world):
+    slotted, deep, bound = Slotted(), Deep(), functools.partial(lambda waits: waits[0](1), (time.sleep,))
+    slotted.waits, deep.waits = (time.sleep,), ((1, (time.sleep, time.time)),)
+    table = {"plain": (time.sleep, 1), "listed": [(len, time.sleep)], "named": Waits(time.sleep, time.monotonic, 1)}
+    table["ordered"] = OrderedDict(plain=time.sleep, inner=(time.sleep, 1))
+    queue_of_calls, closed = deque([(time.sleep, 1)]), closed_over((time.sleep,))
+    before = [table["plain"], table["listed"][0], table["named"], slotted.waits, deep.waits, queue_of_calls[0], Deep.pairs, Deep.table["clock"]]
+    defaults = nap_by_inner_default.__defaults__
+    for _ in range(2):
+        with world(max_real_time=10, start_time="2000-01-01") as sim:
+            begun = Deep.table["clock"][0]()
+            table["plain"][0](1)
+            table["listed"][0][1](1)
+            table["named"].nap(1)
+            slotted.waits[0](1)
+            deep.waits[0][1][0](1)
+            queue_of_calls[0][0](1)
+            Deep.pairs[0][1](1)
+            closed()
+            bound()
+            assert round(sim.now, 4) == 9
+            assert round(nap_by_inner_default() - begun, 4) == 11
+            assert round(Deep.pairs[1][1]() - begun, 4) == 11
+            assert round(deep.waits[0][1][1](), 4) == 946_684_811
+            table["ordered"]["plain"](1)
+            table["ordered"]["inner"][0](1)
+            assert round(sim.now, 4) == 13
+            assert type(table["named"]) is Waits
+        after = [table["plain"], table["listed"][0], table["named"], slotted.waits, deep.waits, queue_of_calls[0], Deep.pairs, Deep.table["clock"]]
+        assert all(now is then for now, then in zip(after, before, strict=True))
+        assert nap_by_inner_default.__defaults__ is defaults
+        assert closed.__closure__[0].cell_contents[0] is bound.args[0][0] is time.sleep
+
+
+def test_what_simsock_keeps_of_originals_for_itself_is_left_alone(world):
+    table = {"sleep": (time.sleep,)}
+    with world():
+        assert table["sleep"][0] is time.sleep
+    kept = known()[1]
+    boxes = [spot.box.box for spot, _ in kept._captured if spot.kind == "inner"]
+    assert any(box is table for box in boxes)
+    assert not any(box is kept.pairs for box in boxes)
+    assert all(original is not replacement for original, replacement in kept.pairs.values())
