@@ -67,6 +67,11 @@ def _can_keep() -> bool:
     return getcurrent().parent is None and get_ident() == _main_thread().ident
 
 
+def depth() -> int:
+    """How deep in the stack the main thread's launcher was made: what begins there has so much less room."""
+    return _depth_made
+
+
 def _depth() -> int:
     depth, frame = 0, sys._getframe()
     while (back := frame.f_back) is not None:

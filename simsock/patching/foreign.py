@@ -49,6 +49,7 @@ _NAMES: tuple[tuple[str, str, Callable[[Any, Kernel], Any]], ...] = (
     # Processes that nobody has waited for, and how many there were: those of a world are its own.
     ("subprocess", "_active", lambda before, kernel: []),
     ("multiprocessing.process", "_children", lambda before, kernel: set()),
+    ("multiprocessing.process", "_current_process", lambda before, kernel: start_methods.process_of(before, kernel)),
     ("multiprocessing.process", "_process_counter", lambda before, kernel: itertools.count(1)),
     # multiprocessing keeps processes that help it start others; those of a world are others, and none from before it is asked.
     *(("multiprocessing.resource_tracker", name, lambda before, kernel, name=name: start_methods.of_tracker(name, kernel)) for name in start_methods.TRACKER),
@@ -111,6 +112,7 @@ def enter(kernel: Kernel) -> None:
                 space[name] = make(space[name], kernel)
     schedulers.enter()
     ready_orders.enter(kernel)
+    start_methods.enter()
 
 
 def leave() -> None:
@@ -121,3 +123,4 @@ def leave() -> None:
         _before.pop()
     schedulers.leave()
     ready_orders.leave()
+    start_methods.leave()

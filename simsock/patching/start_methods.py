@@ -15,7 +15,9 @@ import os
 import sys
 from typing import Any
 
+from simsock.choices import derive_seed
 from simsock.kernel import Kernel, session
+from simsock.patching import sockets
 from simsock.processes import servers
 from simsock.stdlib import os as sim_os
 
@@ -95,6 +97,30 @@ def serve(reading: int, fds: list[int]) -> None:
 
     library._forkserver._inherited_fds = list(fds)  # type: ignore[attr-defined]  # ours
     sys.exit(spawn._main(reading, os.dup(reading)))  # what the server's child calls
+
+
+def process_of(before: Any, kernel: Kernel) -> Any:
+    """The object of the process itself, with a key to know its kin by that is the same in every run."""
+    made = object.__new__(type(before))
+    made.__dict__.update(before.__dict__)
+    key = before._config.get("authkey")
+    if key is not None:
+        made._config = {**before._config, "authkey": type(key)(derive_seed(kernel.seed, "authkey").to_bytes(8, "little") * 4)}
+    return made
+
+
+def enter() -> None:
+    """A world begins, or goes on after an import: sockets can be sent to other processes as real ones can."""
+    module: Any = sys.modules.get("multiprocessing.reduction")
+    if module is not None and hasattr(module, "_reduce_socket"):
+        module.ForkingPickler._extra_reducers.setdefault(sockets.standing, module._reduce_socket)
+
+
+def leave() -> None:
+    """It is over."""
+    module: Any = sys.modules.get("multiprocessing.reduction")
+    if module is not None:
+        module.ForkingPickler._extra_reducers.pop(sockets.standing, None)
 
 
 TRACKER = ("_resource_tracker", "getfd", "ensure_running", "register", "unregister")

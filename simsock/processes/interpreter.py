@@ -24,13 +24,15 @@ import signal as _real
 import sys
 import textwrap
 import threading
+import types
 from importlib.machinery import ExtensionFileLoader, ModuleSpec, SourceFileLoader
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
-from greenlet import greenlet
+from greenlet import getcurrent
 
 from simsock.errors import SimsockError
 from simsock.harness import is_harness
+from simsock.kernel import launcher
 from simsock.kernel.files import FIRST_DESCRIPTOR
 from simsock.kernel.originals import original
 from simsock.kernel.program_lines import is_simsock
@@ -41,6 +43,8 @@ from simsock.stdlib._makefile import BufferedReader, BufferedWriter, TextFile
 from simsock.stdlib._rawfile import DescriptorFile
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from simsock.processes.child import Child
 
 _dup2, _closerange, _chdir, _umask, _open = (original(os, name) for name in ("dup2", "closerange", "chdir", "umask", "open"))
@@ -49,6 +53,8 @@ _exit_really = os._exit
 _STAYS = ("__editable__", "_distutils_hack", "_virtualenv", "sitecustomize", "usercustomize")
 """Beginnings of names of modules that a fresh Python has from its ``site``."""
 _DESCRIPTORS_MAX = 65_536
+_RECURSION = 1_000
+"""CPython's ``Py_DEFAULT_RECURSION_LIMIT``."""
 kept: list[Any] = []
 """What was copied and is not to be finalized here."""
 
@@ -77,14 +83,27 @@ def become(child: Child, start: Start, ignored: frozenset[int]) -> NoReturn:
     gc.freeze()
     kernel = child.kernel
     kept.extend((sys.stdin, sys.stdout, sys.stderr, sys.__stdin__, sys.__stdout__, sys.__stderr__, kernel.current.greenlet))
-    fresh = greenlet(lambda: _run(child, start, ignored))
-    kernel.current.greenlet = fresh
-    fresh.switch()
+    kernel._launcher.switch(_Beginning(child, start, ignored))  # where the stack is shallow
     _exit_really(1)  # never
+
+
+class _Beginning:
+    """As a launcher wants a task."""
+
+    pending = None
+    kwargs: Any = types.MappingProxyType({})
+
+    def __init__(self, child: Child, *args: Any) -> None:
+        self.kernel = child.kernel
+        self.args = child, *args
+        self.fn = _run
+        self.greenlet: Any = None
+        self.started = False
 
 
 def _run(child: Child, start: Start, ignored: frozenset[int]) -> None:
     error: BaseException | None = None
+    child.kernel.current.greenlet = getcurrent()
     try:
         _descriptors(child, start)
         if start.cwd is not None:
@@ -205,6 +224,7 @@ def _sys(start: Start) -> None:
     threading.excepthook = threading.__excepthook__
     threading.settrace(None)
     threading.setprofile(None)
+    sys.setrecursionlimit(_RECURSION + launcher.depth())
     for name in ("last_type", "last_value", "last_traceback", "last_exc", "ps1", "ps2"):
         sys.__dict__.pop(name, None)
     if (events := sys.modules.get("_asyncio")) is not None:
@@ -231,14 +251,14 @@ def _stream(number: int, name: str, mode: str, encoding: str | None, errors: str
     if number in child_kernel.low:
         raw = DescriptorFile(number, mode, False)
         buffered = raw if unbuffered else BufferedReader(raw) if mode == "r" else BufferedWriter(raw)
-        made: Any = TextFile(buffered, encoding or "utf-8", errors, newline)
+        made: Any = TextFile(buffered, encoding or sys.getfilesystemencoding(), errors, newline)
     else:
         try:
             raw = _FileIO(number, mode, closefd=False)
         except OSError:
             return None
         buffered = raw if unbuffered else io.BufferedReader(raw) if mode == "r" else io.BufferedWriter(raw)
-        made = io.TextIOWrapper(buffered, encoding, errors, newline)
+        made = io.TextIOWrapper(buffered, encoding or sys.getfilesystemencoding(), errors, newline)
     raw.name, made.mode = name, mode
     if mode == "w":
         made.reconfigure(line_buffering=number == 2 or made.isatty(), write_through=unbuffered)
@@ -265,6 +285,8 @@ def _main(command: Command) -> None:
         if sys.version_info >= (3, 13):
             linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
         space.update(__spec__=None, __package__=None, __loader__=importlib.machinery.BuiltinImporter, __doc__=None)
+        if sys.version_info < (3, 14):
+            space["__annotations__"] = {}
         exec(compile(text + "\n", name, "exec", dont_inherit=True), space)
 
 
@@ -344,13 +366,28 @@ def _status_of(error: SystemExit) -> int:
 
 
 def _show(error: BaseException) -> None:
-    """The traceback, from the program's first frame on."""
-    trace = error.__traceback__
-    while trace is not None and is_simsock(trace.tb_frame.f_code.co_filename):
-        trace = trace.tb_next
-    error = error.with_traceback(trace)
+    """The traceback, as the program's own frames are in it."""
+    if not isinstance(error, SimsockError):
+        seen: set[int] = set()
+        shown: BaseException | None = error
+        while shown is not None and id(shown) not in seen:
+            seen.add(id(shown))
+            shown.with_traceback(_without_ours(shown.__traceback__))
+            shown = shown.__cause__ or shown.__context__
     sys.last_value = error
-    sys.excepthook(type(error), error, trace)
+    sys.excepthook(type(error), error, error.__traceback__)
+
+
+def _without_ours(trace: TracebackType | None) -> TracebackType | None:
+    """A traceback without the frames of stand-ins, which are functions in C where there is no world."""
+    frames = []
+    while trace is not None:
+        if not is_simsock(trace.tb_frame.f_code.co_filename):
+            frames.append(trace)
+        trace = trace.tb_next
+    for place, frame in enumerate(frames):
+        frame.tb_next = frames[place + 1] if place + 1 < len(frames) else None
+    return frames[0] if frames else None
 
 
 __all__ = ["Start", "become"]

@@ -50,7 +50,7 @@ def warn_as(options: list[str]) -> None:
     warnings = reload(sys.modules["warnings"])
     warnings.resetwarnings()
     if not hasattr(sys, "gettotalrefcount"):
-        warnings.filterwarnings("default", category=DeprecationWarning, module="__main__", append=True)
+        warnings.filters.append(("default", None, DeprecationWarning, "__main__", 0))
         for kind in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
             warnings.simplefilter("ignore", category=kind, append=True)
     warnings._processoptions(options)

@@ -58,6 +58,7 @@ def apply(child: Child) -> None:
         redirect(function, at_door)
     if sessions.entered is not None:
         redirect(type(sessions.entered)._suspend, _nothing)  # pytest calls hooks: of a failing assertion, for one
+        redirect(type(sessions.entered).__enter__, _refusal("simsock.Simulation: a world within a world"))
     for function, name in refused.items():
         redirect(function, _refusal(name))
     redirect(leave_process, lambda status: child.exit(status))
@@ -178,6 +179,7 @@ def _descriptors_and_polls(child: Child) -> None:
     ask = child.ask
     redirect(_closing.close_descriptor, lambda kernel, fd: ask("close", _closed(fd)))
     redirect(_descriptors.world_of, lambda fd: sessions.active if is_simulated(fd) else None)
+    redirect(_descriptors.file_of, _file_of(child))
     redirect(_descriptors.read, lambda fd, count: ask("read", far(fd), count))
     redirect(_descriptors.write, lambda fd, view: ask("write", far(fd), view))
     for name in OF_OS:
@@ -200,6 +202,16 @@ def _descriptors_and_polls(child: Child) -> None:
 def _closed(fd: int) -> int:
     """A descriptor as home calls it, for the last time."""
     return low.pop(fd, fd)
+
+
+def _file_of(child: Child) -> Any:
+    """For those that only want to know that it is open, and no counter."""
+
+    def file_of(fd: int) -> Any:
+        child.ask("fstat", far(fd))
+        return None
+
+    return file_of
 
 
 def _poll(child: Child) -> Any:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 
 import pytest
 
+import simsock
 from simsock import Fenced, Unsupported
 
 PYTHON = sys.executable
@@ -119,8 +122,6 @@ def test_a_started_server_is_reached_over_the_worlds_network(world):
         "    conn, _ = server.accept()\n"
         "    conn.sendall(conn.recv(100).upper())\n"
     )
-    import socket
-
     with subprocess.Popen([PYTHON, "-c", code], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "listening\n"
         with socket.create_connection(("127.0.0.1", 80)) as conn:
@@ -153,3 +154,54 @@ def test_what_happens_between_fork_and_exec_is_refused_and_errors_of_the_system_
         subprocess.run(["no-such-program"])
     with pytest.raises(FileNotFoundError, match="'/no/folder'"):
         run("-c", "", cwd="/no/folder")
+
+
+COUNTS = """
+import socket, sys
+reading, writing = (socket.socket(fileno=int(number)) for number in sys.argv[1:])
+seen = int(reading.recv(10, socket.MSG_PEEK))
+reading.recv(10)
+writing.sendall(b"%d" % (seen + 1))
+"""
+
+
+def two_programs_count(sim):
+    counter = socket.socketpair()
+    counter[1].sendall(b"0")
+    fds = [end.fileno() for end in counter]
+    processes = [subprocess.Popen([PYTHON, "-c", COUNTS, *map(str, fds)], pass_fds=fds) for _ in range(2)]
+    assert [process.wait() for process in processes] == [0, 0]
+    assert counter[0].recv(10) == b"2"
+
+
+def test_a_race_between_programs_is_found_told_and_repeated():
+    verdict = simsock.explore(two_programs_count, schedules=20)
+    assert verdict.status == "fails"
+    assert str(verdict.deviations[0]).startswith("task process-2 ran before socket.recv of process-1")
+    with pytest.raises(AssertionError):
+        simsock.replay(two_programs_count, verdict.token)
+
+
+def test_a_program_is_the_same_run_again_and_is_gone_with_its_world():
+    def left():
+        with simsock.Simulation(seed=5) as sim:
+            run("-c", "import random, uuid; print(random.random(), uuid.uuid4())")
+            context = multiprocessing.get_context("spawn")
+            context.Process(target=time.sleep, args=(100,)).start()
+            sim.sleep(1)
+        return sim.digest
+
+    def digest():
+        with pytest.warns(simsock.LeakWarning):
+            return left()
+
+    open_before = os.listdir("/proc/self/fd")
+    assert digest() == digest()
+    assert os.listdir("/proc/self/fd") == open_before
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def test_a_world_in_a_program_of_a_world_is_refused_by_name():
+    with pytest.raises(Unsupported, match="a world within a world"), simsock.Simulation():
+        run("-c", "import simsock\nwith simsock.Simulation(): print('never')")

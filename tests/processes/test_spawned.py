@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import socket
 import time
 from concurrent.futures import ProcessPoolExecutor
 
@@ -21,6 +22,10 @@ def guarded(lock, conn, event):
     with lock:
         conn.send("mine")
         conn.close()
+
+
+def shout(sock):
+    sock.sendall(sock.recv(10).upper())
 
 
 def double(number):
@@ -65,6 +70,15 @@ def test_locks_events_and_pipes_are_shared(context):
     process.join()
     with pytest.raises(EOFError):
         here.recv()
+
+
+def test_sockets_are_given_to_processes(context):
+    here, there = socket.socketpair()
+    process = context.Process(target=shout, args=(there,))
+    process.start()
+    here.sendall(b"word")
+    assert here.recv(10) == b"WORD"
+    process.join()
 
 
 def test_what_cannot_be_pickled_is_the_real_error(context):
