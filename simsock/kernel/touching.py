@@ -53,8 +53,10 @@ _SPAWNS: Touch = ("spawns", "w")
 _MADE: Touch = ("things made", "w")
 """Locks and threads are numbered in the order in which they are made."""
 _MAKES = frozenset("Lock RLock Event Condition Semaphore BoundedSemaphore Barrier Thread allocate_lock Queue LifoQueue PriorityQueue SimpleQueue".split())
-_ENDS = frozenset("join is_alive result done".split())
-"""Methods of a thread or task that ask whether it has ended."""
+_ENDS = {"join": None, "result": "j", "is_alive": "r", "done": "r"}
+"""Methods of a thread or task that ask whether it has ended, and how they touch its end. Who waits for it, however long that takes, goes on when it has come
+as he would if he had come later himself: when he began to wait makes no difference. ``join`` does nothing else; ``result`` may be one that does not wait."""
+_UNLESS_IT_WAITS = "j"
 _STARTS = frozenset("start spawn".split())
 _QUIET = frozenset("sleep get_ident current_thread get_native_id monotonic monotonic_ns time time_ns perf_counter perf_counter_ns main_thread".split())
 """Functions of the simulated modules whose answers no other task that can run now changes; a sleep sets a timer, which is told."""
@@ -220,7 +222,8 @@ def _of_simulated(function: Any, owner: Any) -> set[Touch]:
         return {(found, "w") for found in names}
     if name in _ENDS and owner is not None:
         ident = getattr(owner, "_ident", None) if hasattr(owner, "_bootstrap") else getattr(owner, "ident", None)
-        return {(end_of(ident), "r")} if ident is not None else {OPAQUE}
+        how = _ENDS[name]
+        return {OPAQUE} if ident is None else {(end_of(ident), how)} if how is not None else set()
     if name in _STARTS:
         return {_SPAWNS}
     if name in _MAKES:
@@ -264,7 +267,11 @@ class Touching(Watcher):
         self._ahead: dict[int, _Ahead] = {}
         """By task."""
         self._now: set[Touch] = set()
-        """What the transition under way has touched."""
+        """What the transition under way has touched, and those of tasks that went on after it because nobody else could."""
+        self._runs = -1
+        """Whose transition is under way; -1 when that task has come to its end or waits."""
+        self._own: Footprint = ANY
+        """What it had touched by then."""
         self._last: _Ahead | None = None
         """What was told last, if its line has begun to run without a question."""
         self._told_at = (-1, -1)
@@ -302,7 +309,16 @@ class Touching(Watcher):
         self._told_at = (task.serial, self._kernel.steps + 1)
 
     def waits(self, task: Task) -> None:
-        self._shows(task)
+        if task.why == "join" and task.timer is None:
+            told, self._last = self._last, None
+            ahead = self._ahead.get(task.serial)
+            for touches in (told.touches if told is not None else NOTHING, ahead.touches if ahead is not None else ANY):
+                self._now.update(touch for touch in touches if touch[1] != _UNLESS_IT_WAITS)
+        else:
+            self._shows(task)
+            if task.why == "join":
+                self._now.add((end_of(task.on.ident), "r"))
+        self._is_over(task)
 
     def task_starts(self, task: Task) -> None:
         self._now.add(_SPAWNS)
@@ -311,6 +327,12 @@ class Touching(Watcher):
         self._shows(task)
         self._now.add((end_of(task.ident), "w"))
         self._ahead.pop(task.serial, None)
+        self._is_over(task)
+
+    def _is_over(self, task: Task) -> None:
+        """A task's transition is, before the next question."""
+        if task.serial == self._runs:
+            self._runs, self._own = -1, self._all()
 
     def _run_on(self) -> None:
         """The line that was told last has run."""
@@ -365,6 +387,14 @@ class Touching(Watcher):
                 self._now |= ahead.touches if ahead.in_operation else ahead.light
                 ahead.in_operation = True
         self._last = None
+        whole = self._all()
+        if self._runs >= 0:
+            self._own = whole
+        return whole
+
+    def _all(self) -> Footprint:
+        """What has been touched since the last question."""
+        kernel = self._kernel
         if kernel.timers._serial != self._timers:
             self._timers = kernel.timers._serial
             self._now.add(_TIMERS)
@@ -373,20 +403,27 @@ class Touching(Watcher):
             self._now.add(OPAQUE)
         return ANY if OPAQUE in self._now else frozenset(self._now)
 
+    @property
+    def own(self) -> Footprint:
+        """What the transition touched that began after the last question, up to where its task waited or ended, or else to this question (after
+        ``closed``); anything, while it is under way."""
+        return self._own
+
     def begins(self, task: Task, asker: Task) -> None:
         """``task`` goes on after the question."""
         ahead = self._ahead.get(task.serial)
         self._last = None
+        self._runs, self._own = task.serial, ANY
         if ahead is None:
             self._now = set(NOTHING if task.points == 0 else ANY)
             return
         if not ahead.in_operation:
             if task is not asker and ahead.frame is not None and not self._sleeps:  # others may have put other objects where its names lead
                 ahead.touches, ahead.light = self._of(ahead.frame, ahead.line)
-            self._now = set(ahead.light)
+            self._now = {touch for touch in ahead.light if touch[1] != _UNLESS_IT_WAITS}
             self._last = ahead
         else:
-            self._now = set(ahead.touches)
+            self._now = {touch for touch in ahead.touches if touch[1] != _UNLESS_IT_WAITS}
 
 
 _write_back: Any = None

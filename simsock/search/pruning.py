@@ -49,18 +49,21 @@ class Pruned:
     def __init__(self, in_scope: Callable[[str], bool]) -> None:
         self._in_scope = in_scope
         self._path: list[Node] = []
-        self._began = False
+        self._picker: Picker | None = None
+        """Of the run before."""
         self.is_exhausted = False
         self.is_broken = False
         """Whether a run asked otherwise than before."""
 
     def next(self) -> Picker | None:
         """The picks of the run to be made next; None when there is none left."""
-        if self._began and not self._turn_back():
-            self.is_exhausted = not self.is_broken
-            return None
-        self._began = True
-        return Picker(self, self._path, self._in_scope)
+        if self._picker is not None:
+            self._picker.run_is_over()
+            if not self._turn_back():
+                self.is_exhausted = not self.is_broken
+                return None
+        self._picker = Picker(self, self._path, self._in_scope)
+        return self._picker
 
     def _turn_back(self) -> bool:
         """Go back to the last question that has another answer."""
@@ -102,7 +105,7 @@ class Picker:
         path, place = self._path, self._asked
         node: Node | None
         if self._given <= place <= len(path) and place:  # what came before is known
-            path[place - 1].touched = closed
+            path[place - 1].touched = self._touching.own
         if place < self._given:
             node = path[place]
             if node.asks != (task.label, index) or node.candidates != paths:
@@ -120,6 +123,11 @@ class Picker:
         self.preemptions += bool(pick) and preempting
         self._touching.begins(candidates[pick], task)
         return pick
+
+    def run_is_over(self) -> None:
+        """There was no question after the last one."""
+        if self._asked == len(self._path) > 0:
+            self._path[-1].touched = self._touching.own
 
     def _new(self, label: str, index: int, paths: tuple[str, ...], closed: Footprint) -> Node | None:
         path = self._path

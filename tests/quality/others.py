@@ -1,4 +1,4 @@
-"""The same programs under other tools: interleave-test and frontrun, as PyPI has them, beside simsock in one run.
+"""The same programs under other tools: interleave-test and frontrun, as PyPI has them.
 
 Owns how each of them is called. Does not know the table. Laws: each tool is used as its documentation says, with its own defaults but for the limits; a
 tool that is not installed has no column; what is counted is schedules until the first that fails, and schedules per second of CPU time.
@@ -12,11 +12,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import simsock
-from tests.quality import racy_programs
-from tests.quality.racy_programs import PARTS, PROGRAMS, run_parts
+from tests.quality.racy_programs import PARTS, run_parts
 
 SECONDS_MAX = 60.0
 """Of real time, for one search of a tool that can be told so."""
@@ -28,12 +26,6 @@ class Counted(NamedTuple):
     found: int | None
     tried: int
     seconds: float
-
-
-def _by_simsock(name: str, seed: int, most: int) -> tuple[int | None, int]:
-    test, options = PROGRAMS[name]
-    verdict = simsock.explore(test, most, seed=seed, shrink=False, scope=racy_programs.__file__, **options)
-    return verdict.failing_schedule, verdict.schedules
 
 
 def _by_interleave_test(name: str, seed: int, most: int) -> tuple[int | None, int]:
@@ -61,10 +53,10 @@ def _by_frontrun(name: str, seed: int, most: int) -> tuple[int | None, int]:
 
 
 _TOOLS: dict[str, tuple[str, Callable[[str, int, int], tuple[int | None, int]]]] = {
-    "simsock": ("simsock", _by_simsock),
     "interleave-test (pct, lines)": ("interleave_test", _by_interleave_test),
     "frontrun (dpor)": ("frontrun", _by_frontrun),
 }
+_WITHOUT_SEEDS = frozenset(("frontrun (dpor)",))
 
 
 def tools() -> list[str]:
@@ -75,6 +67,11 @@ def tools() -> list[str]:
 def missing() -> list[str]:
     """What there is none of here."""
     return [title for title in _TOOLS if title not in tools()]
+
+
+def has_seeds(title: str) -> bool:
+    """Whether a tool's search depends on a seed."""
+    return title not in _WITHOUT_SEEDS
 
 
 def search(title: str, name: str, seed: int, most: int) -> Counted:
@@ -99,27 +96,8 @@ def _measure(title: str, name: str, seed: int, most: int) -> Counted:
     return Counted(found, tried, max(time.process_time() - began, 1e-9))
 
 
-def table(names: list[str], seeds: int, most: int) -> list[str]:
-    """As Markdown; each row is printed when it is there."""
-    titles = tools()
-    lines = [f"| program | {' | '.join(titles)} |", "|" + "---|" * (len(titles) + 1)]
-    print(*lines, sep="\n", flush=True)
-    for name in names:
-        cells = []
-        for title in titles:
-            runs: list[Any] = [search(title, name, seed, most) for seed in range(seeds)]
-            found = [run.found for run in runs if run.found is not None]
-            mean = f"{sum(found) / len(found):.0f}" if found else "–"
-            share = "" if len(found) in (0, seeds) else f" ({len(found)} of {seeds})"
-            rate = sum(run.tried for run in runs) / sum(run.seconds for run in runs)
-            cells.append(f"{mean}{share}, {rate:,.0f} / s")
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-        print(lines[-1], flush=True)
-    return lines
-
-
 if __name__ == "__main__":
     _, its_title, its_name, its_seed, its_most = sys.argv
     print(json.dumps(_measure(its_title, its_name, int(its_seed), int(its_most))))
 
-__all__ = ["Counted", "missing", "search", "table", "tools"]
+__all__ = ["Counted", "has_seeds", "missing", "search", "tools"]

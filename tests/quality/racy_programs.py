@@ -1,7 +1,8 @@
 """Programs with a bug of order, for measuring how soon a strategy finds it; each is a test function that takes a world.
 
-Owns the programs. The shapes are those of SCTBench's CS family (reorder, twostage, bluetooth driver, string buffer; Thomson, Donaldson and Betts,
-"Concurrency Testing Using Controlled Schedulers", 2016), written anew as Python threads, and of bugs that take one preemption and K steps of another.
+Owns the programs; their healthy twins are ``healthy_programs``. The shapes are those of SCTBench (reorder, twostage, bluetooth driver, string buffer, work
+stealing; Thomson, Donaldson and Betts, "Concurrency Testing Using Controlled Schedulers", 2016), written anew as Python threads, and of bugs that take one
+preemption and K steps of another.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ def _together(*functions: Callable[[], object]) -> None:
 # -- reorder: many set two fields one after the other, one reads between ---------------------------------------------------------------------
 
 
-class _Pair:
+class Pair:
+    """Two fields, set one after the other."""
+
     def __init__(self) -> None:
         self.first = 0
         self.second = 0
@@ -52,16 +55,18 @@ class _Pair:
             self.torn = True
 
 
-def reorder(threads: int) -> Parts:
+def reorder(threads: int, make: Callable[[], Pair] = Pair) -> Parts:
     """``threads`` - 1 setters and one reader, which must not see the one without the other."""
-    pair = _Pair()
+    pair = make()
     return [*[pair.set] * (threads - 1), pair.check], lambda: not pair.torn
 
 
 # -- twostage: two fields, each with a lock of its own -----------------------------------------------------------------------------------------
 
 
-class _Stages:
+class Stages:
+    """Two fields, each with a lock of its own."""
+
     def __init__(self) -> None:
         self.lock_one = threading.Lock()
         self.lock_two = threading.Lock()
@@ -86,16 +91,18 @@ class _Stages:
             self.wrong = True
 
 
-def twostage(threads: int) -> Parts:
+def twostage(threads: int, make: Callable[[], Stages] = Stages) -> Parts:
     """``threads`` - 1 that go and one that looks between the stages."""
-    stages = _Stages()
+    stages = make()
     return [*[stages.go] * (threads - 1), stages.look], lambda: not stages.wrong
 
 
 # -- bluetooth: a driver that stops while a request comes in -------------------------------------------------------------------------------------
 
 
-class _Driver:
+class Driver:
+    """Counts requests, and waits for them when it stops."""
+
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.pending = 1
@@ -130,16 +137,18 @@ class _Driver:
         self.stopped = True
 
 
-def bluetooth() -> Parts:
+def bluetooth(make: Callable[[], Driver] = Driver) -> Parts:
     """A request is let in before the stop and works after it."""
-    driver = _Driver()
+    driver = make()
     return [driver.request, driver.stop], lambda: not driver.used_after_stop
 
 
 # -- stringbuffer: a length that is old when it is used -------------------------------------------------------------------------------------------
 
 
-class _Buffer:
+class Buffer:
+    """A text with a lock."""
+
     def __init__(self, text: str) -> None:
         self.lock = threading.RLock()
         self.text = text
@@ -158,15 +167,15 @@ class _Buffer:
         with self.lock:
             self.text = ""
 
-    def append(self, other: _Buffer) -> None:
+    def append(self, other: Buffer) -> None:
         with self.lock:
             size = other.length()
             self.text += other.part(size)
 
 
-def stringbuffer() -> Parts:
+def stringbuffer(make: Callable[[str], Buffer] = Buffer) -> Parts:
     """One buffer is appended to another while it is erased."""
-    source, target = _Buffer("abc"), _Buffer("")
+    source, target = make("abc"), make("")
     wrong: list[IndexError] = []
 
     def append() -> None:
@@ -178,21 +187,76 @@ def stringbuffer() -> Parts:
     return [append, source.erase], lambda: not wrong
 
 
-def lost_update(threads: int) -> Parts:
-    """Each adds one to a number, in two steps."""
-    pair = _Pair()
+class Count:
+    """A number that is added to in two steps."""
 
-    def add() -> None:
-        seen = pair.first
-        pair.first = seen + 1
+    def __init__(self) -> None:
+        self.value = 0
 
-    return [add] * threads, lambda: pair.first == threads
+    def add(self) -> None:
+        """One more."""
+        seen = self.value
+        self.value = seen + 1
+
+
+def lost_update(threads: int, make: Callable[[], Count] = Count) -> Parts:
+    """Each adds one to a number."""
+    count = make()
+    return [count.add] * threads, lambda: count.value == threads
+
+
+# -- work stealing: the owner takes from one end, a thief from the other -------------------------------------------------------------------------------
+
+
+class Tasks:
+    """A queue whose owner takes no lock, unless it comes for the last task."""
+
+    def __init__(self, size: int) -> None:
+        self.tasks = list(range(size))
+        self.lock = threading.Lock()
+        self.head = 0
+        self.tail = size
+        self.taken: list[int] = []
+        self.stolen: list[int] = []
+
+    def take(self) -> None:
+        """The owner takes the newest tasks until there is none."""
+        while True:
+            last = self.tail - 1
+            self.tail = last
+            if self.head <= last:
+                self.taken.append(self.tasks[last])
+                continue
+            with self.lock:
+                self.tail = last + 1
+                if self.head <= last:
+                    self.tail = last
+                    self.taken.append(self.tasks[last])
+                    continue
+            return
+
+    def steal(self) -> None:
+        """A thief takes the oldest, twice: it looks whether there is one before it says that it takes it."""
+        for _ in range(2):
+            with self.lock:
+                first = self.head
+                if first < self.tail:
+                    self.head = first + 1
+                    self.stolen.append(self.tasks[first])
+
+
+def work_stealing(make: Callable[[int], Tasks] = Tasks) -> Parts:
+    """The same task must not be taken twice."""
+    tasks = make(3)
+    return [tasks.take, tasks.steal], lambda: sorted(tasks.taken + tasks.stolen) == tasks.tasks
 
 
 # -- one preemption, K steps of somebody else -------------------------------------------------------------------------------------------------------
 
 
-class _Job:
+class Job:
+    """What ``stop`` uses, its thread takes away."""
+
     def __init__(self) -> None:
         self.go = threading.Event()
         self.lock = threading.Lock()
@@ -221,9 +285,9 @@ class _Job:
             self.thread.join()
 
 
-def one_preemption(kind: str, steps: int, sim: Any) -> None:
+def one_preemption(kind: str, steps: int, sim: Any, make: Callable[[], Job] = Job) -> None:
     """Between a test of an attribute and its use another thread runs ``steps`` lines or lock operations and takes it away."""
-    job = _Job()
+    job = make()
     job.thread = threading.Thread(target=getattr(job, kind), args=(steps,))
     job.thread.start()
     job.stop()
@@ -232,7 +296,9 @@ def one_preemption(kind: str, steps: int, sim: Any) -> None:
 # -- a threading server ---------------------------------------------------------------------------------------------------------------------------
 
 
-class _Counter(socketserver.StreamRequestHandler):
+class Counter(socketserver.StreamRequestHandler):
+    """Counts without a lock."""
+
     def handle(self) -> None:
         server: Any = self.server
         seen = server.visits
@@ -240,14 +306,14 @@ class _Counter(socketserver.StreamRequestHandler):
         self.wfile.write(b"%d\n" % (seen + 1))
 
 
-def server_counter(sim: Any) -> None:
+def server_counter(sim: Any, handler: type[Counter] = Counter) -> None:
     """Three clients of a standard threading server whose handler counts without a lock."""
 
     def visit() -> None:
         with socket.create_connection(address) as client:
             client.recv(100)
 
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Counter) as server:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler) as server:
         counted: Any = server
         counted.visits = 0
         address = server.server_address
@@ -266,17 +332,18 @@ PARTS: dict[str, Callable[[], Parts]] = {
     "bluetooth": bluetooth,
     "stringbuffer": stringbuffer,
     "lost update, 3 threads": partial(lost_update, 3),
+    "work stealing": work_stealing,
 }
 """Programs of functions that run at the same time: any tool can run these."""
 
 
-def run_program(name: str, sim: Any) -> None:
+def run_program(make: Callable[[], Parts], sim: Any) -> None:
     """One of ``PARTS``, in a world."""
-    run_parts(PARTS[name]())
+    run_parts(make())
 
 
 PROGRAMS: dict[str, tuple[Callable[[Any], None], dict[str, Any]]] = {
-    **{name: (partial(run_program, name), {}) for name in PARTS},
+    **{name: (partial(run_program, make), {}) for name, make in PARTS.items()},
     **{f"one preemption, {steps} lines": (partial(one_preemption, "lines", steps), {}) for steps in (10, 20, 40, 200)},
     **{f"one preemption, {steps} lock operations": (partial(one_preemption, "locks", steps), {"preempt": "calls"}) for steps in (20, 150)},
     "a threading server's counter": (server_counter, {}),

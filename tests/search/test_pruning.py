@@ -100,6 +100,17 @@ LOOPS = [
     "box.each = [box.items]",
     "box.each.append(box.items)",
 ]
+ENDS = [
+    *LINES[:6],
+    "box.a = box.a + 1",
+    "v = int(box.thread.is_alive())",
+    "box.b = 5 if box.thread.is_alive() else 6",
+    "box.thread.join(0)",
+    "box.thread.join(0.5)",
+    "box.thread.join()",
+    "box.thread.join(); box.a = 9",
+    "[thread.join() for thread in (box.thread, box.thread)]",
+]
 BLOCKS = ["with box.lock:", "with box.other:", "if box.a == 1:", "for _ in range(2):"]
 
 
@@ -116,10 +127,20 @@ def statements(draw, count, among):
     return "\n".join(" " * 8 + line for line in lines)
 
 
+THREAD = """    box.thread = threading.Thread(target=one)
+    box.thread.start()
+    two()
+    box.thread.join()
+"""
+
+
 def program(seed, folder, among=LINES):
     """A module with a test of two tasks with some statements each, drawn."""
     draw = random.Random(seed)
-    source = HEAD.replace("{one}", statements(draw, draw.randint(1, 2), among)).replace("{two}", statements(draw, draw.randint(1, 2), among))
+    head = HEAD
+    if among is ENDS:  # a thread, and who started it
+        head = HEAD.replace(HEAD[HEAD.index("    first, second") : HEAD.index("    global TOTAL\n    found")], THREAD)
+    source = head.replace("{one}", statements(draw, draw.randint(1, 2), among)).replace("{two}", statements(draw, draw.randint(1, 2), among))
     source = source.replace("    global TOTAL\n    found", "    found").replace("def test(sim):\n", "def test(sim):\n    global TOTAL\n")
     path = folder / f"drawn_{seed}.py"
     path.write_text(source)
@@ -180,6 +201,18 @@ def test_a_drawn_program_with_loops_on_one_line_has_too(seed, tmp_path):
 @pytest.mark.parametrize("seed", range(100))
 def test_many_drawn_programs_with_loops_on_one_line_have(seed, tmp_path):
     compare(seed, tmp_path, 20_000, LOOPS)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_drawn_program_that_looks_for_ends_of_threads_has_too(seed, tmp_path):
+    compare(seed, tmp_path, 1_500, ENDS)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.timeout(3_000)
+@pytest.mark.parametrize("seed", range(100))
+def test_many_drawn_programs_that_look_for_ends_of_threads_have(seed, tmp_path):
+    compare(seed, tmp_path, 20_000, ENDS)
 
 
 def compare(seed, folder, most, among=LINES):
@@ -424,3 +457,22 @@ def test_what_a_transition_touches_is_looked_up_when_it_begins():
 
     lines(test)
     assert found == {("first", "second", "second again"), ("second", "first", "second again"), ("second", "second again", "first")}
+
+
+def test_when_somebody_begins_to_wait_for_an_end_makes_no_difference():
+    def test(sim):
+        pair, lock = Pair(), threading.Lock()
+
+        def work():
+            with lock:
+                pair.one += 1
+
+        threads = [threading.Thread(target=work) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert pair.one == 2
+
+    runs, errors = lines(test)
+    assert (runs < 110, errors) == (True, set()), "it is 82 now, and was 146 when it did"
