@@ -67,7 +67,7 @@ def _hook(event: str, args: tuple[Any, ...]) -> None:
         elif event == "subprocess.Popen":
             _program(args)
         elif event not in _PATHS:
-            if not (event.startswith("socket.") and args and type(args[0]) is Allowed):
+            if not (event.startswith("socket.") and args and issubclass(type(args[0]), Allowed)):
                 refuse(event, args)
         elif isinstance(args[0], str) and args[0].startswith(_OWN):
             refuse(f"{event} of {args[0]}", ())

@@ -20,6 +20,7 @@ from simsock.kernel.originals import original
 from simsock.kernel.task import is_task_ident
 from simsock.patching.classes import exchange, pairs_of, swap_of
 from simsock.patching.fence import refuse_outsider
+from simsock.stdlib._allowed import Allowed
 from simsock.stdlib._socketobject import socket as simulated
 
 _REAL_POLLERS = (type(original(select, "poll")()), getattr(select, "epoll", type(None)))
@@ -67,7 +68,7 @@ def _of_selector(selector: Any) -> str:
 
 def _of_tls(sock: Any) -> str:
     conversation = getattr(sock, "_sslobj", None)  # a world's is of another class
-    return repr(sock) if type(conversation).__module__ == "_ssl" else ""
+    return repr(sock) if type(conversation).__module__ == "_ssl" and not isinstance(sock, Allowed) else ""
 
 
 _METHODS: tuple[tuple[str, str, str, Callable[[Any], str]], ...] = (

@@ -20,6 +20,7 @@ from simsock.errors import Unsupported
 from simsock.kernel import Kernel, session
 from simsock.patching.classes import changed, names_of
 from simsock.patching.fence import refuse_outsider
+from simsock.stdlib._allowed import is_behind, over_a_real_one
 from simsock.stdlib._refusals import bound_by
 from simsock.stdlib._room import Room
 from simsock.stdlib._socketobject import socket as simulated
@@ -98,7 +99,7 @@ def _new(cls: type, *args: Any, **kwargs: Any) -> Any:
         if cls is _class:
             cls = standing
         elif not issubclass(cls, simulated):
-            cls = _hidden_class(cls)
+            cls = over_a_real_one(cls) if is_behind(kernel, kwargs.get("fileno")) else _hidden_class(cls)
     return _original(cls)
 
 

@@ -16,6 +16,7 @@ from simsock.kernel.units import NS
 from simsock.patching.classes import exchange, names_of
 from simsock.patching.fence import refuse_outsider
 from simsock.patching.room import Room
+from simsock.stdlib._allowed import Allowed
 from simsock.stdlib._ciphertext import look_for_it
 from simsock.stdlib._openssl import chance_is_the_tapes, forget_time, set_time
 from simsock.stdlib._openssl import module as _ssl
@@ -30,6 +31,8 @@ _real_bio: Any = vars(_context)["_wrap_bio"] if _context is not None else None
 def _wrap_socket(self: Any, sock: Any, server_side: Any, server_hostname: Any = None, *, owner: Any = None, session: Any = None) -> Any:
     kernel = _session.active
     if kernel is None or kernel.thread != get_ident():
+        return _real_socket(self, sock, server_side, server_hostname, owner=owner, session=session)
+    if isinstance(sock, Allowed):
         return _real_socket(self, sock, server_side, server_hostname, owner=owner, session=session)
     if not isinstance(sock, simulated):
         refuse_outsider("SSLContext.wrap_socket", repr(sock), "", sock)

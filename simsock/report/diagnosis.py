@@ -12,6 +12,7 @@ from typing import NamedTuple
 from simsock.patching.doctor import Captured, ForeignLock, find_captured, find_foreign_locks
 from simsock.patching.living import EXECUTOR, GENERATOR, LOOP, PIPE, POLLER, SOCKET, THREAD, Living, find_living
 from simsock.patching.native import Native, find_native
+from simsock.stdlib._openssl import chance_is_the_tapes
 
 _OURS = re.compile(r".*\.stands_for|list\[\d+\]")
 """Places that are simsock's own, or a list that only somebody's local variables hold while the question is asked."""
@@ -35,6 +36,8 @@ class Diagnosis(NamedTuple):
     locks: list[ForeignLock]
     native: list[Native]
     living: list[Living]
+    openssl: bool = True
+    """Whether worlds decide what OpenSSL draws, where the program uses it."""
 
     @property
     def is_healthy(self) -> bool:
@@ -70,6 +73,12 @@ class Diagnosis(NamedTuple):
             lines += [f"  {found.name}  kept by {found.place}" for found in swapped]
         elif swapped:
             lines.append(f"{len(swapped)} other kept functions and classes are swapped in every world by themselves (--all lists them).")
+        if not self.openssl:
+            lines.append(
+                "This Python's OpenSSL does not show its functions: what it draws is its own. A TLS handshake may be a byte or two longer in "
+                "one run than in another (digests are of plain text and stay the same), and tls_time='world' is an error. "
+                "A Python whose libcrypto is a library of its own has both."
+            )
         if self.is_healthy:
             lines.insert(0, "Nothing that a world cannot reach.")
         return lines
@@ -95,7 +104,8 @@ def diagnose(descriptors: frozenset[int] | None = None) -> Diagnosis:
     ``descriptors``: those that were open before the program was imported (``patching.living.open_descriptors``); without it pipes are not looked for.
     """
     captured = [found for found in find_captured() if not _OURS.fullmatch(found.place) and not _is_table_of_os(found)]
-    return Diagnosis(captured, find_foreign_locks(), find_native(), find_living(descriptors))
+    openssl = "ssl" not in sys.modules or chance_is_the_tapes()
+    return Diagnosis(captured, find_foreign_locks(), find_native(), find_living(descriptors), openssl)
 
 
 def _is_table_of_os(found: Captured) -> bool:

@@ -29,6 +29,7 @@ class Room:
         "moved",
         "news",
         "real_peers",
+        "real_sockets",
         "socket_class",
         "threads_born",
     )
@@ -37,6 +38,8 @@ class Room:
         self.allowed: frozenset[tuple[str, int]] = frozenset()
         """Addresses of real peers that the fence lets through, and those that were talked to (``_allowed``)."""
         self.real_peers: list[str] = []
+        self.real_sockets: dict[int, Any] = {}
+        """Weak references to those that talk to them, by their descriptors, which others may have by now."""
         self.default_timeout_ns: int | None = None
         """``socket.setdefaulttimeout`` (``_socketbase``)."""
         self.socket_class: Any = None

@@ -13,6 +13,7 @@ import builtins
 import errno
 import os
 import socket as _real
+import sys
 import warnings
 from operator import index
 from stat import S_ISSOCK
@@ -192,6 +193,8 @@ class socket(Connecting, Receiving, Sending):
         """An option as an integer, or as bytes when ``buflen`` is given."""
         if not 0 <= buflen <= 1024:
             raise OSError("getsockopt buflen out of range")
+        if optname == _real.SO_TYPE and level == _real.SOL_SOCKET and self._kernel.room(Room).socket_class is None:
+            _refuse_tls(sys._getframe(1).f_globals)
         value = self._file().get_option(int(level), int(optname))
         if level == _real.SOL_SOCKET and optname == SO_BINDTODEVICE and value and buflen < _IFNAME_BYTES:
             raise os_error(errno.EINVAL)
@@ -316,6 +319,15 @@ def _accept(file: Any) -> Any:
     if isinstance(file, UnixConnection):
         return file.accept()
     raise os_error(errno.EOPNOTSUPP)
+
+
+def _refuse_tls(space: dict[str, Any]) -> None:
+    """``ssl`` asks first which type a socket has that it is to wrap, and would then look for its descriptor among real ones."""
+    if space.get("__name__") == "ssl":
+        raise Unsupported(
+            "SSLContext.wrap_socket: a world with patch=False has no TLS, because the standard ssl is made of real sockets there; in one with patch=True "
+            "(the default) the standard ssl works over simulated sockets"
+        )
 
 
 def _open_socket(kernel: Kernel, fileno: Any) -> Socket:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import socket
 import socketserver
+import ssl
 import threading
 
 import pytest
 
 import simsock
 from simsock import Unsupported, UsageError
+from tests.tls.contexts import client_context, server_context
 
 
 class Upper(socketserver.StreamRequestHandler):
@@ -94,3 +96,55 @@ def test_what_such_a_socket_cannot_do_is_an_error_by_name(real):
         ):
             selector.register(sock, selectors.EVENT_READ)
             selector.select(1)
+
+
+@pytest.fixture(scope="module")
+def real_tls():
+    """A real server that speaks TLS: (its port, "127.0.0.1:port")."""
+
+    class UpperOverTls(Upper):
+        def setup(self):
+            self.request = server_context().wrap_socket(self.request, server_side=True)
+            super().setup()
+
+        def finish(self):
+            super().finish()
+            self.request.close()
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads, block_on_close = True, False
+
+        def handle_error(self, request, address):
+            """A client has refused the certificate."""
+
+    with Server(("127.0.0.1", 0), UpperOverTls) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield server.server_address[1], f"127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize("patch", [True, False])
+def test_tls_to_it_is_real(real_tls, patch):
+    port, peer = real_tls
+    with simsock.Simulation(allow=peer, patch=patch) as sim:
+        sock = sim.network.socket.create_connection(("localhost", port), 5)
+        with client_context().wrap_socket(sock, server_hostname="localhost") as tls, tls.makefile("rwb") as file:
+            assert isinstance(tls, ssl.SSLSocket)
+            assert sock.fileno() == -1
+            assert (tls.gettimeout(), tls.version(), tls.getpeername()) == (5, "TLSv1.3", ("127.0.0.1", port))
+            file.write(b"hello\n")
+            file.flush()
+            assert file.readline() == b"HELLO\n"
+            tls.sendall(b"more\n")
+            assert tls.recv(10) == b"MORE\n"
+        assert tls.fileno() == -1
+        assert sim.now == 0
+    assert sim.leaks == []
+
+
+def test_what_is_wrong_with_its_certificate_is_told(real_tls):
+    port, peer = real_tls
+    with simsock.Simulation(allow=peer), socket.create_connection(("127.0.0.1", port)) as sock:
+        with pytest.raises(ssl.SSLCertVerificationError, match="not valid for 'elsewhere"):
+            client_context().wrap_socket(sock, server_hostname="elsewhere.example")
+        assert sock.fileno() == -1, "a failed handshake closes it"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import http.client
 import http.server
@@ -15,8 +16,10 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import httpx
 import pytest
 import requests
+import trio
 import trustme
 
 import simsock
@@ -98,6 +101,38 @@ def test_requests_believes_the_authority_it_is_told_and_no_other():
             assert session.post("https://127.0.0.1/b", data="some text", verify=AUTHORITY).content == b"SOME TEXT"
         with pytest.raises(requests.exceptions.SSLError, match=r"self.signed certificate in certificate chain|unable to get local issuer certificate"):
             requests.get("https://localhost/a", timeout=5)
+
+
+def test_httpx_keeps_its_connection_and_believes_nobody_else():
+    with Simulation(seed=1) as sim, https():
+        with httpx.Client(verify=client_context()) as client:
+            assert [client.get(f"https://localhost/{page}").text for page in "ab"] == ["page /a", "page /b"]
+            assert client.post("https://localhost/c", content="some text").content == b"SOME TEXT"
+        assert [record[2] for record in sim.records].count("handshake") == 2, "one connection, both ends of it"
+        with pytest.raises(httpx.ConnectError, match="certificate verify failed"):
+            httpx.get("https://localhost/a", verify=ssl.create_default_context())
+
+
+def _with_trio(main):
+    async def run():
+        return await main
+
+    return trio.run(run)
+
+
+@pytest.mark.parametrize("loop", [asyncio.run, _with_trio], ids=["asyncio", "trio"])
+def test_httpx_asks_a_threading_server_from_an_event_loop(loop):
+    async def main():
+        async with httpx.AsyncClient(verify=client_context()) as client:
+            pages = [(await client.get(f"https://localhost/{page}")).text for page in "ab"]
+            return pages, (await client.post("https://localhost/c", content=b"some text")).content
+
+    def run():
+        with Simulation(seed=1) as sim, https():
+            assert loop(main()) == (["page /a", "page /b"], b"SOME TEXT")
+        return sim.digest
+
+    assert run() == run()
 
 
 def test_a_server_whose_certificate_is_for_another_name_is_refused():

@@ -1,0 +1,24 @@
+"""Suites that others wrote, unmodified: what passes really passes in a world, each test in one of its own, and no real socket is made.
+
+Run by ``python -m pytest -m others`` (half an hour), or one by one, with what it prints, by ``python -m tests.others NAME``.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.others import comparing, fetching, running, suites
+
+pytestmark = [pytest.mark.others, pytest.mark.timeout(0)]
+SUITES = suites.load()
+
+
+@pytest.mark.parametrize("name", SUITES)
+def test_what_passes_really_passes_in_a_world(name):
+    suite = SUITES[name]
+    fetching.fetch(suite)
+    real, world = (running.run(suite, world=world) for world in (False, True))
+    found = comparing.compare(suite, real, world, comparing.load_reasons())
+    assert found.reached == {}, "a real call from inside a world"
+    assert found.unexplained == []
+    assert found.real and found.networked, "nothing was run, or nothing that talks to anybody"
