@@ -58,6 +58,7 @@ CALLS = (
     *"dup peek reset reuse error name peer wait select listen_and_connect limit recvmsg".split(),
     *"option option now patient_now count_only to_nowhere mapped wrong_type wait_in_the_system".split(),
     *"urgent urgent take_urgent mark lowat to_group to_group member member to_all tell marked recvmsg".split(),
+    *"pass_on pass_on receive_all poll_each".split(),
     *"watch watch unwatch edges edges".split(),
 )
 NUMBERS = st.integers(0, SOCKETS_MAX - 1)
@@ -78,6 +79,7 @@ class Machine:
         self.ports = {}
         self.epoll = net.keep(net.select.epoll())
         self.fcntl = real_fcntl if net.kind == "real" else sim_fcntl
+        self.passed = net.keep(net.socket.socket(*kinds[0]))
         self.nobodies = {kind: self._nobody(kind) for kind in kinds if kind in INTERNET}
 
     def _nobody(self, kind):
@@ -213,7 +215,7 @@ class Machine:
 
     def recvmsg(self, step):
         data, messages, flags, address = self.sock(step).recvmsg(5, 100)
-        return data, tuple(messages), int(flags), address
+        return data, self.told(messages), int(flags), address
 
     def wait(self, step):
         """Receive with a timeout."""
@@ -391,6 +393,40 @@ class Machine:
             told = (names.IP_TTL, struct.pack("i", step.choice)), (names.IP_TOS, bytes([step.choice])), (8, struct.pack("i4s4s", 0, HERE, HERE))
             return self.sock(step).sendmsg([b"marked"], [(names.IPPROTO_IP, *told[step.other % 3])], 0, self.address(step))
         return None
+
+    def pass_on(self, step):
+        """Send descriptors beside the data, which stay with what is never read."""
+        if self.kind(step)[0] != names.AF_UNIX:
+            return None
+        fds = [self.passed.fileno()] * (1 + step.choice % 2)
+        return self.sock(step).sendmsg([bytes([65 + step.other]) * self.size(step)], [(names.SOL_SOCKET, names.SCM_RIGHTS, struct.pack(f"{len(fds)}i", *fds))])
+
+    def receive_all(self, step):
+        """All that comes with the data, and whether it was cut."""
+        sock = self.sock(step)
+        data, messages, flags, address = sock.recvmsg(1_000, (0, 16, 20, 24, 100)[step.choice % 5], names.MSG_PEEK if step.choice % 3 == 0 else 0)
+        return data, self.told(messages), int(flags), address
+
+    def told(self, messages):
+        """Messages, with descriptors closed and only counted."""
+        told = []
+        for level, kind, found in messages:
+            if (level, kind) == (names.SOL_SOCKET, names.SCM_RIGHTS):
+                for fd in struct.unpack(f"{len(found) // 4}i", found[: len(found) // 4 * 4]):
+                    self.net.socket.close(fd)
+                found = b"%d passed" % len(found)
+            told.append((level, kind, found))
+        return tuple(told)
+
+    def poll_each(self, step):
+        """By selectors, of every kind."""
+        selectors = self.net.selectors
+        kinds = selectors.SelectSelector, selectors.PollSelector, selectors.EpollSelector, selectors.DefaultSelector
+        with kinds[step.choice % 4]() as selector:
+            for number, sock in enumerate(self.sockets):
+                if sock.fileno() >= 0:
+                    selector.register(sock, 1 + step.other % 3, number)
+            return tuple(sorted((key.data, events) for key, events in selector.select(0)))
 
     def watch(self, step):
         """Register or modify for edges, or for one event."""

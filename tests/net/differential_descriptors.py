@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import os
 import select
+import selectors
 import signal
 import socket
 import stat
@@ -25,6 +26,8 @@ FILES_MAX = 8
 SIZES = (0, 1, 10, 4_096, 5_000, 70_000)
 SIGNALS = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP)
 MASKS = (1, 4, 5, 0x2001, 0x2005)
+FORMS = (0, 1 << 31, 1 << 30, 1 << 31 | 1 << 30)
+"""Levels, edges, once, and once at an edge."""
 F_SETPIPE_SZ, F_GETPIPE_SZ, FIONREAD = 1031, 1032, 0x541B
 PIPE_SIZES = (4_096, 8_192, 10_000, 65_536, 0)
 FLAGS = os.O_NONBLOCK | os.O_ACCMODE
@@ -46,7 +49,7 @@ CALLS = (
     *("pair event dup dup2 select watch edges count writev readv".split() * 2),
     *"unwatch size flags kind odd ranges again file".split(),
     *("kill block pending take handler handled".split() * 2),
-    *"wakeup wakeup late".split(),
+    *"wakeup wakeup late passing passing alarm strike mixed take_late".split(),
 )
 NUMBERS = st.integers(0, FILES_MAX - 1)
 STEPS = st.builds(Step, st.sampled_from(CALLS), NUMBERS, NUMBERS, st.integers(0, 11))
@@ -64,7 +67,7 @@ class Machine:
         self.ignored = []
         self.hook, sys.unraisablehook = sys.unraisablehook, lambda told: self.ignored.append(str(told.exc_value))
         self.epoll = select.epoll()
-        self.handlers = {number: signal.signal(number, self._handle) for number in SIGNALS}
+        self.handlers = {number: signal.signal(number, self._handle) for number in (*SIGNALS, signal.SIGALRM)}
         self.mask = signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
     def _handle(self, number, frame):
@@ -179,6 +182,20 @@ class Machine:
         with os.fdopen(os.dup(self.fd(step)), ("rb", "wb")[step.other % 2], buffering=(0, -1)[step.choice % 2]) as made:
             return made.write(b"x" * step.choice) if step.other % 2 else made.read(step.choice)
 
+    def passing(self, step):
+        """A descriptor goes through a socket beside bytes, perhaps into a buffer that is too small."""
+        if not self.there_is_room():
+            return None
+        one, two = socket.socketpair()
+        with one, two:
+            sent = socket.send_fds(one, [b"one", b"two"], [self.fd(step)] * (1 + step.other % 2))
+            data, messages, flags, _ = two.recvmsg(10, socket.CMSG_SPACE(4 * (step.choice % 3)), socket.MSG_CMSG_CLOEXEC if step.choice % 2 else 0)
+            made = [fd for _, _, told in messages for fd in struct.unpack(f"{len(told) // 4}i", told)]
+            self.add(*made[:1])
+            for fd in made[1:]:
+                os.close(fd)
+        return sent, data, [(level, kind, len(told)) for level, kind, told in messages], int(flags), [os.get_inheritable(fd) for fd in made[:1]]
+
     # -- what they are -----------------------------------------------------------------------------------------------------------------------
 
     def flags(self, step):
@@ -210,7 +227,7 @@ class Machine:
         return [sorted(self.files.index(fd) for fd in part) for part in found[:2]]
 
     def watch(self, step):
-        return (self.epoll.modify if step.other % 3 == 0 else self.epoll.register)(self.fd(step), MASKS[step.choice % 5] | (1 << 31 if step.other % 2 else 0))
+        return (self.epoll.modify if step.other % 3 == 0 else self.epoll.register)(self.fd(step), MASKS[step.choice % 5] | FORMS[step.other % 4])
 
     def unwatch(self, step):
         return self.epoll.unregister(self.fd(step))
@@ -222,6 +239,14 @@ class Machine:
     def again(self, step):
         """A wait with a timeout that nothing may end."""
         return [sorted(self.files.index(fd) for fd in part) for part in select.select(self.open_ones()[:2], [], [], 0.001)]
+
+    def mixed(self, step):
+        """selectors, of every kind."""
+        kinds = selectors.SelectSelector, selectors.PollSelector, selectors.EpollSelector, selectors.DefaultSelector
+        with kinds[step.choice % 4]() as selector:
+            for fd in dict.fromkeys(self.open_ones()):
+                selector.register(fd, 1 + step.other % 3)
+            return sorted((self.files.index(key.fd), events) for key, events in selector.select(0))
 
     # -- signals -----------------------------------------------------------------------------------------------------------------------------
 
@@ -252,6 +277,42 @@ class Machine:
         fd = self.fd(step) if step.choice % 3 else -1
         before = signal.set_wakeup_fd(fd, warn_on_full_buffer=False)
         return before == -1 or (self.files.index(before) if before in self.files else "closed")
+
+    def alarm(self, step):
+        """A handler in the midst of a wait, which goes on."""
+        signal.setitimer(signal.ITIMER_REAL, LATE_S / 2)
+        before = len(self.numbers)
+        waits = signal.pause, lambda: time.sleep(LATE_S), lambda: select.select([], [], [], LATE_S), lambda: select.poll().poll(LATE_S * 1000)
+        return waits[step.choice % 4](), self.numbers[before:], signal.getitimer(signal.ITIMER_REAL)
+
+    def strike(self, step):
+        """A handler that raises in the midst of a wait."""
+        one, two = socket.socketpair()
+        with one, two, select.epoll() as poller:
+            poller.register(one, 1)
+            waits = lambda: one.recv(1), lambda: select.select([one], [], []), lambda: poller.poll(), lambda: os.read(one.fileno(), 1)
+            before = signal.signal(signal.SIGALRM, self._stop)
+            signal.setitimer(signal.ITIMER_REAL, LATE_S / 2)
+            try:
+                return waits[step.choice % 4]()
+            except InterruptedError as error:
+                return str(error)
+            finally:
+                signal.signal(signal.SIGALRM, before)
+
+    def _stop(self, number, frame):
+        raise InterruptedError("stopped")
+
+    def take_late(self, step):
+        """sigtimedwait for what another thread sends, or does not."""
+        number = SIGNALS[step.choice % 3]
+        if number in signal.sigpending() or number not in signal.pthread_sigmask(signal.SIG_BLOCK, []):
+            return None
+        sender = threading.Timer(LATE_S / 2, os.kill, (os.getpid(), number))
+        sender.start()
+        found = signal.sigtimedwait([number], PATIENCE_S + 10 * self.pause) if step.other % 2 else signal.sigwaitinfo([number])
+        sender.join()
+        return found.si_signo, found.si_code, found.si_pid == os.getpid()
 
     # -- closing while another one waits -------------------------------------------------------------------------------------------------------
 
