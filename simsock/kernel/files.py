@@ -9,6 +9,7 @@ there are. Laws:
 
 from __future__ import annotations
 
+import errno
 from collections import deque
 from collections.abc import Iterable
 from heapq import heapify, heappop, heappush
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from simsock.errors import LimitExceeded
 from simsock.kernel.failures import bad_descriptor as bad_descriptor
+from simsock.kernel.failures import os_error
 
 if TYPE_CHECKING:
     from simsock.kernel.core import Kernel
@@ -167,6 +169,16 @@ class Process:
             self._next = fd + 1
         file.references += 1
         self.files[fd] = file
+        return fd
+
+    def open_from(self, file: OpenFile, least: int) -> int:
+        """The lowest descriptor that is free and not under ``least``: F_DUPFD of fcntl(2). ``OSError`` EINVAL when there can be none."""
+        if not 0 <= least < FIRST_DESCRIPTOR + DESCRIPTORS_MAX:
+            raise os_error(errno.EINVAL)
+        if least <= FIRST_DESCRIPTOR:
+            return self.open(file)
+        fd = min((fd for fd in self._free if fd >= least), default=max(least, self._next))
+        self.dup_to(file, fd)
         return fd
 
     def close(self, fd: int) -> None:

@@ -6,16 +6,16 @@ simulated descriptor never reaches the real system, where its number may mean so
 
 from __future__ import annotations
 
+import errno
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
-from simsock.errors import Unsupported
 from simsock.kernel import session
 from simsock.kernel.failures import would_block
 from simsock.kernel.files import FIRST_DESCRIPTOR, bad_descriptor
 from simsock.net.pipes import EventCounter, PipeEnd
-from simsock.net.sockets import Socket
+from simsock.net.sockets import Socket, os_error
 from simsock.stdlib._socketobject import socket
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ def file_of(fd: int) -> Any:
 @contextmanager
 def borrowed(file: Any, fd: int) -> Iterator[Any]:
     """A socket object that borrows a simulated descriptor, and blocks as the open file says."""
-    if not isinstance(file, Socket):
-        raise Unsupported(f"os: descriptor {fd} is of kind {file.kind!r}, which cannot be read or written here")
+    if not isinstance(file, Socket):  # an epoll object: there is nothing in it
+        raise os_error(errno.EINVAL)
     sock = socket.__new__(socket)
     sock._kernel, sock._fd, sock._io_refs, sock._closed = file.kernel, fd, 0, False
     sock._sim_family, sock._sim_type, sock._sim_proto = file.family, file.type, file.protocol

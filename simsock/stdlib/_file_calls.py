@@ -8,9 +8,11 @@ scheduling point, waits or is recorded; outside every world each function is the
 from __future__ import annotations
 
 import os as _real
+import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from simsock.errors import Unsupported
 from simsock.kernel import session
 from simsock.kernel.file_times import CHANGED, READ, WRITTEN, FileTimes
 from simsock.kernel.units import NS
@@ -20,9 +22,11 @@ if TYPE_CHECKING:
 
 # A patched world replaces these names in ``os``; these are the system's.
 _stat, _fstat, _open, _utime, _dirname, _fspath = _real.stat, _real.fstat, _real.open, _real.utime, _real.path.dirname, _real.fspath
+_fsdecode = _real.fsdecode
 _mkdir, _mknod, _link, _symlink, _truncate = _real.mkdir, _real.mknod, _real.link, _real.symlink, _real.truncate
 _NAMES = ("st_atime", "st_mtime", "st_ctime")
 _NOT_THERE: Any = None
+_NAMES_OF_DESCRIPTORS = re.compile(r"(?:/dev/fd|/proc/(?:self|thread-self|\d+)/fd)/(\d{5,7})")
 
 
 def told(found: Any) -> Any:
@@ -101,7 +105,11 @@ class Opening:
 def open(path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:  # os's name
     """open(2)."""
     if session.active is None or not flags & (_real.O_CREAT | _real.O_TRUNC | _real.O_TMPFILE):
-        return _open(path, flags, mode, dir_fd=dir_fd)
+        try:
+            return _open(path, flags, mode, dir_fd=dir_fd)
+        except FileNotFoundError:
+            refuse_name("os.open", path)
+            raise
     if flags & _real.O_TMPFILE == _real.O_TMPFILE:
         fd = _open(path, flags, mode, dir_fd=dir_fd)
         note_descriptor(fd, READ, WRITTEN, CHANGED)
@@ -110,6 +118,16 @@ def open(path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None)
     fd = _open(path, flags, mode, dir_fd=dir_fd)
     opening.done(fd, bool(flags & _real.O_TRUNC))
     return fd
+
+
+def refuse_name(call: str, path: Any) -> None:
+    """There is no such file: perhaps since it is the name of a descriptor of the world, which the system does not know."""
+    kernel = session.active
+    found = _NAMES_OF_DESCRIPTORS.fullmatch(_fsdecode(path)) if kernel is not None else None
+    if found is not None and kernel is not None and int(found[1]) in kernel.files:
+        raise Unsupported(
+            f"{call}({_fsdecode(path)!r}): that is a simulated descriptor, which has no name in the real file system; open({found[1]}) takes its number"
+        )
 
 
 def mkdir(path: Any, mode: int = 0o777, *, dir_fd: int | None = None) -> None:

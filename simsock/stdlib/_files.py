@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from simsock.errors import Unsupported
 from simsock.kernel.files import FIRST_DESCRIPTOR, POLLIN, POLLOUT, OpenFile, bad_descriptor
 from simsock.net.sockets import os_error
+from simsock.stdlib._buffers import c_int
 
 if TYPE_CHECKING:
     from simsock.kernel import Kernel
@@ -76,6 +77,7 @@ def descriptor_of(fileobj: Any) -> int:
         fd = method()
         if not isinstance(fd, int):
             raise TypeError("fileno() returned a non-integer")
+    fd = c_int(fd)
     if fd < 0:
         raise ValueError(f"file descriptor cannot be a negative integer ({fd})")
     return fd

@@ -13,7 +13,7 @@ from typing import Any
 from simsock.kernel import session
 from simsock.stdlib import _descriptors
 from simsock.stdlib._closing import close_descriptor
-from simsock.stdlib._file_calls import Opening
+from simsock.stdlib._file_calls import Opening, refuse_name
 from simsock.stdlib._makefile import BufferedReader, BufferedRWPair, BufferedWriter, TextFile
 
 _open, _FileIO = io.open, io.FileIO
@@ -160,7 +160,11 @@ def open_descriptor(fd: int, mode: str, buffering: int, encoding: Any, errors: A
 def _of_path(make: Any, file: Any, mode: Any, more: tuple[Any, ...]) -> Any:
     """A real file; if it is made or emptied, then at the world's time. An opener does that itself."""
     if session.active is None or isinstance(file, int) or more[-1] is not None or type(mode) is not str or _MAKING.isdisjoint(mode):
-        return make(file, mode, *more)
+        try:
+            return make(file, mode, *more)
+        except FileNotFoundError:
+            refuse_name("open", file)
+            raise
     opening = Opening(file)
     made = make(file, mode, *more)
     opening.done(made.fileno(), "w" in mode)

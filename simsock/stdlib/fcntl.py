@@ -55,7 +55,7 @@ def fcntl(fd: Any, cmd: int, arg: Any = 0, /) -> Any:
         process.set_inheritable(number, not arg & _real.FD_CLOEXEC)
         return 0
     if cmd in (_real.F_DUPFD, _real.F_DUPFD_CLOEXEC):
-        new = process.open(file)
+        new = process.open_from(file, arg)
         process.set_inheritable(new, cmd == _real.F_DUPFD)
         return new
     if isinstance(file, PipeEnd) and cmd == _F_GETPIPE_SZ:

@@ -25,7 +25,7 @@ from simsock.stdlib import _descriptors, _rawfile
 from simsock.stdlib import time as _time
 from simsock.stdlib._buffers import bytes_view, writable_view
 from simsock.stdlib._closing import close_descriptor
-from simsock.stdlib._descriptors import borrowed, file_of, world_of
+from simsock.stdlib._descriptors import file_of, world_of
 from simsock.stdlib._file_calls import CALLS as _CALLS
 from simsock.stdlib._file_calls import told
 
@@ -40,7 +40,9 @@ _readv, _dup2, _closerange, _stat, _lstat = _real.readv, _real.dup2, _real.close
 _write: Callable[..., int] = _CALLS["write"]
 _writev: Callable[..., int] = _CALLS["writev"]
 _sendfile: Callable[..., int] = _CALLS["sendfile"]
+_listdir: Callable[..., list[Any]] = _real.listdir
 _CHUNK_BYTES = 1 << 18
+_DESCRIPTORS_OF_PROCESS = frozenset(("/dev/fd", "/proc/self/fd"))
 
 _PROCESSES = frozenset(
     (
@@ -49,18 +51,15 @@ _PROCESSES = frozenset(
     ).split()
 )
 _OF_DESCRIPTOR = frozenset(
-    (
-        "chmod chown device_encoding fchmod fchown fpathconf fstatvfs getxattr listxattr lockf pathconf removexattr setxattr statvfs statx tcgetpgrp "
-        "tcsetpgrp utime"
-    ).split()
+    ("chmod chown device_encoding fchmod fchown fpathconf fstatvfs getxattr listxattr lockf pathconf removexattr setxattr statvfs statx utime").split()
 )
 """Functions whose first argument is a descriptor, or may be one, and that are not simulated."""
 _OF_TWO_DESCRIPTORS = frozenset(("copy_file_range", "splice"))
 _REFUSED_AS_ON_LINUX = {
     **dict.fromkeys("lseek pread preadv pwrite pwritev posix_fadvise posix_fallocate".split(), errno.ESPIPE),
     **dict.fromkeys("fdatasync fsync ftruncate".split(), errno.EINVAL),
-    **dict.fromkeys("get_terminal_size ttyname".split(), errno.ENOTTY),
-    **dict.fromkeys("chdir fchdir listdir scandir".split(), errno.ENOTDIR),
+    **dict.fromkeys("get_terminal_size tcgetpgrp tcsetpgrp ttyname".split(), errno.ENOTTY),
+    **dict.fromkeys("chdir fchdir scandir".split(), errno.ENOTDIR),
     "truncate": errno.EINVAL,
 }
 """Functions that make no sense for sockets and pipes, and what Linux says of them."""
@@ -353,20 +352,19 @@ def sendfile(out_fd: int, in_fd: int, offset: int | None, count: int, *more: Any
         raise os_error(errno.EINVAL)
     place = _real.lseek(in_fd, 0, _real.SEEK_CUR) if offset is None else offset
     sent = 0
-    with borrowed(file_of(out_fd), out_fd) as sock:
-        while sent < count:
-            data = _real.pread(in_fd, min(count - sent, _CHUNK_BYTES), place + sent)
-            if not data:
-                break
-            try:
-                taken = sock.send(data)
-            except BlockingIOError:
-                if not sent:
-                    raise
-                break
-            sent += taken
-            if taken < len(data):
-                break
+    while sent < count:
+        data = _real.pread(in_fd, min(count - sent, _CHUNK_BYTES), place + sent)
+        if not data:
+            break
+        try:
+            taken = _descriptors.write(out_fd, data)
+        except BlockingIOError:
+            if not sent:
+                raise
+            break
+        sent += taken
+        if taken < len(data):
+            break
     if offset is None:
         _real.lseek(in_fd, place + sent, _real.SEEK_SET)
     return sent
@@ -391,6 +389,19 @@ def stat(path: Any, *, dir_fd: int | None = None, follow_symlinks: bool = True) 
 def lstat(path: Any, *, dir_fd: int | None = None) -> Any:
     """Status of a path itself, also if it is a symbolic link."""
     return told(_lstat(path, dir_fd=dir_fd))
+
+
+def listdir(path: Any = None) -> list[Any]:
+    """The names in a directory. In that of the process's descriptors are those of the world, and the standard ones."""
+    kernel = session.active
+    if kernel is None or path is None:
+        return _listdir(path)
+    if world_of(path) is not None:
+        raise os_error(errno.ENOTDIR)
+    if type(path) is str and path.rstrip("/") in _DESCRIPTORS_OF_PROCESS:
+        kernel.point()
+        return [str(fd) for fd in (0, 1, 2, *sorted(kernel.files))]
+    return _listdir(path)
 
 
 def isatty(fd: int, /) -> bool:

@@ -86,7 +86,8 @@ def _signals_anywhere() -> Signals:
 
 def siginterrupt(signalnum: int, flag: bool, /) -> None:
     """Nothing: calls that a handler interrupts go on (PEP 475)."""
-    _checked(signalnum)
+    if _checked(signalnum) in _FATAL:
+        raise os_error(errno.EINVAL)
 
 
 def set_wakeup_fd(fd: int, /, *, warn_on_full_buffer: bool = True) -> int:

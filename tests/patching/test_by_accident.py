@@ -8,13 +8,17 @@ import fcntl
 import gc
 import multiprocessing
 import os
+import re
 import resource
+import select
+import signal
 import socket
 import ssl
 import sys
 import termios
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -143,3 +147,49 @@ def test_a_connection_that_outlives_its_world_is_closed_and_its_end_is_silent(mo
     assert real[1].recv() == "on"
     for connection in real:
         connection.close()
+
+
+def test_a_descriptor_s_name_in_the_file_system_is_refused_and_the_directory_of_them_has_it():
+    with Simulation():
+        reading, writing = os.pipe()
+        for call in (lambda: Path(f"/dev/fd/{reading}").read_bytes(), lambda: os.open(f"/proc/self/fd/{writing}", os.O_WRONLY)):
+            with pytest.raises(Unsupported, match=r"open\('/.*/\d+'\): that is a simulated descriptor"):
+                call()
+        with pytest.raises(FileNotFoundError):
+            Path("/dev/fd/99999").read_bytes()
+        assert os.listdir("/proc/self/fd") == ["0", "1", "2", str(reading), str(writing)]
+        with pytest.raises(NotADirectoryError):
+            os.listdir(reading)
+
+
+def test_a_file_is_sent_into_a_pipe(tmp_path):
+    (tmp_path / "file").write_bytes(b"abcdef" * 20_000)
+    with Simulation(max_real_time=20) as sim, open(tmp_path / "file", "rb") as file:
+        reading, writing = os.pipe()
+        sending = sim.spawn(os.sendfile, writing, file.fileno(), 1, 100_000)
+        got = b""
+        while len(got) < 100_000:
+            got += os.read(reading, 70_000)
+        assert got == (b"abcdef" * 20_000)[1:100_001]
+        assert sending.result(timeout=1) == 100_000
+
+
+def test_rarer_calls_fail_as_on_linux():
+    with Simulation(), socket.socket() as sock, select.epoll() as poller:
+        for number, call in {
+            errno.EINVAL: (
+                lambda: signal.siginterrupt(signal.SIGKILL, True),
+                lambda: fcntl.fcntl(sock, fcntl.F_DUPFD, -1),
+                lambda: fcntl.fcntl(sock, fcntl.F_DUPFD, 10_000_000),
+                lambda: os.read(poller.fileno(), 1),
+            ),
+            errno.ENOTTY: (lambda: os.tcgetpgrp(sock.fileno()), lambda: os.tcsetpgrp(sock.fileno(), 1)),
+        }.items():
+            for one in call:
+                with pytest.raises(OSError, match=re.escape(os.strerror(number))):
+                    one()
+        with pytest.raises(OverflowError, match="C int"):
+            select.select([1 << 40], [], [], 0)
+        made = [fcntl.fcntl(sock, fcntl.F_DUPFD, least) for least in (0, 200, sock.fileno() + 20, sock.fileno() + 20)]
+        assert made[2:] == [sock.fileno() + 20, sock.fileno() + 21]
+        assert made[1] == made[0] + 1
