@@ -7,13 +7,11 @@ simulated. Law: what would reach another process is behind the fence.
 from __future__ import annotations
 
 import _thread
-import errno
 import os
 from importlib import import_module
 from typing import Any
 
 from simsock.kernel.identity import PROCESS, own_numbers
-from simsock.net.sockets import os_error
 from simsock.patching import fence
 from simsock.processes import killing, pidfd
 from simsock.stdlib import signal as sim_signal
@@ -46,17 +44,14 @@ def _killpg(pgid: int, signal: int, /) -> None:
 
 def pidfd_open(pid: int, flags: int = 0) -> int:
     """A descriptor of a process: of one of this world, or of a real one."""
-    member = pidfd.known(pid)
-    return pidfd.open_of(member, flags) if member is not None else int(_pidfd_open(own_numbers()[1] if pid == PROCESS else pid, flags))
+    found = pidfd.open_known(pid, flags)
+    return found if found is not None else int(_pidfd_open(own_numbers()[1] if pid == PROCESS else pid, flags))
 
 
 def _pidfd_send_signal(fd: int, signal: int, siginfo: Any = None, flags: int = 0, /) -> None:
     if world_of(fd) is None:
         fence.refuse("signal.pidfd_send_signal", (fd, signal))
-    member = pidfd.member_of(fd)
-    if member.reaped:
-        raise os_error(errno.ESRCH)
-    killing.kill(member.pid, int(signal))
+    pidfd.send(fd, int(signal))
 
 
 def pairs() -> list[tuple[Any, Any]]:

@@ -16,9 +16,8 @@ import sys
 from typing import Any
 
 from simsock.choices import derive_seed
-from simsock.kernel import Kernel, session
-from simsock.patching import sockets
-from simsock.processes import servers
+from simsock.kernel import Kernel
+from simsock.patching import sockets, starting
 from simsock.stdlib import os as sim_os
 
 
@@ -77,9 +76,7 @@ class ForkServer:
             code = f"from {__name__} import serve; serve({for_child}, {list(fds)!r})"
             flags = library.util._args_from_interpreter_flags()
             executable = library.spawn.get_executable()
-            kernel = session.kernel()
-            with servers.of(kernel).starting(of_child):
-                library.util.spawnv_passfds(executable, [executable, *flags, "-c", code], [for_child, *fds])
+            starting.start_for_server([executable, *flags, "-c", code], (for_child, *fds), of_child)
         except BaseException:
             os.close(for_parent)
             os.close(of_parent)

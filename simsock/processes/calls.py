@@ -19,7 +19,7 @@ from simsock.kernel.signals import AGAIN
 from simsock.net.pipes import PipeEnd
 from simsock.net.tcp.stream import StreamSocket
 from simsock.net.unix.connections import UnixStream
-from simsock.processes import family, killing, sharing
+from simsock.processes import family, killing, pidfd, programs, sharing
 from simsock.processes.messages import error_of
 from simsock.stdlib import _descriptors, _names
 from simsock.stdlib import fcntl as sim_fcntl
@@ -230,6 +230,8 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     **{f"socket.{name}": getattr(_names, name) for name in OF_NAMES},
     "collect": family.collect,
     "kill": killing.kill,
+    "pidfd": pidfd.open_known,
+    "pidfd signal": pidfd.send,
 }
 CALLS: dict[str, Callable[..., Any]] = {
     "point": _point,
@@ -258,6 +260,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     "failed": _failed,
     "output": _output,
     "semaphore": sharing.make,
+    "start": programs.start_for,
     "use semaphore": sharing.use,
 }
 

@@ -106,9 +106,8 @@ def fork(stand_aside: Callable[[], None], come_back: Callable[[], None], carry: 
     member.table.owner = member
     member.channel, member.real = at_home, real
     known.members.append(member)
-    server = servers.of(kernel)
-    if server.pipe is not None:
-        server.adopt(member)
+    if start is not None and start.told >= 0:
+        servers.of(kernel).adopt(member, parent.table.files[start.told])
     kernel.room(Tables).children.append(member.table)
     if start is not None:
         programs.begin(member, start, parent.table, ignored)

@@ -72,6 +72,8 @@ class Start(NamedTuple):
     umask: int
     group: int
     """The process group that it joins; 0: one of its own; -1: its starter's."""
+    told: int = -1
+    """A pipe to which ``multiprocessing``'s fork server, whose child it is, writes its number and its end."""
 
 
 # -- becoming one ----------------------------------------------------------------------------------------------------------------------------

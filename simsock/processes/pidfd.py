@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from simsock.kernel import session
 from simsock.kernel.failures import os_error
 from simsock.kernel.files import POLLIN, OpenFile
-from simsock.processes import family
+from simsock.processes import family, killing
 
 if TYPE_CHECKING:
     from simsock.kernel import Kernel
@@ -42,15 +42,12 @@ class PidFile(OpenFile):
         return f"the end of process {self.member.pid}"
 
 
-def known(pid: int) -> Member | None:
-    """The process of this world with that number, if it is not home and was not waited for."""
+def open_known(pid: int, flags: int) -> int | None:
+    """pidfd_open(2) of a process of this world that is not home and was not waited for; None if there is none of that number."""
     kernel = session.kernel()
-    return family.found(kernel, pid) if family.has_children(kernel) else None
-
-
-def open_of(member: Member, flags: int = 0) -> int:
-    """pidfd_open(2)."""
-    kernel = session.kernel()
+    member = family.found(kernel, pid) if family.has_children(kernel) else None
+    if member is None:
+        return None
     kernel.point()
     if flags & ~getattr(os, "PIDFD_NONBLOCK", 0):
         raise os_error(errno.EINVAL)
@@ -60,12 +57,14 @@ def open_of(member: Member, flags: int = 0) -> int:
     return kernel.process.open(file)
 
 
-def member_of(fd: int) -> Member:
-    """The process of a descriptor; raises EBADF."""
+def send(fd: int, number: int) -> None:
+    """pidfd_send_signal(2)."""
     file: Any = session.kernel().files.get(fd)
     if not isinstance(file, PidFile):
         raise os_error(errno.EBADF)
-    return file.member
+    if file.member.reaped:
+        raise os_error(errno.ESRCH)
+    killing.kill(file.member.pid, number)
 
 
-__all__ = ["PidFile", "known", "member_of", "open_of"]
+__all__ = ["PidFile", "open_known", "send"]

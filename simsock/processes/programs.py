@@ -1,23 +1,103 @@
-"""Programs that are started, at home: what of its starter's a process keeps across exec(2).
+"""Programs that are started: by home, or by a child that asks home for it; and what of its starter's a process keeps across exec(2).
 
-Owns descriptors, groups and dispositions of signals at that moment, as home has them. Does not know how a program is run.
+PYTEST_DONT_REWRITE
+
+Owns descriptors, groups and dispositions of signals at that moment, as home has them. Does not know how a program is run. Law: it is home that is forked,
+whoever starts a program: nothing of its starter's memory is needed.
 """
 
 from __future__ import annotations
 
+import ctypes
+import os
 import signal as _real
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from simsock.errors import Unsupported
 from simsock.kernel.files import FIRST_DESCRIPTOR
+from simsock.kernel.originals import original
 from simsock.processes import child_kernel, family
+from simsock.processes.command_lines import Command
+from simsock.processes.interpreter import Start
 
 if TYPE_CHECKING:
     from simsock.kernel import Kernel
     from simsock.kernel.files import Process
+    from simsock.processes.child import Child
     from simsock.processes.family import Member
-    from simsock.processes.interpreter import Start
 
+starter: Any = None
+"""Forks home for a program: (start). Put here by who can take the world out of the way."""
+_open, _close, _umask = (original(os, name) for name in ("open", "close", "umask"))
+_pidfd_open: Any = original(os, "pidfd_open") if hasattr(os, "pidfd_open") else None
+_PIDFD_GETFD = 438
+"""The number of pidfd_getfd(2), on every machine."""
 _RESTORED = frozenset(int(getattr(_real, name)) for name in ("SIGPIPE", "SIGXFZ", "SIGXFSZ") if hasattr(_real, name))
+
+
+def start(program: Start) -> int:
+    """Start a program from this process; its number."""
+    return int(starter(program))
+
+
+# -- by a child ------------------------------------------------------------------------------------------------------------------------------
+
+
+def ask_home(child: Child, program: Start) -> int:
+    """In a child: as ``start``."""
+    streams = [number if fd < 0 else fd for number, fd in enumerate(program.streams)]
+    real = [fd for fd in program.passed or () if not child_kernel.is_simulated(fd)]
+    if real:
+        raise Unsupported(f"subprocess: pass_fds with the real descriptors {real} in a child process of a world: that is not simulated yet")
+    mask = program.umask
+    if mask < 0:
+        mask = _umask(0)
+        _umask(mask)
+    cwd = os.path.abspath(os.fsdecode(program.cwd)) if program.cwd is not None else os.getcwd()
+    command = (*program.command[:5], sorted(program.command.flags), *program.command[6:])
+    passed = None if program.passed is None else [child_kernel.far(fd) for fd in program.passed]
+    return int(
+        child.ask("start", command, program.env, cwd, [child_kernel.far(fd) for fd in streams], passed, mask, program.group, child_kernel.far(program.told))
+    )
+
+
+def start_for(member: Member, command: Any, env: Any, cwd: str, streams: list[int], passed: Any, mask: int, group: int, told: int) -> int:
+    """At home: on behalf of a child, whose real descriptors are borrowed for as long as it takes."""
+    borrowed: list[int] = []
+    try:
+        here = []
+        for fd in streams:
+            if fd < FIRST_DESCRIPTOR:
+                fd = _borrow(member, fd)
+                borrowed.append(fd)
+            here.append(fd)
+        executable, line, kind, target, args, flags, warnings, options = command
+        made = Command(executable, tuple(line), kind, target, tuple(args), frozenset(flags), tuple(warnings), tuple(options))
+        stdin, stdout, stderr = here
+        return start(Start(made, env, cwd, (stdin, stdout, stderr), None if passed is None else tuple(passed), mask, group, told))
+    finally:
+        for fd in borrowed:
+            _close(fd)
+
+
+def _borrow(member: Member, fd: int) -> int:
+    """A descriptor for what a real one of a child refers to."""
+    if _pidfd_open is not None:
+        try:
+            process = _pidfd_open(member.real, 0)
+        except OSError:
+            process = -1
+        if process >= 0:
+            try:
+                found = int(ctypes.CDLL(None).syscall(_PIDFD_GETFD, process, fd, 0))
+            finally:
+                _close(process)
+            if found >= 0:
+                return found
+    return int(_open(f"/proc/{member.real}/fd/{fd}", os.O_RDONLY if not fd else os.O_WRONLY | os.O_APPEND))  # the system is old, or does not let us
+
+
+# -- at home ---------------------------------------------------------------------------------------------------------------------------------
 
 
 def ignored_by(kernel: Kernel, parent: Member) -> frozenset[int]:
@@ -46,4 +126,4 @@ def begin(member: Member, start: Start, parent: Process, ignored: frozenset[int]
         member.dispositions[int(_real.SIGINT)] = family.HANDLED
 
 
-__all__ = ["begin", "ignored_by"]
+__all__ = ["ask_home", "begin", "ignored_by", "start", "start_for"]

@@ -7,7 +7,6 @@ Owns whose children are those that are started for it, and how their ends are to
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from struct import Struct
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +16,6 @@ from simsock.processes import family
 from simsock.processes.family import Member
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from simsock.kernel import Kernel
 
 _SIGNED = Struct("q")
@@ -28,31 +25,19 @@ _SIGNED = Struct("q")
 class Server:
     """``kernel.room(Server)``."""
 
-    __slots__ = ("kernel", "member", "pipe")
+    __slots__ = ("kernel", "member")
 
     def __init__(self) -> None:
         self.kernel: Any = None
         self.member: Member | None = None
-        self.pipe: Any = None
 
-    @contextmanager
-    def starting(self, fd: int) -> Iterator[None]:
-        """What is started within the block is its child, and its number and its end are written to the pipe."""
+    def adopt(self, child: Member, pipe: Any) -> None:
+        """A process has been started for it; its number and its end are to be written to the pipe."""
         if self.member is None:
             known = family.family_of(self.kernel)
             self.member = Member(PROCESS + len(known.members) + 1, known.home, Process("forkserver"))
             self.member.table.owner = self.member
             known.members.append(self.member)
-        self.pipe = self.kernel.files[fd]
-        try:
-            yield
-        finally:
-            self.pipe = None
-
-    def adopt(self, child: Member) -> None:
-        """A process has been started for it."""
-        assert self.member is not None
-        pipe = self.pipe
         child.parent = self.member
         pipe.references += 1
         pipe.write(memoryview(_SIGNED.pack(child.pid)))

@@ -22,7 +22,7 @@ from simsock.kernel.files import FIRST_DESCRIPTOR
 from simsock.kernel.session import Session
 from simsock.kernel.signals import signals_of
 from simsock.kernel.unpreempted import unpreempted
-from simsock.processes import family, killing, sharing
+from simsock.processes import family, killing, pidfd, programs, sharing
 from simsock.processes.calls import OF_EPOLL, OF_NAMES, OF_OS, OF_SOCKETS
 from simsock.processes.child import Child, at_door
 from simsock.processes.child_kernel import far, is_simulated, low, near, refuse
@@ -327,6 +327,9 @@ def _processes(child: Child) -> None:
     redirect(_identity.getsid, lambda pid: refuse("os.getsid"))
     redirect(_threads.get_native_id, lambda: child.pid)
     redirect(family.collect, lambda *args: ask("call", "collect", args, {}))
+    redirect(programs.start, lambda program: programs.ask_home(child, program))
+    redirect(pidfd.open_known, lambda pid, flags: ask("call", "pidfd", (pid, flags), {}))
+    redirect(pidfd.send, lambda fd, number: ask("call", "pidfd signal", (far(fd), number), {}))
     redirect(killing.is_known, lambda pid: True)
     redirect(killing.kill, lambda pid, number: ask("call", "kill", (pid, number), {}))
 

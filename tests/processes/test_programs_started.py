@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -205,3 +206,30 @@ def test_a_program_is_the_same_run_again_and_is_gone_with_its_world():
 def test_a_world_in_a_program_of_a_world_is_refused_by_name():
     with pytest.raises(Unsupported, match="a world within a world"), simsock.Simulation():
         run("-c", "import simsock\nwith simsock.Simulation(): print('never')")
+
+
+def test_programs_start_programs(world, tmp_path):
+    (tmp_path / "parent.py").write_text(
+        "import os, subprocess, sys\n"
+        "words = 'import os, sys; print(os.getpid(), os.getppid(), os.getcwd(), sys.stdin.read())'\n"
+        "print(subprocess.check_output([sys.executable, '-c', words], input='in', cwd='/', text=True), end='', flush=True)\n"
+        "subprocess.run([sys.executable, '-c', 'print(\"inherited\")'])\n"
+        "with open('file', 'w') as file:\n"
+        "    file.write('one ')\n"
+        "    file.flush()\n"
+        "    subprocess.run([sys.executable, '-c', 'print(\"two\")'], stdout=file)\n"
+        "    file.write('three')\n"
+    )
+    done = run("parent.py", cwd=tmp_path)
+    assert (done.stdout, done.stderr) == ("5000002 5000001 / in\ninherited\n", "")
+    assert (tmp_path / "file").read_text() == "one two\nthree"
+
+
+def test_a_descriptor_of_a_process_tells_its_end(world):
+    process = subprocess.Popen([PYTHON, "-c", "import time; time.sleep(100)"])
+    fd = os.pidfd_open(process.pid)
+    assert select.select([fd], [], [], 1)[0] == []
+    signal.pidfd_send_signal(fd, signal.SIGTERM)
+    assert select.select([fd], [], [], 1)[0] == [fd]
+    assert os.waitid(os.P_PIDFD, fd, os.WEXITED | os.WNOWAIT).si_status == signal.SIGTERM
+    assert process.wait() == -signal.SIGTERM
