@@ -69,9 +69,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         from simsock.supported import why_not
 
         if not why_not():
-            from simsock.stdlib._refusals import watch_binds
+            from simsock.stdlib import _makers
 
-            watch_binds()
+            _makers.watch()
     _declare(session.config)
 
 

@@ -81,7 +81,7 @@ class World:
         self._session = shared.open(item, options)
         self.sim = make._prepared(options, self.seed, deviations, self._session, records=RECORDS_KEPT, run=run)
         self.sim._is_one_of_many = plan.number is not None or (replay is not None and "/" in str(replay.seed))  # of a search
-        if options.fresh:
+        if options.patch:
             self.sim._holders = holders_of(item)
         if prepare is not None:
             prepare(self.sim)

@@ -18,7 +18,7 @@ from simsock.hypothesis_time import not_counted
 from simsock.kernel import Kernel
 from simsock.kernel.file_times import FileTimes
 from simsock.kernel.undoing import do_all
-from simsock.patching import clocks, fence, files, foreign, forks, fresh, handlers, imports, outsiders, pairs, polls, sockets, tls
+from simsock.patching import clocks, descriptors, fence, files, foreign, forks, fresh, handlers, imports, outsiders, pairs, polls, sockets, tls
 from simsock.patching.captured import Holds
 from simsock.patching.chance import Chance
 from simsock.patching.connections import close_connections as close_connections
@@ -27,6 +27,7 @@ from simsock.patching.module_names import Names, Place
 from simsock.patching.room import Room
 from simsock.patching.task_locals import Carrier
 from simsock.patching.threads import Registry
+from simsock.stdlib import _makers
 from simsock.supported import check_clocks
 
 SIMSOCK_ROOM = "face"
@@ -243,8 +244,10 @@ class Patching:
     def enter(self, kernel: Kernel) -> None:
         """A world begins. ``leave`` takes back what was begun, also half of it."""
         check_clocks()
+        _makers.watch()
         kernel.room(FileTimes)
         sockets.enter(kernel)
+        descriptors.enter(kernel)
         self._registry.enter()
         self._chance.enter(kernel, kernel.seed)
         foreign.enter(kernel)

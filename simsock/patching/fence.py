@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 import sys
 from _thread import get_ident
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import import_module
-from types import FrameType, ModuleType
+from types import FrameType, MappingProxyType, ModuleType
 from typing import Any
 
 from simsock.errors import Fenced, Unsupported
@@ -52,6 +52,7 @@ _installed = False
 _live: Kernel | None = None
 """The world that has a fence; one without patching has none."""
 _LOOKED_AT_MAX = 100
+_class_dict: Any = type.__dict__["__dict__"].__get__  # a metaclass of the program may have its own
 importing = 0
 """How deep in imports the world's thread is."""
 
@@ -148,29 +149,44 @@ def refuse_outsider(call: str, what: str, made: str, thing: Any = None) -> None:
 
 
 def kept_by(thing: Any) -> str:
-    """Words about the module of the program, or of an installed package, that keeps an object from before: a package that a world can import anew."""
+    """Words about who keeps an object from before: a module of the program or of an installed package, which a world can import anew; or one of the tests'."""
+    if thing is None:
+        return ""
+    words = next((f"; it is kept by {words}{key}{inner}" for words, key, inner in _in_holders(thing)), "")
     for name, module in sorted(sys.modules.items()):
         top = name.partition(".")[0]
-        if not issubclass(type(module), ModuleType) or top in sys.stdlib_module_names or is_harness(name) or name in ("__main__", "conftest"):
+        if not issubclass(type(module), ModuleType) or top in sys.stdlib_module_names or is_harness(name):
             continue
+        is_of_tests = name in ("__main__", "__mp_main__", "conftest") or name.rpartition(".")[2].startswith("test_")
         for key, value in list(space_of(module).items()):
             inner = "" if value is thing else _part(value, thing)
-            if (value is thing or inner) and not key.startswith("__") and not name.rpartition(".")[2].startswith("test_"):
-                return f"; it is kept by {name}.{key}{inner}: fresh={[top]!r} imports that anew in each world"
-    return ""
+            if (value is thing or inner) and not key.startswith("__"):
+                if not is_of_tests:
+                    return f"; it is kept by {name}.{key}{inner}: fresh={[top]!r} imports that anew in each world"
+                words = words or f"; it is kept by {name}.{key}{inner}"
+    return words
+
+
+def _in_holders(thing: Any) -> Iterator[tuple[str, str, str]]:
+    """Who else keeps it: the plugin's list, such as what fixtures have given."""
+    for words, space in getattr(session.entered, "_holders", ()):
+        for key, value in list(space.items()):
+            inner = "" if value is thing else _part(value, thing)
+            if value is thing or inner:
+                yield f"{words}." if words.endswith("conftest") else words, key, inner
 
 
 def _part(value: Any, thing: Any) -> str:
-    """How an object holds another one, directly: by an attribute, or as an item."""
+    """How an object, or a class, holds another one, directly: by an attribute, or as an item."""
     if issubclass(type(value), ModuleType):
         return ""
     if isinstance(value, (list, tuple)):
         return next((f"[{place}]" for place, held in enumerate(value[:_LOOKED_AT_MAX]) if held is thing), "")
     try:
-        space = object.__getattribute__(value, "__dict__")
+        space = _class_dict(value) if issubclass(type(value), type) else object.__getattribute__(value, "__dict__")
     except AttributeError:
         return ""
-    return next((f".{key}" for key, held in list(space.items()) if held is thing), "") if type(space) is dict else ""
+    return next((f".{key}" for key, held in list(space.items()) if held is thing), "") if type(space) in (dict, MappingProxyType) else ""
 
 
 def refusing(name: str) -> Any:

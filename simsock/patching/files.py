@@ -1,8 +1,8 @@
-"""Methods of classes in C that write files, or tell their times, inside a world.
+"""Methods of classes in C that read and write files, or tell their times, inside a world.
 
-Owns ``io.FileIO``'s ``write`` and ``truncate``, to which all buffers come in the end, and ``stat`` of what ``os.scandir`` finds, while the patched state
-lasts; and that imports, for which the time of a source decides whether its compiled form is still good, are told real times. Law: outside the world's thread
-all of these are what they were.
+Owns ``io.FileIO``'s ``write`` and ``truncate``, to which all buffers come in the end, its ``read`` and kin, which wait for nobody real, and ``stat`` of what
+``os.scandir`` finds, while the patched state lasts; and that imports, for which the time of a source decides whether its compiled form is still good, are told
+real times. Law: outside the world's thread all of these are what they were.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 from simsock.kernel import session
 from simsock.kernel.file_times import CHANGED, WRITTEN
 from simsock.patching.classes import exchange, pairs_of, swap_of
+from simsock.patching.descriptors import ask
 from simsock.stdlib._file_calls import note_descriptor, told
 
 _external: Any = import_module("importlib._bootstrap_external")
@@ -30,10 +31,22 @@ def _inside() -> bool:
 
 def _noting(real: Any) -> Any:
     def method(self: Any, *args: Any, **keywords: Any) -> Any:
+        if not _inside():
+            return real(self, *args, **keywords)
+        if not self.closed:
+            ask(f"FileIO.{real.__name__}", self.fileno())
         answer = real(self, *args, **keywords)
-        if _inside():
-            note_descriptor(self.fileno(), WRITTEN, CHANGED)
+        note_descriptor(self.fileno(), WRITTEN, CHANGED)
         return answer
+
+    return _like(method, real)
+
+
+def _asking(real: Any) -> Any:
+    def method(self: Any, *args: Any, **keywords: Any) -> Any:
+        if _inside() and not self.closed:
+            ask(f"FileIO.{real.__name__}", self.fileno())
+        return real(self, *args, **keywords)
 
     return _like(method, real)
 
@@ -55,7 +68,7 @@ def _path_stat(path: Any) -> Any:
     return _stat(path)
 
 
-_OF_FILES = pairs_of(io.FileIO, ("write", "truncate"), _noting)
+_OF_FILES = [*pairs_of(io.FileIO, ("write", "truncate"), _noting), *pairs_of(io.FileIO, ("read", "readall", "readinto"), _asking)]
 _OF_ENTRIES = pairs_of(os.DirEntry, ("stat",), _telling)
 
 

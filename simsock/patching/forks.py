@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from simsock.kernel import Kernel, session
 from simsock.kernel.watchdog import watchdog
+from simsock.patching import child_signals
 from simsock.patching.task_locals import Carrier
 from simsock.processes import family, forking
 from simsock.processes.doors import leave_process, refused
@@ -63,6 +64,7 @@ class _Forked(Kernel):
 
 
 def _carry(kernel: Kernel) -> None:
+    child_signals.quiet(kernel)
     kernel.thread_state.__class__ = ProcessCarrier
     kernel.__class__ = _Forked
 
@@ -124,6 +126,7 @@ def leave(carrier: Any) -> None:
     """The world is over. Safe to call again."""
     if type(carrier) is ProcessCarrier and carrier.kernel is not None:
         forking.end_all(carrier.kernel)
+        child_signals.loud()
         carrier.__class__ = Carrier  # type: ignore[assignment]  # what it was
 
 

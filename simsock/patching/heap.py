@@ -16,13 +16,15 @@ from weakref import ref
 
 from simsock.harness import is_harness
 from simsock.kernel.program_lines import is_simsock
-from simsock.patching.referrers import of_kinds, referrers_of
+from simsock.patching.referrers import addresses, of_kinds, referrers_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _IMMUTABLE = 1 << 8
 """``Py_TPFLAGS_IMMUTABLETYPE``."""
+_CLASSES = 32
+"""So many are looked at together."""
 _class_dict: Any = type.__dict__["__dict__"]
 _qualname_of: Any = type.__dict__["__qualname__"].__get__  # a metaclass of the program may have its own
 _mro_of: Any = type.__dict__["__mro__"].__get__  # likewise
@@ -175,9 +177,12 @@ def search(
     held = {*wanted, *(id(owner) for owner in owners if type(owner) in (staticmethod, classmethod) or is_tuple(owner))}
     if deep and not any(_attribute_of_class(holder, owner) for owner in owners if is_tuple(owner) for holder in above.get(id(owner), ())):
         types = []
-    for cls in types:
-        if not held.isdisjoint(map(id, _attributes(cls).values())):
-            found.extend(_in_class(cls, wanted))
+    for start in range(0, len(types), _CLASSES):
+        some = types[start : start + _CLASSES]
+        if not held.isdisjoint(addresses([value for cls in some for value in _attributes(cls).values()])):
+            for cls in some:
+                if not held.isdisjoint(map(id, _attributes(cls).values())):
+                    found.extend(_in_class(cls, wanted))
     for owner in owners:
         found.extend(_in_owner(owner, wanted, above.get(id(owner), []), functions))
     if inner := [owner for owner in owners if is_tuple(owner) and _is_of_program(owner, wanted)]:

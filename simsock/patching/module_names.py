@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from simsock.harness import is_harness
+from simsock.patching.referrers import addresses
 
 _REAL_CLOCK = ModuleType("time")
 """The module ``time`` as it is outside worlds; a part of the harness by its name."""
@@ -101,7 +102,7 @@ class Names:
         name = str(space.get("__name__", ""))
         if name.startswith("hypothesis.") and space.get("time") is time:
             return [(space, "time", time, _REAL_CLOCK)]
-        if is_harness(name) or (self._ids.isdisjoint(map(id, space.values())) and self._usual.keys().isdisjoint(space)):
+        if is_harness(name) or (self._ids.isdisjoint(addresses(space.values())) and self._usual.keys().isdisjoint(space)):
             return []
         found: list[Place] = []
         for key, value in list(space.items()):
@@ -121,7 +122,7 @@ class Names:
         for space in spaces:
             if str(space.get("__name__", "")).startswith("simsock.patching"):
                 continue  # the replacements' own home
-            if not ids.isdisjoint(map(id, space.values())):
+            if not ids.isdisjoint(addresses(space.values())):
                 for key, value in list(space.items()):
                     if id(value) in ids:
                         space[key] = back[id(value)]

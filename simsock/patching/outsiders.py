@@ -17,10 +17,12 @@ from typing import Any
 
 from simsock.kernel import session
 from simsock.kernel.originals import original
+from simsock.kernel.program_lines import is_library, short_path
 from simsock.kernel.task import is_task_ident
 from simsock.patching.classes import exchange, pairs_of, swap_of
 from simsock.patching.fence import refuse_outsider
 from simsock.stdlib._allowed import Allowed
+from simsock.stdlib._makers import made_by
 from simsock.stdlib._socketobject import socket as simulated
 
 _REAL_POLLERS = (type(original(select, "poll")()), getattr(select, "epoll", type(None)))
@@ -54,7 +56,12 @@ def _of_executor(pool: Any) -> str:
 
 
 def _of_thread(thread: Any) -> str:
-    return "" if _is_of_world(thread) or not thread.is_alive() else repr(thread)  # asked of a real one only: of a task it is a point
+    if _is_of_world(thread) or not thread.is_alive():  # asked of a real one only: of a task it is a point
+        return ""
+    code = getattr(getattr(thread, "_target", None), "__code__", None)
+    if code is None or is_library(code.co_filename):
+        return repr(thread)
+    return f"{thread!r}, which runs {code.co_qualname} ({short_path(code.co_filename)}:{code.co_firstlineno})"
 
 
 def _of_loop(loop: Any) -> str:
@@ -66,6 +73,18 @@ def _of_selector(selector: Any) -> str:
     return repr(selector) if type(getattr(selector, "_selector", None)) in _REAL_POLLERS else ""
 
 
+def _of_process_pool(pool: Any) -> str:
+    manager = getattr(pool, "_executor_manager_thread", None)
+    if manager is None or _is_of_world(manager):
+        return ""
+    return f"{type(pool).__qualname__} with {len(getattr(pool, '_processes', None) or ())} processes"
+
+
+def _of_pool(pool: Any) -> str:
+    handler = getattr(pool, "_worker_handler", None)
+    return "" if handler is None or _is_of_world(handler) else repr(pool)
+
+
 def _of_tls(sock: Any) -> str:
     conversation = getattr(sock, "_sslobj", None)  # a world's is of another class
     return repr(sock) if type(conversation).__module__ == "_ssl" and not isinstance(sock, Allowed) else ""
@@ -73,6 +92,8 @@ def _of_tls(sock: Any) -> str:
 
 _METHODS: tuple[tuple[str, str, str, Callable[[Any], str]], ...] = (
     ("concurrent.futures.thread", "ThreadPoolExecutor", "submit", _of_executor),
+    ("concurrent.futures.process", "ProcessPoolExecutor", "submit", _of_process_pool),
+    *(("multiprocessing.pool", "Pool", method, _of_pool) for method in ("apply_async", "_map_async", "imap", "imap_unordered", "join")),
     ("threading", "Thread", "join", _of_thread),
     ("asyncio.base_events", "BaseEventLoop", "run_forever", _of_loop),
     ("asyncio.base_events", "BaseEventLoop", "call_soon_threadsafe", _of_loop),
@@ -97,11 +118,16 @@ def _asking(method: Any, title: str, is_outside: Callable[[Any], str]) -> Any:
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
         kernel = session.active
         if kernel is not None and kernel.thread == get_ident() and (what := is_outside(self)):
-            refuse_outsider(title, what, "", self)
+            refuse_outsider(title, what, made_by(self, *_parts(self)), self)
         return method(self, *args, **kwargs)
 
     functools.update_wrapper(call, method, assigned=("__module__", "__name__", "__qualname__", "__doc__"), updated=())
     return call
+
+
+def _parts(thing: Any) -> tuple[Any, ...]:
+    """What an object made when it was made, or when it was first used, of which there are notes: a loop's socket, a pool's threads, what TLS is spoken over."""
+    return *(getattr(thing, name, None) for name in ("_ssock", "_worker_handler", "_executor_manager_thread")), *tuple(getattr(thing, "_threads", ()))
 
 
 def _of_poller(poller: Any) -> str:
@@ -125,7 +151,7 @@ def apply() -> None:
             continue
         method = vars(cls)[attribute]
         if id(method) not in _made:
-            _made[id(method)] = method, _asking(method, f"{name}.{attribute}", is_outside)
+            _made[id(method)] = method, _asking(method, f"{name}.{attribute.lstrip('_')}", is_outside)
         _applied.append((cls, attribute, method, _made[id(method)][1]))
         setattr(cls, attribute, _made[id(method)][1])
 

@@ -1,8 +1,9 @@
 """Who refers to these objects, and which of many are of these kinds? As ``gc.get_referrers`` says, which is slow where many are asked about.
 
 Owns the question. Does not know what is asked for, nor why. Python compares every reference in the heap with everything that is asked for, one by one; here
-many objects at once say what they refer to, and one look into a set tells whether any of it is asked for. Laws: the answer is the same; only identity counts,
-and no code of the program runs; nothing is kept; ``id`` is not called for each object, since whoever hears of audited events, as the fence does, hears of that.
+many objects at once say what they refer to, in one list, and whether what is asked for has more references while that list is there tells whether any of it
+is in the list. Laws: the answer is the same; only identity counts, and no code of the program runs; nothing is kept; ``id`` is not called for each object,
+since whoever hears of audited events, as the fence does, hears of that. Whoever asks sees to it that no other OS thread lets go of anything meanwhile.
 """
 
 from __future__ import annotations
@@ -11,29 +12,68 @@ import ctypes
 import gc
 import sys
 from collections.abc import Iterable, Iterator
-from itertools import chain, compress
+from itertools import chain, compress, count, repeat
+from operator import is_
+from sys import getrefcount
 from typing import Any
 
 _FEW = 64
 """Of so many Python finds the holders sooner."""
-_CHUNKS = (2_048, 32)
+_FEW_IMMORTAL = 16
+"""Of so many whose references are not counted, too, where all others are found by counts."""
+_IMMORTAL = 1 << 29
+"""As many references, or more, has only what CPython does not count them of (3.12 and later)."""
+_BY_COUNTS = (4_096, 256)
+_BY_ADDRESSES = 32
 """So many objects are asked together what they refer to; where there was something, fewer are."""
 _ITEMS_AT: int = tuple.__basicsize__
+_ADDRESS_BYTES = ctypes.sizeof(ctypes.c_void_p)
 
 
 def referrers_of(asked: list[Any], *ours: Any) -> list[Any]:
     """Whatever refers to one of these, but for ``asked`` itself and other containers of ours."""
     own = {id(asked), *map(id, ours)}
     if len(asked) <= _FEW:
-        mark = object()  # goes with what is asked for, so that the arguments of the very call are told from a tuple of the program
-        found = _without_call(gc.get_referrers(*asked, mark), mark)
+        found = _python_s(asked)
     else:
-        ids = frozenset(map(id, asked))
-        found = _objects()
-        for size in _CHUNKS:
-            found = list(chain.from_iterable(some for some in _cut(found, size) if not ids.isdisjoint(addresses(gc.get_referents(*some)))))
-        found = [holder for holder in found if not ids.isdisjoint(map(id, gc.get_referents(holder)))]
+        counted = [one for one in asked if getrefcount(one) < _IMMORTAL]
+        immortal = [one for one in asked if getrefcount(one) >= _IMMORTAL]
+        own |= {id(counted), id(immortal)}
+        found = _held_by(_objects(), counted, immortal if len(immortal) > _FEW_IMMORTAL else [])
+        if 0 < len(immortal) <= _FEW_IMMORTAL:
+            found = list({id(holder): holder for holder in (*found, *_python_s(immortal))}.values())
     return [holder for holder in found if id(holder) not in own]
+
+
+def _python_s(asked: list[Any]) -> list[Any]:
+    mark = object()  # goes with what is asked for, so that the arguments of the very call are told from a tuple of the program
+    return _without_call(gc.get_referrers(*asked, mark), mark)
+
+
+def _without_call(found: list[Any], mark: object) -> list[Any]:
+    return [holder for holder in found if not (type(holder) is tuple and holder and holder[-1] is mark)]
+
+
+def _held_by(objects: list[Any], counted: list[Any], others: list[Any]) -> list[Any]:
+    """Those that refer to one of these. ``others``: what has no count of its references."""
+    ids = frozenset(map(id, (*counted, *others)))
+    if not others:
+        for size in _BY_COUNTS:
+            objects = list(chain.from_iterable(_by_counts(objects, counted, size)))
+    objects = list(chain.from_iterable(some for some in _cut(objects, _BY_ADDRESSES) if not ids.isdisjoint(addresses(gc.get_referents(*some)))))
+    return [holder for holder in objects if not ids.isdisjoint(map(id, gc.get_referents(holder)))]
+
+
+def _by_counts(objects: list[Any], counted: list[Any], size: int) -> Iterator[list[Any]]:
+    """Of each so many objects, those that may refer to one of these: all that do, and some besides."""
+    usual = sum(map(getrefcount, counted))
+    starts = []  # of what was found no list is made before all is: it may be what is counted itself
+    for start in range(0, len(objects), size):
+        held = gc.get_referents(*objects[start : start + size])
+        if sum(map(getrefcount, counted)) != usual:
+            starts.append(start)
+        del held
+    return (objects[start : start + size] for start in starts)
 
 
 def _objects() -> list[Any]:
@@ -43,24 +83,34 @@ def _objects() -> list[Any]:
     if sys.version_info[:2] == (3, 12):
         broken = sys.modules.get("_asyncio")
         if broken is not None:
-            return [one for one in found if one is not broken]
+            del found[next(compress(count(), map(is_, found, repeat(broken))))]
     return found
 
 
 def of_kinds(objects: list[Any], kinds: Iterable[type]) -> Iterator[Any]:
     """Those that are of one of these very classes. By identity: the class of typing's unions, for one, warns of its end when it is compared."""
+    kinds = tuple(kinds)
     ids = frozenset(map(id, kinds))
-    return chain.from_iterable(compress(some, map(ids.__contains__, addresses(list(map(type, some))))) for some in _cut(objects, _CHUNKS[0]))
+    counted = [kind for kind in kinds if getrefcount(kind) < _IMMORTAL]
+    patterns = [id(kind).to_bytes(_ADDRESS_BYTES, sys.byteorder) for kind in kinds if getrefcount(kind) >= _IMMORTAL]
+    for some in _cut(objects, _BY_COUNTS[0]):
+        usual = sum(map(getrefcount, counted))
+        theirs = list(map(type, some))
+        if sum(map(getrefcount, counted)) != usual or (patterns and _has_any(theirs, patterns)):
+            yield from compress(some, map(ids.__contains__, addresses(theirs)))
 
 
-def addresses(objects: list[Any]) -> Any:
+def _has_any(objects: list[Any], patterns: list[bytes]) -> bool:
+    """Whether one of these addresses may be among those of the objects."""
+    held = tuple(objects)
+    seen = ctypes.string_at(id(held) + _ITEMS_AT, len(held) * _ADDRESS_BYTES)
+    return any(pattern in seen for pattern in patterns)
+
+
+def addresses(objects: Iterable[Any]) -> Any:
     """The identity of each, as ``id`` says it. They are read from where a tuple has its items."""
     held = tuple(objects)
     return memoryview((ctypes.c_ulong * len(held)).from_address(id(held) + _ITEMS_AT)).cast("B").cast("L").tolist()
-
-
-def _without_call(found: list[Any], mark: object) -> list[Any]:
-    return [holder for holder in found if not (type(holder) is tuple and holder and holder[-1] is mark)]
 
 
 def _cut(objects: list[Any], size: int) -> Iterator[list[Any]]:

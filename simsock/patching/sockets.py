@@ -12,16 +12,19 @@ import _socket
 import functools
 import socket as real
 from _thread import get_ident
+from math import ceil
 from operator import is_
 from types import FunctionType, MethodDescriptorType
 from typing import Any
 
 from simsock.errors import Unsupported
 from simsock.kernel import Kernel, session
+from simsock.kernel.originals import original
+from simsock.kernel.units import NS
 from simsock.patching.classes import changed, names_of
 from simsock.patching.fence import refuse_outsider
 from simsock.stdlib._allowed import is_behind, over_a_real_one
-from simsock.stdlib._refusals import bound_by
+from simsock.stdlib._makers import made_by
 from simsock.stdlib._room import Room
 from simsock.stdlib._socketobject import socket as simulated
 from simsock.stdlib._tls import queue_send
@@ -29,6 +32,7 @@ from simsock.stdlib._tls import queue_send
 real_class = _class = real.socket
 """Taken now: a program or ``mock.patch`` may put another class under this name while a world is live."""
 _original = _class.__new__
+_default_timeout = original(_socket, "getdefaulttimeout")
 _FUNCTIONS = (FunctionType, MethodDescriptorType)
 _hidden: dict[type, type] = {}
 _TALKS = (
@@ -120,7 +124,7 @@ def _either(name: str, method: Any) -> Any:
         if isinstance(self, simulated):
             return simulated_method(self, *args, **kwargs)
         if talks and session.active is not None and session.active.thread == get_ident():
-            refuse_outsider(f"socket.{name}", repr(self), bound_by(self), self)
+            refuse_outsider(f"socket.{name}", repr(self), made_by(self), self)
         return method(self, *args, **kwargs)
 
     functools.update_wrapper(call, method, assigned=("__name__", "__qualname__", "__doc__"), updated=())
@@ -186,5 +190,9 @@ def remove() -> None:
 
 
 def enter(kernel: Kernel) -> None:
-    """A world begins: this is the class of the sockets that are made for the program."""
-    kernel.room(Room).socket_class = standing
+    """A world begins: this is the class of the sockets that are made for the program, and the timeout that it has given to new ones before."""
+    room = kernel.room(Room)
+    room.socket_class = standing
+    timeout = _default_timeout()
+    if timeout is not None:
+        room.default_timeout_ns = ceil(timeout * NS)

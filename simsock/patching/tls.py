@@ -18,6 +18,7 @@ from simsock.patching.fence import refuse_outsider
 from simsock.patching.room import Room
 from simsock.stdlib._allowed import Allowed
 from simsock.stdlib._ciphertext import look_for_it
+from simsock.stdlib._makers import made_by
 from simsock.stdlib._openssl import chance_is_the_tapes, forget_time, set_time
 from simsock.stdlib._openssl import module as _ssl
 from simsock.stdlib._socketobject import socket as simulated
@@ -35,7 +36,7 @@ def _wrap_socket(self: Any, sock: Any, server_side: Any, server_hostname: Any = 
     if isinstance(sock, Allowed):
         return _real_socket(self, sock, server_side, server_hostname, owner=owner, session=session)
     if not isinstance(sock, simulated):
-        refuse_outsider("SSLContext.wrap_socket", repr(sock), "", sock)
+        refuse_outsider("SSLContext.wrap_socket", repr(sock), made_by(sock), sock)
     incoming, outgoing = _ssl.MemoryBIO(), _ssl.MemoryBIO()
     made = _made(kernel, self, incoming, outgoing, server_side, server_hostname, owner=owner if owner is not None else sock, session=session)
     return StreamConversation(kernel, sock, incoming, outgoing, made, bool(server_side), kernel.room(Room).draws_from_world)

@@ -8,70 +8,28 @@ from __future__ import annotations
 
 import _socket
 import os
-import sys
-import weakref
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from simsock.errors import meant
-from simsock.kernel.program_lines import is_library, is_simsock, short_path
+from simsock.stdlib._makers import bound, made_by
 
 if TYPE_CHECKING:
-    from types import FrameType
-
     from simsock.net.fabric import Fabric, Host
 
 _open, _listdir, _readlink, _getsockname = open, os.listdir, os.readlink, _socket.socket.getsockname
 """Taken now: a world replaces some of the names."""
 _LISTENING = "0A"
-_BINDS_MAX = 1_000
 _NAMES_TOLD_MAX = 10
-_binds: list[tuple[Any, str]] = []
-"""Real sockets that were bound (weakly), and where; filled once somebody watches."""
-_watching = False
-
-
-def watch_binds() -> None:
-    """From now on remember where real sockets are bound: an error that meets one can say who made it. An audit hook, which stays."""
-    global _watching
-    if not _watching:
-        _watching = True
-        sys.addaudithook(_hook)
-
-
-def _hook(event: str, args: tuple[Any, ...]) -> None:
-    if event == "socket.bind" and isinstance(args[1], tuple):
-        if len(_binds) >= _BINDS_MAX:
-            _binds[:] = [entry for entry in _binds if entry[0]() is not None][-_BINDS_MAX // 2 :]
-        _binds.append((weakref.ref(args[0]), _makers(sys._getframe(1))))
-
-
-def bound_by(sock: Any) -> str:
-    """Who bound a real socket, as words to go on with; empty if nobody watched."""
-    return next((f", bound by {makers}" for reference, makers in reversed(_binds) if reference() is sock), "")
 
 
 def _owner_of(port: int) -> str:
-    """The same of the real socket that has this port."""
-    for reference, _ in reversed(_binds):
-        sock = reference()
+    """Who bound the real socket that has this port, as words to go on with; empty if nobody watched."""
+    for sock in bound():
         with suppress(OSError):
-            if sock is not None and _getsockname(sock)[1] == port:
-                return bound_by(sock)
+            if _getsockname(sock)[1] == port:
+                return made_by(sock)
     return ""
-
-
-def _makers(frame: FrameType | None) -> str:
-    """The innermost function of the program that asks for a call, and the outermost below the next library: often a fixture, or ``setup_method``."""
-    places: list[str] = []
-    while frame is not None:
-        code = frame.f_code
-        if not (is_library(code.co_filename) or is_simsock(code.co_filename)):
-            places.append(f"{code.co_qualname} ({short_path(code.co_filename)}:{frame.f_lineno})")
-        elif places:
-            break
-        frame = frame.f_back
-    return " for ".join(dict.fromkeys((places[0], places[-1]))) if places else "a library"
 
 
 def explain(error: OSError, words: str) -> None:
@@ -103,7 +61,7 @@ def explained(fabric: Fabric, host: Host, ip: str, port: int) -> str:
         )
     return (
         f"nobody listens on port {port} of {ip}, in this world or (in this process) outside it: start the server first, "
-        f'in the test or in a fixture that asks for `sim`; to talk to another process, outside time: allow="{ip}:{port}"'
+        f'in the test or in a fixture that asks for `sim`; to talk to another process, outside time: allow="{ip}:{port}"{_as_proxy(ip, port)}'
     )
 
 
@@ -113,8 +71,18 @@ def unknown(fabric: Fabric, name: str) -> str:
     told = ", ".join(names[:_NAMES_TOLD_MAX]) + (", …" if len(names) > _NAMES_TOLD_MAX else "")
     return (
         f"no host of this world is called {name!r}, and nothing asks the real resolver: its hosts are {told}{meant(name, names)}; "
-        f"sim.host({name!r}) makes another one, for a server to run on"
+        f"sim.host({name!r}) makes another one, for a server to run on{_as_proxy(name)}"
     )
+
+
+def _as_proxy(name: str, port: int | None = None) -> str:
+    """Words about this being the proxy by which the environment has HTTP clients go, which who wrote the test may not know."""
+    for key, value in sorted(os.environ.items()):
+        if key.lower().endswith("_proxy") and key.lower() != "no_proxy":
+            host, _, number = value.rpartition("://")[2].rpartition("@")[2].rstrip("/").rpartition(":")
+            if (host or number) == name and port in (None, int(number) if number.isdecimal() else 80):
+                return f"; it is the proxy that {key} of the environment names: take that out, or set NO_PROXY, for the tests (monkeypatch.delenv({key!r}))"
+    return ""
 
 
 def _listens(host: Host, port: int) -> bool:

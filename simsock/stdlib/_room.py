@@ -18,6 +18,7 @@ class Room:
 
     __slots__ = (
         "allowed",
+        "ask_real",
         "default_timeout_ns",
         "glanced_at",
         "glances",
@@ -40,6 +41,8 @@ class Room:
         self.real_peers: list[str] = []
         self.real_sockets: dict[int, Any] = {}
         """Weak references to those that talk to them, by their descriptors, which others may have by now."""
+        self.ask_real: Any = None
+        """Told of each call on a real descriptor and of its number, and may refuse it (``os``, ``simsock.patching.descriptors``)."""
         self.default_timeout_ns: int | None = None
         """``socket.setdefaulttimeout`` (``_socketbase``)."""
         self.socket_class: Any = None

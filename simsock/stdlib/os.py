@@ -28,6 +28,7 @@ from simsock.stdlib._closing import close_descriptor
 from simsock.stdlib._descriptors import file_of, world_of
 from simsock.stdlib._file_calls import CALLS as _CALLS
 from simsock.stdlib._file_calls import told
+from simsock.stdlib._room import Room
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -216,9 +217,17 @@ def closerange(fd_low: int, fd_high: int, /) -> None:
     _closerange(fd_low, min(fd_high, FIRST_DESCRIPTOR))
 
 
+def _meet(call: str, fd: Any) -> None:
+    """A call on a real descriptor: a patched world lets nobody wait at one, nor talk to anybody outside."""
+    kernel = session.active
+    if kernel is not None and (ask := kernel.room(Room).ask_real) is not None:
+        ask(call, fd)
+
+
 def read(fd: int, length: int, /) -> bytes:
     """Read from a descriptor; from a simulated socket as ``recv``."""
     if world_of(fd) is None:
+        _meet("os.read", fd)
         return _read(fd, length)
     if length < 0:
         raise os_error(errno.EINVAL)
@@ -228,6 +237,7 @@ def read(fd: int, length: int, /) -> bytes:
 def write(fd: int, data: Any, /) -> int:
     """Write to a descriptor; to a simulated socket as ``send``."""
     if world_of(fd) is None:
+        _meet("os.write", fd)
         return _write(fd, data)
     return _descriptors.write(fd, bytes_view(data))
 
@@ -235,6 +245,7 @@ def write(fd: int, data: Any, /) -> int:
 def readv(fd: int, buffers: Any, /) -> int:
     """Read into one buffer after the other; returns the number of bytes."""
     if world_of(fd) is None:
+        _meet("os.readv", fd)
         return _readv(fd, buffers)
     views = [writable_view(buffer, "readv") for buffer in buffers]
     data = _descriptors.read(fd, sum(map(len, views)))
@@ -251,12 +262,16 @@ if sys.version_info >= (3, 14):
 
     def readinto(fd: int, buffer: Any, /) -> int:
         """Read into a buffer; returns the number of bytes."""
-        return _readinto(fd, buffer) if world_of(fd) is None else readv(fd, (buffer,))
+        if world_of(fd) is not None:
+            return readv(fd, (buffer,))
+        _meet("os.readinto", fd)
+        return _readinto(fd, buffer)
 
 
 def writev(fd: int, buffers: Any, /) -> int:
     """Write one buffer after the other, as one call; returns the number of bytes."""
     if world_of(fd) is None:
+        _meet("os.writev", fd)
         return _writev(fd, buffers)
     return _descriptors.write(fd, b"".join(bytes(bytes_view(buffer)) for buffer in buffers))
 

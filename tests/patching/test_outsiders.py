@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import fcntl
+import multiprocessing.pool
+import os
 import select
 import selectors
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 import time
 import uuid
@@ -18,6 +22,7 @@ import pytest
 
 from simsock import Fenced, LeakWarning, WorldEnded
 from simsock.patching import living, outsiders
+from simsock.stdlib import _makers
 
 
 @pytest.fixture
@@ -212,7 +217,7 @@ def test_a_thread(world):
     try:
         with world():
             assert thread.is_alive()
-            with pytest.raises(Fenced, match=r"^Thread\.join of <Thread\(from before, started \d+\)>, in task main"):
+            with pytest.raises(Fenced, match=r"^Thread\.join of <Thread\(from before, started \d+\)>(, started by test_a_thread \(.*\))?, in task main"):
                 thread.join(1)
             inside = threading.Thread(target=int)
             inside.start()
@@ -315,3 +320,156 @@ def test_that_uuid_asks_in_vain_for_the_machine_s_address_is_no_failure(world, m
     monkeypatch.setattr(uuid, "_generate_time_safe", None)
     with world(entropy="real"):
         assert uuid.getnode() >> 40 & 1, "a drawn one"
+
+
+def file_object(fd, mode, do, buffering=-1):
+    with open(fd, mode, buffering, closefd=False) as file:
+        return do(file)
+
+
+READS = {
+    "os.read": lambda fd: os.read(fd, 1),
+    "os.readv": lambda fd: os.readv(fd, [bytearray(1)]),
+    "FileIO.readinto": lambda fd: file_object(fd, "rb", lambda file: file.read(1)),
+    "FileIO.readall": lambda fd: file_object(fd, "rb", lambda file: file.readall(), 0),
+}
+WRITES = {
+    "os.write": lambda fd: os.write(fd, b"x"),
+    "os.writev": lambda fd: os.writev(fd, [b"x"]),
+    "FileIO.write": lambda fd: file_object(fd, "wb", lambda file: file.write(b"x"), 0),
+}
+
+
+@pytest.fixture
+def pipe():
+    """(descriptor to read from, descriptor to write to) of a real pipe."""
+    ends = os.pipe()
+    yield ends
+    for fd in ends:
+        os.close(fd)
+
+
+@pytest.mark.parametrize("name", [*READS, *WRITES])
+def test_a_bare_pipe_is_named_by_its_number_and_nothing_goes_through(world, pipe, name):
+    fd = pipe[name in WRITES]
+    with world(), pytest.raises(Fenced, match=rf"^{name} of descriptor {fd}, a pipe.*, in task main: it is a real one, made outside this world"):
+        {**READS, **WRITES}[name](fd)
+    os.set_blocking(pipe[0], False)
+    with pytest.raises(BlockingIOError):
+        os.read(pipe[0], 1)
+
+
+def test_a_pipe_whose_number_a_module_keeps_is_told_with_that_name(world, pipe, monkeypatch):
+    fd = fcntl.fcntl(pipe[0], fcntl.F_DUPFD_CLOEXEC, 987)  # no other name stands for that
+    monkeypatch.setattr(sys.modules[__name__], "PIPE_OF_THIS_TEST", fd, raising=False)
+    try:
+        with world(), pytest.raises(Fenced, match=rf"of descriptor {fd}, a pipe \(the number that {__name__}\.PIPE_OF_THIS_TEST has\), in task"):
+            os.read(fd, 1)
+    finally:
+        os.close(fd)
+
+
+def test_real_sockets_by_their_number_and_counters_are_refused_too(world, pair):
+    with world(), pytest.raises(Fenced, match="a socket"):
+        os.write(pair[0].fileno(), b"x")
+    if hasattr(os, "eventfd"):
+        counter = os.eventfd(1)
+        try:
+            with world(), pytest.raises(Fenced, match="a counter or the like"):
+                os.read(counter, 8)
+        finally:
+            os.close(counter)
+
+
+def test_files_and_standard_streams_stay_what_they_are(world, pipe, tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"hello")
+    stream = os.dup(1)
+    os.dup2(pipe[1], 1)  # the program's output is piped into another one, and it has another number for it
+    other = os.dup(1)
+    try:
+        with world(), open(path, "rb") as file:
+            assert file.read() == b"hello" and os.read(file.fileno(), 1) == b""
+            os.write(1, b"out")
+            os.write(other, b"put")
+    finally:
+        os.dup2(stream, 1)
+        os.close(stream)
+        os.close(other)
+    assert os.read(pipe[0], 100) == b"output"
+
+
+def make_listener():
+    return socket.create_server(("127.0.0.1", 0))
+
+
+def test_it_is_told_where_a_socket_was_made_a_thread_was_started_and_so_on(world, pair, loop):
+    with world():
+        pass  # from now on notes are taken
+    end = threading.Event()
+
+    def wait_for():
+        end.wait()
+
+    thread = threading.Thread(target=wait_for)
+    thread.start()
+    made = asyncio.new_event_loop()
+    with make_listener() as listener, concurrent.futures.ThreadPoolExecutor(1) as pool, multiprocessing.pool.ThreadPool(1) as threads:
+        pool.submit(int).result()
+        here = rf"{sys._getframe().f_code.co_qualname} \(\S*test_outsiders\.py:\d+\)"
+        started = f", started by {here}" if sys.version_info >= (3, 13) else ""  # before that CPython tells nobody
+        try:
+            for told, call in {
+                rf"^socket\.accept of .*, bound by make_listener \(\S*:\d+\) for {here}": lambda: listener.accept(),
+                rf"^Thread\.join of .*, which runs \S*wait_for \(\S*:\d+\){started}": lambda: thread.join(),
+                rf"^ThreadPoolExecutor\.submit of .*{started}": lambda: pool.submit(int),
+                rf"^Pool\.apply_async of <multiprocessing\.pool\.ThreadPool .*{started}": lambda: threads.apply_async(int),
+                rf"^Pool\.map_async of <multiprocessing\.pool\.ThreadPool .*{started}": lambda: threads.map(int, []),
+                rf"^BaseEventLoop\.call_soon_threadsafe of .*, made by {here}": lambda: made.call_soon_threadsafe(int),
+            }.items():
+                with world(max_real_time=10), pytest.raises(Fenced, match=told):
+                    call()
+        finally:
+            end.set()
+            thread.join()
+            made.close()
+
+
+def test_pools_of_the_world_are_its_own(world):
+    def run():
+        with multiprocessing.pool.ThreadPool(2) as pool:
+            assert pool.map(abs, [-1, 2]) == [1, 2]
+            pool.close()
+            pool.join()
+
+    with world():
+        run()
+
+
+def test_notes_about_objects_of_c_fail_no_call():
+    import _socket
+
+    _makers.watch()
+    sock = _socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    sock.bind(("127.0.0.1", 0))
+    sock.close()
+
+
+def test_who_keeps_it_is_told_for_modules_of_the_tests_and_attributes_of_classes_too(world, pair, monkeypatch):
+    class Kept:
+        sock = pair[0]
+
+    monkeypatch.setattr(sys.modules[__name__], "Kept", Kept, raising=False)
+    with world(), pytest.raises(Fenced, match=rf"; it is kept by {__name__}\.Kept\.sock$"):
+        pair[0].send(b"x")
+
+
+def test_the_timeout_that_a_program_has_given_to_new_sockets_before_the_world_holds_in_it(world):
+    socket.setdefaulttimeout(2.5)
+    try:
+        with world():
+            assert socket.getdefaulttimeout() == socket.socket().gettimeout() == 2.5
+            socket.setdefaulttimeout(None)
+        assert socket.getdefaulttimeout() == 2.5
+    finally:
+        socket.setdefaulttimeout(None)

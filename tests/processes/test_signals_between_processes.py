@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import time
 
 import pytest
 
-from simsock import KilledBySignal, Simulation, Unsupported
+from simsock import KilledBySignal, LeakWarning, Simulation, Unsupported
+from simsock.kernel import session
 from tests.processes.children import child, status_of
 
 
@@ -131,6 +133,59 @@ def test_the_end_of_a_child_is_told_by_sigchld(world):
     assert came == [3]
     assert round(world.now) == 10
     assert status_of(pid) == 0
+
+
+def test_a_handler_from_before_the_world_hears_of_the_world_s_children_by_the_world_alone():
+    came = []
+
+    def handler(number, frame):
+        came.append(round(world.now) if session.active is not None else "outside")
+
+    before = signal.signal(signal.SIGCHLD, handler)
+    try:
+        for _ in range(2):
+            with Simulation() as world:
+                pid = child(time.sleep, 3)
+                time.sleep(10)
+                assert status_of(pid) == 0
+                came.append("end")
+        assert came == [3, "end", 3, "end"]
+        assert signal.getsignal(signal.SIGCHLD) is handler
+        pid = os.fork()
+        if not pid:
+            os._exit(0)
+        os.waitpid(pid, 0)
+        assert came[4:] == ["outside"]
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
+def test_a_child_from_before_the_world_that_ends_beside_the_world_s_is_told_after_it():
+    came = []
+    before = signal.signal(signal.SIGCHLD, lambda number, frame: came.append(session.active is not None))
+    told, tell = os.pipe()
+    try:
+        real = os.fork()
+        if not real:
+            os.read(told, 1)
+            os._exit(0)
+
+        def run():
+            with Simulation():
+                child(time.sleep, 100)
+                library = ctypes.CDLL(None)
+                library.write(tell, b"x", 1)  # the real one
+                library.waitid(int(os.P_PID), real, ctypes.create_string_buffer(512), os.WEXITED | os.WNOWAIT)
+                assert came == []
+
+        with pytest.warns(LeakWarning, match="process-1"):
+            run()
+        assert came == [False]
+        os.waitpid(real, 0)
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+        os.close(told)
+        os.close(tell)
 
 
 def test_who_ignores_sigchld_has_no_children_to_wait_for(world):

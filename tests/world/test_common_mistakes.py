@@ -6,6 +6,7 @@ They are those of docs/mistakes.md, and the messages are compared with that page
 from __future__ import annotations
 
 import concurrent.futures
+import os
 import queue
 import re
 import socket
@@ -37,6 +38,16 @@ def _before():
     one, other = socket.socketpair()
     with one, other, Simulation():
         one.send(b"x")
+
+
+def _pipe_before():
+    reading, writing = os.pipe()
+    try:
+        with Simulation():
+            os.read(reading, 1)
+    finally:
+        os.close(reading)
+        os.close(writing)
 
 
 def _pool_before():
@@ -106,6 +117,7 @@ MISTAKES = {
     "a server class without its handler": (_in(lambda sim: sim.serve(socketserver.TCPServer)), UsageError),
     "a server from before": (_real_server, UsageError),
     "a socket from before": (_before, Fenced),
+    "a pipe from before": (_pipe_before, Fenced),
     "a pool from before": (_pool_before, Fenced),
     "a process that is started": (_in(lambda sim: subprocess.run(["true"])), Fenced),
     "nobody there": (_in(lambda sim: socket.create_connection(("127.0.0.1", 9))), OSError),

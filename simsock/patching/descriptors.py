@@ -1,0 +1,83 @@
+"""Pipes and other files of the system's from before a world that one may have to wait for.
+
+Owns who is refused: a task that reads or writes a real pipe, socket or counter by ``os.read`` and its kin, or through a file object. Does not know those
+calls. Laws: regular files, directories and devices stay what they are; so do standard input, output and error, whatever stands behind them, under any
+number; the harness goes on with its own.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from types import FrameType, ModuleType
+from typing import Any
+
+from simsock.harness import is_harness
+from simsock.kernel import Kernel, session
+from simsock.patching.fence import refuse_outsider
+from simsock.patching.module_names import space_of
+from simsock.stdlib._allowed import is_behind
+from simsock.stdlib._room import Room
+
+_fstat = os.fstat
+"""Taken now: a world replaces the name."""
+_STANDARD = (0, 1, 2)
+
+
+def enter(kernel: Kernel) -> None:
+    """A world begins."""
+    kernel.room(Room).ask_real = ask
+
+
+def ask(call: str, fd: Any) -> None:
+    """A task is about to read or write a real descriptor."""
+    if not isinstance(fd, int) or fd in _STANDARD or is_behind(session.active, fd):
+        return
+    status = _status(fd)
+    kind = "" if status is None else _kind(status.st_mode)
+    if status is None or not kind or any(_is_same(status, standard) for standard in map(_status, _STANDARD)) or _is_for_harness():
+        return
+    refuse_outsider(call, f"descriptor {fd}, {kind}", _named(fd))
+
+
+def _is_for_harness() -> bool:
+    """Whether who asks, be it by way of the standard library, is the harness: a worker of xdist's reports over a pipe, also while a fixture's world is live."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        name = str(frame.f_globals.get("__name__", ""))
+        if not (name.startswith("simsock.") or name.partition(".")[0] in sys.stdlib_module_names):
+            return is_harness(name)
+        frame = frame.f_back
+    return False
+
+
+def _status(fd: int) -> os.stat_result | None:
+    try:
+        return _fstat(fd)
+    except OSError:
+        return None
+
+
+def _kind(mode: int) -> str:
+    """What one may have to wait for; nothing in words if this is none of it."""
+    return "a pipe" if stat.S_ISFIFO(mode) else "a socket" if stat.S_ISSOCK(mode) else "" if stat.S_IFMT(mode) else "a counter or the like"
+
+
+def _is_same(one: os.stat_result, other: os.stat_result | None) -> bool:
+    return other is not None and (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
+
+
+def _named(fd: int) -> str:
+    """The names in modules of the program that stand for this number: one of them may be where it was made."""
+    found = [
+        f"{name}.{key}"
+        for name, module in sorted(sys.modules.items())
+        if issubclass(type(module), ModuleType) and name.partition(".")[0] not in sys.stdlib_module_names and not is_harness(name)
+        for key, value in list(space_of(module).items())
+        if type(value) is int and value == fd and not key.startswith("__")
+    ]
+    return f" (the number that {' and '.join(found)} has)" if 0 < len(found) <= 2 else ""  # of more, nearly all are other numbers
+
+
+__all__ = ["ask", "enter"]
