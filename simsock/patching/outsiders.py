@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import select
 import sys
+from _socket import socket as _real_socket
 from _thread import get_ident
 from collections.abc import Callable
 from operator import is_
@@ -21,6 +22,7 @@ from simsock.kernel.program_lines import is_library, short_path
 from simsock.kernel.task import is_task_ident
 from simsock.patching.classes import exchange, pairs_of, swap_of
 from simsock.patching.fence import refuse_outsider
+from simsock.patching.unwaiting_loops import let_others_run
 from simsock.stdlib._allowed import Allowed
 from simsock.stdlib._makers import made_by
 from simsock.stdlib._socketobject import socket as simulated
@@ -66,7 +68,14 @@ def _of_thread(thread: Any) -> str:
 
 def _of_loop(loop: Any) -> str:
     own = getattr(loop, "_ssock", None)
-    return "" if own is None or isinstance(own, simulated) else repr(loop)
+    return repr(loop) if isinstance(own, _real_socket) and not isinstance(own, simulated) else ""  # a mock is nobody's
+
+
+def _of_loop_that_begins(loop: Any) -> str:
+    what = _of_loop(loop)
+    if not what:
+        let_others_run(loop)
+    return what
 
 
 def _of_selector(selector: Any) -> str:
@@ -95,7 +104,7 @@ _METHODS: tuple[tuple[str, str, str, Callable[[Any], str]], ...] = (
     ("concurrent.futures.process", "ProcessPoolExecutor", "submit", _of_process_pool),
     *(("multiprocessing.pool", "Pool", method, _of_pool) for method in ("apply_async", "_map_async", "imap", "imap_unordered", "join")),
     ("threading", "Thread", "join", _of_thread),
-    ("asyncio.base_events", "BaseEventLoop", "run_forever", _of_loop),
+    ("asyncio.base_events", "BaseEventLoop", "run_forever", _of_loop_that_begins),
     ("asyncio.base_events", "BaseEventLoop", "call_soon_threadsafe", _of_loop),
     ("selectors", "_PollLikeSelector", "register", _of_selector),
     ("selectors", "_PollLikeSelector", "select", _of_selector),
@@ -115,7 +124,7 @@ _made: dict[int, tuple[Any, Any]] = {}
 
 
 def _asking(method: Any, title: str, is_outside: Callable[[Any], str]) -> Any:
-    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def call(self: Any, /, *args: Any, **kwargs: Any) -> Any:
         kernel = session.active
         if kernel is not None and kernel.thread == get_ident() and (what := is_outside(self)):
             refuse_outsider(title, what, made_by(self, *_parts(self)), self)

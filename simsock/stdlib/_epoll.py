@@ -16,16 +16,22 @@ from simsock.net.sockets import os_error
 from simsock.stdlib._buffers import c_int
 from simsock.stdlib._files import descriptor_of, registrable
 from simsock.stdlib._interest import EXCLUSIVE, EXCLUSIVE_MAY, ONESHOT, EpollFile
-from simsock.stdlib._waiting import timeout_number
+from simsock.stdlib._waiting import milliseconds, real_number
 
 _EVENTS_MOST = 1023
 """CPython's FD_SETSIZE - 1, when ``maxevents`` is not given."""
+_EPOLL_CLOEXEC = 0x80000
 
 
 class epoll:
     """A set of descriptors to wait for."""
 
     def __init__(self, sizehint: int = -1, flags: int = 0) -> None:
+        sizehint, flags = c_int(sizehint), c_int(flags)
+        if sizehint != -1 and sizehint <= 0:
+            raise ValueError("negative sizehint")
+        if flags not in (0, _EPOLL_CLOEXEC):
+            raise OSError("invalid flags")
         self._kernel = session.kernel()
         self._kernel.point()
         self._fd = self._kernel.process.open(EpollFile(self._kernel))
@@ -120,17 +126,18 @@ class epoll:
 
     def poll(self, timeout: float | None = None, maxevents: int = -1) -> list[tuple[int, int]]:
         """(descriptor, events) of what is ready; waits up to ``timeout`` seconds, for ever when None or negative."""
+        maxevents = c_int(maxevents)
+        file = self._file()
+        if timeout is not None:
+            milliseconds(timeout, 1)  # for its errors
         if maxevents == 0 or maxevents < -1:
             raise ValueError(f"maxevents must be greater than 0, got {maxevents}")
-        if timeout is not None:
-            timeout = timeout_number(timeout, "an integer")
         kernel = self._kernel
         kernel.point()
-        file = self._file()
         interest = file.interest
         for number in [number for number, (watched, _) in interest.items() if not watched.references]:
             file.leave(number)
-        deadline = None if timeout is None or timeout < 0 else kernel.now + round(timeout * NS)
+        deadline = None if timeout is None or timeout < 0 else kernel.now + round(real_number(timeout) * NS)
         if file.watches:
             ready = file.wait(maxevents if maxevents > 0 else _EVENTS_MOST, deadline)
         else:

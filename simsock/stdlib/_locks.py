@@ -532,7 +532,11 @@ class RLock(_Hybrid):
         return self.holder is None and kernel.current is kernel.first and bool(self._real._is_owned())
 
     def _recursion_count(self) -> int:
-        return self._count if self.holder is not None else int(self._real._recursion_count())
+        kernel = session.active
+        me = kernel.current if kernel is not None and kernel.thread == get_ident() else None
+        if self.holder is None:
+            return 0 if kernel is not None and me not in (None, kernel.first) else int(self._real._recursion_count())
+        return self._count if self.holder is me else 0
 
     def _release_save(self) -> Any:
         kernel = session.active

@@ -69,7 +69,7 @@ class socket(Connecting, Receiving, Sending):
         if fileno is not None:
             file = _open_socket(kernel, fileno)
             self._sim_family = file.family if family == -1 else int(family)
-            self._sim_type = file.type if type == -1 else int(type) & 0xF
+            self._sim_type = file.type if type == -1 else int(type) & ~(_real.SOCK_NONBLOCK | _real.SOCK_CLOEXEC)
             self._sim_proto = _protocol(file) if proto == -1 else proto
             self._fd = fileno
         else:
@@ -121,12 +121,12 @@ class socket(Connecting, Receiving, Sending):
     @property
     def family(self) -> Any:
         """The address family."""
-        return _real.AddressFamily(self._sim_family)
+        return _named(_real.AddressFamily, self._sim_family)
 
     @property
     def type(self) -> Any:
         """The socket type."""
-        return _real.SocketKind(self._sim_type)
+        return _named(_real.SocketKind, self._sim_type)
 
     @property
     def proto(self) -> int:
@@ -303,6 +303,14 @@ def _make(host: Host, family: int, kind: int, proto: int) -> Socket:
         raise os_error(errno.EPROTONOSUPPORT)
     make = host.fabric.stream if kind == _real.SOCK_STREAM else host.fabric.datagram
     return make(host, family, proto or _PROTOCOLS[kind][1])
+
+
+def _named(names: Any, number: int) -> Any:
+    """The member of an enumeration, or the plain number if it has none."""
+    try:
+        return names(number)
+    except ValueError:
+        return number
 
 
 def _shown(kind: int) -> Any:

@@ -7,7 +7,8 @@ Owns how a thread starts and ends, and who waits for that. Names, daemons and ``
 * to start a thread is one question. The new task runs until it has told that it has begun, then the one that started it goes on, and only then is
   asked who does; so all threads of a loop live before the first of them does anything, in the dull order;
 * to wait for a thread's end, or to look for it, is a point until the end was seen once, on every Python;
-* what a thread raises fails the test, unless the program has a function of its own in ``excepthook``; what it raises because it is killed is nothing.
+* what a thread raises fails the test, unless the program has a function of its own in ``threading.excepthook`` (of a thread without a ``Thread``: in
+  ``sys.unraisablehook``); what it raises because it is killed is nothing.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ import threading
 from _thread import get_ident as real_ident
 from collections import deque
 from functools import partial
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from simsock.errors import RealTimeLimit, TaskKilled
+from simsock.errors import RealTimeLimit, SimsockError, TaskKilled
+from simsock.harness import is_harness
 from simsock.kernel import session
 from simsock.kernel.handler_places import uninterruptible
 from simsock.kernel.identity import PROCESS
@@ -73,8 +76,27 @@ def start_new_thread(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any
     if not isinstance(args, tuple):
         raise TypeError("2nd arg must be a tuple")
     task = _spawn(function, args, kwargs or {}, True)
+    if not isinstance(getattr(function, "__self__", None), classes):
+        task.fn = partial(_run_plain, function)
     _begin(task, function)
     return task.ident
+
+
+def _run_plain(function: Any, *args: Any, **kwargs: Any) -> Any:
+    """What a thread without a ``Thread`` runs. Its errors are for ``sys.unraisablehook`` where the program has one of its own, and else fail the test."""
+    try:
+        return function(*args, **kwargs)
+    except Exception as error:
+        kernel, hook = session.kernel(), sys.unraisablehook
+        plain = hook.func if isinstance(hook, partial) else hook
+        if kernel.ending or isinstance(error, SimsockError) or plain is sys.__unraisablehook__ or is_harness(str(getattr(plain, "__module__", None) or "")):
+            raise
+        words, thing = "Exception ignored in thread started by", function
+        if sys.version_info >= (3, 13):
+            words, thing = f"{words} {function!r}", None
+        traceback = error.__traceback__.tb_next if error.__traceback__ is not None else None
+        hook(SimpleNamespace(exc_type=type(error), exc_value=error, exc_traceback=traceback, err_msg=words, object=thing))
+        return None
 
 
 def start_joinable_thread(function: Any, handle: Any = None, daemon: bool = True) -> Any:
@@ -84,6 +106,8 @@ def start_joinable_thread(function: Any, handle: Any = None, daemon: bool = True
         thread = getattr(function, "__self__", None)
         if isinstance(thread, classes):  # made before the world: Lib/threading.py starts it with what it has there
             setattr(thread, "_handle" if hasattr(thread, "_handle") else "_os_thread_handle", handle)
+    if handle.of is not None:
+        raise RuntimeError("thread already started")
     handle.of = task = _spawn(function, (), {}, daemon)
     handle.ident = task.ident
     _begin(task, function)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import sys
 from _thread import allocate_lock
 from collections import deque
-from math import copysign, isnan
+from math import ceil, copysign, floor, isnan
 from operator import index
 from typing import TYPE_CHECKING, Any
 
@@ -132,10 +132,10 @@ def real_number(value: Any) -> int | float:
     return index(value) if hasattr(type(value), "__index__") else copysign(value, value)
 
 
-def timeout_number(timeout: Any, kind: str) -> int | float:
-    """As above, with the error of CPython's selectmodule.c, which up to 3.14 calls for ``kind``."""
+def timeout_number(timeout: Any, kind: str, per_second: int = 1) -> int | float:
+    """As above, with the errors of CPython's selectmodule.c, which up to 3.14 calls for ``kind``. It fits into a C timestamp."""
     try:
-        return real_number(timeout)
+        number = real_number(timeout)
     except TypeError:
         if sys.version_info >= (3, 15):
             found = type(timeout)
@@ -144,6 +144,23 @@ def timeout_number(timeout: Any, kind: str) -> int | float:
         else:
             kind += " or None"
         raise TypeError(f"timeout must be {kind}") from None
+    if isinstance(number, float):
+        if isnan(number):
+            raise ValueError("Invalid value NaN (not a number)")
+        if not -TIMEOUT_MAX <= number / per_second <= TIMEOUT_MAX:
+            raise OverflowError(TIMEOUT_TOO_LARGE)
+    elif not -(1 << 63) <= number * (NS // per_second) < 1 << 63:
+        raise OverflowError(f"timestamp too large to convert to C {'PyTime_t' if sys.version_info >= (3, 13) else '_PyTime_t'}")
+    return number
+
+
+def milliseconds(timeout: Any, per_second: int) -> int:
+    """What ``poll`` and ``epoll`` wait: whole milliseconds, rounded away from none, that fit into a C int."""
+    exact = timeout_number(timeout, "an integer", per_second) * (1000 // per_second)
+    number = ceil(exact) if exact >= 0 else floor(exact)
+    if not -(1 << 31) <= number < 1 << 31:
+        raise OverflowError("timeout is too large")
+    return number
 
 
 def nanoseconds(seconds: Any) -> int:

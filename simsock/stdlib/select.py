@@ -19,7 +19,7 @@ from simsock.kernel.units import NS
 from simsock.stdlib._epoll import epoll
 from simsock.stdlib._errors import UnsupportedName
 from simsock.stdlib._files import descriptor_of, pollable
-from simsock.stdlib._waiting import timeout_number
+from simsock.stdlib._waiting import milliseconds, timeout_number
 
 error = OSError
 PIPE_BUF = _real.PIPE_BUF
@@ -49,13 +49,7 @@ def select(rlist: Any, wlist: Any, xlist: Any, timeout: float | None = None) -> 
     kernel = session.kernel()
     kernel.point()
     deadline = _deadline(kernel.now, timeout)
-    try:
-        rlist, wlist, xlist = list(rlist), list(wlist), list(xlist)
-    except TypeError:
-        raise TypeError("arguments 1-3 must be sequences") from None
-    readers = [(descriptor_of(obj), obj) for obj in rlist]
-    writers = [(descriptor_of(obj), obj) for obj in wlist]
-    others = [(descriptor_of(obj), obj) for obj in xlist]
+    readers, writers, others = _entries(rlist), _entries(wlist), _entries(xlist)
     masks: dict[int, int] = {}
     for entries, mask in ((readers, POLLIN), (writers, POLLOUT), (others, POLLPRI)):
         for fd, _ in entries:
@@ -82,6 +76,16 @@ def select(rlist: Any, wlist: Any, xlist: Any, timeout: float | None = None) -> 
         watched = [entry for entry in watched if entry[0] not in ready]
 
 
+def _entries(objects: Any) -> list[tuple[int, Any]]:
+    """(descriptor, object) of each. A list is gone through as it is: ``fileno`` of one of them may shorten it, and the rest is not asked."""
+    if not isinstance(objects, (list, tuple)):
+        try:
+            objects = list(objects)
+        except TypeError:
+            raise TypeError("arguments 1-3 must be sequences") from None
+    return [(descriptor_of(obj), obj) for obj in objects]
+
+
 def _deadline(now: int, timeout: float | None) -> int | None:
     if timeout is None:
         return None
@@ -96,6 +100,7 @@ class poll:
 
     def __init__(self) -> None:
         self._masks: dict[int, int] = {}
+        self._waits = False
 
     def register(self, fd: Any, eventmask: int = POLLIN | POLLPRI | POLLOUT, /) -> None:
         """Watch a descriptor; registering it again changes its mask."""
@@ -114,8 +119,9 @@ class poll:
 
     def poll(self, timeout: float | None = None, /) -> list[tuple[int, int]]:
         """(descriptor, events) of what is ready; waits up to ``timeout`` milliseconds (whole ones, rounded up), for ever when None or negative."""
-        if timeout is not None:
-            timeout = timeout_number(timeout, "an integer")
+        ms = -1 if timeout is None else milliseconds(timeout, 1000)
+        if self._waits:
+            raise RuntimeError("concurrent poll() invocation")
         kernel = session.kernel()
         kernel.point()
         files = kernel.files
@@ -127,10 +133,13 @@ class poll:
                 invalid.append((fd, POLLNVAL))
             else:
                 watched.append((fd, file, mask))
-        forever = timeout is None or timeout < 0
-        deadline = kernel.now if invalid else None if forever else kernel.now + ceil(timeout) * _MS  # type: ignore[arg-type]  # not None unless forever
-        ready = wait_ready(kernel, watched, deadline, "poll", files)
-        if not ready and not invalid and timeout == 0:
+        deadline = kernel.now if invalid else None if ms < 0 else kernel.now + ms * _MS
+        self._waits = True
+        try:
+            ready = wait_ready(kernel, watched, deadline, "poll", files)
+        finally:
+            self._waits = False
+        if not ready and not invalid and ms == 0:
             kernel.fruitless()
         return invalid + ready
 

@@ -1,66 +1,47 @@
-"""Writes ``expected/VERSION.txt``: which tests of the interpreter's own are to pass in a world. Run by hand: ``python -m tests.cpython.record``.
+"""Writes the list of a Python that has none yet: ``python -m tests.cpython.record 3.13`` goes by the list of 3.13.
 
-Every test of ``MODULES`` runs on the real network, twice. It is on the list when it passed both times and called the socket module there,
-for TCP, UDP or names, and used nothing that worlds do not have: no Unix sockets, no TLS, no other processes. Tests that never call the
-network prove nothing here and are left out.
+Every test of the other list's modules runs on real sockets, twice. It is on the new list when it passed both times, and is on the other list by its
+name or, if that has no test of this name, was seen to make a socket or to start a thread. Tests that do neither prove nothing here.
 """
 
 from __future__ import annotations
 
-import socket
-import sys
-from pathlib import Path
+import argparse
 
-from . import runner
+from . import lists, runner, running
 
-MODULES = (
-    "test.test_docxmlrpc",
-    "test.test_ftplib",
-    "test.test_httpservers",
-    "test.test_imaplib",
-    "test.test_poplib",
-    "test.test_smtplib",
-    "test.test_socketserver",
-    "test.test_timeout",
-    "test.test_urllib2_localnet",
-    "test.test_xmlrpc",
-)
-FAMILIES = {socket.AF_INET, socket.AF_INET6, -1}
-"""-1: a socket made from a descriptor, such as an accepted one."""
-TYPES = {socket.SOCK_STREAM, socket.SOCK_DGRAM, -1}
-RESOURCES = ("cpu", "network", "walltime")
-"""``test_socketserver`` runs its servers only with ``network``; tests that want the internet as well fail without and so are not listed."""
-BEYOND = {"test.test_ftplib.TestFTPClass.test_abort": "urgent data (MSG_OOB)"}
-"""Tests that want what no audit event shows and worlds do not have."""
-
-
-def expected_file() -> Path:
-    """The list for this version of Python."""
-    return Path(__file__).with_name("expected") / f"{sys.version_info[0]}.{sys.version_info[1]}.txt"
-
-
-def expected() -> list[str]:
-    """The names on it."""
-    return [line for line in expected_file().read_text().splitlines() if line and not line.startswith("#")]
-
-
-def _belongs(found: runner.Outcome) -> bool:
-    plain = all(family in FAMILIES and kind & 0xF in (*TYPES, 0xF) for family, kind in found.made)
-    alone = all(event.startswith("socket.") for event in found.reached)
-    return found.outcome == "pass" and bool(found.reached) and plain and alone and not found.tls
+THREADS = ("_thread.start_joinable_thread", "_thread.start_new_thread")
 
 
 def main() -> None:
     """Record, and say how many there are."""
-    lines = [f"# Tests that use TCP or UDP and nothing more, as recorded with Python {sys.version.split()[0]} by record.py."]
-    for module in MODULES:
-        first, second = (runner.run(module, world=False, resources=RESOURCES, trace=True).outcomes for _ in range(2))
-        names = [name for name, found in first.items() if name not in BEYOND and _belongs(found) and name in second and _belongs(second[name])]
-        lines += ["", *sorted(names)]
-        print(module, len(names), "of", len(first))
-    expected_file().parent.mkdir(exist_ok=True)
-    expected_file().write_text("\n".join(lines) + "\n")
-    print(expected_file(), len(expected()))
+    parser = argparse.ArgumentParser(prog="python -m tests.cpython.record", description=__doc__)
+    parser.add_argument("other", help="the version whose list is gone by")
+    other = lists.read(parser.parse_args().other)
+    known = {test.name: test for test in other}
+    suites = {test.module: test.share for test in other if test.share == "asyncio"}
+    tests: list[lists.Test] = []
+    for module in dict.fromkeys(test.module for test in other):
+        if not runner.is_there(module):
+            print(module, "is not there")
+            continue
+        options = {"world": False, "resources": running.RESOURCES, "trace": True}
+        first, second = (runner.run(module, **options).outcomes for _ in range(2))
+        found = []
+        for name, one in first.items():
+            if one.outcome != "pass" or name not in second or second[name].outcome != "pass":
+                continue
+            if name in known:
+                found.append(known[name])
+            elif any(event.startswith("socket.") for event in one.reached):
+                found.append(lists.Test(suites.get(module, "sockets"), module, name))
+            elif set(THREADS) & set(one.reached):
+                found.append(lists.Test("threads", module, name))
+        tests += found
+        print(module, len(found), "of", len(first), flush=True)
+    lists.write(tests, f"Tests of CPython {lists.RUNNING} that touch a socket, a poller or a thread and pass on real ones.")
+    if not lists.reasons_file().exists():
+        lists.write_reasons({})
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -20,7 +21,7 @@ import simsock
 
 WORKER = Path(__file__).with_name("worker.py")
 PYTHONPATH = str(Path(simsock.__file__).resolve().parent.parent)
-RESTARTS_MAX = 20
+RESTARTS_MAX = 60
 
 
 class Outcome(NamedTuple):
@@ -34,6 +35,8 @@ class Outcome(NamedTuple):
     made: tuple[tuple[int, ...], ...] = ()
     """(family, type) of the real sockets it made."""
     tls: bool = False
+    seconds: float = 0.0
+    """Of real time, the world's beginning and end included."""
 
 
 class Report(NamedTuple):
@@ -134,4 +137,8 @@ class _Child:
 
     def _give_up(self):
         self.killed = True
-        self.process.kill()
+        self.process.send_signal(signal.SIGUSR2)  # where it stands, for the report
+        try:
+            self.process.wait(1)
+        except subprocess.TimeoutExpired:
+            self.process.kill()

@@ -2,7 +2,8 @@
 
 Owns one process's share of the work; knows neither pytest nor what is expected. The job names a test module, which of its tests to run (all,
 when it names none), which modules to swap for others before it is imported, and whether each test gets a world. Every test is one line of
-JSON on standard output as it ends, and one when it begins, so that the parent knows which one hung or died.
+JSON on standard output as it ends, and one when it begins, so that the parent knows which one hung or died. A hung one is told by the
+parent's SIGUSR2, on which all threads print where they are.
 
 The proof that a world is closed: an audit hook counts what reaches the real network while a world is live. It is tried out on a real socket
 first, and the line ``ready`` says what it counted then.
@@ -11,14 +12,17 @@ first, and the line ``ready`` says what it counted then.
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import importlib
 import json
 import os
+import signal
 import sys
+import time
 import traceback
 import unittest
 
-BEYOND = ("os.fork", "os.forkpty", "os.posix_spawn", "signal.pthread_kill", "subprocess.Popen")
+BEYOND = ("_thread.start_joinable_thread", "_thread.start_new_thread", "os.fork", "os.forkpty", "os.posix_spawn", "signal.pthread_kill", "subprocess.Popen")
 
 _reached: list[str] = []
 _counting = False
@@ -62,7 +66,7 @@ def _run_one(test, world):
     try:
         with world():
             unittest.TestSuite([test]).run(result)
-    except Exception:  # the world has something to say, such as a deadlock
+    except BaseException:  # the world has something to say, such as a deadlock
         return "fail", "world: " + traceback.format_exc()[-2000:]
     finally:
         _counting = False
@@ -90,13 +94,16 @@ def _load(job):
     for name, other in job["swap"].items():
         sys.modules[name] = importlib.import_module(other)
     from test import support
+    from test.support import socket_helper  # noqa: F401  # tries IPv6 with a real socket when it is imported, which some tests do
 
     support.use_resources = job["resources"]
     support.verbose = False
     module = importlib.import_module(job["module"])
-    tests = {}
+    tests, counts = {}, {}
     for test in _flat(unittest.defaultTestLoader.loadTestsFromModule(module)):
-        tests.setdefault(test.id(), test)
+        name = test.id()
+        counts[name] = counts.get(name, 0) + 1
+        tests[name if counts[name] == 1 else f"{name}#{counts[name]}"] = test
     return tests
 
 
@@ -113,14 +120,11 @@ def main():
 
     if job["world"]:
         from simsock import Simulation
-        from simsock.patching import handlers
 
-        handlers._note = lambda error: None  # some of these tests are about what handlers raise, and say themselves what is to come of it
-
-        def world():
-            return Simulation(patch=True)
+        world = Simulation
     else:
         world = contextlib.nullcontext
+    faulthandler.register(signal.SIGUSR2, all_threads=True)
     counted = _try_out_the_hook()
     try:
         tests = _load(job)
@@ -137,8 +141,10 @@ def main():
         _reached.clear()
         _made.clear()
         tls.clear()
+        begun = time.perf_counter()
         outcome, reason = _run_one(tests[name], world)
-        say(event="end", id=name, outcome=outcome, reason=reason, reached=sorted(set(_reached)), made=sorted(set(_made)), tls=bool(tls))
+        seconds = round(time.perf_counter() - begun, 4)
+        say(event="end", id=name, outcome=outcome, reason=reason, reached=sorted(set(_reached)), made=sorted(set(_made)), tls=bool(tls), seconds=seconds)
     say(event="done")
 
 

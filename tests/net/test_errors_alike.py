@@ -178,6 +178,9 @@ def test_making_sockets_of_descriptors(twins):
         sock = net.tcp(net.socket.AF_INET6)
         with net.socket.socket(fileno=sock.detach()) as again:
             notes("what it is", lambda: (int(again.family), int(again.type), again.proto, again.gettimeout()))
+            again = net.socket.socket(700, 900, 5, again.detach())
+            notes("what nobody knows", lambda: (again.family, again.type, again.proto, repr(again).partition("family=")[2].partition(", laddr")[0].rstrip(">")))
+            again.close()
 
     twins(program)
 
@@ -222,9 +225,11 @@ def test_polling_what_cannot_be_polled(twins):
         notes("not registered either", lambda: attempt_key(poll, sock))
         notes("negative descriptor", poll.register, -1)
         notes("no descriptor", poll.register, "x")
-        notes("timeout", poll.poll, "x")
+        for timeout in ("x", 1 << 31, -(1 << 31) - 1, 1 << 64, -(1 << 64), 2.0**31, 1e30, float("nan"), float("inf")):
+            notes(f"timeout {timeout}", poll.poll, timeout)
         notes("select timeout", select, [], [], [], -1)
-        notes("select timeout type", select, [], [], [], "x")
+        for timeout in ("x", 1 << 64, -(1 << 64), 1e30, float("nan"), float("inf")):
+            notes(f"select timeout {timeout}", select, [], [], [], timeout)
         notes("select -1", select, [-1], [], [], 0)
         notes("select object", select, ["x"], [], [], 0)
         notes("select no list", select, 1, [], [], 0)
@@ -235,6 +240,24 @@ def test_polling_what_cannot_be_polled(twins):
         poll.register(fd)
         notes("poll closed", lambda: [(number == fd, bits) for number, bits in poll.poll(0)])
         notes("select closed number", select, [fd], [], [], 0)
+
+    twins(program)
+
+
+def test_making_and_asking_epoll_objects_with_arguments_that_make_no_sense(twins):
+    def program(net, notes):
+        for sizehint in (0, -2, "x", 1.0, None, 1 << 31):
+            notes(f"size {sizehint}", net.select.epoll, sizehint)
+        for flags in (1, -1, "x", 1 << 40):
+            notes(f"flags {flags}", net.select.epoll, -1, flags)
+        epoll = net.select.epoll(sizehint=10, flags=0x80000)
+        for timeout in ("x", 1 << 31, -(1 << 31), 1 << 64, 1e30, float("nan")):
+            notes(f"timeout {timeout}", epoll.poll, timeout)
+        for events in (0, -2, "x", 1 << 31, None):
+            notes(f"events {events}", epoll.poll, 0, events)
+        notes("two wrong", epoll.poll, "x", 0)
+        epoll.close()
+        notes("closed", epoll.poll, "x")
 
     twins(program)
 

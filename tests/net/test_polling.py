@@ -54,6 +54,33 @@ def test_select_waits_for_room_to_write(net):
     assert waiting.result(10) == ([], [client], [])
 
 
+def test_select_goes_through_a_list_that_its_members_shorten(net):
+    _, server = net.pair()
+    listed = []
+
+    class Shortening:
+        def fileno(self):
+            del listed[-1]
+            return server.fileno()
+
+    members = [Shortening() for _ in range(10)]
+    listed[:] = members
+    assert net.select.select([], listed, [], 10) == ([], members[:5], [])
+
+
+def test_a_poll_object_that_waits_cannot_be_asked_by_another_thread(net):
+    client, server = net.pair()
+    poll = net.select.poll()
+    poll.register(server, IN)
+    waiting = net.spawn(poll.poll)
+    net.settle()
+    with pytest.raises(RuntimeError, match=r"^concurrent poll\(\) invocation$"):
+        poll.poll(0)
+    client.sendall(b"x")
+    assert waiting.result(10) == [(server.fileno(), IN)]
+    assert poll.poll(0) == [(server.fileno(), IN)]
+
+
 @pytest.mark.parametrize("how", ["select", "poll", "SelectSelector", "PollSelector", "DefaultSelector"])
 def test_a_timeout_passes_when_nothing_is_ready(net, how):
     _, server = net.pair()

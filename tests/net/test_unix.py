@@ -621,3 +621,14 @@ def test_a_unix_stream_takes_as_much_at_once_as_a_small_buffer_has_room_for(twin
         notes("and then", one.send, bytes(200_000))
 
     twins(program)
+
+
+def test_a_path_that_is_bound_again_is_another_file_as_long_as_the_first_socket_is_there(net):
+    first = unix(net, name="here")
+    before = real_os.stat("here").st_ino
+    real_os.unlink("here")
+    second = unix(net, name="here")
+    assert real_os.stat("here").st_ino != before
+    first.close()
+    second.close()
+    real_os.unlink("here")

@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 import uuid
+from unittest import mock
 
 import pytest
 
@@ -193,6 +194,68 @@ def test_an_executor_is_alive_until_it_is_shut_down(pool):
     assert living._is_alive(living.EXECUTOR, pool)
     pool.shutdown()
     assert not living._is_alive(living.EXECUTOR, pool)
+
+
+def test_an_executor_hands_on_whatever_a_function_calls_its_arguments(world):
+    def take(*args, **kwargs):
+        return args, kwargs
+
+    with world(), concurrent.futures.ThreadPoolExecutor(1) as inside:
+        assert inside.submit(take, 1, self=2, fn=3).result() == ((1,), {"self": 2, "fn": 3})
+
+
+def test_a_loop_whose_wake_up_socket_is_a_mock_is_nobody_s(world):
+    class Loop(asyncio.SelectorEventLoop):
+        def _make_self_pipe(self):
+            self._ssock, self._csock, self._internal_fds = mock.Mock(), mock.Mock(), 1
+
+        def _close_self_pipe(self):
+            pass
+
+    loop = Loop(mock.Mock(spec=selectors.BaseSelector, select=lambda timeout: []))
+    with world():
+        assert loop.run_until_complete(asyncio.sleep(0, 5)) == 5
+    loop.close()
+
+
+def test_a_loop_whose_selector_never_waits_lets_threads_run(world):
+    """As test suites of asyncio have them: nothing in its rounds is simulated."""
+
+    class Hasty(selectors.BaseSelector):
+        register = unregister = get_map = None
+
+        def select(self, timeout=None):
+            return []
+
+    class Loop(asyncio.BaseEventLoop):
+        def __init__(self):
+            super().__init__()
+            self._selector = Hasty()
+            self.rounds = 0
+
+        def time(self):
+            return 0.0
+
+        def _run_once(self):
+            self.rounds += 1
+            super()._run_once()
+
+        def _process_events(self, events):
+            pass
+
+        def _write_to_self(self):
+            pass
+
+    def work():
+        time.sleep(60)
+        return 7
+
+    with world() as sim, concurrent.futures.ThreadPoolExecutor(1) as inside:
+        loop = Loop()
+        assert loop.run_until_complete(asyncio.wrap_future(inside.submit(work), loop=loop)) == 7
+        assert 60 < sim.now < 120
+        assert 2 < loop.rounds < 100_000
+        loop.close()
 
 
 def test_a_loop(world, loop):

@@ -6,8 +6,10 @@ import _thread
 import concurrent.futures
 import queue
 import signal
+import sys
 import threading
 import time
+import traceback
 
 import pytest
 from hypothesis import strategies as st
@@ -123,6 +125,37 @@ def test_an_error_that_leaves_a_thread_fails_the_test(world):
         thread = threading.Thread(target=fail)
         thread.start()
         thread.join()
+
+
+def test_a_program_s_own_unraisablehook_takes_the_error_of_a_thread_without_an_object(world, monkeypatch):
+    def fail():
+        raise LookupError("from a thread")
+
+    taken = []
+    with world() as sim:
+        monkeypatch.setattr(sys, "unraisablehook", taken.append)
+        _thread.start_new_thread(fail, ())
+        time.sleep(1)
+        monkeypatch.undo()
+        assert not sim.errors
+    [found] = taken
+    assert (found.exc_type, str(found.exc_value)) == (LookupError, "from a thread")
+    assert traceback.extract_tb(found.exc_traceback)[0].name == "fail"
+    words = "Exception ignored in thread started by"
+    assert (found.err_msg, found.object) == ((words, fail) if sys.version_info < (3, 13) else (f"{words} {fail!r}", None))
+    with pytest.raises(LookupError, match="from a thread"), world():
+        _thread.start_new_thread(fail, ())
+        time.sleep(1)
+
+
+@pytest.mark.skipif(not hasattr(_thread, "_ThreadHandle"), reason="CPython has it from 3.13 on")
+def test_a_handle_of_a_thread_is_for_one_thread(world):
+    with world():
+        handle = _thread._ThreadHandle()
+        _thread.start_joinable_thread(int, handle=handle)
+        with pytest.raises(RuntimeError, match=r"^thread already started$"):
+            _thread.start_joinable_thread(int, handle=handle)
+        handle.join()
 
 
 def test_a_program_s_own_excepthook_takes_the_error(world, monkeypatch):

@@ -119,6 +119,17 @@ def test_a_reentrant_lock_is_released_by_its_holder_only(std):
     assert seen == ["cannot release un-acquired lock"]
 
 
+def test_a_reentrant_lock_counts_for_its_holder_only(std):
+    lock = std.threading.RLock()
+    counts = [lock._recursion_count()]
+    with lock, lock:
+        counts.append(lock._recursion_count())
+        asker = std.threading.Thread(target=lambda: counts.append(lock._recursion_count()))
+        asker.start()
+        asker.join()
+    assert [*counts, lock._recursion_count()] == [0, 2, 0, 0]
+
+
 def test_a_reentrant_lock_is_free_after_as_many_releases_as_acquires(std):
     lock = std.threading.RLock()
     answers = []

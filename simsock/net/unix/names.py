@@ -5,7 +5,8 @@ Owns who has which name, and the files that were made for it. Does not know what
 * a path is a real file of the kind socket: whoever looks for it, renames it, changes its mode or removes it does so with the system's own calls, and a
   socket is found by the file that a path leads to, whatever its name is by then;
 * all hosts of a world see the one file system there is, but only those of its own host reach a socket; abstract names are each host's own;
-* the files go with their world. Nothing of them is recorded.
+* the files go with their world. Nothing of them is recorded;
+* a socket keeps the inode of its file, as on Linux: no other file has its number while the socket is there.
 """
 
 from __future__ import annotations
@@ -27,18 +28,21 @@ if TYPE_CHECKING:
 
 # A patched world replaces names in ``os``; these are the system's.
 _mknod, _stat, _lstat, _unlink, _access, _scandir, _abspath = os.mknod, os.stat, os.lstat, os.unlink, os.access, os.scandir, os.path.abspath
+_open, _close = os.open, os.close
 
 
 class SocketFiles:
     """Those of one world."""
 
-    __slots__ = ("_made", "_of", "_sockets")
+    __slots__ = ("_kept", "_made", "_of", "_sockets")
 
     def __init__(self) -> None:
         self._sockets: dict[File, UnixSocket] = {}
         self._of: dict[UnixSocket, File] = {}
         self._made: dict[File, bytes] = {}
         """Where each was made."""
+        self._kept: dict[UnixSocket, int] = {}
+        """Descriptors of the system that keep the inodes."""
 
     def make(self, socket: UnixSocket, name: bytes) -> bytes:
         """The file of a socket that is bound to a path; returns its name. Raises EADDRINUSE, and what the system says of such a path."""
@@ -57,13 +61,23 @@ class SocketFiles:
         _note(socket.kernel, _stat(os.path.dirname(self._made[file])), WRITTEN, CHANGED)
         self._sockets[file] = socket
         self._of[socket] = file
+        try:
+            self._kept[socket] = _open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError:  # too many are open: then its number may be another's once it is removed
+            pass
         return path
 
     def forget(self, socket: UnixSocket) -> None:
         """It is closed: its file stays, and nobody is there."""
+        self._let_go(socket)
         file = self._of.pop(socket, None)
         if file is not None and self._sockets.get(file) is socket:
             del self._sockets[file]
+
+    def _let_go(self, socket: UnixSocket) -> None:
+        kept = self._kept.pop(socket, None)
+        if kept is not None:
+            _close(kept)
 
     def find(self, name: bytes) -> UnixSocket | None:
         """Whose file is at a path; None when it is not that of a socket which is there. Raises ENOENT, EACCES and their like."""
@@ -78,6 +92,8 @@ class SocketFiles:
 
     def remove(self) -> None:
         """The world is over. A file that is not where it was made may have another name in its directory. Safe to call again."""
+        for socket in list(self._kept):
+            self._let_go(socket)
         moved: dict[bytes, set[int]] = {}
         while self._made:
             file, path = self._made.popitem()
