@@ -46,6 +46,9 @@ class Facts(Protocol):
     def struck(self, signal: str, number: int) -> str:
         """Where the program stood when a signal came whose moment was drawn, the world's ``number``-th."""
 
+    def killed(self, number: int) -> str:
+        """Which process was killed where, at the world's ``number``-th moment that was drawn for that."""
+
     def collected(self, task: str, index: int) -> str:
         """In which task the garbage collector ran, where, and what that task held."""
 
@@ -93,6 +96,11 @@ LABELS = (
     ),
     Label(re.compile(r"loop (.+) holds"), lambda match, index, value, facts: facts.held_back(match[1], index)),
     Label(re.compile(r"signal (.+) #(\d+)"), lambda match, index, value, facts: facts.struck(match[1], int(match[2]))),
+    Label(
+        re.compile(r"kill (.+) #\d+ whom"),
+        lambda match, index, value, facts: f"of the processes on {match[1]} it was the {nth(value + 1)} that was killed, the oldest being the 1st",
+    ),
+    Label(re.compile(r"kill (.+) #(\d+)"), lambda match, index, value, facts: facts.killed(int(match[2]))),
     _of_link("duplicate", lambda link, index, value, facts: f"datagram {index + 1} {link} was sent twice"),
     _of_link("loss", lambda link, index, value, facts: f"{facts.packet(link, 'loss', index)} was lost"),
     _of_link("burst", lambda link, index, value, facts: f"a burst of losses {link} began"),
@@ -177,8 +185,9 @@ ACTS: dict[str, Callable[[Record], str]] = {
     **dict.fromkeys(("cancel", "bind", "listen", "connect", "accept", "shutdown", "close", "read", "write"), _plain),
     **dict.fromkeys(("partition", "heal", "hold", "release", "rule", "resolver"), _plain),
     **dict.fromkeys(("crash", "restart", "pause", "resume", "jump", "clock skew"), _plain),
+    "kill": lambda record: f"(kill {{{record[3]}}})",
 }
-FAULTS = frozenset(("partition", "heal", "hold", "release", "rule", "resolver", "crash", "restart", "pause", "resume", "jump", "clock skew", "link"))
+FAULTS = frozenset(("kill", "partition", "heal", "hold", "release", "rule", "resolver", "crash", "restart", "pause", "resume", "jump", "clock skew", "link"))
 """What a test ordered to go wrong."""
 
 
@@ -213,6 +222,7 @@ DEEDS: dict[str, Callable[[Record], tuple[str, str]] | str] = {
     "blackhole": _by_link("silenced"),
     "arrive": "what is received is told when a task takes it",
     "strikes": "a signal whose moment was drawn: told as the answer that it is",
+    "kills": "a kill whose moment was drawn: the same",
     "rings": lambda record: (f"a timer rang: {record[3]}", "time"),
     "RST": lambda record: (f"{record[1]} answered with a reset, since {record[3]}", "time"),
     "retransmission timeout": "what was lost is told, and a sender does nothing else about it",

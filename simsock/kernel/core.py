@@ -28,6 +28,7 @@ from simsock.kernel.headroom import refuse as no_room
 from simsock.kernel.identity import over
 from simsock.kernel.killing import raise_in
 from simsock.kernel.limits import Halt, Limits
+from simsock.kernel.moments import due
 from simsock.kernel.polling import Polling
 from simsock.kernel.program_lines import place_of_current
 from simsock.kernel.records import Log
@@ -159,8 +160,7 @@ class Kernel:
         """What the clocks of this world show when it begins, in nanoseconds since 1970."""
         self.room = make_room()
         """What a higher floor keeps for this world: an object of a class of its own, made when it is first asked for."""
-        self.watchers: Watchers | None = None
-        """Who is told of what happens; None as long as that is nobody."""
+        self.watchers: Watchers | None = None  # who is told of what happens
         self.thread_state: Any = None
         """What Python keeps for an OS thread and belongs to a task: ``save()`` before a switch, ``restore(saved)`` after it, ``begin()`` in a new
         task; None when there is nothing of that kind."""
@@ -648,7 +648,7 @@ class Kernel:
             self.preemption.rearm()
         if self.finalized:
             self._drain()
-        following = self.signals.look() if self.signals is not None and self.signals.drawn else None
+        following = due(self)
         if self.pending_signal is not None:
             error, self.pending_signal = self.pending_signal, None
             return error

@@ -49,7 +49,17 @@ class IntervalTimers:
         deadline = self._timers.pop(which).deadline
         if self._intervals[which]:
             self._start(kernel, which, deadline + self._intervals[which])
-        signals_of(kernel).send(_RINGS[which], TIMER)
+        self.send(kernel, _RINGS[which])
+
+    def send(self, kernel: Kernel, number: int) -> None:
+        """It rings."""
+        signals_of(kernel).send(number, TIMER)
+
+    def end(self, kernel: Kernel) -> None:
+        """None of them rings any more."""
+        for timer in self._timers.values():
+            kernel.timers.cancel(timer)
+        self._timers.clear()
 
 
 __all__ = ["KINDS", "IntervalTimers"]

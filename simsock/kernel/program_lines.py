@@ -96,6 +96,16 @@ def program_call(frame: FrameType | None) -> tuple[FrameType | None, str]:
     return None, own or call  # a library's own thread: what it was started with is nobody's call
 
 
+def call_for_child(frame: FrameType | None) -> str:
+    """The simulated call that is being made for a process of the world, with that process's descriptors; empty if there is none."""
+    inner = frame
+    while frame is not None:
+        if frame.f_globals.get("__name__") == _FOR_CHILDREN:
+            return program_call(inner)[1]
+        frame = frame.f_back
+    return ""
+
+
 def program_frame(frame: FrameType | None) -> FrameType | None:
     """The innermost frame of the program under test at or above ``frame``; failing that, of anything that is not simsock."""
     fallback = None

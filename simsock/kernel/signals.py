@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from simsock.kernel.core import Kernel
-    from simsock.kernel.drawn_signals import Drawn
     from simsock.kernel.task import Task
 
 AGAIN: Any = 2
@@ -118,9 +117,6 @@ class Signals:
         """Told of each signal whose handler is to run: ``signal.set_wakeup_fd``."""
         self.ran = 0
         """How many handlers have been called."""
-        self.drawn: list[Drawn] = []
-        """Those that are to come at moments that were drawn."""
-        self.drawn_count = 0
         self._by_clock = False
         self._tripped: set[int] = set()
         self._due = _Due("signal")
@@ -185,12 +181,6 @@ class Signals:
             kernel.log.append((kernel.now, "outside", "strikes", name_of(number), index))
             self._by_clock = by_clock
             self._deliver(number, OUTSIDE, None)
-
-    def look(self) -> int | None:
-        """At a point: those that are due come. Returns the step at which the next is."""
-        for drawn in tuple(self.drawn):
-            drawn.look()
-        return min((drawn.at for drawn in self.drawn if drawn.at is not None), default=None)
 
     def _deliver(self, number: int, code: int, to: Task | None) -> None:
         kernel = self.kernel

@@ -58,7 +58,7 @@ def unpreempted(kernel: Kernel) -> Iterator[None]:
     """The current task runs such code within the block."""
     before, atomic = kernel.__class__, kernel.atomic
     kernel.atomic = 1
-    kernel.__class__ = _Unpreempted
+    kernel.__class__ = getattr(before, "UNPREEMPTED", _Unpreempted)  # a class of kernels may have one of its own
     try:
         yield
     finally:

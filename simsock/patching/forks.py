@@ -45,6 +45,10 @@ class ProcessCarrier(Carrier):
         finally:
             kernel.process, kernel.files = process, process.files
 
+    def become_a_childs(self) -> None:
+        """In a child, whose descriptors are home's."""
+        self.__class__ = Carrier  # type: ignore[assignment]  # the same but for methods
+
     def begin(self) -> None:
         kernel: Any = self.kernel
         home: Any = family.family_of(kernel).home

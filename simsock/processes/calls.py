@@ -19,8 +19,9 @@ from simsock.kernel.signals import AGAIN
 from simsock.net.pipes import PipeEnd
 from simsock.net.tcp.stream import StreamSocket
 from simsock.net.unix.connections import UnixStream
-from simsock.processes import family, killing, pidfd, programs, sharing
+from simsock.processes import family, far_files, killing, member_signals, member_threads, pidfd, programs, sharing
 from simsock.processes.messages import error_of
+from simsock.processes.proxy import proxy_of
 from simsock.stdlib import _descriptors, _names
 from simsock.stdlib import fcntl as sim_fcntl
 from simsock.stdlib import os as sim_os
@@ -59,7 +60,25 @@ class _On:
 
 
 def _point(member: Member) -> None:
-    session.kernel().point()
+    kernel = session.kernel()
+    kernel.steps -= 1  # the child has counted it
+    kernel.point()
+
+
+def _line(member: Member) -> None:
+    """The child is about to run a line; whoever listens has been told which."""
+    kernel = session.kernel()
+    task = kernel.current
+    if kernel.sees is not None:
+        kernel.sees(task, None, 0)
+    if not kernel.runq:
+        task.points += 1
+    elif (chosen := kernel.ask(task, True)) is not None:
+        kernel.switch_to(chosen)
+
+
+def _counted(member: Member) -> None:
+    """The child has passed many points, or its finalizers had something to say: that was all."""
 
 
 def _fruitless(member: Member) -> None:
@@ -75,9 +94,14 @@ def _sleep(member: Member, ns: int) -> None:
 
 
 def _wait(member: Member, deadline: int | None, why: str, on: str, overshoot_ns: int) -> bool:
-    """A wait that nobody ends but the clock, or a handler: what it waits for is in the child's memory. True: a handler has run."""
+    """A wait for something in the child's memory, which the clock ends, a handler, or another thread of the child. True: a handler has run."""
     kernel = session.kernel()
-    return kernel.wait(deque(), deadline, why, _On(on), overshoot_ns) is AGAIN
+    proxy = proxy_of(kernel.current)
+    proxy.sleeping = deque()
+    try:
+        return kernel.wait(proxy.sleeping, deadline, why, _On(on), overshoot_ns) is AGAIN
+    finally:
+        proxy.sleeping = None
 
 
 # -- sockets -----------------------------------------------------------------------------------------------------------------------------------
@@ -235,6 +259,8 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
 }
 CALLS: dict[str, Callable[..., Any]] = {
     "point": _point,
+    "line": _line,
+    "count": _counted,
     "fruitless": _fruitless,
     "yield": _yield,
     "sleep": _sleep,
@@ -262,6 +288,9 @@ CALLS: dict[str, Callable[..., Any]] = {
     "semaphore": sharing.make,
     "start": programs.start_for,
     "use semaphore": sharing.use,
+    "file": far_files.call,
+    **member_signals.CALLS,
+    **member_threads.CALLS,
 }
 
 __all__ = ["CALLS", "OF_EPOLL", "OF_NAMES", "OF_OS", "OF_SOCKETS"]

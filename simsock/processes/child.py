@@ -28,7 +28,9 @@ from simsock.choices import derive_seed
 from simsock.kernel.program_lines import BOTTOM, room_of
 from simsock.kernel.signals import Signals, signals_of
 from simsock.processes import child_kernel
+from simsock.processes.child_threads import Threads
 from simsock.processes.messages import Channel, error_as_message, error_of, flat
+from simsock.stdlib import _openssl
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +43,8 @@ _PR_SET_PDEATHSIG = 1
 _die_with_parent: Any = getattr(ctypes.CDLL(None), "prctl", None)
 here: Child
 """What this process is, in a child."""
+_not_copied: list[Any] = []
+"""The tasks of home's other threads: none of their ``finally`` blocks and finalizers may run here, so somebody has to have them."""
 
 
 class Child:
@@ -50,6 +54,9 @@ class Child:
         self.kernel = kernel
         self.pid = pid
         self._channel = channel
+        self.lines = child_kernel.Lines()
+        self.wakeup_fd = -1
+        self.threads = Threads(self, kernel.current)
         self._is_flushing = False
         self._is_leaving = False
 
@@ -70,30 +77,49 @@ class Child:
         return self.answer()
 
     def _send(self, name: str, args: tuple[Any, ...]) -> None:
-        kernel = self.kernel
-        steps, kernel.steps = kernel.steps, 0
-        if not self._channel.send((name, args, steps)):
+        kernel, me = self.kernel, self.kernel.current
+        steps, points, lines = kernel.steps, me.points, self.lines.told
+        kernel.steps = me.points = 0
+        if lines:
+            self.lines.told = []
+        if not self._channel.send((name, args, steps, points, lines)):
             _exit_really(1)  # home is gone
 
     def answer(self) -> Any:
         """Home's answer to what was asked, or its first word."""
         while True:
-            message = self._channel.receive()
-            if message is None:
-                _exit_really(1)
-            kind, value, self.kernel.now, skew = message
-            host = self.kernel.current.host
-            if host is not None:
-                host.skew_ns = skew
+            kind, value = self.learn(self.threads.receive())
             if kind == "answer":
                 return value
             if kind == "error":
                 raise error_of(value)
             self._handle(value)
 
+    def learn(self, message: Any) -> tuple[str, Any]:
+        """What every word of home's says: the time, and whether others can run. Returns the rest."""
+        kind, value, self.kernel.now, skew, others, _ = message
+        self.kernel.runq = child_kernel.SOMEBODY if others else child_kernel.NOBODY
+        host = self.kernel.current.host
+        if host is not None:
+            host.skew_ns = skew
+        return kind, value
+
+    def say(self, name: str) -> None:
+        """Tell home something that it does not answer."""
+        self._send(name, ())
+
+    def hear(self) -> Any:
+        """Home's next word, for whichever thread."""
+        message = self._channel.receive()
+        if message is None:
+            _exit_really(1)
+        return message
+
     def _handle(self, number: int) -> None:
         """Home says that a signal has come."""
         handler = signals_of(self.kernel).disposition(number)
+        if self.wakeup_fd != -1:
+            self.ask("late send", child_kernel.far(self.wakeup_fd), bytes((number,)))
         try:
             if callable(handler):
                 handler(number, sys._getframe(2))
@@ -110,7 +136,8 @@ class Child:
         return self._channel.reading, self._channel.writing
 
     def end_threads(self) -> None:
-        """The program has come to its end: wait for its threads. There are none."""
+        """The program has come to its end: wait for its threads."""
+        self.threads.wait_for_all()
 
     def die_of(self, number: int) -> NoReturn:
         """End as by a signal."""
@@ -137,6 +164,7 @@ class Child:
             elif error is not None:
                 status = 1
                 self.tell(error)
+            self.end_threads()
             atexit._run_exitfuncs()
             for stream in (sys.stdout, sys.stderr):
                 stream.flush()
@@ -202,22 +230,29 @@ def begin(kernel: Kernel, channel: Channel, pid: int, path: str, apply: Callable
     for task in kernel.tasks.values():
         if task is not me:
             task.dead = True
+            _not_copied.append(task)
+    kernel.tasks.clear()
+    kernel.tasks[me.serial] = me
     here = Child(kernel, channel, pid)
-    child_kernel.ask, child_kernel.leave = here.ask, here.leave
-    kernel.__class__ = child_kernel.ChildKernel
-    kernel.steps = 0
-    kernel.alarm = 1 << 62
+    child_kernel.ask, child_kernel.leave, child_kernel.threads, child_kernel.lines = here.ask, here.leave, here.threads, here.lines
+    kernel.__class__ = here.threads.kind = child_kernel.ChildKernel
+    kernel.steps = me.points = 0
+    kernel.alarm = child_kernel.POINTS_MAX
     kernel.finalized = []
-    kernel.log = child_kernel.NoLog()  # type: ignore[assignment]
+    kernel.log = child_kernel.NoLog(here.lines)  # type: ignore[assignment]
     kernel.process = table = child_kernel.Table()  # type: ignore[assignment]
     kernel.files = table.files  # type: ignore[assignment]
+    listens = kernel.watchers is not None
     kernel.watchers = kernel.counts = kernel.late = kernel.sees = None
-    if kernel.preemption is not None:
+    if kernel.preemption is not None and kernel.preemption.granularity == "lines":
+        kernel.watchers = here.lines if listens else None  # type: ignore[assignment]  # it hears what they do
+    elif kernel.preemption is not None:
         kernel.preemption.live = None
         kernel.preemption = None
     kernel.pending_signal = None
-    kernel.thread_state = _NoState()
+    kernel.thread_state.become_a_childs()
     handlers = signals_of(kernel).handlers
+    here.wakeup_fd = getattr(signals_of(kernel).wakes_up, "fd", -1)
     kernel.signals = Signals(kernel)
     kernel.signals.handlers.update({int(_real.SIGINT): interrupts, **handlers})
     _draw_anew(kernel, path)
@@ -229,17 +264,12 @@ def begin(kernel: Kernel, channel: Channel, pid: int, path: str, apply: Callable
             setattr(sys, name, _HomeStream(name))
 
 
-class _NoState:
-    """In the place of what carries a task's state over switches: there are none."""
-
-    def begin(self) -> None:
-        pass
-
-
 def _draw_anew(kernel: Kernel, path: str) -> None:
     """Each process has chance of its own: two children of one parent would draw the same."""
     kernel.seed = derive_seed(kernel.seed, f"process {path}")
     for room in list(getattr(kernel.room, "__self__", {}).values()):
+        if type(room) is _openssl.Room:
+            room.key = b""
         if hasattr(room, "entropy_key"):
             room.entropy_key = b""
             room.urandom_calls = 0
@@ -273,7 +303,8 @@ def _watch_the_harness() -> None:
             break
         frame = frame.f_back
     if frame is not None:
-        sys.settrace(_not_traced)
+        if sys.gettrace() is None:  # else there is one that watches lines, and lets frames have their own
+            sys.settrace(_not_traced)
         frame.f_trace = _goes_on
         frame.f_trace_lines = True
 

@@ -5,7 +5,9 @@ PYTEST_DONT_REWRITE
 Owns what the kernel's methods do in a child. Does not know how messages travel. Laws:
 
 * the copied scheduler never runs: a wait is a message, and whatever else would switch, start or end tasks is refused by name;
-* while nobody asks about points they are counted here, and told with the next message: the clock cannot move meanwhile, since the child has the turn;
+* a point is a message only if a strategy is asked at points and another task can run. All others are counted here, and told with the next message: the clock
+  cannot move meanwhile, since the child has the turn, and nobody becomes runnable;
+* lines are told only to whoever listens; a handler of a signal never runs at a line, but at the next simulated call;
 * descriptors are home's: the child has no table of its own.
 """
 
@@ -21,18 +23,29 @@ from simsock.kernel.files import DESCRIPTORS_MAX, FIRST_DESCRIPTOR
 from simsock.kernel.program_lines import program_call
 from simsock.kernel.signals import AGAIN
 from simsock.kernel.units import OVERSHOOT_NS
+from simsock.kernel.watchers import Watcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import CodeType
 
     from simsock.kernel.task import Task
 
 POINTS_MAX = 1_000
 """How many points a child passes before home hears of it, if it makes no other call."""
+SOMEBODY: deque[Any] = deque((None,))
+NOBODY: deque[Any] = deque()
+_HERE = frozenset(("recv", "send", "handshake", "encrypt", "decrypt"))
+"""Records that a child writes itself."""
+"""Home's run queue, as far as a child knows it: whether any other task can run."""
 ask: Any = None
 """Makes a call at home. Put here when the child begins."""
 leave: Any = None
 """Ends the process: (status, what it raised)."""
+threads: Any = None
+"""The process's threads."""
+lines: Any = None
+"""What is told with the next message."""
 LOW = FIRST_DESCRIPTOR + DESCRIPTORS_MAX
 """From here on home has the child's standard streams, where no other descriptor can be."""
 low: dict[int, int] = {}
@@ -67,11 +80,26 @@ class ChildKernel(Kernel):
 
     def point(self) -> None:
         self.steps = steps = self.steps + 1
-        if self.asks_strategy or self.finalized or steps >= POINTS_MAX:
+        if self.asks_strategy and self.runq:
             ask("point")
+        else:
+            if self.asks_strategy:
+                self.current.points += 1
+            if steps >= self.alarm or self.finalized:
+                self._alarm()
 
     def step(self) -> None:
         self.steps += 1
+
+    def ask(self, task: Task, goes_on: bool) -> None:
+        """At a line."""
+        self.preemption._outside(ask, "line")  # another thread may go on
+
+    def _alarm(self) -> None:
+        self.alarm = POINTS_MAX
+        if self.preemption is not None:
+            self.preemption.rearm()
+        ask("count")
 
     def fruitless(self) -> None:
         ask("fruitless")
@@ -100,6 +128,9 @@ class ChildKernel(Kernel):
     def wake(self, queue: deque[Task]) -> Task:
         task = queue.popleft()
         task.woken = True
+        if task is not self.current and (number := threads.number(task)) is not None:
+            lines.told.append(number)
+            self.runq = SOMEBODY
         return task
 
     def detach(self, task: Task) -> None:
@@ -114,14 +145,18 @@ class ChildKernel(Kernel):
             ask("failed", error)
 
     def _end_task(self, task: Task) -> Task | None:
+        if threads.number(task):
+            return threads.ends(task)  # type: ignore[no-any-return]  # a task
         leave(0 if task.error is None else 1, None)
         return None
 
-    def spawn(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        refuse("threads: to start one")
+    def spawn(
+        self, fn: Callable[..., Any], args: Any = (), kwargs: Any = None, *, name: str | None = None, base: str = "task", daemon: bool = False, host: Any = None
+    ) -> Any:
+        return threads.spawn(fn, args, kwargs, name, base, daemon)
 
     def join(self, task: Task, deadline: int | None, overshoot_ns: int = 0) -> bool:
-        return task.dead or refuse("a wait for a task of its parent's")
+        return bool(threads.join(task, deadline, overshoot_ns))
 
     def collect(self) -> None:
         pass
@@ -129,22 +164,53 @@ class ChildKernel(Kernel):
     def _refused(self, *args: Any, **kwargs: Any) -> NoReturn:
         refuse()
 
-    start_all = settle = wait_tick = switch_to = go_to = _park = _next = _stir = advance = call_at = fatal = ask = _alarm = _refused
+    start_all = settle = wait_tick = switch_to = go_to = _park = _next = _stir = advance = call_at = fatal = _refused
+
+
+class _Unpreempted(ChildKernel):
+    """While the body of a module runs: nobody is asked at its points."""
+
+    __slots__ = ()
+
+    def point(self) -> None:
+        self.steps += 1
+        if self.asks_strategy:
+            self.current.points += 1
+
+
+ChildKernel.UNPREEMPTED = _Unpreempted  # type: ignore[attr-defined]  # see kernel/unpreempted.py
+
+
+class Lines(Watcher):
+    """In the place of those who watch the world: the lines of this process, until they are told."""
+
+    def __init__(self) -> None:
+        self.told: list[Any] = []
+        """Lines as tuples, as lists what is to be written down, as numbers threads that were woken."""
+
+    def line(self, task: Task, code: CodeType, at: int) -> None:
+        self.told.append((code.co_filename, code.co_qualname, code.co_firstlineno, at))
 
 
 def _words(on: Any) -> str:
-    """What a task of the child waits for, and who has it if that is a thread that was not copied."""
+    """What a task of the child waits for, and who has it: maybe a thread that was not copied."""
     words = str(on.describe())
     holder = getattr(on, "holder", None)
     path = getattr(holder, "path", None)
-    dead = getattr(holder, "dead", False)
-    return f"{words}, held by {path}, which was not copied into this process" if path is not None and dead else words
+    if path is None or getattr(holder, "serial", -1) < 0:
+        return words
+    return f"{words}, held by {path}" + (", which was not copied into this process" if threads.number(holder) is None else "")
 
 
 class NoLog:
-    """In the place of the log: what happens is written down at home."""
+    """In the place of the log: what happens is written down at home, and told to it if it happens here, as TLS does."""
 
-    append = staticmethod(lambda record: None)
+    def __init__(self, lines: Lines) -> None:
+        self._lines = lines
+
+    def append(self, record: tuple[Any, ...]) -> None:
+        if record[2] in _HERE:
+            self._lines.told.append([*record[2:]])
 
     def flush(self) -> None:
         pass
@@ -184,4 +250,19 @@ class Table:
         refuse()
 
 
-__all__ = ["LOW", "ChildKernel", "Descriptors", "NoLog", "Table", "far", "is_simulated", "low", "near", "refuse"]
+__all__ = [
+    "LOW",
+    "NOBODY",
+    "POINTS_MAX",
+    "SOMEBODY",
+    "ChildKernel",
+    "Descriptors",
+    "Lines",
+    "NoLog",
+    "Table",
+    "far",
+    "is_simulated",
+    "low",
+    "near",
+    "refuse",
+]

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from simsock.kernel import Kernel, Task
     from simsock.kernel.files import OpenFile
+    from simsock.kernel.interval_timers import IntervalTimers
     from simsock.processes.messages import Channel
 
 HANDLED, IGNORED, DEFAULT = "handled", "ignored", "default"
@@ -43,20 +44,27 @@ class Member:
     """One process."""
 
     __slots__ = (
+        "blocked",
         "channel",
         "dispositions",
         "epilogue",
         "group",
+        "held",
         "left",
         "parent",
         "pending",
         "pid",
         "real",
         "reaped",
+        "signalled",
         "status",
         "table",
         "task",
+        "threads",
+        "threads_made",
+        "timers",
         "waiting",
+        "wanted",
         "watched",
     )
 
@@ -69,12 +77,22 @@ class Member:
         """What it does about signals, as far as that was said in this world; nothing for home, whose handlers the kernel has."""
         self.pending: set[int] = set()
         """Signals whose handlers it is to run."""
+        self.blocked: frozenset[int] = parent.blocked if parent is not None else frozenset()
+        self.held: set[int] = set()
+        """Signals that have come and are blocked."""
+        self.wanted: frozenset[int] = frozenset()
+        self.signalled: deque[Task] = deque()
+        """Which signals it waits for, and where."""
+        self.timers: IntervalTimers | None = None
         self.status: int | None = None
         """As wait(2) tells it, once it has ended."""
         self.reaped = False
         self.waiting: deque[Task] = deque()
         """Who of it waits for the end of a child."""
         self.task: Task | None = None
+        """Of its main thread; and of the others by their numbers."""
+        self.threads: dict[int, Task] = {}
+        self.threads_made = 0
         self.channel: Channel | None = None
         self.real = 0
         """The real process's number."""

@@ -113,6 +113,7 @@ def fork(stand_aside: Callable[[], None], come_back: Callable[[], None], carry: 
         programs.begin(member, start, parent.table, ignored)
     elif parent.parent is None and kernel.signals is not None:
         member.dispositions = {number: family.kind_of(handler) for number, handler in kernel.signals.handlers.items()}
+        member.blocked = kernel.signals.mask(kernel.current)
     _begin_proxy(kernel, member, start is not None)
     watchdog.deliver()
     return pid

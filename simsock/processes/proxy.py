@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import signal as _real
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from greenlet import getcurrent
@@ -23,10 +24,13 @@ from simsock.kernel.limits import Halt
 from simsock.kernel.signals import AGAIN, USER, name_of, signals_of
 from simsock.kernel.starting import give_back
 from simsock.processes import family
+from simsock.processes.far_titles import TITLE, title_of
 from simsock.processes.messages import error_as_message, flat
 
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Callable
+    from types import CodeType
 
     from simsock.kernel import Kernel, Task
     from simsock.processes.family import Member
@@ -39,12 +43,26 @@ _STOPS = frozenset(int(getattr(_real, name)) for name in ("SIGSTOP", "SIGTSTP", 
 Calls = "dict[str, Callable[..., Any]]"
 
 
+_BETWEEN_CALLS = frozenset(("line", "count"))
+_CODE = compile("pass", "", "exec")
+
+
+@cache
+def _code(filename: str, name: str, first: int) -> CodeType:
+    """In the place of a function's code in a child, which home may not have: where it stands, and nothing in it."""
+    return _CODE.replace(co_filename=filename, co_name=name.rpartition(".")[2], co_qualname=name, co_firstlineno=first)
+
+
 class _Gone(BaseException):
     """The process has ended, with a status as wait(2) tells it; None: the system knows it."""
 
     def __init__(self, status: int | None) -> None:
         super().__init__(status)
         self.status = status
+
+
+class _ThreadOver(BaseException):
+    """A thread of the process has ended, and not the process."""
 
 
 class _Withdrawn(BaseException):
@@ -59,6 +77,8 @@ class _Due(Halt):
         self.proxy = proxy
 
     def meet(self, kernel: Kernel, task: Task) -> None:
+        if self.proxy.is_at_line:
+            return  # they run at the child's next call
         woken = task.woken  # what it waited for has come, or not: it learns of it when the handlers have run
         self.proxy.run_handlers()
         task.woken = woken or AGAIN
@@ -76,43 +96,68 @@ class _Killed(Halt):
 
 
 class Proxy:
-    """Of one child."""
+    """Of one child, or of one of its threads."""
 
-    def __init__(self, kernel: Kernel, member: Member, calls: dict[str, Callable[..., Any]]) -> None:
+    def __init__(self, kernel: Kernel, member: Member, calls: dict[str, Callable[..., Any]], number: int = 0) -> None:
         self.kernel = kernel
         self.member = member
-        self._calls = calls
+        self.calls = calls
+        self.number = number
+        """Which of the child's threads; 0 is the one that forked."""
+        self.starter: Task | None = None
+        """Who waits until it has begun."""
+        self.sleeping: deque[Task] | None = None
+        """Where it waits for something in the child's memory."""
         self._due = _Due(self)
+        self.is_at_line = False
+        """The child stands between two calls, where none of its handlers may run."""
 
-    def run(self, starter: Task) -> None:
+    def run(self, starter: Task | None) -> None:
         """What the task does."""
         kernel, member = self.kernel, self.member
         kernel.process, kernel.files = member.table, member.table.files
         status: int | None = None
+        lives = False
         try:
-            give_back(kernel, starter)
+            if starter is not None:
+                give_back(kernel, starter)
             self._answer(None)
             self._serve(False)
         except _Gone as gone:
             status = gone.status
+        except _ThreadOver:
+            lives = True
+            del member.threads[self.number]
         finally:
-            self._end(status)
+            if not lives and member.status is None:
+                self._end(status)
+            home = family.family_of(kernel).home
+            if home is not None:
+                kernel.process, kernel.files = home.table, home.table.files
 
     # -- the exchange ----------------------------------------------------------------------------------------------------------------------
 
     def _serve(self, nested: bool) -> str:
         """Make the calls that the child asks for; ``nested``: until its handler is done."""
         while True:
-            name, args, steps = self._next()
+            name, args, steps, points, lines = self._next()
+            self.is_at_line = name in _BETWEEN_CALLS
+            self.kernel.current.points += points
+            if lines:
+                self._tell(lines, steps)
             self._count(steps)
             if name == "exit":
                 self.member.left = args[0]
                 raise _Gone(args[0])
             if nested and name in ("handled", "raised"):
                 return str(name)
+            if name == "thread ends":
+                raise _ThreadOver
             try:
-                value = self._calls[name](self.member, *args)
-                if self.member.pending:
+                if self.member.pending and not self.is_at_line:
+                    self.run_handlers()
+                value = self.calls[name](self.member, *args)
+                if self.member.pending and not self.is_at_line:
                     self.run_handlers()
             except _Withdrawn:
                 continue
@@ -144,9 +189,27 @@ class Proxy:
         if kernel.steps >= kernel.alarm and not kernel.ending:
             kernel._alarm()
 
-    def _clock(self) -> tuple[int, int]:
-        host = self.kernel.current.host
-        return self.kernel.now, host.skew_ns if host is not None else 0
+    def _tell(self, lines: list[Any], steps: int) -> None:
+        """The child has come to these lines, of which it may have passed all but the last, or has something to be written down."""
+        kernel = self.kernel
+        task = kernel.current
+        kernel.steps += steps - 1  # as at a line of home's own, which is told before it is counted
+        for item in lines:
+            if type(item) is int:
+                _wake(kernel, self.member, item)
+            elif type(item) is list:
+                what, *rest = (title_of(self.member, part) if isinstance(part, str) and part.startswith(TITLE) else part for part in item)
+                kernel.log.append((kernel.now, task.path, what, *rest))  # of TLS, which encrypts in the child
+            elif kernel.watchers is not None:
+                filename, name, first, at = item
+                kernel.watchers.line(task, _code(filename, name, first), at)
+        kernel.steps -= steps - 1
+
+    def _clock(self) -> tuple[int, int, bool, int]:
+        """The time, by the world and by the child's host; whether anybody else can run, or has to be asked all the same; for which thread it is."""
+        kernel = self.kernel
+        host = kernel.current.host
+        return kernel.now, host.skew_ns if host is not None else 0, bool(kernel.runq) or hasattr(kernel.timers, "stalls"), self.number
 
     def _send(self, *message: Any) -> None:
         assert self.member.channel is not None
@@ -160,8 +223,8 @@ class Proxy:
         self._send("error", error_as_message(error))
 
     def run_handlers(self) -> None:
-        """Have the child run the handlers of its pending signals."""
-        pending = self.member.pending
+        """Have the child run the handlers of its pending signals, in its main thread."""
+        pending = self.member.pending if not self.number else None
         while pending:
             number = min(pending)
             pending.discard(number)
@@ -176,6 +239,8 @@ class Proxy:
 
     def _end(self, status: int | None) -> None:
         kernel, member = self.kernel, self.member
+        if member.timers is not None:
+            member.timers.end(kernel)
         found = end_really(member)
         if status is None:
             status = found if found is not None and member.left is None else member.left or 0
@@ -191,9 +256,18 @@ class Proxy:
             if not kernel.ending and member.parent is not None and member.parent.status is None:
                 send(kernel, member.parent, int(_real.SIGCHLD), quietly=True)
         finally:
-            home = family.family_of(kernel).home
-            if home is not None:
-                kernel.process, kernel.files = home.table, home.table.files
+            for task in (member.task, *member.threads.values()):  # its other threads are gone with it
+                if task is not None and task is not kernel.current and not task.dead and not kernel.ending:
+                    task.pending = _Killed(status)
+                    _stir(kernel, task)
+
+
+def _wake(kernel: Kernel, member: Member, number: int) -> None:
+    """Another thread of the same process has woken this one, in their memory."""
+    task = member.threads.get(number) if number else member.task
+    waiting = proxy_of(task).sleeping if task is not None and not task.dead else None
+    if waiting:
+        kernel.wake(waiting)
 
 
 def end_really(member: Member) -> int | None:
@@ -225,13 +299,17 @@ def told_status(status: int) -> tuple[Any, ...]:
 # -- signals ---------------------------------------------------------------------------------------------------------------------------------
 
 
-def send(kernel: Kernel, member: Member, number: int, quietly: bool = False) -> None:
-    """Send a signal to a process. ``quietly``: the system does, and nobody is told of it where it does nothing."""
+def send(kernel: Kernel, member: Member, number: int, quietly: bool = False, by_clock: bool = False) -> None:
+    """Send a signal to a process. ``quietly``: the system does, and nobody is told of it where it does nothing; ``by_clock``: in no task's turn."""
     if member.parent is None:
         if not (quietly and kernel.signals is None):
             signals_of(kernel).send(number, USER)
         return
     if not number or member.status is not None:
+        return
+    if number in member.blocked or number in member.wanted:
+        member.held.add(number)
+        kernel.wake_all(member.signalled)
         return
     what = family.disposition(kernel, member, number) if number != _real.SIGKILL else family.DEFAULT
     if what == family.IGNORED or (what == family.DEFAULT and number in _SILENT):
@@ -243,7 +321,7 @@ def send(kernel: Kernel, member: Member, number: int, quietly: bool = False) -> 
     task = member.task
     if task is None or task.dead:
         return
-    here = getcurrent() is task.greenlet
+    here = not by_clock and getcurrent() is task.greenlet
     if what == family.HANDLED:
         member.pending.add(number)
         if not here and task.pending is None:
@@ -252,8 +330,22 @@ def send(kernel: Kernel, member: Member, number: int, quietly: bool = False) -> 
     elif here:
         raise _Gone(number)
     else:
+        strike(kernel, member, number)
+
+
+def strike(kernel: Kernel, member: Member, number: int) -> None:
+    """A signal that nobody can handle comes from outside: the process ends where it stands. To be called from anywhere, also where nothing may be raised."""
+    if member.status is not None:
+        return
+    for task in (member.task, *member.threads.values()):
+        if task is None or task.dead:
+            continue
         task.pending = _Killed(number)
-        _stir(kernel, task)
+        if task.queue is not None:
+            _stir(kernel, task)
+        elif task is kernel.current:  # it stands at a point
+            task.killed = True
+            kernel.alarm = 0
 
 
 def _stir(kernel: Kernel, task: Task) -> None:
@@ -268,4 +360,4 @@ def proxy_of(task: Task) -> Proxy:
     return task.value  # type: ignore[no-any-return]  # put there by the fork
 
 
-__all__ = ["Proxy", "end_really", "proxy_of", "send", "told_status"]
+__all__ = ["Proxy", "end_really", "proxy_of", "send", "strike", "told_status"]

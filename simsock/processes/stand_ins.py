@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import errno
 import os as _os
-import signal as _real
 import socket as _socket
-from contextlib import nullcontext
 from typing import Any
 
 from simsock.kernel import session as sessions
@@ -20,9 +18,7 @@ from simsock.kernel import teardown
 from simsock.kernel.failures import os_error
 from simsock.kernel.files import FIRST_DESCRIPTOR
 from simsock.kernel.session import Session
-from simsock.kernel.signals import signals_of
-from simsock.kernel.unpreempted import unpreempted
-from simsock.processes import family, killing, pidfd, programs, sharing
+from simsock.processes import child_signals, child_threads, family, far_files, killing, pidfd, programs, sharing
 from simsock.processes.calls import OF_EPOLL, OF_NAMES, OF_OS, OF_SOCKETS
 from simsock.processes.child import Child, at_door
 from simsock.processes.child_kernel import far, is_simulated, low, near, refuse
@@ -32,7 +28,6 @@ from simsock.stdlib import _closing, _descriptors, _identity, _names, _socketbas
 from simsock.stdlib import fcntl as sim_fcntl
 from simsock.stdlib import os as sim_os
 from simsock.stdlib import select as sim_select
-from simsock.stdlib import signal as sim_signal
 from simsock.stdlib import socket as sim_socket
 from simsock.stdlib._buffers import writable_view
 from simsock.stdlib._epoll import epoll
@@ -40,10 +35,8 @@ from simsock.stdlib._files import descriptor_of
 from simsock.stdlib._rawfile import DescriptorFile
 from simsock.stdlib._room import Room
 from simsock.stdlib._socketobject import socket as simulated
-from simsock.stdlib._tls import StreamConversation
 
 _closerange_really = _os.closerange
-_REFUSED_SIGNALS = "alarm getitimer pause pthread_kill pthread_sigmask set_wakeup_fd setitimer sigpending sigtimedwait sigwait sigwaitinfo".split()
 
 
 def apply(child: Child) -> None:
@@ -51,8 +44,9 @@ def apply(child: Child) -> None:
     _sockets(child)
     _descriptors_and_polls(child)
     _processes(child)
-    _signals(child)
-    redirect(unpreempted, lambda kernel: nullcontext())  # nobody else runs here
+    child_signals.apply(child)
+    child_threads.apply(child)
+    far_files.apply(child)
     sharing.apply(child)
     for function in _our_doors():
         redirect(function, at_door)
@@ -83,7 +77,6 @@ def _sockets(child: Child) -> None:
     for name in OF_SOCKETS:
         redirect(getattr(simulated, name), _method(child, name))
     redirect(simulated.recvfrom_into, _recvfrom_into)
-    redirect(StreamConversation._start, lambda *args: refuse("TLS"))
     redirect(simulated.recvmsg_into, lambda *args, **keywords: refuse("socket.recvmsg_into"))
     redirect(simulated._close_later, _close_later)
     redirect(simulated._queue_send, lambda sock, data: _queue(child, sock._fd, bytes(data)))
@@ -339,26 +332,6 @@ def _setsid(child: Child) -> int:
         raise os_error(errno.EPERM)
     child.ask("group", 0)
     return child.pid
-
-
-def _signals(child: Child) -> None:
-    def signal(signalnum: Any, handler: Any, /) -> Any:
-        signals = signals_of(child.kernel)
-        number = int(signalnum)
-        if number not in _real.valid_signals() or number in (_real.SIGKILL, _real.SIGSTOP):
-            raise os_error(errno.EINVAL)
-        if not (callable(handler) or handler in (_real.SIG_DFL, _real.SIG_IGN)):
-            raise TypeError("signal handler must be signal.SIG_IGN, signal.SIG_DFL, or a callable object")
-        before = signals.disposition(number)
-        signals.handlers[number] = handler
-        child.ask("disposition", number, family.kind_of(handler))
-        return before
-
-    redirect(sim_signal.signal, signal)
-    redirect(sim_signal.send, lambda number, to=None: child.ask("call", "kill", (child.pid, int(number)), {}))
-    redirect(sim_signal.interrupt_main, lambda signum=int(_real.SIGINT): child.ask("call", "kill", (child.pid, int(signum)), {}))
-    for name in _REFUSED_SIGNALS:
-        redirect(getattr(sim_signal, name), _refusal(f"signal.{name}"))
 
 
 def _refusal(name: str) -> Any:

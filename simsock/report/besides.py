@@ -35,6 +35,7 @@ class Besides:
         self._collected: dict[tuple[str, int], tuple[Where, tuple[str, ...]]] = {}
         self._later: dict[tuple[str, int], Record] = {}
         self._struck: dict[int, tuple[Where | None, int]] = {}
+        self._killed: dict[int, tuple[str, Where | None, str, int]] = {}
         self._has: dict[str, list[str]] = {}
         """Which locks each task has taken and not given back."""
 
@@ -84,6 +85,18 @@ class Besides:
         if where is not None and where.place is not None and (said := _before(where, words)):
             return f"{signal} came{said} ({_duration(now)} after the world had begun)"
         return f"{signal} came {_duration(now)} after the world had begun" if number in self._struck else f"{signal} did not come"
+
+    def kills(self, record: Record, where: Where | None, call: str) -> None:
+        """A process was killed at a moment that was drawn; it stood at a line, or had made a call (``" before socket.recv"``)."""
+        self._killed[record[4]] = record[3], where, call, record[0]
+
+    def killed(self, number: int, words: Words) -> str:
+        """``"process-1 was killed in socket.recv (3 ms after the world had begun)"``."""
+        path, where, call, now = self._killed.get(number, ("", None, "", 0))
+        if not path:
+            return "the process had ended before it could be killed"
+        stood = _before(where, words) if where is not None else call
+        return f"{words.task(path)} was killed{stood} ({_duration(now)} after the world had begun)"
 
     def held_back(self, path: str, index: int, words: Words) -> str:
         """``"in the event loop of main, transfer ran 4 rounds later"``."""

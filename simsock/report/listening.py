@@ -19,7 +19,7 @@ from simsock.choices import journal
 from simsock.errors import Finding
 from simsock.kernel.footprints import NOTHING, Footprint
 from simsock.kernel.holders import named_footprint
-from simsock.kernel.program_lines import innermost_line, program_call
+from simsock.kernel.program_lines import call_for_child, innermost_line, program_call
 from simsock.kernel.task_table import lock_of
 from simsock.kernel.watchers import Watcher
 from simsock.report.besides import COLLECTS, GOES_ON, HOLDS_BACK, STANDS_STILL, Besides, Where
@@ -175,6 +175,13 @@ class Listener(Watcher):
             self._catch_up()
             self.besides.strikes(record, Where(None, *_stand()) if task is kernel.first and task.queue is None else None)
             return
+        if record[2] == "kills":
+            self._catch_up()
+            victim = next((task for task in kernel.tasks.values() if task.path == record[3]), None)
+            waits = victim is not None and victim.queue is not None
+            where = None if waits or record[3] not in self._last else Where(*self._last[record[3]])
+            self.besides.kills(record, where, _call_of(kernel, victim))
+            return
         if record[2] in (STANDS_STILL, GOES_ON, COLLECTS, HOLDS_BACK):
             self._besides(kernel, task, record)
             return
@@ -290,6 +297,14 @@ def _stand() -> tuple[Place | None, str]:
     """Where the program stands, and which simulated call it has made there."""
     frame, call = program_call(sys._getframe(1))
     return (frame.f_code.co_filename, frame.f_lineno) if frame is not None else None, call
+
+
+def _call_of(kernel: Kernel, task: Task | None) -> str:
+    """Of a process that is killed: ``"in socket.recv"``, which it has asked for, or ``"before"`` that; empty if it has asked for nothing."""
+    if task is None:
+        return ""
+    call = call_for_child(sys._getframe(1) if task is kernel.current else getattr(task.greenlet, "gr_frame", None))
+    return f" {'in' if task.queue is not None else 'before'} {call}" if call else ""
 
 
 def _with_payload(record: tuple[Any, ...], words: str, payload: bytes | None) -> str:

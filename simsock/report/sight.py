@@ -149,7 +149,9 @@ class Sight(Watcher):
             return
         if str(record[1]).startswith("link "):
             self._reason = (record[1][5:], "by a rule" if what == "rule" else str(what))
-        if what in journal.FAULTS and len(self.faults) < FAULTS_MAX and (words := journal.act(record).strip("()")):
+        if what == "kills":  # at a moment that was drawn; its last part is the number of that
+            what, record = "kill", (record[0], record[1], "kill", record[3])
+        if what in journal.FAULTS and len(self.faults) < FAULTS_MAX and (words := journal.act(record).strip("(){}")):
             self.faults.append(
                 {
                     "at_ns": record[0],

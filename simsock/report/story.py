@@ -227,6 +227,9 @@ class _Facts:
     def struck(self, signal: str, number: int) -> str:
         return self._teller.besides.struck(signal, number, self._words)
 
+    def killed(self, number: int) -> str:
+        return self._teller.besides.killed(number, self._words)
+
     def collected(self, task: str, index: int) -> str:
         return self._teller.besides.collected(task, index, self._words)
 

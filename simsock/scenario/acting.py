@@ -104,6 +104,9 @@ class Stage:
             for name in hosts_of(self._plan, row["host"]):
                 arguments = (signed_seconds(row["by"]),) if action == "jump" else ()
                 getattr(sim.host(name), action)(*arguments)
+        elif action == "kill":
+            for name in hosts_of(self._plan, row["host"]):
+                sim.kill(name, within=row["within"])
         elif action == "resolver":
             keys = {key: row[key] for key in ("fail", "chance", "delay", "addresses") if row[key] is not None}
             getattr(sim, action)(row["name"], **keys)

@@ -161,6 +161,7 @@ MODELS: dict[str, Any] = {
         **_TWO_OR_ONE,
         one_way=(checks.switch, None),
         by=(checks.difference, None),
+        within=(checks.duration, None),
         link=(LINK, None),
         name=(checks.line, None),
         fail=(checks.one_of(*FAILURES), None),
@@ -193,6 +194,7 @@ ACTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "pause": (("host",), ()),
     "resume": (("host",), ()),
     "jump": (("host", "by"), ()),
+    "kill": (("host",), ("within",)),
     "link": (("between", "link"), ()),
     "resolver": (("name",), ("fail", "chance", "delay", "addresses")),
 }

@@ -57,7 +57,7 @@ class Connecting(SocketBase):
             file.listen(backlog)
         else:
             raise os_error(errno.EOPNOTSUPP)
-        self._log("listen", file, backlog)
+        self._log("listen", file)  # without the backlog, which Pythons do not agree on: what comes of one that is too short is written down
 
     def connect(self, address: Any, /) -> None:
         """Connect; waits up to the timeout."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _MS = 1_000_000
 KINDS = ("partition", "hold", "link")
 """What goes wrong between two hosts. These alone are the default of ``faults``: a test that lives through them need not live through a crash."""
-KINDS_OF_A_HOST = ("crash", "pause")
+KINDS_OF_A_HOST = ("crash", "pause", "kill")
 
 
 def links(
@@ -62,7 +62,7 @@ class Fault(NamedTuple):
     """Something that goes wrong ``at`` (virtual seconds) and, but for a ``"link"``, is over after ``lasts``.
 
     Between two hosts, ``a`` and ``b``: ``"partition"``, ``"hold"``, ``"link"``. On the host ``a`` alone (``b`` is None): ``"crash"``, which a
-    restart ends, and ``"pause"``, which a resume ends.
+    restart ends, ``"pause"``, which a resume ends, and ``"kill"``, which ends one of the processes that were forked there, if one lives.
     """
 
     at: float
@@ -83,7 +83,7 @@ class Fault(NamedTuple):
             raise UsageError(f"{self}: kind: expected one of {', '.join(map(repr, (*KINDS, *KINDS_OF_A_HOST)))}, got {self.kind!r}")
         if alone != (self.b is None):
             raise UsageError(f"{self}: b: {'a ' + self.kind + ' concerns one host, got' if alone else 'expected the other host, got'} {self.b!r}")
-        if alone and self.a == LOCALHOST:
+        if alone and self.kind != "kill" and self.a == LOCALHOST:
             raise UsageError(f"{self}: a: {LOCALHOST!r} is where the test runs; give what is to {self.kind} a host of its own")
 
 
@@ -127,7 +127,9 @@ def _happen(sim: Simulation, fault: Fault, restarted: Callable[[str], object] | 
     sim.sleep(fault.at)
     if fault.kind in KINDS_OF_A_HOST:
         host = sim.host(fault.a)
-        if fault.kind == "crash":
+        if fault.kind == "kill":
+            sim.kill(host)
+        elif fault.kind == "crash":
             _crash(sim, host, fault, restarted)
         else:
             _pause(sim, host, fault)
@@ -175,7 +177,7 @@ def faults(
 ) -> st.SearchStrategy[Timeline]:
     """What goes wrong between ``hosts``, and when: partitions that heal, packets held back and released, links that change (to one of ``link``).
 
-    With ``"crash"`` and ``"pause"`` among the ``kinds`` also on one host alone: one of ``victims``, by default any of ``hosts``. Begins
+    With ``"crash"``, ``"pause"`` and ``"kill"`` among the ``kinds`` also on one host alone: one of ``victims``, by default any of ``hosts``. Begins
     ``within`` so much virtual time; what ends is over after ``max_lasts`` at most. The simplest is a timeline without faults.
     """
     check_range("faults", "faults", 0, max_faults)
@@ -188,11 +190,12 @@ def faults(
         _check_hosts("hosts", hosts, 1)
     if victims is not None:
         if not alone:
-            raise UsageError(f"faults: victims: they crash and pause, which none of the kinds {tuple(kinds)} is, got {victims!r}")
+            raise UsageError(f"faults: victims: they crash, pause and are killed, which none of the kinds {tuple(kinds)} is, got {victims!r}")
         _check_hosts("victims", victims, 1)
     struck = list(hosts if victims is None else victims)
-    if alone and LOCALHOST in struck:
-        raise UsageError(f"faults: victims: {LOCALHOST!r} is where the test runs; give what is to {alone[0]} a host of its own, got {struck!r}")
+    harsh = [kind for kind in alone if kind != "kill"]
+    if harsh and LOCALHOST in struck:
+        raise UsageError(f"faults: victims: {LOCALHOST!r} is where the test runs; give what is to {harsh[0]} a host of its own, got {struck!r}")
     changed = links() if link is None else check_strategy("faults", "link", link)
     times = st.integers(0, duration_ns(within, "faults: within") // _MS).map(lambda ms: ms / 1000)
     lasting = st.integers(0, duration_ns(max_lasts, "faults: max_lasts") // _MS).map(lambda ms: ms / 1000)

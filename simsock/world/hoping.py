@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from simsock.errors import LivenessBroken, NeverHappened, UsageError
 from simsock.kernel.happened import Happened
+from simsock.kernel.moments import Moments
 from simsock.kernel.program_lines import short_path
 from simsock.kernel.task_table import task_table
 from simsock.kernel.units import duration_ns
@@ -65,7 +66,8 @@ class Hoping:
         """End all faults, and wait until ``predicate()`` is true, for ``within`` of virtual time at most. Returns what it returned.
 
         What ends: partitions, holds, rules, orders for names, what links lose, damage or hurt (how long they take stays), pauses, crashes (such a host is
-        up again, with nothing on it), ``stalls``. Clocks stay as they are. Raises ``LivenessBroken`` if it is still false then.
+        up again, with nothing on it), ``stalls``, and kills of processes that are still to come. Clocks stay as they are. Raises ``LivenessBroken`` if it
+        is still false then.
         """
         kernel = self._running()
         if not callable(predicate):
@@ -78,6 +80,7 @@ class Hoping:
         stalls = getattr(kernel.timers, "stalls", None)
         if stalls is not None:
             stalls.is_over = True
+        kernel.room(Moments).call_off("kill")
         try:
             return self.run_until(predicate, within)
         except TimeoutError:

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import argparse
 import gc
+import os
 import resource
+import socket
 import socketserver as standard_socketserver
 import statistics
 import subprocess
@@ -520,6 +522,77 @@ def bench_given_world(quick: bool) -> list[str]:
 
     (each,) = alternate(3, lambda: per_call(test, 1) / examples)
     return [f"{1e6 / each:,.0f} examples/s", "", "", ">= 150 examples/s"]
+
+
+def forked(calls: int, children: int = 1) -> None:
+    """A world in which processes are forked, echo something, make so many calls, end and are waited for."""
+    with Simulation():
+        for _ in range(children):
+            here, there = socket.socketpair()
+            pid = os.fork()
+            if not pid:
+                there.sendall(there.recv(100))
+                for _ in range(calls):
+                    os.getppid()
+                os._exit(0)
+            here.sendall(b"hello")
+            assert here.recv(100) == b"hello"
+            os.waitpid(pid, 0)
+
+
+def forked_really() -> None:
+    """One of them on the real system, in its own process."""
+    here, there = socket.socketpair()
+    pid = os.fork()
+    if not pid:
+        there.sendall(there.recv(100))
+        os._exit(0)
+    here.sendall(b"hello")
+    assert here.recv(100) == b"hello"
+    os.waitpid(pid, 0)
+    here.close()
+    there.close()
+
+
+def bench_fork(quick: bool) -> list[str]:
+    """A fork, an echo, the child's end and its being waited for."""
+    times = 5 if quick else 20
+    measures = (lambda: per_call(lambda: forked(0, times), 1), lambda: per_call(lambda: forked(0, 0), 1), lambda: per_call(forked_really, times))
+    ours, none, real = alternate(5, *measures)
+    return [f"{(ours - none) / times / 1e3:.1f} ms", f"{real / 1e3:.1f} ms", f"{(ours - none) / times / real:.2f}", "<= 6 ms"]
+
+
+def bench_call_of_a_child(quick: bool) -> list[str]:
+    """One simulated call that a child makes."""
+    calls = 500 if quick else 5_000
+    many, none = alternate(5, lambda: per_call(lambda: forked(calls), 1), lambda: per_call(lambda: forked(0), 1))
+    return [f"{(many - none) / calls:.0f} µs", "-", "-", "<= 25 µs"]
+
+
+class ForkingEchoes(standard_socketserver.ForkingTCPServer):
+    """A process for each request."""
+
+    request_queue_size = 20
+
+
+def three_clients(sim: Simulation) -> None:
+    """A forking server and three clients, one echo each."""
+    served = sim.serve(ForkingEchoes, StandardEcho)
+
+    def visit() -> None:
+        with sim.connect(served) as client:
+            client.sendall(b"hello\n")
+            assert client.recv(100) == b"hello\n"
+
+    for task in [sim.spawn(visit) for _ in range(3)]:
+        task.result()
+
+
+def bench_forking_server(quick: bool) -> list[str]:
+    """Schedules a second of a forking server with three clients."""
+    schedules = 5 if quick else 40
+    (each,) = alternate(3, lambda: per_call(lambda: simsock.explore(three_clients, schedules=schedules, preempt="calls"), 1) / schedules)
+    return [f"{1e6 / each:,.0f} schedules/s", "-", "-", ">= 100 schedules/s"]
 
 
 def main() -> int:

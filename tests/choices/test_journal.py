@@ -19,8 +19,11 @@ ANYTHING = "\0"
 """Stands in a label for what is known only when it runs."""
 SAMPLES = ("a->b", "a", "1", "temporary")
 """What that may be."""
-PASSED_ON = {("simsock/net/tcp/stream.py", "what"): ("reset", "close", "blackhole")}
-"""Kinds that reach a record by a timer, so that no call says them: net/link/connections.py names them."""
+PASSED_ON = {
+    ("simsock/net/tcp/stream.py", "what"): ("reset", "close", "blackhole"),
+    ("simsock/processes/proxy.py", "what"): ("recv", "send", "handshake", "encrypt", "decrypt"),
+}
+"""Kinds that reach a record by a timer, or from a child, so that no call says them: net/link/connections.py and processes/child_kernel.py name them."""
 
 
 class Sources:
@@ -202,6 +205,9 @@ class Unknown:
     def struck(self, signal, number):
         return f"{signal} came"
 
+    def killed(self, number):
+        return f"a process was killed at moment {number}"
+
     def collected(self, task, index):
         return f"the garbage collector ran in {task} at its question {index}"
 
@@ -215,6 +221,8 @@ class Unknown:
         ("link a->b jitter", "packet 3 a->b took 5 ns longer"),
         ("link a->b toxicity", "connection 3 a->b was one that suffers"),
         ("resolver www temporary", "the name www failed for the moment when it was asked for the 3rd time"),
+        ("kill process-1 #2", "a process was killed at moment 2"),
+        ("kill server #1 whom", "of the processes on server it was the 6th that was killed, the oldest being the 1st"),
         ("hostile link teapots", "the hostile link of this run has no teapots"),
         ("task main/worker schedule", "task main/worker schedule, question 2: answer 5"),
     ],

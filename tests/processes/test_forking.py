@@ -118,16 +118,6 @@ def test_a_child_may_fork_no_further_and_is_told_so_by_name(world):
     assert status_of(pid) == 1
 
 
-def test_a_child_may_start_no_threads_and_is_told_so_by_name(world):
-    import threading
-
-    world.expect_errors(Unsupported, match="threads: to start one in a child process")
-    pid = os.fork()
-    if not pid:
-        threading.Thread(target=print).start()
-    assert status_of(pid) == 1
-
-
 def test_home_cannot_be_ended(world):
     with pytest.raises(Unsupported, match=r"os\._exit: it would end the process in which the world runs"):
         os._exit(0)

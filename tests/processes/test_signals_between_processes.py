@@ -214,8 +214,69 @@ def test_a_signal_of_a_child_that_would_end_home_ends_the_world():
 
 
 def test_what_is_not_simulated_in_a_child_is_refused_by_name(world):
-    world.expect_errors(Unsupported, match=r"signal\.setitimer in a child process")
+    world.expect_errors(Unsupported, match=r"os\.getsid in a child process")
     pid = os.fork()
     if not pid:
-        signal.setitimer(signal.ITIMER_REAL, 1)
+        os.getsid(0)
     assert status_of(pid) == 1
+
+
+def test_timers_ring_in_the_child_that_has_set_them_and_in_no_other(world):
+    rang = []
+    signal.signal(signal.SIGALRM, lambda number, frame: rang.append(round(world.now)))
+    signal.alarm(3)
+
+    def ring():
+        assert signal.alarm(7) == 0  # none is inherited
+        assert signal.getitimer(signal.ITIMER_REAL)[0] == 7
+        time.sleep(10)
+        assert rang == [7]
+        signal.setitimer(signal.ITIMER_REAL, 1, 1)
+        signal.pause()
+        signal.pause()
+        return len(rang)
+
+    pid = child(ring)
+    time.sleep(5)
+    assert rang == [3]
+    assert status_of(pid) == 3
+
+    def end():
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(2)
+        time.sleep(9)
+
+    assert status_of(child(end)) == -signal.SIGALRM
+
+
+def test_a_child_blocks_signals_and_waits_for_them(world):
+    def wait():
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGUSR1])
+        time.sleep(2)
+        assert signal.sigpending() == {signal.SIGTERM}
+        assert signal.sigwait([signal.SIGTERM, signal.SIGUSR1]) == signal.SIGTERM
+        assert signal.sigtimedwait([signal.SIGUSR1], 1) is None
+        assert signal.sigwaitinfo([signal.SIGUSR1]).si_signo == signal.SIGUSR1
+        assert signal.pthread_sigmask(signal.SIG_SETMASK, []) == {signal.SIGTERM, signal.SIGUSR1}
+        return round(time.monotonic()) - 1000
+
+    pid = child(wait)
+    time.sleep(1)
+    os.kill(pid, signal.SIGTERM)
+    time.sleep(5)
+    os.kill(pid, signal.SIGUSR1)
+    assert status_of(pid) == 6
+
+
+def test_a_child_is_woken_by_a_descriptor_when_a_signal_comes(world):
+    def wait():
+        reading, writing = os.pipe()
+        os.set_blocking(writing, False)
+        assert signal.set_wakeup_fd(writing) == -1
+        signal.signal(signal.SIGUSR1, lambda number, frame: None)
+        return 0 if os.read(reading, 1) == bytes((signal.SIGUSR1,)) else 1
+
+    pid = child(wait)
+    time.sleep(1)
+    os.kill(pid, signal.SIGUSR1)
+    assert status_of(pid) == 0

@@ -273,7 +273,7 @@ def test_a_fault_that_breaks_a_program_is_found_and_shrunk():
         (lambda: faults(kinds=["flood"]), "faults: kinds: expected some of 'partition', 'hold', 'link', 'crash', 'pause', got ['flood']"),
         (lambda: faults(["a"], kinds=["crash", "link"]), "faults: hosts: expected the names of at least two hosts, got ['a']"),
         (lambda: faults([], kinds=["crash"]), "faults: hosts: expected the names of hosts, got []"),
-        (lambda: faults(victims=["server"]), "faults: victims: they crash and pause, which none of the kinds ('partition', 'hold', 'link') is"),
+        (lambda: faults(victims=["server"]), "faults: victims: they crash, pause and are killed, which none of the kinds ('partition', 'hold', 'link') is"),
         (lambda: faults(kinds=["crash"], victims="server"), "faults: victims: expected the names of hosts, got 'server'"),
         (lambda: faults(["a", "localhost"], kinds=["pause"]), "faults: victims: 'localhost' is where the test runs"),
         (lambda: faults(max_faults=-1), "faults: max_faults: expected a whole number"),
