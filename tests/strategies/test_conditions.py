@@ -201,7 +201,7 @@ def test_a_timeline_that_is_started_on_a_host_survives_its_crash():
     [
         (Fault(1, "crash", "a", "b"), "Fault(at=1, kind='crash', a='a', b='b'): b: a crash concerns one host, got 'b'"),
         (Fault(1, "hold", "a"), "Fault(at=1, kind='hold', a='a'): b: expected the other host, got None"),
-        (Fault(1, "flood", "a"), "kind: expected one of 'partition', 'hold', 'link', 'crash', 'pause', got 'flood'"),
+        (Fault(1, "flood", "a"), "kind: expected one of 'partition', 'hold', 'link', 'crash', 'pause', 'kill', got 'flood'"),
         (Fault(1, "pause", "localhost"), "a: 'localhost' is where the test runs; give what is to pause a host of its own"),
     ],
 )
@@ -270,7 +270,7 @@ def test_a_fault_that_breaks_a_program_is_found_and_shrunk():
         (lambda: links(max_loss=2), "links: max_loss"),
         (lambda: schedules("dfs?"), "strategy: expected one of 'fifo', 'random'"),
         (lambda: faults(["a"]), "faults: hosts: expected the names of at least two hosts, got ['a']"),
-        (lambda: faults(kinds=["flood"]), "faults: kinds: expected some of 'partition', 'hold', 'link', 'crash', 'pause', got ['flood']"),
+        (lambda: faults(kinds=["flood"]), "faults: kinds: expected some of 'partition', 'hold', 'link', 'crash', 'pause', 'kill', got ['flood']"),
         (lambda: faults(["a"], kinds=["crash", "link"]), "faults: hosts: expected the names of at least two hosts, got ['a']"),
         (lambda: faults([], kinds=["crash"]), "faults: hosts: expected the names of hosts, got []"),
         (lambda: faults(victims=["server"]), "faults: victims: they crash, pause and are killed, which none of the kinds ('partition', 'hold', 'link') is"),
