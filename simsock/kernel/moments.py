@@ -17,7 +17,13 @@ if TYPE_CHECKING:
     from simsock.kernel.core import Kernel
 
 BITS = 12
-"""Steps are drawn from nothing to two to this power, near ones more often than far ones; time up to what was asked for, likewise."""
+"""Steps are drawn from nothing to two to this power, each doubling as often as the next; time up to what was asked for, near more often than far."""
+
+
+def _steps(near: int) -> int:
+    """Of an answer below two to the power of ``BITS``: more the greater it is."""
+    doublings, rest = divmod(near * (BITS + 1), 1 << BITS)
+    return (1 << doublings) - 1 + (rest << doublings >> BITS)
 
 
 class Moment:
@@ -37,7 +43,7 @@ class Moment:
         if answer & 1:
             ns = (within_ns * near**2) >> 2 * BITS
         else:
-            self.at = kernel.steps + (near**3 >> 2 * BITS)
+            self.at = kernel.steps + _steps(near)
         self.timer: Any = kernel.timers.add(kernel.now + ns, self._rings, None)
         kernel.room(Moments).waiting.append(self)
         kernel.alarm = 0  # the next point looks when it is due
