@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Generator
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
 
 import pytest
@@ -195,16 +195,26 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     if turns.current is not None and turns.current.takes_part and not _runs_a_function(item):
         turns.current.sim._resume()  # pytest_pyfunc_call may not be called
     try:
-        if shelter.is_active() and not _runs_a_function(item):
-            with shelter.exposed():
+        with _together(item):
+            if shelter.is_active() and not _runs_a_function(item):
+                with shelter.exposed():
+                    result = yield
+            else:
                 result = yield
-        else:
-            result = yield
     except BaseException as error:
         _end(item, error)
         raise
     _end(item, None)
     return result
+
+
+def _together(item: pytest.Item) -> AbstractContextManager[object]:
+    """While a test under Hypothesis is called: its examples are judged together."""
+    if getattr(getattr(item, "obj", None), "is_hypothesis_test", False) is not True or not (takes_sim(item) or "simsock.strategies.worlds" in sys.modules):
+        return nullcontext()
+    from simsock.search.together import Together
+
+    return Together()
 
 
 def _runs_a_function(item: pytest.Item) -> bool:

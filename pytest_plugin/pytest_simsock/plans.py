@@ -16,11 +16,13 @@ from pytest_simsock.configuring import CHOSEN
 from simsock.kernel import Session, strategies
 from simsock.kernel.scope import make_scope
 from simsock.patching import make_patching
-from simsock.search.runner import COLLECT_EVERY, source_file
+from simsock.search.guiding import Guide, Tried
+from simsock.search.runner import COLLECT_EVERY, nth_seed, source_file
 from simsock.world.options import NEED_CONSENT, SEARCH_DEFAULTS, Options
 
 if TYPE_CHECKING:
     from pytest_simsock.marking import Settings
+    from simsock.choices.drafts import Draft
     from simsock.kernel.strategies import Questions
     from simsock.report.story import Teller
 
@@ -44,6 +46,8 @@ class Shared:
         self._worlds = 0
         self._profile: strategies.Profile | None = None
         """What the first schedules have shown; a search under pytest tries them in order."""
+        self.guide: Guide | None = None
+        """Where schedules are made of earlier ones, and the first one was tried: what they are made of."""
 
     def make_options(self, item: pytest.Item, settings: Settings) -> Options:
         """The options of the next world."""
@@ -82,6 +86,24 @@ class Shared:
             self._profile = strategies.Profile(learns)
         return self._profile
 
+    @property
+    def is_guided(self) -> bool:
+        """Whether schedules are made of earlier ones."""
+        return self.options is not None and self.options.strategy == strategies.GUIDED
+
+    def plan(self, number: int) -> Plan:
+        """What schedule ``number`` of a search is to be."""
+        draft = self.guide.draft(number) if self.guide is not None else None
+        return Plan(self, number=number, seed=None if draft is None else draft.seed, draft=draft)
+
+    def note(self, number: int, base: int | str, tried: Tried | None) -> None:
+        """Schedule ``number`` of the search of seed ``base`` was tried."""
+        if not self.is_guided:
+            return
+        if self.guide is None:
+            self.guide = Guide(base)
+        self.guide.note(number, tried)
+
     def rest(self) -> None:
         """A world has ended: keep the session for the next one of a search."""
         self._worlds += 1
@@ -108,7 +130,7 @@ _TRACES = sys.version_info < (3, 12)
 class Plan:
     """What one run shall be. By default: as the test and the command line say. A search makes others: schedule ``number``, or a replay."""
 
-    __slots__ = ("deviations", "nearest", "number", "questions", "quiet", "seed", "shared", "story", "teller", "token", "writes_questions")
+    __slots__ = ("deviations", "draft", "nearest", "number", "questions", "quiet", "seed", "shared", "story", "teller", "token", "writes_questions")
 
     def __init__(
         self,
@@ -117,6 +139,7 @@ class Plan:
         number: int | None = None,
         seed: int | str | None = None,
         deviations: Any = None,
+        draft: Draft | None = None,
         quiet: bool = False,
         teller: Teller | None = None,
         nearest: Teller | None = None,
@@ -125,8 +148,10 @@ class Plan:
         self.shared = shared or Shared()
         self.number = number
         self.seed = seed
-        """The world's own, of a run that an earlier search has kept; otherwise it comes from the search's and the number."""
+        """The world's own, of a run that an earlier search has kept or that is made of another one; otherwise it comes from the search's and the number."""
         self.deviations = deviations
+        self.draft = draft
+        """What it is made of, if it is made of another run."""
         self.quiet = quiet
         """Nobody will read what is reported of it."""
         self.teller = teller
@@ -142,9 +167,11 @@ class Plan:
 
     def run(self, seed: int | str) -> strategies.Run:
         """What a strategy is told of it."""
-        if self.number is None or self.seed is not None:
+        shared = self.shared
+        if self.number is None or (self.seed is not None and self.draft is None):
             return strategies.Run(seed)
-        return strategies.Run(seed, self.number, self.shared.profile())
+        own = seed if shared.guide is None else nth_seed(shared.guide.seed, self.number)
+        return strategies.Run(own, self.number, shared.profile(), draft=self.draft, guides=shared.is_guided)
 
 
 PLAN = pytest.StashKey[Plan]()

@@ -28,15 +28,17 @@ from pytest_simsock.shelter import strike, was_swallowed
 from pytest_simsock.telling import add_sections, command_with
 from pytest_simsock.worlds import World
 from simsock.choices import shrink
+from simsock.choices.drafts import Draft
 from simsock.errors import Nondeterminism, RealTimeLimit
 from simsock.kernel.happened import Happened
 from simsock.kernel.strategies import Question
 from simsock.report.nearest import nearest_passing
 from simsock.report.story import Teller, one_line
 from simsock.search.evidence import Evidence
-from simsock.search.memory import Memory, base_seed, fits, number_of
+from simsock.search.guiding import AGAIN, Tried
+from simsock.search.memory import RUNS_MAX, Memory, base_seed, fits, number_of
 from simsock.search.places import expected_places
-from simsock.search.runner import signature
+from simsock.search.runner import nth_seed, signature
 from simsock.search.telling import SHRINK_RUNS_MAX, make_token
 from simsock.search.verdict import INCONCLUSIVE, Verdict
 
@@ -98,7 +100,8 @@ class Search:
         """The reports of the run that failed first, if one did."""
         chosen = item.config.stash[CHOSEN]
         self.memory = Memory(chosen.database, item.nodeid)
-        self.kept = [] if chosen.names_seed else self.memory.kept()
+        self.begins_with_kept = not chosen.names_seed
+        self.kept = self.memory.kept() if self.begins_with_kept else []
         """What earlier searches have found."""
         self.shortest: tuple[Any, ...] | None = None
         """The failing run with the fewest deviations so far, as a memory keeps it."""
@@ -118,6 +121,9 @@ class Search:
             self.shared.close()
             if self.shortest is not None:
                 self.memory.keep(*self.shortest)
+            if (guide := self.shared.guide) is not None and guide.entries and self.shared.options is not None:
+                runs = ((tried.seed, tried.deviations) for tried in guide.best(RUNS_MAX))
+                self.memory.keep_runs(self.shared.options, runs, self.item.nodeid)
             for key in (PLAN, STAGE):
                 if key in self.item.stash:
                     del self.item.stash[key]
@@ -140,9 +146,10 @@ class Search:
             def is_final(run: Run, last: bool = last) -> bool:
                 return last if run.failed is None else not run.searchable
 
-            run = self._run(Plan(self.shared, number=number), is_final)
+            run = self._run(self.shared.plan(number), is_final)
             if run.world is not None and (kernel := run.world.sim._kernel) is not None:
                 self.evidence.note(number, run.world.sim._run.order, kernel.alive_max, kernel.room(Happened).counts())
+                self.shared.note(number, run.world.base_seed, _tried(run.world))
             if run.timed_out:
                 self._tear_down()
                 return run.reports
@@ -150,10 +157,12 @@ class Search:
                 return self._tell(number, run, base=run.world.base_seed if run.world is not None else None)
             if run.world is None and run.failed is None:
                 return self._no_world(run)
+            if number == 1 and not last and self.shared.is_guided and (found := self._try_runs(run)) is not None:
+                return found
             if is_final(run):
                 break
             if run.phases[-1].call.excinfo is not None:  # the teardown: the world had ended by then, so other schedules do not matter
-                again = self._run(Plan(self.shared, number=number), _always)
+                again = self._run(self.shared.plan(number), _always)
                 return again.reports if again.phases[-1].report.failed else [*again.reports[:-1], run.phases[-1].report]
         if run.failed is None and run.world is not None:
             verdict = Verdict(INCONCLUSIVE, number, run.world.base_seed, self.evidence)
@@ -184,6 +193,24 @@ class Search:
                 self.memory.passed(kept)
         return None
 
+    def _try_runs(self, first: Run) -> list[pytest.TestReport] | None:
+        """The runs that an earlier guided search has kept, for what they show now; None when all of them pass."""
+        assert first.world is not None and self.shared.guide is not None, "a world told that the search is guided"
+        shown = []
+        for token in self.memory.runs(first.world.options) if self.begins_with_kept else ():
+            draft = Draft(token.seed, tuple(token.deviations or ()))
+            run = self._run(Plan(self.shared, number=AGAIN, seed=token.seed, draft=draft), _unless_searchable)
+            if run.timed_out:
+                self._tear_down()
+                return run.reports
+            if run.searchable:
+                return self._tell(number_of(token), run, base=base_seed(token), is_kept=True)
+            if run.failed is not None:
+                return run.reports
+            shown.append(_tried(run.world) if run.world is not None else None)
+        self.shared.guide.begin_with(tried for tried in shown if tried is not None)
+        return None
+
     def _no_world(self, run: Run) -> list[pytest.TestReport]:
         self._tear_down()
         for report in run.reports:
@@ -205,12 +232,14 @@ class Search:
         seed, options, deviations = world.seed, world.options, tuple(world.sim.deviations)
         kept = ", kept from an earlier search," if is_kept else ""
         said = f"schedule {number} of seed {base!r}{kept} failed: {one_line(found.error)}"
-        is_slow = isinstance(found.error, RealTimeLimit)
+        if isinstance(found.error, RealTimeLimit):
+            return self._as_first("not shrunk: it took too much real time")
+        is_own = not is_kept and seed == nth_seed(world.base_seed, number)
         del found, world  # they hold the whole world
         runs = 0
 
         def plan_of(candidate: Any, **more: Any) -> Plan:
-            return Plan(self.shared, number=number, seed=seed if is_kept else None, deviations=tuple(candidate), **more)
+            return Plan(self.shared, number=number, seed=None if is_own else seed, deviations=tuple(candidate), **more)
 
         def tried(plan: Plan) -> Run:
             nonlocal runs
@@ -242,8 +271,6 @@ class Search:
             tried(plan)
             return plan.questions.asked() if plan.questions is not None else []
 
-        if is_slow:
-            return self._as_first("not shrunk: it took too much real time")
         try:
             if not fails(deviations):
                 raise Nondeterminism("")
@@ -385,6 +412,12 @@ _UNREPEATABLE = (
     "it did not fail again when it was repeated from its own record: the test depends on something outside its world (real time, a global "
     "random generator, state of a fixture that is kept between runs); simsock.check_determinism may say what"
 )
+
+
+def _tried(world: World) -> Tried | None:
+    """What a guide makes other runs of."""
+    showing = world.sim._run.showing
+    return None if showing is None else Tried(world.seed, tuple(world.sim.deviations), showing)
 
 
 def _always(run: Run) -> bool:

@@ -57,9 +57,13 @@ class SwarmSource(SeededSource):
         self._known.update(kinds)
 
     def open(self, tape: Tape, label: str) -> Stream:
-        if len(self._known) >= _SEVERAL and (kind := kind_of(label)) in self._known and self.leaves_out(kind):
+        if self.omits(label):
             return Stream(tape, label)
         return super().open(tape, label)
+
+    def omits(self, label: str) -> bool:
+        """Whether the questions of this label get dull answers."""
+        return len(self._known) >= _SEVERAL and (kind := kind_of(label)) in self._known and self.leaves_out(kind)
 
     def leaves_out(self, kind: str) -> bool:
         """Whether this schedule is one without it."""

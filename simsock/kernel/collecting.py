@@ -73,9 +73,10 @@ class Collecting:
 
     def _rate(self) -> Fraction:
         """Drawn from the seed and not from the tape: in a replay it does not matter."""
-        if not hasattr(self.kernel.tape.source, "seed"):
+        source = self.kernel.tape.source
+        if not hasattr(source, "seed"):
             return Fraction(1, 8)
-        return Fraction(1, 2 << derive_seed(self.kernel.seed, "collections") % _RATES)
+        return Fraction(1, 2 << derive_seed(source.seed, "collections") % _RATES)
 
     def _collect(self, task: Task, index: int) -> None:
         kernel = self.kernel

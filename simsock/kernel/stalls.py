@@ -149,12 +149,14 @@ class Stalls:
 
     def _open(self, task: Task) -> _Asked:
         """The rate is drawn from the seed and not from the tape: in a replay it does not matter."""
-        stream = self.kernel.tape.stream(f"task {task.path} stall")
-        number = derive_seed(self.kernel.seed, f"stalls {task.path}")
-        rate = Fraction(1, 2 << (number >> 1) % _RATES)
         source = self.kernel.tape.source
+        stream = self.kernel.tape.stream(f"task {task.path} stall")
         if not hasattr(source, "seed"):  # a replay's or drawn by Hypothesis
             return _Asked(stream, Fraction(1, 8))
+        number = derive_seed(source.seed, f"stalls {task.path}")
+        rate = Fraction(1, 2 << (number >> 1) % _RATES)
+        if stream.label in source.plans:  # a draft says where
+            return _Asked(stream, rate)
         return _Asked(stream, None if self._is_plain or number & 1 else rate)
 
     def _stand_still(self, task: Task, index: int, answer: int) -> None:

@@ -47,9 +47,9 @@ class ReadyOrder:
         self.explores_all = explores_all
         self.asks = asks
         """Whether the order in which threads run is a question, too: asyncio's loops are left alone without."""
-        seeded = hasattr(kernel.tape.source, "seed")
-        self.is_plain = is_plain and seeded
-        number = derive_seed(kernel.seed, "ready orders")
+        source = kernel.tape.source
+        self.is_plain = is_plain and hasattr(source, "seed")
+        number = derive_seed(getattr(source, "seed", kernel.seed), "ready orders")
         self._rate = Fraction(1, 2 << number % 3)
         self._holds = Fraction(1, 4 << (number >> 8) % _RATES)
         self._held: dict[int, list[list[Any]]] = {}

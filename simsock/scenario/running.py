@@ -227,9 +227,9 @@ def run(
         if verdict.failed and verdict.token is not None and verdict.error is not None:
             again = repeat(test, verdict.token, scope=test.scope())
             repeats = again.same_failure(verdict.error)
-            if plan.rows("populations") and verdict.failing_schedule is not None:
+            if plan.rows("populations"):
                 test.on_run = None
-                _once_more(test, verdict, verdict.failing_schedule)
+                _once_more(test, verdict)
         elif plan.rows("populations"):
             test.on_run = None
             _explore(test, plan, 1, seed)
@@ -239,11 +239,11 @@ def run(
     return Result(plan, verdict, target, again, repeats, _surprise(plan, verdict, again, repeats), report, rows, 1 if one else tally.runs, server)
 
 
-def _once_more(test: ScenarioTest, verdict: Verdict, number: int) -> None:
+def _once_more(test: ScenarioTest, verdict: Verdict) -> None:
     """Run the schedule that failed first as it was found: what came of its clients is told, and not of the shrunk run, whose network may be perfect."""
-    assert verdict.token is not None
+    assert verdict.token is not None and verdict._found is not None, "a run has failed"
     with Runner(test, Options.from_dict(Token.decode(verdict.token).options, scope=test.scope())) as runner:
-        runner.schedule(verdict.seed, number)
+        runner.run(*verdict._found)
 
 
 def capture_failure(result: Result, path: str | None, sight: Sight | None = None) -> bool:

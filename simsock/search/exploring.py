@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from simsock.choices import Token
 from simsock.errors import Nondeterminism, UsageError
-from simsock.kernel.strategies import levels
+from simsock.kernel.strategies import GUIDED, levels
 from simsock.patching import share, share_no_more
 from simsock.search.exhausting import Exhausting, Recorder
-from simsock.search.memory import Memory, base_seed, fits, name_of, number_of
+from simsock.search.guiding import Guide
+from simsock.search.memory import RUNS_MAX, Memory, base_seed, fits, name_of, number_of
 from simsock.search.places import expected_places
 from simsock.search.pruning import Pruned
 from simsock.search.runner import Runner, nth_seed
@@ -61,6 +62,8 @@ def explore(
     checked = Options(**{**SEARCH_DEFAULTS, **options})
     memory = Memory(database, target or name_of(test))
     asked = Request(seed, schedules, shrink, target, progress)
+    if checked.strategy == GUIDED:
+        asked.guide = Guide(seed)
     share()  # what is kept, what is new and what is shrunk: one search after the other
     try:
         verdict = (_from_memory(test, checked, memory, asked) if tries_kept else None) or _search(test, checked, asked, jobs, executor)
@@ -71,6 +74,8 @@ def explore(
         share_no_more()
         if asked.shortest is not None:
             memory.keep(*asked.shortest)
+        if asked.guide is not None and asked.guide.entries:
+            memory.keep_runs(checked, ((tried.seed, tried.deviations) for tried in asked.guide.best(RUNS_MAX)), target)
     if not verdict.failed:
         verdict.require(checked.require_faults, expected_places(test))
     verdict.notes += memory.notes
@@ -80,8 +85,10 @@ def explore(
 def _from_memory(test: Any, options: Options, memory: Memory, asked: Request) -> Verdict | None:
     """What earlier searches have kept, run again: the verdict on the first that still fails."""
     kept = [token for token in memory.kept() if fits(token, options)]
-    if not kept:
+    runs = memory.runs(options) if asked.guide is not None else []
+    if not kept and not runs:
         return None
+    shown = []
     with Runner(test, options) as runner:
         for token in kept:
             outcome = runner.run(token.seed, token.deviations)
@@ -89,6 +96,13 @@ def _from_memory(test: Any, options: Options, memory: Memory, asked: Request) ->
                 memory.replace(token)
                 return tell(runner, Found(outcome, token.seed, number_of(token), base_seed(token), is_kept=True), asked)
             memory.passed(token)
+        for token in runs:
+            outcome = runner.again(token)
+            if outcome.error is not None:
+                return tell(runner, Found(outcome, token.seed, number_of(token), base_seed(token), is_kept=True), asked)
+            shown.append(outcome.tried)
+    if asked.guide is not None:
+        asked.guide.begin_with(tried for tried in shown if tried is not None)
     return None
 
 
@@ -104,16 +118,17 @@ def _search(test: Any, checked: Options, asked: Request, jobs: int, executor: An
     if jobs > 1 or executor is not None:
         from simsock.search.jobs import first_failure
 
-        first = first_failure(test, checked, seed, schedules, jobs, executor, asked.tried, evidence)
+        first = first_failure(test, checked, seed, schedules, jobs, executor, asked.tried, evidence, asked.guide)
         if first is None:
             return Verdict(INCONCLUSIVE, schedules, seed, evidence)
     with Runner(test, checked) as runner:
+        runner.guide = asked.guide
         numbers = range(1, schedules + 1) if first is None else (first,)
         for number in numbers:
             outcome = runner.schedule(seed, number)
             evidence.note(number, outcome.order, outcome.alive, outcome.happened)
             if outcome.error is not None:
-                return tell(runner, Found(outcome, nth_seed(seed, number), number, seed), asked)
+                return tell(runner, Found(outcome, outcome.own_seed, number, seed), asked)
             asked.tried(number)
     if first is not None:
         raise Nondeterminism(f"schedule {first} of seed {seed!r} failed in another process and passes in this one")

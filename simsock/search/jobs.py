@@ -17,36 +17,62 @@ import signal
 from _thread import allocate_lock
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from multiprocessing import get_context
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simsock.errors import SearchFailure, UsageError
 from simsock.kernel.file_times import first_begin, follow
 from simsock.kernel.signals import ignore_in_this_process
 from simsock.search.evidence import Evidence
+from simsock.search.guiding import GENERATION, Guide, first_of
 from simsock.world.options import Options
 
+if TYPE_CHECKING:
+    from simsock.choices.drafts import Draft
+    from simsock.kernel.strategies import Profile
+
 BATCH = 200
-"""Schedules that one process tries before it reports."""
+"""Schedules that one process tries before it reports, unless they are made of earlier ones."""
+PARTS = 4
+"""Batches of one generation of a guided search, for an executor of whom nobody knows how many it serves at once."""
+PARTS_MAX = 8
 _one_at_a_time = allocate_lock()
 
 
 class Tried(NamedTuple):
-    """What a batch says: its first failing schedule, what the test gathered, and what was seen."""
+    """What a batch says: its first failing schedule, what the test gathered, and what was seen; of a guided search also what each run showed."""
 
     failed: int | None
     gathered: Any = None
     evidence: Evidence | None = None
+    runs: tuple[tuple[int, Any], ...] = ()
+    profile: Profile | None = None
+
+
+class Lessons(NamedTuple):
+    """What a batch of a guided search is given: what the first schedules have shown, if that is known, and what its schedules are made of."""
+
+    profile: Profile | None
+    drafts: dict[int, Draft]
 
 
 def first_failure(
-    test: Any, options: Options, seed: int | str, schedules: int, jobs: int, executor: Executor | None, progress: Any, evidence: Evidence | None = None
+    test: Any,
+    options: Options,
+    seed: int | str,
+    schedules: int,
+    jobs: int,
+    executor: Executor | None,
+    progress: Any,
+    evidence: Evidence | None = None,
+    guide: Guide | None = None,
 ) -> int | None:
-    """The number of the first failing schedule, or None."""
+    """The number of the first failing schedule, or None. ``guide``: which runs others are made of, where some are; it hears of all of them."""
     try:
         pickle.dumps((test, options))
     except Exception as error:
         raise UsageError(f"jobs={jobs}: {test!r} and its options must be importable in another process: {error}") from error
-    division = Division((test, options, seed), schedules, jobs, progress, evidence)
+    division = Division((test, options, seed), schedules, jobs, progress, evidence, guide)
+    division.parts = PARTS if executor is not None else min(jobs, PARTS_MAX)
     if executor is not None:
         try:
             division.run(executor)
@@ -91,16 +117,29 @@ def _begin_process(count: Any) -> None:
 class Division:
     """The batches of one search: which are to be tried, which are under way. It outlives a pool whose process died."""
 
-    def __init__(self, what: tuple[Any, Options, int | str], schedules: int, jobs: int, progress: Any = None, evidence: Evidence | None = None) -> None:
+    def __init__(
+        self,
+        what: tuple[Any, Options, int | str],
+        schedules: int,
+        jobs: int,
+        progress: Any = None,
+        evidence: Evidence | None = None,
+        guide: Guide | None = None,
+    ) -> None:
         self.what = what
         self.schedules = schedules
         self.jobs = jobs
         self.progress = progress
         self.evidence = evidence
+        self.guide = guide
+        self.parts = 1
+        """Batches that a generation of a guided search is divided into."""
         self.found: int | None = None
         self.tried = 0
         self.is_done = False
-        self._starts = iter(range(1, schedules + 1, BATCH))
+        self._profile: Profile | None = None
+        self._start = 1
+        """The first schedule that no batch has had."""
         self._suspects: list[int] = []
         """Batches that were under way when a process died: each is tried again alone, so that the next death names one."""
         self._alone: int | None = None
@@ -113,9 +152,27 @@ class Division:
                 return None
             self._alone = self._suspects.pop(0)
             return self._alone
-        if self._alone is not None or len(self._running) >= self.jobs * 2 or self.found is not None:
+        if self._alone is not None or len(self._running) >= self.jobs * 2 or self.found is not None or self._start > self.schedules:
             return None
-        return next(self._starts, None)
+        start = self._start
+        if self.guide is not None and first_of(start) > self.guide.known + 1:
+            return None  # its generation is made of those that are under way
+        self._start = self._end(start)
+        return start
+
+    def _end(self, start: int) -> int:
+        """The schedule after the last one of the batch that begins with ``start``."""
+        end = start + BATCH
+        if self.guide is not None:
+            end = min(start - (-GENERATION // self.parts), first_of(start) + GENERATION)
+        return min(end, self.schedules + 1)
+
+    def _lessons(self, start: int) -> Lessons | None:
+        guide = self.guide
+        if guide is None:
+            return None
+        drafts = {number: draft for number in range(start, self._end(start)) if (draft := guide.draft(number)) is not None}
+        return Lessons(self._profile, drafts)
 
     def run(self, pool: Executor) -> None:
         """Try all batches, or all before the first failure."""
@@ -123,7 +180,7 @@ class Division:
         while True:
             while (start := self._next()) is not None:
                 try:
-                    running[pool.submit(_batch, *self.what, start, min(start + BATCH, self.schedules + 1), first_begin())] = start
+                    running[pool.submit(_batch, *self.what, start, self._end(start), first_begin(), self._lessons(start))] = start
                 except BrokenExecutor:
                     self._suspects.insert(0, start)
                     raise
@@ -141,12 +198,16 @@ class Division:
 
     def _told(self, start: int, answer: Tried) -> None:
         self._alone = None
-        failed, gathered, evidence = answer
+        failed, gathered, evidence, runs, profile = answer
         if gathered is not None:
             self.what[0].reap(gathered)
         if evidence is not None and self.evidence is not None:
             self.evidence.merge(evidence)
-        self.tried += BATCH
+        if self.guide is not None:
+            self._profile = self._profile or profile
+            for number, tried in runs:
+                self.guide.note(number, tried)
+        self.tried += self._end(start) - start
         if failed is not None and (self.found is None or failed < self.found):
             self.found = failed
         if self.progress is not None:
@@ -155,13 +216,13 @@ class Division:
     def process_died(self) -> None:
         """The pool is of no use any more: its batches are tried again in another one."""
         if self._alone is not None:
-            end = min(self._alone + BATCH - 1, self.schedules)
+            end = self._end(self._alone) - 1
             raise SearchFailure(f"a process died while it tried schedules {self._alone} to {end} of seed {self.what[2]!r}, and again when it tried them alone")
         self._suspects += sorted(start for start in self._running.values() if self.found is None or start < self.found)
         self._running.clear()
 
 
-def _batch(test: Any, options: Options, seed: int | str, first: int, end: int, first_begin_ns: int) -> Tried:
+def _batch(test: Any, options: Options, seed: int | str, first: int, end: int, first_begin_ns: int, lessons: Lessons | None = None) -> Tried:
     from simsock.search.runner import Runner
 
     follow(first_begin_ns)
@@ -169,11 +230,15 @@ def _batch(test: Any, options: Options, seed: int | str, first: int, end: int, f
     count = _Process.count
     failed = None
     evidence = Evidence()
+    runs: list[tuple[int, Any]] = []
+    drafts = lessons.drafts if lessons is not None else {}
     with _one_at_a_time, Runner(test, options) as runner:
+        if lessons is not None and lessons.profile is not None:
+            runner.profile = seed, lessons.profile
         if runner.learn(seed, first) and harvest is not None:
             harvest()  # of runs that other batches count
         for number in range(first, end):
-            outcome = runner.schedule(seed, number)
+            outcome = runner.drafted(seed, number, drafts.get(number))
             evidence.note(number, outcome.order, outcome.alive, outcome.happened)
             if count is not None:
                 with count.get_lock():
@@ -181,5 +246,9 @@ def _batch(test: Any, options: Options, seed: int | str, first: int, end: int, f
             if outcome.error is not None:
                 failed = number
                 break
+            if lessons is not None:
+                runs.append((number, outcome.tried))
             del outcome
-    return Tried(failed, harvest() if harvest is not None else None, evidence)
+        known = runner.profile if lessons is not None and lessons.profile is None else None
+    profile = known[1] if known is not None and known[1].runs >= known[1].wanted else None
+    return Tried(failed, harvest() if harvest is not None else None, evidence, tuple(runs), profile)

@@ -1,6 +1,6 @@
-"""What earlier searches of a test have found: kept, tried first next time, and dropped when it passes.
+"""What earlier searches of a test have found: kept, tried first next time, and dropped when it passes; and the runs that guided searches begin with.
 
-Owns the form in which a failing run is kept and the name under which: a token in one of Hypothesis's example databases, by default a folder. Does not
+Owns the form in which a run is kept and the name under which: a token in one of Hypothesis's example databases, by default a folder. Does not
 know how a run is made. Laws:
 
 * what is kept never shifts the numbers of schedules, nor what strategies learn: it is tried before the first;
@@ -21,6 +21,8 @@ from simsock.errors import BadToken, UsageError
 from simsock.escaping import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from simsock.world.options import Options
 
 FOLDER = ".simsock/failures"
@@ -29,6 +31,8 @@ nothing of this before there is a world."""
 NONE = "none"
 KEPT_MAX = 20
 """Failures of one test that are kept; what comes after that is not."""
+RUNS_MAX = 40
+"""Runs that showed something, for guided searches: those that showed what few did."""
 _DIGITS_MAX = 60
 _IGNORE = "# made by simsock\n*\n"
 _PLAIN = (bool, int, float, str, bytes, type(None))
@@ -60,11 +64,43 @@ class Memory:
         return self._made
 
     def kept(self) -> list[Token]:
-        """What was kept and can be tried here, in an order that is the same everywhere."""
+        """The failures that were kept and can be tried here, in an order that is the same everywhere."""
+        return self._read(self._key)
+
+    def runs(self, options: Options) -> list[Token]:
+        """The runs that showed something and were kept, of worlds with these options."""
+        return [token for token in self._read(self._runs_key) if fits(token, options)]
+
+    def keep_runs(self, options: Options, runs: Iterable[tuple[int | str, Any]], target: str | None) -> None:
+        """These runs (seeds and deviations), instead of those that were kept before. What is too long for a token is left out."""
+        if self._given is None:
+            return
+        texts = set()
+        for seed, deviations in runs:
+            try:
+                texts.add(Token(seed, options.as_dict(), deviations, target=target).encode().encode("ascii"))
+            except (BadToken, UsageError):
+                continue
+        try:
+            there = set(self.database.fetch(self._runs_key))
+            for text in sorted(there - texts):
+                self.database.delete(self._runs_key, text)
+            for text in sorted(texts - there):
+                self.database.save(self._runs_key, text)
+            if isinstance(self._given, Path):
+                self._hide(self._given)
+        except Exception as error:
+            self._cannot("kept", error)
+
+    @property
+    def _runs_key(self) -> bytes:
+        return self._key + b"\0runs"
+
+    def _read(self, key: bytes) -> list[Token]:
         if self._given is None or (isinstance(self._given, Path) and not self._given.is_dir()):
             return []
         try:
-            texts = sorted(set(self.database.fetch(self._key)))
+            texts = sorted(set(self.database.fetch(key)))
         except Exception as error:
             self._cannot("read", error)
             return []
@@ -155,8 +191,10 @@ def checked_database(database: Any) -> Any:
 
 
 def number_of(token: Token) -> int:
-    """Which schedule of its search a kept run was."""
+    """Which schedule of its search a kept run was; what it was made of, where it was made of another one."""
     number = token.options.get("schedule", 0)
+    if not number and (tail := str(token.seed).rpartition("/")[2]).isdecimal() and len(tail) < _DIGITS_MAX:
+        number = int(tail)
     return number if isinstance(number, int) else 0
 
 

@@ -9,12 +9,14 @@ import gc
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from simsock.choices.drafts import Draft
 from simsock.errors import Deadlock, Finding, LimitExceeded, ScenarioError, UsageError
 from simsock.kernel import Session, session, strategies
 from simsock.kernel.happened import NOTHING, Counts, Happened
 from simsock.kernel.program_lines import innermost_line
 from simsock.kernel.scope import make_scope
 from simsock.patching import make_patching
+from simsock.search.guiding import AGAIN, Guide, Tried, is_drafted
 from simsock.world.simulation import Simulation
 
 if TYPE_CHECKING:
@@ -51,6 +53,15 @@ class Outcome(NamedTuple):
     """A number for the order of what cannot be exchanged; None where it was not looked at."""
     happened: Counts = NOTHING
     """Which faults took effect, and which places were reached."""
+    own_seed: int | str = 0
+    """The seed of its world."""
+    showing: strategies.Showing | None = None
+    """What it showed, where the search goes by that."""
+
+    @property
+    def tried(self) -> Tried | None:
+        """What a guide makes other runs of."""
+        return None if self.showing is None else Tried(self.own_seed, self.deviations, self.showing)
 
 
 class Runner:
@@ -65,8 +76,11 @@ class Runner:
         scope = make_scope(options.scope, source_file(test)) if options.preempt != "calls" else None
         self.session = Session(options.preempt, scope, make_patching(options))
         self._runs = 0
-        self._lessons: tuple[int | str, strategies.Profile] | None = None
-        """What the first schedules of a seed have shown."""
+        self.profile: tuple[int | str, strategies.Profile] | None = None
+        """A seed, and what the first schedules of its search have shown."""
+        self._guides = options.strategy == strategies.GUIDED
+        self.guide: Guide | None = None
+        """Where runs are made of earlier ones: what they are made of."""
 
     def __enter__(self) -> Runner:
         self.session.__enter__()
@@ -77,25 +91,44 @@ class Runner:
 
     def schedule(self, seed: int | str, number: int, **more: Any) -> Outcome:
         """Schedule ``number`` (from 1) of a search: the same run wherever it is tried, and whatever was tried before."""
+        if not self._guides:
+            return self.drafted(seed, number, None, **more)
+        guide = self.guided_by(seed)
+        if is_drafted(number):
+            for earlier in guide.missing(number):
+                guide.note(earlier, self.drafted(seed, earlier, guide.draft(earlier)).tried)
+        outcome = self.drafted(seed, number, guide.draft(number), **more)
+        guide.note(number, outcome.tried)
+        return outcome
+
+    def guided_by(self, seed: int | str) -> Guide:
+        """The guide of the search of that seed."""
+        if self.guide is None or self.guide.seed != seed:
+            self.guide = Guide(seed)
+        return self.guide
+
+    def drafted(self, seed: int | str, number: int, draft: Draft | None, **more: Any) -> Outcome:
+        """Schedule ``number``, of which it is known whether it is made of another one."""
         self.learn(seed, number)
-        return self._try(seed, number, **more)
+        return self._try(seed, number, draft, **more)
 
     def learn(self, seed: int | str, number: int) -> int:
         """Make the runs that schedule ``number`` learns from, unless this runner has made them. Returns how many it took."""
         learns = strategies.learns(self.options.strategy)
         if not learns:
             return 0
-        if self._lessons is None or self._lessons[0] != seed:
-            self._lessons = (seed, strategies.Profile(learns))
-        missing = range(self._lessons[1].runs + 1, min(learns + 1, number))
+        if self.profile is None or self.profile[0] != seed:
+            self.profile = (seed, strategies.Profile(learns))
+        missing = range(self.profile[1].runs + 1, min(learns + 1, number))
         for earlier in missing:
             self._try(seed, earlier)
         return len(missing)
 
-    def _try(self, seed: int | str, number: int, **more: Any) -> Outcome:
-        own_seed = nth_seed(seed, number)
-        profile = self._lessons[1] if self._lessons is not None and self._lessons[0] == seed else None
-        return self.run(own_seed, run=strategies.Run(own_seed, number, profile), **more)
+    def _try(self, seed: int | str, number: int, draft: Draft | None = None, **more: Any) -> Outcome:
+        own_seed = nth_seed(seed, number) if draft is None else draft.seed
+        profile = self.profile[1] if self.profile is not None and self.profile[0] == seed else None
+        run = strategies.Run(nth_seed(seed, number), number, profile, draft=draft, guides=self._guides)
+        return self.run(own_seed, run=run, **more)
 
     def repeat(self, token: Token, **more: Any) -> Outcome:
         """The run that a token stands for."""
@@ -103,6 +136,11 @@ class Runner:
         if number is None:
             return self.run(token.seed, token.deviations, **more)
         return self.schedule(str(token.seed).removesuffix(f"/{number}"), number, **more)
+
+    def again(self, token: Token) -> Outcome:
+        """A run that an earlier search has kept because of what it showed, for what it shows now."""
+        draft = Draft(token.seed, tuple(token.deviations or ()))
+        return self.run(token.seed, run=strategies.Run(token.seed, AGAIN, draft=draft, guides=True))
 
     def run(
         self, seed: int | str, deviations: tuple[Deviation, ...] | None = None, *, digest: bool = False, prepare: Any = None, run: strategies.Run | None = None
@@ -146,6 +184,8 @@ class Runner:
                 tuple(kernel.tape.asked()) if deviations is not None else (),
                 sim._run.order,
                 kernel.room(Happened).counts(),
+                seed,
+                sim._run.showing,
             )
         finally:
             error = None

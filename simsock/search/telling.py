@@ -20,6 +20,7 @@ from simsock.search.verdict import FAILS, Verdict
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from simsock.search.guiding import Guide
     from simsock.world.options import Options
 
 SHRINK_RUNS_MAX = 2_000
@@ -49,6 +50,8 @@ class Request:
         self.shrinking = shrinking
         self.target = target
         self.evidence = Evidence()
+        self.guide: Guide | None = None
+        """Where runs are made of earlier ones: what they are made of."""
         self.number = 0
         self.shortest: tuple[int | str, Options, tuple[Any, ...], str | None, int] | None = None
         """The failing run with the fewest deviations so far: its seed, options, deviations, target and number."""
@@ -129,6 +132,7 @@ def tell(runner: Runner, found: Found, asked: Request) -> Verdict:
     verdict.deviations = verdict.story.steps
     verdict.token = make_token(own_seed, options, deviations, asked.target, found.number)
     test = runner.test
+    verdict._found = own_seed, found.outcome.deviations
     verdict._replay = lambda: _replay(test, options, own_seed, deviations)
     return verdict
 

@@ -50,6 +50,8 @@ class Verdict:
         self.shrink_runs = 0
         self.notes: list[str] = []
         self._replay: Any = None
+        self._found: tuple[int | str, tuple[Any, ...]] | None = None
+        """The run that failed first, before it was shrunk: the seed of its world, and its deviations."""
 
     @property
     def failed(self) -> bool:

@@ -21,10 +21,12 @@ from simsock.choices import DrawnSource
 from simsock.errors import UsageError
 from simsock.kernel import session
 from simsock.kernel.boundaries import boundary
+from simsock.kernel.happened import Happened
 from simsock.kernel.strategies import DEFAULT, FIFO
 from simsock.patching import look_around
 from simsock.report.listening import Listener
 from simsock.report.story import Teller
+from simsock.search.together import Together
 from simsock.strategies.explaining import explain_the_program_only, stop_explaining
 from simsock.world.simulation import Simulation
 
@@ -62,6 +64,8 @@ class DrawnSimulation(Simulation):
     """Hypothesis's example, while draws from it step outside the world."""
     _teller: Teller | None = None
     """Listens to the world of the example that is reported."""
+    _together: Together | None = None
+    """Who judges it together with the other examples of its test, if its faults are to take effect at some time."""
 
     def draw_from(self, draw: Callable[[st.SearchStrategy[int]], int], strategy: Any = FIFO) -> None:
         """Let ``draw`` answer what the world leaves open, and who runs next as ``strategy`` says."""
@@ -74,6 +78,8 @@ class DrawnSimulation(Simulation):
         if is_told() and not any(isinstance(watcher, Listener) for watcher in self._watchers):
             self._teller = Teller()
             self._teller.listen(self)
+        self._together = Together.current if self.options.require_faults else None
+        self._is_one_of_many = self._together is not None
         super().__enter__()
         if currently_in_test_context():  # the test's own draws, in any of the world's tasks
             data: Any = current_build_context().data
@@ -97,6 +103,8 @@ class DrawnSimulation(Simulation):
             if told is late:
                 raise
             raise told from None
+        if error is None and self._together is not None and self._kernel is not None:
+            self._together.note(self._kernel.room(Happened).counts())
         told = self._to_be_told(error)
         if told is not None and told is not error:
             raise told from None

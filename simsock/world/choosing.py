@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simsock.choices import SeededSource, Source
+from simsock.choices.drafts import DraftSource
 from simsock.choices.swarm import SwarmSource
 from simsock.kernel.collecting import Collecting
 from simsock.kernel.happened import Happened
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from simsock.choices import Tape
     from simsock.kernel import Kernel, Task
+    from simsock.kernel.strategies import Run
     from simsock.kernel.undoing import Undoing
     from simsock.world.options import Options
 
@@ -52,9 +54,9 @@ class Chosen(NamedTuple):
 _NOTHING = Chosen(None, False, "whole", ())
 
 
-def seeded(seed: int | str, number: int, options: Options) -> Source:
-    """Where the answers of a world come from: schedule ``number`` of a search, or a world alone (0)."""
-    if not number:
+def seeded(seed: int | str, run: Run, options: Options) -> Source:
+    """Where the answers of a world come from: of one schedule of a search, or of a world alone."""
+    if not run.number:
         return SeededSource(seed)
     known = set() if options.link is PERFECT else set(chances(options.link))
     if options.stalls is not None:
@@ -65,7 +67,7 @@ def seeded(seed: int | str, number: int, options: Options) -> Source:
         known.add("sends")
     if options.chunks == "random":
         known.add("chunks")
-    return SwarmSource(seed, number, known)
+    return SwarmSource(seed, run.number, known) if run.draft is None else DraftSource(run.draft, run.number, known)
 
 
 def choose_world(options: Options, tape: Tape) -> Chosen:

@@ -215,7 +215,7 @@ class Simulation(Faults, Observing, Striking, Judging, Hoping):
         planned = self._planned
         drawn = self._drawn
         if planned is None:
-            tape = Tape(seeded(self.seed, self._run.number, options) if drawn is None else drawn)
+            tape = Tape(seeded(self.seed, self._run, options) if drawn is None else drawn)
             if drawn is None:
                 choose = strategies.begin(options.strategy, self._run)
             else:

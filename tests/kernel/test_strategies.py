@@ -34,6 +34,8 @@ GOLDEN = {
     ("surw:selective", "lines"): "7a9145d7c1e4",
     ("portfolio", "calls"): "b6f20c0f7f73",
     ("portfolio", "lines"): "ae5d1ceee118",
+    ("guided", "calls"): "3598b9a4df1d",
+    ("guided", "lines"): "3b55585d46db",
 }
 """What three tasks saw of each other in sixty schedules, hashed."""
 

@@ -479,3 +479,61 @@ def test_options_that_a_fixture_changes_between_runs_are_followed(project):
         """
     )
     project.run().assert_outcomes(passed=1)
+
+
+def test_a_guided_search_goes_on_from_what_its_runs_have_shown(project, command_in):
+    project.write_plain(
+        """
+        import pytest
+        import simsock
+
+        @pytest.mark.simsock(schedules=300, strategy="guided", link=simsock.Link(loss="4%", latency="1ms"))
+        def test_three_in_a_row(sim):
+            inbox, sender = sim.datagram(host="inbox"), sim.datagram(host="sender")
+            inbox.settimeout(1)
+            def is_lost():
+                sender.sendto(b"x", inbox.getsockname())
+                try:
+                    inbox.recv(10)
+                except TimeoutError:
+                    return True
+            if not is_lost():
+                return
+            if not is_lost():
+                return
+            assert not is_lost()
+        """
+    )
+    found = project.run()
+    found.stdout.fnmatch_lines(["schedule * of seed 0 failed: AssertionError*", "3 deviations, shrunk to 3 in *"])
+    project.run(*command_in(str(found.stdout))).assert_outcomes(failed=1)
+    project.run().stdout.fnmatch_lines(["*kept from an earlier search, failed: AssertionError*"])
+
+
+def test_what_a_guided_search_has_kept_is_where_the_next_one_begins(project):
+    project.write_plain(
+        """
+        import pytest
+        import simsock
+
+        @pytest.mark.simsock(schedules=44, strategy="guided", link=simsock.Link(loss="20%", latency="1ms"))
+        def test_it(sim):
+            inbox, sender = sim.datagram(host="inbox"), sim.datagram(host="sender")
+            inbox.settimeout(1)
+            sender.sendto(b"x", inbox.getsockname())
+            try:
+                inbox.recv(10)
+            except TimeoutError:
+                with open("lost", "a") as file:
+                    file.write(f"{sim.seed} ")
+        """
+    )
+    seeds = []
+    for _ in range(2):
+        project.run("--simsock-database=kept").assert_outcomes(passed=1)
+        seeds.append(project.pytester.path.joinpath("lost").read_text().split())
+        project.pytester.path.joinpath("lost").unlink()
+    assert len(list(project.pytester.path.joinpath("kept").rglob("*"))) > 1
+    assert seeds[0] != seeds[1]
+    project.run("--simsock-database=kept", "--simsock-seed=0").assert_outcomes(passed=1)
+    assert project.pytester.path.joinpath("lost").read_text().split() == seeds[0]

@@ -165,6 +165,25 @@ def test_one_that_is_on_adds_answers_of_its_own_and_leaves_the_others(option):
     assert rest == plain
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_task_that_stands_still_changes_who_can_run_and_no_answer_of_others(seed):
+    def answers(**options):
+        with simsock.Simulation(seed=seed, strategy="random", link=simsock.Link(latency="3ms", jitter="2ms", loss="20%"), **options) as sim:
+            busy(sim)
+        return sim.deviations
+
+    plain, stalled = answers(), answers(stalls="50ms")
+    first = next((place for place, answer in enumerate(stalled) if answer[0].endswith(" stall")), len(stalled))
+    assert stalled[:first] == plain[:first]
+    known = {answer[:2]: answer[2] for answer in plain}
+    questions = {}
+    for label, index in known:
+        questions[label] = max(questions.get(label, 0), index)
+    for label, index, value in stalled:
+        if label.startswith("link ") and index <= questions.get(label, -1):
+            assert known.get((label, index)) == value
+
+
 # -- hostile worlds --------------------------------------------------------------------------------------------------------------------------
 
 

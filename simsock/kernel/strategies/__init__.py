@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from simsock.errors import UsageError, meant
 from simsock.kernel.strategies.drawn_members import drawing
 from simsock.kernel.strategies.events_left import selective, surw
+from simsock.kernel.strategies.guided import guided
 from simsock.kernel.strategies.hot_names import pcth
 from simsock.kernel.strategies.objects import PARTS, asking
 from simsock.kernel.strategies.partial_orders import pos
@@ -25,6 +26,7 @@ from simsock.kernel.strategies.questions import Question, Questions
 from simsock.kernel.strategies.random_walk import random_walk
 from simsock.kernel.strategies.records import plain, replaying
 from simsock.kernel.strategies.runs import NAMED_RUNS, Profile, Run, run_of_token
+from simsock.kernel.strategies.shown import Showing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,12 +63,15 @@ _KNOWN: dict[str, Known] = {
     "surw": Known(surw, 1),
     "surw:selective": Known(selective, NAMED_RUNS),
     "portfolio": Known(portfolio, NAMED_RUNS),
+    "guided": Known(guided, NAMED_RUNS),
     "dfs": Known(_search_only, 0, deep=True, lowest=0),
 }
 NAMES = (FIFO, *_KNOWN)
 DEPTH_MAX = 100
 DFS = "dfs"
 """All schedules, one after the other."""
+GUIDED = "guided"
+"""Schedules that are made of earlier ones."""
 _SAID = ", ".join(repr(name) for name in NAMES) + ", 'pct:D', 'pcth:D' (a depth), 'dfs:N' (preemptions)"
 
 
@@ -156,11 +161,13 @@ def end(strategy: Any, run: Run) -> None:
 __all__ = [
     "DEFAULT",
     "FIFO",
+    "GUIDED",
     "NAMES",
     "Profile",
     "Question",
     "Questions",
     "Run",
+    "Showing",
     "asks",
     "begin",
     "check_strategy",

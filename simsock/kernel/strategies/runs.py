@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 from simsock.choices import derive_seed
 from simsock.errors import BadToken
 from simsock.kernel.strategies.orders_seen import OrdersSeen, is_looked_at
+from simsock.kernel.strategies.shown import Showing, Shown
 from simsock.kernel.strategies.sights import Gathering, Names
 
 if TYPE_CHECKING:
     from types import CodeType
 
     from simsock.choices import Token
+    from simsock.choices.drafts import Draft
     from simsock.kernel.core import Kernel
     from simsock.kernel.task import Task
 
@@ -74,9 +76,24 @@ class Profile:
 class Run:
     """One run that a strategy decides: what ``begin`` and ``end`` are given."""
 
-    __slots__ = ("_gathering", "_is_seen", "_orders", "error", "number", "order", "own_seed", "profile", "steps", "watch")
+    __slots__ = (
+        "_gathering",
+        "_is_seen",
+        "_orders",
+        "_shown",
+        "draft",
+        "error",
+        "guides",
+        "number",
+        "order",
+        "own_seed",
+        "profile",
+        "showing",
+        "steps",
+        "watch",
+    )
 
-    def __init__(self, own_seed: int | str, number: int = 0, profile: Profile | None = None) -> None:
+    def __init__(self, own_seed: int | str, number: int = 0, profile: Profile | None = None, *, draft: Draft | None = None, guides: bool = False) -> None:
         self.own_seed = own_seed
         self.number = number
         """Which schedule of a search this is, from 1 (the plain order, in which no strategy is asked); 0 for a world that no search made."""
@@ -87,6 +104,12 @@ class Run:
         """At the end: how many steps it took."""
         self.watch: Callable[[Kernel], Sees] | None = None
         """A strategy that goes by points sets this when it begins: what makes the function that is told of each."""
+        self.draft = draft
+        """What it is made of, if it is made of another run."""
+        self.guides = guides
+        """Whether what it shows is to be known at its end."""
+        self.showing: Showing | None = None
+        self._shown: Shown | None = None
         self.order: int | None = None
         """At the end: a number for the order of what cannot be exchanged; None where it was not looked at."""
         self._gathering: Gathering | None = None
@@ -109,6 +132,9 @@ class Run:
         if is_looked_at(self.number):
             self._orders = OrdersSeen(kernel)
             sees = _both(self._orders.sees, sees) if sees is not None else self._orders.sees
+        if self.guides:
+            self._shown = Shown(kernel)
+            sees = _both(self._shown.sees, sees) if sees is not None else self._shown.sees
         kernel.sees = sees
 
     def world_ends(self, kernel: Kernel) -> None:
@@ -117,6 +143,9 @@ class Run:
         if self._orders is not None:
             self.order = self._orders.order()
             self._orders = None
+        if self._shown is not None:
+            self.showing = self._shown.showing(kernel)
+            self._shown = None
         if self._is_seen and self.profile is not None:
             self.profile.gather(kernel, self.number, self._gathering.names() if self._gathering is not None else None)
             self._gathering = None
