@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from simsock.kernel.files import POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP
 from simsock.net import besides, groups
 from simsock.net.addresses import AF_INET6, ANY_V4, ANY_V6, LOOPBACK_V4, LOOPBACK_V6, Endpoint, is_any, is_group, is_loopback, is_v6, needs_interface
-from simsock.net.interfaces import LO
+from simsock.net.interfaces import EVERYBODY, LO
 from simsock.net.options import (
     IP_MTU_DISCOVER,
     IPPROTO_IP,
@@ -120,7 +120,8 @@ class DatagramSocket(Socket):
         interface = groups.interface_to(self, ip)
         if not interface:
             return False
-        groups.may_send(self, ip)
+        if ip == EVERYBODY or is_loopback(ip):  # not 10.255.255.255, to which programs connect in order to learn their own address
+            groups.may_send(self, ip)
         assert self.local is not None
         if self.local[0] in ("::", "0.0.0.0"):
             self.local = (groups.source_to(self, interface, ip.partition("%")[0]), self.local[1])

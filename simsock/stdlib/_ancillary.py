@@ -93,7 +93,7 @@ def fitting(messages: list[tuple[int, int, bytes]], room: int) -> tuple[list[tup
     return found, False
 
 
-def unpack(passed: Passed | None, process: Process, room: int, wants_credentials: bool) -> tuple[list[tuple[int, int, bytes]], bool]:
+def unpack(passed: Passed | None, process: Process, room: int, wants_credentials: bool, inheritable: bool) -> tuple[list[tuple[int, int, bytes]], bool]:
     """The ``ancdata`` that ``recvmsg`` returns when its buffer has so much room, and whether something did not fit (and was closed)."""
     messages: list[tuple[int, int, bytes]] = []
     short = False
@@ -109,7 +109,7 @@ def unpack(passed: Passed | None, process: Process, room: int, wants_credentials
     if passed is not None and count:
         fitting = min(count, max(0, room - _HEADER) // 4)
         short = short or fitting < count
-        fds = passed.unpack(process, fitting)
+        fds = passed.unpack(process, fitting, inheritable)
         if fds:
             messages.append((SOL_SOCKET, SCM_RIGHTS, array("i", fds).tobytes()))
     return messages, short

@@ -259,7 +259,7 @@ class Receiving(SocketBase):
         if isinstance(passed, Incoming):
             messages, short = _ancillary.fitting(passed.messages(), room)
         else:
-            messages, short = _ancillary.unpack(passed, self._kernel.process, room, credentials)
+            messages, short = _ancillary.unpack(passed, self._kernel.process, room, credentials, not int(flags) & MSG_CMSG_CLOEXEC)
         told = int(flags) & MSG_CMSG_CLOEXEC
         if size > len(data) and not isinstance(file, StreamSocket):
             told |= MSG_TRUNC

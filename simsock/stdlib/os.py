@@ -27,7 +27,7 @@ from simsock.stdlib._buffers import bytes_view, writable_view
 from simsock.stdlib._closing import close_descriptor
 from simsock.stdlib._descriptors import file_of, world_of
 from simsock.stdlib._file_calls import CALLS as _CALLS
-from simsock.stdlib._file_calls import told
+from simsock.stdlib._file_calls import refuse_name, told
 from simsock.stdlib._room import Room
 
 if TYPE_CHECKING:
@@ -362,7 +362,7 @@ def sendfile(out_fd: int, in_fd: int, offset: int | None, count: int, *more: Any
         return _sendfile(out_fd, in_fd, offset, count, *more, **keywords)
     if world_of(in_fd) is not None:
         file_of(in_fd)
-        raise os_error(errno.EINVAL)
+        raise os_error(errno.EINVAL if offset is None else errno.ESPIPE)
     if not S_ISREG(_fstat(in_fd).st_mode):
         raise os_error(errno.EINVAL)
     place = _real.lseek(in_fd, 0, _real.SEEK_CUR) if offset is None else offset
@@ -398,7 +398,11 @@ def stat(path: Any, *, dir_fd: int | None = None, follow_symlinks: bool = True) 
     """Status of a path, or of a descriptor."""
     if isinstance(path, int) and world_of(path) is not None:
         return fstat(path)
-    return told(_stat(path, dir_fd=dir_fd, follow_symlinks=follow_symlinks))
+    try:
+        return told(_stat(path, dir_fd=dir_fd, follow_symlinks=follow_symlinks))
+    except FileNotFoundError:
+        refuse_name("os.stat", path)
+        raise
 
 
 def lstat(path: Any, *, dir_fd: int | None = None) -> Any:

@@ -124,6 +124,7 @@ FOUND_OF_DESCRIPTORS = {
     "nothing is written to a pipe that nobody reads": "pipe 0 0 0, close 0 0 0, write 1 0 0, write 1 0 1",
     "who fails to be woken by a signal": "wakeup 0 0 1, kill 0 0 0, handled 0 0 0",
     "the place in a counter": "event 0 0 3, pipe 0 0 0, odd 0 0 0, odd 0 0 1, odd 0 0 2, odd 0 0 3, odd 1 0 0",
+    "who gets a descriptor with a message says whether it is inherited": "pipe 0 0 0, passing 0 0 2, passing 0 0 5, file 0 0 0, passing 1 1 2",
     "the size of what is no pipe": "pair 0 0 0, event 0 0 0, size 0 0 0, size 2 0 4, size 1 0 4",
 }
 

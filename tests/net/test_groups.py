@@ -338,6 +338,19 @@ def test_broadcasts_reach_the_hosts_of_the_network_and_no_others(sim):
         assert fcntl.ioctl(far.fileno(), what, b"eth0".ljust(40, b"\0"))[20:24] == INADDR(told)
 
 
+def test_who_connects_to_an_address_far_away_learns_his_own(sim):
+    a, own = on(sim, "a")
+    for address in ("10.255.255.255", "10.254.254.254", "192.255.255.255", "8.8.8.8"):
+        with sim.host("a"):
+            asking = sim.network.socket.socket(names.AF_INET, names.SOCK_DGRAM)
+        asking.connect((address, 1))
+        assert asking.getsockname()[0] == own
+        asking.close()
+    a.connect(("10.255.255.255", 1))
+    with pytest.raises(PermissionError):
+        a.send(b"x")
+
+
 def test_links_apply_to_each_receiver_by_itself(sim):
     sim.link("a", "b", latency="50ms")
     sim.link("a", "c", loss=1)

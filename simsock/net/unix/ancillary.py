@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from simsock.kernel.files import Process
 
 # A patched world replaces the names in ``os``; these are the system's.
-_close, _dup, _getuid, _getgid = os.close, os.dup, os.getuid, os.getgid
+_close, _dup, _getuid, _getgid, _set_inheritable = os.close, os.dup, os.getuid, os.getgid, os.set_inheritable
 
 Credentials = tuple[int, int, int]
 """(process, user, group)."""
@@ -90,15 +90,18 @@ class Passed:
                 other._files.append(file)
         return other
 
-    def unpack(self, process: Process, count: int) -> list[int]:
+    def unpack(self, process: Process, count: int, inheritable: bool) -> list[int]:
         """New descriptors for the first ``count`` files; the others are closed."""
         fds = []
         for file in self._files[:count]:
             if isinstance(file, RealFile):
                 fds.append(file.take())
+                _set_inheritable(fds[-1], inheritable)
             else:
                 fds.append(process.open(file))
                 file.references -= 1
+                if inheritable:
+                    process.set_inheritable(fds[-1], True)
         del self._files[:count]
         self.discard()
         return fds
