@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from simsock.errors import Deadlock
 from simsock.escaping import printable
-from simsock.kernel.program_lines import place_of, place_of_current
+from simsock.kernel.operands import operand_of
+from simsock.kernel.program_lines import place_of, place_of_current, program_frame, room_of
 from simsock.kernel.units import format_ns
 
 if TYPE_CHECKING:
@@ -70,6 +71,23 @@ def _library_words(task: Task) -> tuple[str, str] | None:
     return words_of(sys._getframe(1) if task is task.kernel.current else getattr(task.greenlet, "gr_frame", None))
 
 
+_LIBRARIES = ("threading", "queue")
+
+
+def _program_s_name(task: Task) -> str:
+    """What the program calls the lock, queue or event that a task waits for, in brackets: ``" (self.lock)"``. Nothing where another library waits for it."""
+    if task.queue is None or getattr(task.on, "holder", _NO_LOCK) is _NO_LOCK:
+        return ""
+    frame = sys._getframe(1) if task is task.kernel.current else getattr(task.greenlet, "gr_frame", None)
+    program = program_frame(frame)
+    while frame is not None and frame is not program:
+        if not room_of(frame) and frame.f_globals.get("__name__") not in _LIBRARIES:
+            return ""
+        frame = frame.f_back
+    name = operand_of(program)
+    return f" ({name})" if name else ""
+
+
 def _waits_for(task: Task) -> str:
     words = task.why
     library = _library_words(task)
@@ -77,6 +95,7 @@ def _waits_for(task: Task) -> str:
         words = " ".join(library)
     elif described := _describe(task.on):
         words = f"{words} {described}"
+    words += _program_s_name(task)
     if task.timer is not None:
         words += f" until {format_ns(task.timer.deadline)}"
     return words
@@ -111,7 +130,7 @@ def deed_of(task: Task) -> str:
 def lock_of(task: Task) -> str:
     """What the lock is called that a task waits for."""
     library = _library_words(task)
-    return _describe(task.on) if library is None else library[1]
+    return (_describe(task.on) if library is None else library[1]) + _program_s_name(task)
 
 
 def waits_of(kernel: Kernel) -> tuple[str, ...]:

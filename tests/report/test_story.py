@@ -319,7 +319,7 @@ def test_a_lock_that_somebody_waits_for_is_told_with_its_holder():
 
     story, _ = told(contended, [("task racers-1 schedule", index, 1) for index in range(3, 8)], preempt="calls")
     assert story.steps
-    assert re.search(r"at that moment waiter-1 waits for Lock-\d+, held by holder-1", story.text())
+    assert re.search(r"at that moment waiter-1 waits for Lock-\d+ \(lock\), held by holder-1", story.text())
 
 
 def test_no_lock_is_mentioned_when_nobody_waits_for_one():
