@@ -38,7 +38,7 @@ from simsock.search.evidence import Evidence
 from simsock.search.guiding import AGAIN, Tried
 from simsock.search.memory import RUNS_MAX, Memory, base_seed, fits, number_of
 from simsock.search.places import expected_places
-from simsock.search.runner import nth_seed, signature
+from simsock.search.runner import SameFailure, nth_seed, signature
 from simsock.search.telling import SHRINK_RUNS_MAX, make_token
 from simsock.search.verdict import INCONCLUSIVE, Verdict
 
@@ -227,7 +227,7 @@ class Search:
         """Repeat a failure from its deviations, shrink them, and run the shortest once more to tell its story."""
         assert found.world is not None and found.error is not None, "only searchable runs are told"
         self.first = found.reports
-        wanted = signature(found.error)
+        same = SameFailure(found.error)
         world = found.world
         seed, options, deviations = world.seed, world.options, tuple(world.sim.deviations)
         kept = ", kept from an earlier search," if is_kept else ""
@@ -255,7 +255,7 @@ class Search:
         def fails(candidate: Any) -> bool:
             nonlocal happened
             run = tried(plan_of(candidate, quiet=True))
-            if not run.searchable or run.error is None or signature(run.error) != wanted:
+            if not run.searchable or run.error is None or not same.is_met(signature(run.error)):
                 return False
             self.shortest = (seed, options, tuple(candidate), self.item.nodeid, number)
             happened = tuple(run.world.sim.deviations) if run.world is not None else ()
@@ -289,7 +289,7 @@ class Search:
         final = self._run(plan, _always)
         if final.timed_out:
             return self._as_first(_CUT_SHORT)
-        if final.error is None or signature(final.error) != wanted:
+        if final.error is None or signature(final.error) != same.wanted:
             self.shortest = None
             return self._as_first(_UNREPEATABLE)
         return self._shown(final)

@@ -251,3 +251,18 @@ def signature(error: BaseException) -> tuple[Any, ...]:
         return (name, *error.facts["same"])
     innermost = innermost_line(error)
     return (name, *innermost) if innermost else (name,)
+
+
+class SameFailure:
+    """Which failures are the one that was found: those of its signature. Where several errors came at once, one of them alone is enough, and from then on
+    that one is wanted: each may have a cause of its own, and the shortest run that shows all of them would explain none."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.wanted = signature(error)
+        self._parts = frozenset(map(signature, error.exceptions)) if isinstance(error, BaseExceptionGroup) else frozenset()
+
+    def is_met(self, found: tuple[Any, ...]) -> bool:
+        """Whether a failure of that signature is."""
+        if found in self._parts:
+            self.wanted, self._parts = found, frozenset()
+        return found == self.wanted

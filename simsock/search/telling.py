@@ -14,7 +14,7 @@ from simsock.choices.tape import misfit
 from simsock.errors import BadToken, Nondeterminism, UsageError
 from simsock.kernel.strategies import Question, Questions
 from simsock.search.evidence import Evidence
-from simsock.search.runner import Outcome, Runner
+from simsock.search.runner import Outcome, Runner, SameFailure
 from simsock.search.verdict import FAILS, Verdict
 
 if TYPE_CHECKING:
@@ -89,21 +89,22 @@ def tell(runner: Runner, found: Found, asked: Request) -> Verdict:
     verdict.failing_schedule = found.number
     verdict.is_kept = found.is_kept
     deviations = found.outcome.deviations
-    wanted = found.outcome.signature
+    assert found.outcome.error is not None, "only failures are told"
+    same = SameFailure(found.outcome.error)
     options = runner.options
     own_seed = found.own_seed
     found = found._replace(outcome=found.outcome._replace(error=None))  # its traceback holds the whole world alive
 
     def fails(candidate: tuple[Any, ...]) -> bool:
         outcome = runner.run(own_seed, candidate)
-        if outcome.error is None or outcome.signature != wanted:
+        if outcome.error is None or not same.is_met(outcome.signature):
             return False
         asked.fails(found, options, candidate)
         return True
 
     if not fails(deviations):
         raise Nondeterminism(
-            f"{found.text} failed with {wanted} and did not fail again from its own record: the test depends on something "
+            f"{found.text} failed with {same.wanted} and did not fail again from its own record: the test depends on something "
             "outside its world (real time, a global random generator, state kept between runs); simsock.check_determinism(test) may say what"
         )
 

@@ -169,3 +169,28 @@ def test_a_hang_stays_the_hang_that_was_found():
         verdict = simsock.explore(program, schedules=200, seed=seed, shrink=False)
         shrunk = simsock.explore(program, schedules=200, seed=seed)
         assert shrunk.error.facts["waits"] == verdict.error.facts["waits"]
+
+
+def test_of_several_errors_at_once_the_shortest_story_of_one_is_told():
+    def program(sim):
+        shared = SimpleNamespace(one=0, other=0)
+
+        def first():
+            seen = shared.one
+            shared.one = seen + 1
+            assert shared.one == seen + 1
+
+        def second():
+            seen = shared.other
+            shared.other = seen + 1
+            assert shared.other == seen + 1, "the other race"
+
+        together(first, first, first, second, second, second)
+
+    several = 0
+    for seed in range(8):
+        if isinstance(simsock.explore(program, schedules=50, seed=seed, shrink=False).error, ExceptionGroup):
+            several += 1
+            verdict = simsock.explore(program, schedules=50, seed=seed)
+            assert (type(verdict.error), len(verdict.deviations)) == (AssertionError, 1)
+    assert several > 1
