@@ -83,6 +83,31 @@ class SimpleQueue(_simplequeue.SimpleQueue, metaclass=Kind):
         return object.__new__(cls)._adopt(real_queue(), "")
 
 
+_name_of: Any = type.__dict__["__name__"].__get__  # a descriptor of C: a metaclass of the program may have its own
+
+
+def copies() -> list[tuple[Any, Any]]:
+    """(class, what stands for it) of the ``SimpleQueue`` of further copies of ``_queue``, which who imports that anew has, as CPython's own tests do."""
+    found = [cls for cls in object.__subclasses__() if cls is not real_queue and _name_of(cls) == "SimpleQueue" and cls.__module__ == "_queue"]
+    return [(cls, _stand_in_of_copy(cls)) for cls in found]
+
+
+def _stand_in_of_copy(cls: Any) -> Any:
+    sample = cls()  # and not the class, which would be found in the heap and exchanged
+    try:
+        sample.get_nowait()
+    except Exception as error:
+        empty = type(error)
+
+    def __new__(made: Any, *args: Any, **kwargs: Any) -> Any:
+        real = type(sample)()
+        return real if for_harness() else object.__new__(made)._adopt(real, "")
+
+    stand_in = Kind("SimpleQueue", (SimpleQueue,), {"__slots__": (), "__new__": __new__, "_empty": empty})
+    stand_in.__module__, stand_in.__qualname__ = SimpleQueue.__module__, SimpleQueue.__qualname__
+    return stand_in
+
+
 def _stands_for(cls: type, other: type) -> bool:
     return (cls is Lock and other is real_lock) or (cls is RLock and other is real_rlock) or (cls is SimpleQueue and other is real_queue)
 

@@ -103,6 +103,7 @@ def pairs() -> tuple[list[tuple[Any, Any]], list[tuple[Any, Any]]]:
         (locks.real_lock, locks.Lock),
         (locks.real_rlock, locks.RLock),
         (locks.real_queue, locks.SimpleQueue),
+        *locks.copies(),
     ]
     return found, hybrids
 

@@ -43,6 +43,9 @@ class SimpleQueue:
 
     __slots__ = ("__weakref__", "_kernel", "_line", "_promised", "_real", "_serial", "_world", "place")
 
+    _empty = _Empty
+    """Another one where there are several copies of ``_queue``."""
+
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         return object.__new__(cls)._adopt(real_queue(), "")
 
@@ -99,7 +102,7 @@ class SimpleQueue:
             if self._real.qsize() > self._promised:
                 try:
                     item = self._real.get(False)
-                except _Empty:  # another OS thread was quicker
+                except self._empty:  # another OS thread was quicker
                     pass
                 else:
                     moved(kernel)
@@ -108,9 +111,9 @@ class SimpleQueue:
                     return item
             if ns == 0:
                 in_vain(kernel)
-                raise _Empty
+                raise self._empty
             if not self._line.wait(kernel, deadline, "get from", self, self._claim, self._pass_on):
-                raise _Empty
+                raise self._empty
             self._promised -= 1
 
     def _get_outside(self, block: bool, timeout: float | None) -> Any:

@@ -6,8 +6,10 @@ locks for real threads; what another OS thread holds or gives is respected.
 
 from __future__ import annotations
 
+import _queue
 import _thread
 import copy
+import importlib.util
 import logging
 import pickle
 import queue
@@ -404,3 +406,20 @@ def test_what_nobody_has_a_handler_for_is_written_without_a_point_since_under_a_
         assert (sim._kernel.steps, sim._kernel.current.points) == (steps, points)
         other.result()
     assert capsys.readouterr().err == "nobody's\n"
+
+
+def test_the_queue_of_a_second_copy_of_its_module_has_a_stand_in_with_that_copy_s_error(world):
+    spec = importlib.util.find_spec("_queue")
+    again = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(again)
+    assert again.SimpleQueue is not _queue.SimpleQueue and again.Empty is not _queue.Empty
+    stand_ins = dict(locks.copies())
+    assert locks.real_queue not in stand_ins
+    with world() as sim:
+        items = stand_ins[again.SimpleQueue]()
+        with pytest.raises(again.Empty):
+            items.get_nowait()
+        waiting = sim.spawn(items.get)
+        sim.sleep(60)
+        items.put("item")
+        assert waiting.result() == "item"
