@@ -263,7 +263,7 @@ def _stream(number: int, name: str, mode: str, encoding: str | None, errors: str
         made = io.TextIOWrapper(buffered, encoding or sys.getfilesystemencoding(), errors, newline)
     raw.name, made.mode = name, mode
     if mode == "w":
-        made.reconfigure(line_buffering=number == 2 or made.isatty(), write_through=unbuffered)
+        made.reconfigure(line_buffering=not unbuffered and (number == 2 or made.isatty()), write_through=unbuffered)
     return made
 
 
@@ -284,12 +284,16 @@ def _main(command: Command) -> None:
         text, name = (command.target, "<string>") if command.kind == "code" else (sys.stdin.read(), "<stdin>")
         if command.kind == "code" and sys.version_info >= (3, 14):
             text = textwrap.dedent(text)
-        if sys.version_info >= (3, 13):
-            linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
+        code = compile(text + "\n", name, "exec", dont_inherit=True)
+        lines: Any = linecache  # tracebacks show the source of such programs from 3.13 on
+        if sys.version_info >= (3, 14):
+            lines._register_code(code, text, name)
+        elif sys.version_info >= (3, 13):
+            lines.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
         space.update(__spec__=None, __package__=None, __loader__=importlib.machinery.BuiltinImporter, __doc__=None)
         if sys.version_info < (3, 14):
             space["__annotations__"] = {}
-        exec(compile(text + "\n", name, "exec", dont_inherit=True), space)
+        exec(code, space)
 
 
 def _script(command: Command, space: dict[str, Any]) -> None:
@@ -297,7 +301,7 @@ def _script(command: Command, space: dict[str, Any]) -> None:
     if os.path.isdir(path) or _is_zip(path):
         import runpy
 
-        sys.path[0:1] = [path]
+        sys.path[0:1] = [os.path.abspath(path)]
         runpy._run_module_as_main("__main__", alter_argv=False)  # type: ignore[attr-defined]  # as above
         return
     try:
