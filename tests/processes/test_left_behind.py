@@ -15,13 +15,18 @@ from simsock import Simulation
 
 pytestmark = pytest.mark.exhaustive
 ROOT = Path(__file__).resolve().parents[2]
-PROGRAM = """
+FORKS = """
 import os, simsock
 with simsock.Simulation() as sim:
     if not os.fork():
         while True:
             pass
     os.wait()
+"""
+STARTS = """
+import subprocess, sys, simsock
+with simsock.Simulation() as sim:
+    subprocess.run([sys.executable, "-c", "while True: pass"], capture_output=True)
 """
 
 
@@ -49,8 +54,9 @@ def until(condition):
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGABRT, signal.SIGTERM, signal.SIGINT])
-def test_a_child_ends_with_home_also_while_it_computes(number):
-    home = subprocess.Popen([sys.executable, "-c", PROGRAM], env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.DEVNULL)
+@pytest.mark.parametrize("program", [FORKS, STARTS], ids=["forks", "starts"])
+def test_a_child_ends_with_home_also_while_it_computes(program, number):
+    home = subprocess.Popen([sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.DEVNULL)
     child = until(lambda: children_of(home.pid))[0]
     home.send_signal(number)
     home.wait()
@@ -70,4 +76,15 @@ def test_a_thousand_worlds_leave_no_process_and_no_descriptor():
             os.kill(pids[0], signal.SIGKILL)
             for pid in pids:
                 os.waitpid(pid, 0)
+    assert (children_of(os.getpid()), len(os.listdir("/proc/self/fd"))) == before
+
+
+def test_hundreds_of_worlds_with_programs_leave_no_process_and_no_descriptor():
+    before = children_of(os.getpid()), len(os.listdir("/proc/self/fd"))
+    for seed in range(300):
+        with Simulation(seed=seed, strategy="random"):
+            processes = [subprocess.Popen([sys.executable, "-c", "import time; time.sleep(9)"], stdout=subprocess.PIPE) for _ in range(2)]
+            processes[0].kill()
+            for process in processes:
+                process.communicate()
     assert (children_of(os.getpid()), len(os.listdir("/proc/self/fd"))) == before
