@@ -18,6 +18,7 @@ from typing import Any
 from simsock.choices import derive_seed
 from simsock.kernel import Kernel
 from simsock.patching import sockets, starting
+from simsock.patching.locks import Kind
 from simsock.stdlib import os as sim_os
 
 
@@ -111,13 +112,21 @@ def enter() -> None:
     module: Any = sys.modules.get("multiprocessing.reduction")
     if module is not None and hasattr(module, "_reduce_socket"):
         module.ForkingPickler._extra_reducers.setdefault(sockets.standing, module._reduce_socket)
+        module.ForkingPickler._extra_reducers.setdefault(Kind, _name_of)
+
+
+def _name_of(kind: Any) -> str:
+    """By which name a class of locks is found: before 3.13 what it stands in for is a function of another one."""
+    space = vars(sys.modules[kind.__module__])
+    return next((name for name in ("allocate_lock", "RLock") if space.get(name) is kind), kind.__qualname__)
 
 
 def leave() -> None:
     """It is over."""
     module: Any = sys.modules.get("multiprocessing.reduction")
     if module is not None:
-        module.ForkingPickler._extra_reducers.pop(sockets.standing, None)
+        for kind in (sockets.standing, Kind):
+            module.ForkingPickler._extra_reducers.pop(kind, None)
 
 
 TRACKER = ("_resource_tracker", "getfd", "ensure_running", "register", "unregister")

@@ -81,7 +81,8 @@ class Start(NamedTuple):
 
 def become(child: Child, start: Start, ignored: frozenset[int]) -> NoReturn:
     """Run the program in this process, which was forked just now. ``ignored``: signals that its starter ignores."""
-    sys.settrace(None)
+    if not child.kernel.preemption:
+        sys.settrace(None)
     gc.freeze()
     kernel = child.kernel
     kept.extend((sys.stdin, sys.stdout, sys.stderr, sys.__stdin__, sys.__stdout__, sys.__stderr__, kernel.current.greenlet))

@@ -28,6 +28,11 @@ def shout(sock):
     sock.sendall(sock.recv(10).upper())
 
 
+def share(numbers, queue):
+    numbers["one"] = 1
+    queue.put("done")
+
+
 def double(number):
     return 2 * number
 
@@ -91,6 +96,16 @@ def test_pools_have_such_workers(context):
         assert pool.map(double, range(4)) == [0, 2, 4, 6]
     with ProcessPoolExecutor(2, mp_context=context) as executor:
         assert list(executor.map(double, range(3))) == [0, 2, 4]
+
+
+def test_managers_serve_what_processes_share(context):
+    with context.Manager() as manager:
+        numbers, queue = manager.dict(), manager.Queue()
+        process = context.Process(target=share, args=(numbers, queue))
+        process.start()
+        assert queue.get() == "done"
+        process.join()
+        assert dict(numbers) == {"one": 1}
 
 
 def test_a_process_is_terminated(context):
