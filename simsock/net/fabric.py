@@ -371,6 +371,8 @@ class Fabric:
         one, other = self.unix(host, kind), self.unix(host, kind)
         one.pair_with(other)
         one.title = other.title = "socketpair"
+        if kind == SOCK_STREAM:
+            one.shortener, other.shortener = self.shortener(one), self.shortener(other)
         return one, other
 
     def joined(self, host: Host) -> tuple[StreamSocket, StreamSocket]:
@@ -403,7 +405,7 @@ class Fabric:
         how, fault = chosen
         if how == "whole":
             return None
-        here = socket.host.name
+        here = f"{socket.host.name}/socketpair" if socket.title == "socketpair" else socket.host.name
         there = self.name_of(socket.remote[0]) if socket.remote else here
         pair = f"{here}{'<-' if receives else '->'}{there}"
         number = self._connections[pair] = self._connections.get(pair, 0) + 1

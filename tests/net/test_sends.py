@@ -23,6 +23,8 @@ def pair(family):
         server.listen()
         client = socket.socket(socket.AF_UNIX)
         client.connect(b"\0there")
+    elif family == "socketpair":
+        return socket.socketpair()
     else:
         server = socket.create_server(("127.0.0.1", 0))
         client = socket.create_connection(server.getsockname())
@@ -67,13 +69,14 @@ def test_bytes_and_sizes_are_what_a_send_takes():
     assert taken(sends=[100_000])[0] == [len(TEXT)] * 5
 
 
-@pytest.mark.parametrize("family", ["tcp", "unix"])
+@pytest.mark.parametrize("family", ["tcp", "unix", "socketpair"])
 @pytest.mark.parametrize("send", [send_some, sendmsg, write], ids=["send", "sendmsg", "write"])
 def test_random_sends_take_a_part_by_the_seed_and_are_repeated_from_the_token(family, send):
     counts, deviations, token, digest = taken(family, send, sends="random", seed=1)
     assert all(0 < count <= len(TEXT) for count in counts)
     assert len(set(counts)) == 5
-    assert {label for label, _, _ in deviations} == {f"sends localhost->localhost #{1 if family == 'tcp' else 2}"}
+    expected = {"tcp": "localhost->localhost #1", "unix": "localhost->localhost #2", "socketpair": "localhost/socketpair->localhost/socketpair #1"}
+    assert {label for label, _, _ in deviations} == {f"sends {expected[family]}"}
     assert counts == taken(family, send, sends="random", seed=1)[0] != taken(family, send, sends="random", seed=2)[0]
     assert taken(family, send, token=token)[::3] == (counts, digest)
 
