@@ -29,6 +29,9 @@ REMEMBERED_SIZE_MAX = 1_000
 """Sets larger than this are not remembered: they hardly come again, and thousands of them would fill the memory."""
 _PAIRED_RANKS = 1
 """Questions of so many ranks, from the lowest, are tried in pairs."""
+_MOVED_MAX = 4
+_NEAR = 4
+"""Of answers that are not the scheduler's so many are tried at the questions near theirs, up to so many away."""
 
 
 class Question(Protocol):
@@ -179,6 +182,8 @@ def _rebuild(attempt: _Attempt, questions: Callable[[tuple[Deviation, ...]], Seq
     asked = {question.label for question in attempt.ask(questions, ())}
     others = tuple(deviation for deviation in best if deviation.label not in asked)
     picks = [deviation for deviation in best if deviation.label in asked]
+    if len(others) > 1 and _move_one(attempt, others):
+        return
     if others and len(picks) > 1 and (attempt.fails(others) or _add_one(attempt, questions, others)):
         return
     if len(picks) < 3:
@@ -189,6 +194,15 @@ def _rebuild(attempt: _Attempt, questions: Callable[[tuple[Deviation, ...]], Seq
     for first in _single(attempt.ask(questions, others), others, _PAIRED_RANKS):
         if _add_one(attempt, questions, (*others, first), _PAIRED_RANKS):
             return
+
+
+def _move_one(attempt: _Attempt, others: tuple[Deviation, ...]) -> bool:
+    """Several answers that are not the scheduler's are left: try each alone, there and near it: what two did may be one's doing a little later."""
+    for label, index, value in others[:_MOVED_MAX]:
+        for near in range(max(index - _NEAR, 0), index + _NEAR + 1):
+            if attempt.fails((Deviation(label, near, value),)):
+                return True
+    return False
 
 
 # -- smaller ---------------------------------------------------------------------------------------------------------------------------------

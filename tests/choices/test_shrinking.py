@@ -263,3 +263,10 @@ def test_whatever_the_questions_the_result_fails_and_the_budget_is_kept(deviatio
     shrunk = shrink(deviations, lambda candidate: runs.append(candidate) or fails(candidate), budget, lambda base: runs.append(base) or PLAIN)
     assert fails(shrunk.deviations)
     assert shrunk.runs == len(runs) <= budget
+
+
+def test_what_two_answers_of_a_loop_did_is_told_as_one_s_doing_a_little_later():
+    round_and_hold = (Deviation("loop main round", 1, 1), Deviation("loop main holds", 3, 1))
+    single = Deviation("loop main round", 2, 1)
+    shrunk = shrink(round_and_hold, fails_with(round_and_hold, {single}), questions=lambda base: PLAIN)
+    assert shrunk.deviations == (single,)

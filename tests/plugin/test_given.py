@@ -262,3 +262,36 @@ def test_a_sim_of_the_projects_own_is_left_alone(project):
         """,
     )
     project.run().assert_outcomes(passed=2)
+
+
+def test_faults_that_are_required_must_come_in_one_example(project):
+    project.write(
+        HEAD,
+        """
+        from simsock.strategies import simulations
+
+        @pytest.mark.simsock(require_faults=True)
+        @settings(max_examples=10)
+        @given(number=st.integers(0, 9))
+        def test_some(sim, number):
+            sim.partition("client", "server")
+            came(sim, min(number, 1))
+
+        @pytest.mark.simsock(require_faults=True)
+        @settings(max_examples=10)
+        @given(number=st.integers(0, 9))
+        def test_none(sim, number):
+            came(sim, 0)
+            sim.partition("client", "server")
+
+        @settings(max_examples=10)
+        @given(sim=simulations(require_faults=True))
+        def test_none_of_its_own(sim):
+            with sim:
+                came(sim, 0)
+                sim.partition("client", "server")
+        """,
+    )
+    result = project.run()
+    result.assert_outcomes(passed=1, failed=2)
+    result.stdout.fnmatch_lines(["*NeverHappened: never took effect in * examples: partition client <-> server (require_faults=True)*"])

@@ -17,6 +17,7 @@ from hypothesis.errors import DeadlineExceeded, StopTest
 import simsock
 from simsock import Link, Simulation
 from simsock.choices import DrawnSource, Tape
+from simsock.search.together import Together
 from simsock.socketserver import StreamRequestHandler, ThreadingTCPServer
 from simsock.strategies import simulations, worlds
 from simsock.strategies.worlds import DrawnSimulation
@@ -513,3 +514,37 @@ def test_draws_of_nothing_are_the_plain_order(strategy):
             task.result()
     assert sim.deviations == []
     assert len(draws) < 15, "hundreds of questions, of which few have a draw"
+
+
+def cut_off_in_some(when):
+    """A test under Hypothesis that partitions two hosts, and sends only ``when`` its number says so."""
+
+    @settings(max_examples=20, deadline=None, database=None)
+    @given(sim=simulations(require_faults=True), number=st.integers(0, 100))
+    def test(sim, number):
+        with sim:
+            inbox, sender = sim.datagram(host="a"), sim.datagram(host="b")
+            sim.partition("a", "b")
+            if when(number):
+                sender.sendto(b"x", inbox.getsockname())
+
+    return test
+
+
+class TestFaultsThatAreRequired:
+    """Of the examples of a test together, where somebody says when it is over."""
+
+    def test_it_is_enough_if_one_example_shows_them(self):
+        with Together():
+            cut_off_in_some(lambda number: number > 0)()
+
+    def test_it_is_none_if_no_example_does(self):
+        with pytest.raises(simsock.NeverHappened, match=r"never took effect in 20 examples: partition a <-> b \(require_faults=True\)"), Together():
+            cut_off_in_some(lambda number: False)()
+
+    def test_an_error_of_the_test_is_what_is_told(self):
+        def breaks(number):
+            raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError), Together():
+            cut_off_in_some(breaks)()
