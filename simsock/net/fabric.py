@@ -371,7 +371,7 @@ class Fabric:
         one, other = self.unix(host, kind), self.unix(host, kind)
         one.pair_with(other)
         one.title = other.title = "socketpair"
-        if kind == SOCK_STREAM:
+        if isinstance(one, UnixStream) and isinstance(other, UnixStream):
             one.shortener, other.shortener = self.shortener(one), self.shortener(other)
         return one, other
 

@@ -74,6 +74,16 @@ def test_a_failing_schedule_is_repeated_and_shrunk_without_what_was_left_out():
         simsock.replay(test, verdict.token)
 
 
+def test_in_the_first_schedule_every_send_takes_all():
+    def test(sim):
+        one, other = socket.socketpair()
+        with one, other:
+            assert one.send(b"x" * 100) == 100
+
+    assert simsock.explore(test, 1, sends="random").status == "inconclusive"
+    assert simsock.explore(test, 5, sends="random").failing_schedule == 2
+
+
 def test_results_do_not_depend_on_the_number_of_processes():
     def seen(**more):
         verdict = simsock.explore(deliver_quietly, 30, preempt="calls", link=BOTH, **more)
