@@ -18,7 +18,7 @@ class Suite(NamedTuple):
     name: str
     version: str
     tests: tuple[str, ...]
-    """What pytest is given, from the folder that the source distribution unpacks to."""
+    """What pytest is given, from the folder that the source distribution unpacks to; none if no test comes with it."""
     requires: tuple[str, ...] = ()
     """What else is installed beside the project and simsock's wheel."""
     extras: str = ""
@@ -35,6 +35,7 @@ class Suite(NamedTuple):
     skips: tuple[str, ...] = ()
     """Tests that are not run, neither really nor in a world: those that need another machine, or minutes."""
     note: str = ""
+    """What else the table says."""
 
 
 def load(path: Path = HERE / "suites.toml") -> dict[str, Suite]:

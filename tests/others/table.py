@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .comparing import Comparison
-from .suites import HERE
+from .suites import HERE, load
 
 RESULTS = HERE / "results.json"
 PAGE = HERE.parent.parent / "docs" / "compatibility.md"
@@ -68,6 +68,7 @@ def lines(results: dict[str, Any]) -> list[str]:
             why,
         )
         rows.append(f"| {' | '.join(map(str, cells))} |")
+    rows += [f"| {suite.name} {suite.version} | – | – | – | – | – | – | – | – | {suite.note} |" for suite in load().values() if not suite.tests]
     return rows
 
 
