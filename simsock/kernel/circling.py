@@ -33,8 +33,8 @@ _TASKS_MAX = 64
 """With so many that go round they are no longer looked at one after the other."""
 _STEPS_MAX = 500
 """Steps that once round may take."""
-_STARTS_MAX = 4
-"""How often it may wake somebody meanwhile."""
+_STARTS_MAX = 8
+"""How often others may run meanwhile, or be woken."""
 _OBJECTS_MAX = 2_000
 """What is reachable from more than these is not looked at: programs that work take locks, too, and are not to be held up."""
 
@@ -42,7 +42,7 @@ _OBJECTS_MAX = 2_000
 class Circling:
     """Of one world."""
 
-    __slots__ = ("_going", "_news", "_place", "_rounds", "_starts_left", "_state", "_steps_left", "_switches", "_task", "_vain", "_wakes")
+    __slots__ = ("_between", "_going", "_news", "_place", "_rounds", "_starts_left", "_state", "_steps_left", "_switches", "_task", "_vain")
 
     def __init__(self) -> None:
         self._switches = -1
@@ -56,7 +56,8 @@ class Circling:
         self._task: Task | None = None
         self._place: Any = None
         self._state = b""
-        self._wakes = self._starts_left = 0
+        self._between: Any = None
+        self._starts_left = 0
         self._going: set[int] = set()
         """The numbers of the tasks that were seen to go round since something has happened."""
 
@@ -100,17 +101,21 @@ class Circling:
         except Unreadable:
             return
         self._task, self._place, self._steps_left = kernel.current, _place(parts), _STEPS_MAX
-        self._wakes, self._starts_left = kernel.wakes, _STARTS_MAX
+        self._between, self._starts_left = (kernel.wakes, kernel.switches), _STARTS_MAX
         kernel.alarm = kernel.steps + 1
 
     def _comes_back(self, kernel: Kernel) -> bool:
         """Whether the task is where it was, as it was: it will do the same for ever if nobody else does anything."""
         self._steps_left -= 1
-        if kernel.atomic or kernel.current is not self._task or self._has_news(kernel):
+        if kernel.atomic or self._has_news(kernel):
             self._steps_left = 0
             return False
-        if kernel.wakes != self._wakes:  # it has let go of what somebody stood in line for: all that it did before does not count
-            self._wakes, self._state, self._starts_left = kernel.wakes, b"", self._starts_left - 1
+        if kernel.current is not self._task:  # a strategy has chosen another one
+            kernel.alarm = kernel.steps + 1
+            return False
+        between = kernel.wakes, kernel.switches
+        if between != self._between:  # others ran, or it has let go of what they stand in line for: all that it did before does not count
+            self._between, self._state, self._starts_left = between, b"", self._starts_left - 1
             if not self._starts_left:
                 self._steps_left = 0
                 return False

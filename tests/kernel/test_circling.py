@@ -150,6 +150,9 @@ def test_it_does_so_whoever_chooses(strategy):
         with simsock.Simulation(strategy=strategy, seed=seed, max_steps=50_000) as sim:
             a_flag_under_a_lock()
             assert sim.now == pytest.approx(2, abs=1e-5)
+        with simsock.Simulation(strategy=strategy, seed=seed, max_steps=100_000) as sim:
+            several_under_one_lock()
+            assert sim.now == pytest.approx(2, abs=1e-5)
 
 
 def test_the_loop_ends_at_the_moment_at_which_what_it_waits_for_happens():
