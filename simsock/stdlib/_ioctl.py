@@ -1,4 +1,4 @@
-"""ioctl(2) of simulated descriptors: how much is unread, whether calls wait, and what is known of a host's interfaces (netdevice(7)).
+"""ioctl(2) of simulated descriptors: how much is unread or unsent, whether calls wait, and what is known of a host's interfaces (netdevice(7)).
 
 Owns the numbers and the layouts of ``struct ifreq``. Does not know where the answer is written: it hands back bytes. Law: a request that is not
 in the table is an error that names its number.
@@ -14,6 +14,7 @@ from simsock.errors import Unsupported
 from simsock.net.interfaces import INTERFACES, broadcast_of, netmask
 from simsock.net.sockets import Socket, os_error
 from simsock.net.tcp.stream import StreamSocket
+from simsock.net.unix.common import UnixSocket
 
 FIONREAD, FIONBIO, TIOCOUTQ, SIOCATMARK = 0x541B, 0x5421, 0x5411, 0x8905
 FIOCLEX, FIONCLEX = 0x5451, 0x5450
@@ -46,6 +47,8 @@ def answer(file: Any, fd: int, request: int, data: bytes) -> bytes:
         if getattr(file, "listening", False):
             raise os_error(errno.EINVAL)
         return struct.pack("i", _unread(file)) + data[4:]
+    if request == TIOCOUTQ:
+        return struct.pack("i", _unsent(file)) + data[4:]
     if request == SIOCATMARK and isinstance(file, Socket):
         if not isinstance(file, StreamSocket):
             raise os_error(errno.ENOTTY)
@@ -66,6 +69,19 @@ def _unread(file: Any) -> int:
     if unread is None:
         raise os_error(errno.ENOTTY)
     return int(unread)
+
+
+def _unsent(file: Any) -> int:
+    """What the peer has not acknowledged; of Unix sockets what they are charged for; no datagram of the Internet waits at its sender."""
+    if isinstance(file, StreamSocket):
+        if file.listening:
+            raise os_error(errno.EINVAL)
+        return file.unsent_and_unacknowledged
+    if isinstance(file, UnixSocket):
+        return file.charged
+    if not isinstance(file, Socket):
+        raise os_error(errno.ENOTTY)
+    return 0
 
 
 def _of_interface(file: Any, what: str, data: bytes) -> bytes:

@@ -14,6 +14,7 @@ import select
 import signal
 import socket
 import ssl
+import struct
 import sys
 import termios
 import threading
@@ -193,3 +194,25 @@ def test_rarer_calls_fail_as_on_linux():
         made = [fcntl.fcntl(sock, fcntl.F_DUPFD, least) for least in (0, 200, sock.fileno() + 20, sock.fileno() + 20)]
         assert made[2:] == [sock.fileno() + 20, sock.fileno() + 21]
         assert made[1] == made[0] + 1
+
+
+def test_what_is_not_acknowledged_is_told():
+    """SIOCOUTQ."""
+
+    def unsent(file):
+        return struct.unpack("i", fcntl.ioctl(file, termios.TIOCOUTQ, bytes(4)))[0]
+
+    with Simulation(link="lan") as sim, socket.create_server(("", 0)) as server:
+        client = sim.connect((socket.gethostbyname(socket.gethostname()), server.getsockname()[1]))
+        one, two = socket.socketpair()
+        one.send(b"12345")
+        assert (unsent(one), unsent(two)) == (768, 0)
+        two.recv(5)
+        assert unsent(one) == 0
+        client.send(b"123")
+        assert unsent(client) == 3
+        sim.sleep(1)
+        assert unsent(client) == 0
+        for file in (server, os.pipe()[0]):
+            with pytest.raises(OSError, match=r"Invalid argument|Inappropriate ioctl"):
+                unsent(file)
