@@ -42,6 +42,13 @@ def pytest_collection(session: pytest.Session) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
+def pytest_collectstart(collector: pytest.Collector) -> None:
+    """Before a class is collected: of a ``TestCase``, unlike of others, pytest asks nobody what its tests are."""
+    if isinstance(collector, pytest.Class) and collector.obj is not None:  # asking reads its markers
+        widen(collector)
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_pycollect_makeitem(collector: Any, obj: object) -> None:
     """Before pytest looks what a test asks for."""
     widen(collector)

@@ -170,6 +170,19 @@ def test_a_class_has_a_world_and_the_next_test_its_own(project):
         def test_alone(sim):
             assert sim.now == 0
 
+        @pytest.mark.simsock(world="class")
+        @pytest.mark.usefixtures("sim")
+        class TestCase(unittest.TestCase):
+            @classmethod
+            def setUpClass(cls):
+                cls.listener = socket.create_server(("127.0.0.1", 0))
+            @classmethod
+            def tearDownClass(cls):
+                cls.listener.close()
+            def test_it(self):
+                assert self.listener.fileno() >= 10_000
+                socket.create_connection(self.listener.getsockname()).close()
+
         @pytest.mark.simsock(world="wide")
         class TestMisspelt:
             def test_it(self, sim):
@@ -177,5 +190,5 @@ def test_a_class_has_a_world_and_the_next_test_its_own(project):
         """,
     )
     result = project.run("-q", "-p", "no:randomly")
-    result.assert_outcomes(passed=3, errors=1)
+    result.assert_outcomes(passed=4, errors=1)
     result.stdout.fnmatch_lines(["*@pytest.mark.simsock(world='wide'): expected one of test, class, module, session*"])
