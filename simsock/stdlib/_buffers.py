@@ -9,6 +9,8 @@ import sys
 from operator import index
 from typing import Any
 
+from simsock.kernel.program_lines import is_simsock
+
 
 def c_int(value: Any) -> int:
     """An argument that C code reads into an ``int``."""
@@ -47,6 +49,16 @@ def wrong_option_arguments(values: tuple[Any, ...]) -> str:
     if values == (None,):
         return "a bytes-like object is required, not 'NoneType'"
     return f"setsockopt() takes exactly 3 arguments ({len(values) + 2} given)"
+
+
+def shed(error: OSError) -> None:
+    """Take from the error of a call that failed the frames of ours in which it was raised: they would keep the caller's buffer exported as long as the error
+    lives. One that a handler of the program's has raised in the midst of the call stays as it is."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    if last is not None and is_simsock(last.tb_frame.f_code.co_filename):
+        error.__traceback__ = None
 
 
 def writable_view(buffer: Any, what: str) -> memoryview:

@@ -12,6 +12,7 @@ from typing import Any
 
 from simsock.kernel import session
 from simsock.stdlib import _descriptors
+from simsock.stdlib._buffers import shed
 from simsock.stdlib._closing import close_descriptor
 from simsock.stdlib._file_calls import Opening, refuse_name
 from simsock.stdlib._makefile import BufferedReader, BufferedRWPair, BufferedWriter, TextFile
@@ -63,6 +64,10 @@ class DescriptorFile(io.RawIOBase):
             data = _descriptors.read(self._fd, len(view))
         except BlockingIOError:
             return None
+        except OSError as error:
+            del view
+            shed(error)
+            raise
         view[: len(data)] = data
         return len(data)
 
@@ -76,6 +81,9 @@ class DescriptorFile(io.RawIOBase):
             return _descriptors.write(self._fd, memoryview(data).cast("B"))
         except BlockingIOError:
             return None
+        except OSError as error:
+            shed(error)
+            raise
 
     def finalize(self) -> None:
         """From now on nothing here parks: a finalizer runs, perhaps in the midst of the kernel."""

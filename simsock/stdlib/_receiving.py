@@ -22,7 +22,7 @@ from simsock.net.tcp import urgent
 from simsock.net.tcp.stream import StreamSocket
 from simsock.stdlib import _ancillary
 from simsock.stdlib._addresses import reported
-from simsock.stdlib._buffers import writable_view
+from simsock.stdlib._buffers import shed, writable_view
 from simsock.stdlib._socketbase import (
     MSG_CMSG_CLOEXEC,
     MSG_CTRUNC,
@@ -186,11 +186,16 @@ class Receiving(SocketBase):
         count = nbytes or len(view)
         if count > len(view):
             raise ValueError("buffer too small for requested bytes")
-        if flags & MSG_TRUNC and count:
-            data, _, size = self._receive_alone(self._file(), count, flags)
-            view[: len(data)] = data
-            return size
-        data = self.recv(count, flags)
+        try:
+            if flags & MSG_TRUNC and count:
+                data, _, size = self._receive_alone(self._file(), count, flags)
+                view[: len(data)] = data
+                return size
+            data = self.recv(count, flags)
+        except OSError as error:
+            del view
+            shed(error)
+            raise
         size = len(data)
         view[:size] = data
         return size
@@ -210,8 +215,13 @@ class Receiving(SocketBase):
             raise ValueError("negative buffersize in recvfrom_into")
         if nbytes > len(view):
             raise ValueError("nbytes is greater than the length of the buffer")
-        file = self._file()
-        data, source, size = self._receive_alone(file, nbytes or len(view), flags)
+        try:
+            file = self._file()
+            data, source, size = self._receive_alone(file, nbytes or len(view), flags)
+        except OSError as error:
+            del view
+            shed(error)
+            raise
         view[: len(data)] = data
         return size if flags & MSG_TRUNC else len(data), _sender(file, source)
 
@@ -236,7 +246,12 @@ class Receiving(SocketBase):
             raise TypeError("recvmsg_into() argument 1 must be an iterable of single-segment read-write buffers") from None
         if len(views) > _BUFFERS_MAX:
             raise os_error(errno.EMSGSIZE)
-        data, size, *rest = self._receive_message(sum(map(len, views)), ancbufsize, flags)
+        try:
+            data, size, *rest = self._receive_message(sum(map(len, views)), ancbufsize, flags)
+        except OSError as error:
+            del views
+            shed(error)
+            raise
         place = 0
         for view in views if not (flags & MSG_TRUNC and self._discards) else ():
             part = data[place : place + len(view)]

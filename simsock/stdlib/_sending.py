@@ -22,7 +22,7 @@ from simsock.net.tcp.stream import StreamSocket
 from simsock.net.tcp.urgent import Urgently
 from simsock.stdlib import _ancillary
 from simsock.stdlib._addresses import target as target_of
-from simsock.stdlib._buffers import bytes_view, c_int
+from simsock.stdlib._buffers import bytes_view, c_int, shed
 from simsock.stdlib._socketbase import MSG_DONTWAIT, MSG_KNOWN_SENDING, MSG_MORE, MSG_OOB, SocketBase
 
 if TYPE_CHECKING:
@@ -44,10 +44,15 @@ class Sending(SocketBase):
     def send(self, data: Any, flags: int = 0, /) -> int:
         """Send, and return how many bytes were taken: all of them when the socket blocks, else what fits."""
         view = bytes_view(data)
-        file = self._file()
-        if flags & ~MSG_KNOWN_SENDING:
-            file = _with_flags(file, "send", flags)
-        return self._send(file, view, flags)
+        try:
+            file = self._file()
+            if flags & ~MSG_KNOWN_SENDING:
+                file = _with_flags(file, "send", flags)
+            return self._send(file, view, flags)
+        except OSError as error:
+            del view
+            shed(error)
+            raise
 
     def _send(self, file: Any, view: Any, flags: int, target: Any = None, passed: Passed | Outgoing | None = None) -> int:
         """The general send."""
@@ -107,16 +112,21 @@ class Sending(SocketBase):
     def sendall(self, data: Any, flags: int = 0, /) -> None:
         """Send everything; waits while the buffers are full. The timeout is for the whole call."""
         view = bytes_view(data)
-        file = self._file()
-        size = len(view)
-        if flags & ~MSG_KNOWN_SENDING:
-            file = _with_flags(file, "sendall", flags)
-        if type(file) is not StreamSocket and not file.carries_bytes:
-            self._send_message(file, bytes(view), flags)
-        else:
-            sent = file.write(view)
-            if sent < size:
-                self._send_rest(file, view, sent, flags)
+        try:
+            file = self._file()
+            size = len(view)
+            if flags & ~MSG_KNOWN_SENDING:
+                file = _with_flags(file, "sendall", flags)
+            if type(file) is not StreamSocket and not file.carries_bytes:
+                self._send_message(file, bytes(view), flags)
+            else:
+                sent = file.write(view)
+                if sent < size:
+                    self._send_rest(file, view, sent, flags)
+        except OSError as error:
+            del view
+            shed(error)
+            raise
         kernel = self._kernel
         if kernel.watchers is not None:
             kernel.watchers.moves(kernel.current, view)
@@ -141,8 +151,13 @@ class Sending(SocketBase):
         flags = c_int(flags)
         view = bytes_view(data)
         target = target_of(self._sim_family, address, "sendto")
-        file = self._file()
-        return self._send_to(file, view, flags, target, None, "sendto")
+        try:
+            file = self._file()
+            return self._send_to(file, view, flags, target, None, "sendto")
+        except OSError as error:
+            del view
+            shed(error)
+            raise
 
     def _send_to(self, file: Any, view: Any, flags: int, target: Any, passed: Passed | Outgoing | None, what: str) -> int:
         if flags & ~MSG_KNOWN_SENDING:

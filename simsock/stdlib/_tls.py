@@ -29,7 +29,7 @@ from simsock.kernel.failures import bad_descriptor, tell
 from simsock.kernel.files import POLLERR, POLLHUP, POLLOUT
 from simsock.kernel.identity import over
 from simsock.stdlib import _openssl
-from simsock.stdlib._buffers import bytes_view
+from simsock.stdlib._buffers import bytes_view, shed
 from simsock.stdlib._openssl import module as _ssl
 
 if TYPE_CHECKING:
@@ -358,6 +358,17 @@ class StreamConversation(Conversation):
         file, deadline = self._start()
         text = "The write operation timed out"
         view = memoryview(bytes_view(data))
+        try:
+            self._write(file, deadline, text, view)
+        except OSError as error:
+            del view
+            shed(error)
+            raise
+        self._written = 0
+        self._log("send", file.title, view)
+        return len(view)
+
+    def _write(self, file: Any, deadline: int | None, text: str, view: memoryview) -> None:
         if self._wait_ns:
             while not file.poll() & (POLLOUT | POLLERR | POLLHUP):
                 if not file.wait_writable(deadline, "TLS send"):
@@ -374,9 +385,6 @@ class StreamConversation(Conversation):
             self._writer = None
             if self._line:
                 self._kernel.wake_all(self._line)
-        self._written = 0
-        self._log("send", file.title, view)
-        return len(view)
 
     def _write_all(self, file: Any, deadline: int | None, text: str, view: memoryview) -> None:
         size = len(view)

@@ -23,12 +23,13 @@ from simsock.net.pipes import EventCounter, Pipe, PipeEnd
 from simsock.net.sockets import Socket, os_error
 from simsock.stdlib import _descriptors, _rawfile
 from simsock.stdlib import time as _time
-from simsock.stdlib._buffers import bytes_view, writable_view
+from simsock.stdlib._buffers import bytes_view, shed, writable_view
 from simsock.stdlib._closing import close_descriptor
 from simsock.stdlib._descriptors import file_of, world_of
 from simsock.stdlib._file_calls import CALLS as _CALLS
 from simsock.stdlib._file_calls import refuse_name, told
 from simsock.stdlib._room import Room
+from simsock.stdlib._waiting import looked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -239,7 +240,11 @@ def write(fd: int, data: Any, /) -> int:
     if world_of(fd) is None:
         _meet("os.write", fd)
         return _write(fd, data)
-    return _descriptors.write(fd, bytes_view(data))
+    try:
+        return _descriptors.write(fd, bytes_view(data))
+    except OSError as error:
+        shed(error)
+        raise
 
 
 def readv(fd: int, buffers: Any, /) -> int:
@@ -248,7 +253,12 @@ def readv(fd: int, buffers: Any, /) -> int:
         _meet("os.readv", fd)
         return _readv(fd, buffers)
     views = [writable_view(buffer, "readv") for buffer in buffers]
-    data = _descriptors.read(fd, sum(map(len, views)))
+    try:
+        data = _descriptors.read(fd, sum(map(len, views)))
+    except OSError as error:
+        del views
+        shed(error)
+        raise
     place = 0
     for view in views:
         part = data[place : place + len(view)]
@@ -386,10 +396,15 @@ def sendfile(out_fd: int, in_fd: int, offset: int | None, count: int, *more: Any
 
 
 def fstat(fd: int) -> Any:
-    """Status of a descriptor; of a simulated one little more than its kind."""
-    if world_of(fd) is None:
-        return told(_fstat(fd))
+    """Status of a descriptor; of a simulated one little more than its kind. Programs spin on it."""
+    kernel = session.active
+    if kernel is None or world_of(fd) is None:
+        found = told(_fstat(fd))
+        if kernel is not None and not kernel.atomic:
+            looked(kernel)
+        return found
     file = file_of(fd)
+    looked(kernel)
     kind = S_IFSOCK | 0o777 if isinstance(file, Socket) else S_IFIFO | 0o600 if isinstance(file, PipeEnd) else 0o600
     return _real.stat_result((kind, fd, 0, 1, 0, 0, 0, 0, 0, 0))
 
