@@ -43,6 +43,9 @@ class Facts(Protocol):
     def held_back(self, task: str, index: int) -> str:
         """What the event loop of a task ran later, by question ``index``."""
 
+    def taken(self, label: str, index: int) -> int:
+        """How many bytes a send was given of which it took a part, by the label and question ``index``; 0 when that is not known."""
+
     def struck(self, signal: str, number: int) -> str:
         """Where the program stood when a signal came whose moment was drawn, the world's ``number``-th."""
 
@@ -68,6 +71,10 @@ class Label(NamedTuple):
 
     pattern: re.Pattern[str]
     words: Callable[[re.Match[str], int, int, Facts], str] | None
+
+
+def _of_bytes(count: int, have: int) -> str:
+    return f"{count:,} of {byte_count(have)}" if have else f"{byte_count(count)} only"
 
 
 def _of_link(what: str, words: Callable[[str, int, int, Facts], str]) -> Label:
@@ -123,7 +130,9 @@ LABELS = (
     ),
     Label(
         re.compile(r"sends (\S+)->(\S+) #(\d+)"),
-        lambda match, index, value, facts: f"send {index + 1} of connection #{match[3]} from {match[1]} to {match[2]} took {byte_count(value)} only",
+        lambda match, index, value, facts: (
+            f"send {index + 1} of connection #{match[3]} from {match[1]} to {match[2]} took {_of_bytes(value, facts.taken(match[0], index))}"
+        ),
     ),
     Label(re.compile(r"chunks talk"), lambda match, index, value, facts: f"recv {index + 1} of the handler returned at most {byte_count(value)}"),
 )
@@ -170,6 +179,7 @@ ACTS: dict[str, Callable[[Record], str]] = {
     "stands still": _nothing,  # the same
     "collects": lambda record: "(the garbage collector runs)",
     "may go on": _nothing,  # the same
+    "takes": _nothing,  # the same
     "holds back": lambda record: f"(runs {record[4]} later)",
     "resolve": _nothing,  # what comes of it is told
     "link": lambda record: _plain(record) if record[0] else "",  # those that are set before anything happens are a test's scenery

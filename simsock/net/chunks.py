@@ -26,10 +26,13 @@ def check_chunks(chunks: Any, option: str = "chunks") -> Any:
     raise UsageError(f"{option}: expected {', '.join(map(repr, NAMES))} or a list of sizes in bytes, got {chunks!r}")
 
 
-def make_cutter(chunks: Any, tape: Tape, label: str, fault: Fault | None = None) -> Callable[[int], int] | None:
+def make_cutter(
+    chunks: Any, tape: Tape, label: str, fault: Fault | None = None, note: Callable[[str, int, int, int], object] | None = None
+) -> Callable[[int], int] | None:
     """For one direction of a connection: a function from the bytes there are to the most that the next call may return, or take; None for no cutting.
 
-    ``fault``: where it is counted how often that was less than there is.
+    ``fault``: where it is counted how often that was less than there is. ``note``: who is told of each such answer of the tape, with the label, the
+    number of the question, how much it was and how much there is.
     """
     if chunks == "whole":
         return None
@@ -48,8 +51,12 @@ def make_cutter(chunks: Any, tape: Tape, label: str, fault: Fault | None = None)
             if have < 2:
                 return have
             most = int(stream.amount(0, have - 1))
-            counted.times += most > 0
-            return most or have
+            if not most:
+                return have
+            counted.times += 1
+            if note is not None:
+                note(label, stream.index - 1, most, have)
+            return most
 
         return cut_anywhere
     sizes: tuple[int, ...] = tuple(chunks)

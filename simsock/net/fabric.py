@@ -409,7 +409,14 @@ class Fabric:
         there = self.name_of(socket.remote[0]) if socket.remote else here
         pair = f"{here}{'<-' if receives else '->'}{there}"
         number = self._connections[pair] = self._connections.get(pair, 0) + 1
-        return make_cutter(how, self.kernel.tape, f"chunks {here}<-{there} #{number}" if receives else f"sends {here}->{there} #{number}", fault)
+        if receives:
+            return make_cutter(how, self.kernel.tape, f"chunks {here}<-{there} #{number}", fault)
+        return make_cutter(how, self.kernel.tape, f"sends {here}->{there} #{number}", fault, self._taken)
+
+    def _taken(self, label: str, index: int, count: int, have: int) -> None:
+        """A send takes a part."""
+        kernel = self.kernel
+        kernel.log.append((kernel.now, kernel.current.path, "takes", label, index, count, have))
 
 
 def _shown(sizes: Any) -> str:

@@ -36,6 +36,8 @@ class Besides:
         self._later: dict[tuple[str, int], Record] = {}
         self._struck: dict[int, tuple[Where | None, int]] = {}
         self._killed: dict[int, tuple[str, Where | None, str, int]] = {}
+        self.taken: dict[tuple[str, int], int] = {}
+        """By the label and number of a question about a send that took a part: how many bytes it was given."""
         self._has: dict[str, list[str]] = {}
         """Which locks each task has taken and not given back."""
 

@@ -182,6 +182,9 @@ class Listener(Watcher):
             where = None if waits or record[3] not in self._last else Where(*self._last[record[3]])
             self.besides.kills(record, where, _call_of(kernel, victim))
             return
+        if record[2] == "takes":
+            self.besides.taken[record[3], record[4]] = record[6]
+            return
         if record[2] in (STANDS_STILL, GOES_ON, COLLECTS, HOLDS_BACK):
             self._besides(kernel, task, record)
             return

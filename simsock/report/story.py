@@ -224,6 +224,9 @@ class _Facts:
     def held_back(self, task: str, index: int) -> str:
         return self._teller.besides.held_back(task, index, self._words)
 
+    def taken(self, label: str, index: int) -> int:
+        return self._teller.besides.taken.get((label, index), 0)
+
     def struck(self, signal: str, number: int) -> str:
         return self._teller.besides.struck(signal, number, self._words)
 
