@@ -19,7 +19,7 @@ from simsock.kernel.signals import AGAIN
 from simsock.net.pipes import PipeEnd
 from simsock.net.tcp.stream import StreamSocket
 from simsock.net.unix.connections import UnixStream
-from simsock.processes import family, far_files, killing, member_signals, member_threads, pidfd, programs, sharing
+from simsock.processes import family, far_files, far_times, killing, member_signals, member_threads, pidfd, programs, sharing
 from simsock.processes.messages import error_of
 from simsock.processes.proxy import proxy_of
 from simsock.stdlib import _descriptors, _names
@@ -289,6 +289,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     "start": programs.start_for,
     "use semaphore": sharing.use,
     "file": far_files.call,
+    "file times": far_times.asked,
     **member_signals.CALLS,
     **member_threads.CALLS,
 }

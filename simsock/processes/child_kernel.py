@@ -186,7 +186,7 @@ class Lines(Watcher):
 
     def __init__(self) -> None:
         self.told: list[Any] = []
-        """Lines as tuples, as lists what is to be written down, as numbers threads that were woken."""
+        """Lines as tuples, as lists what is to be written down, as numbers threads that were woken, as dictionaries what was done to real files."""
 
     def line(self, task: Task, code: CodeType, at: int) -> None:
         self.told.append((code.co_filename, code.co_qualname, code.co_firstlineno, at))

@@ -23,7 +23,7 @@ from simsock.errors import Unsupported
 from simsock.kernel.limits import Halt
 from simsock.kernel.signals import AGAIN, USER, name_of, signals_of
 from simsock.kernel.starting import give_back
-from simsock.processes import family
+from simsock.processes import family, far_times
 from simsock.processes.far_titles import TITLE, title_of
 from simsock.processes.messages import error_as_message, flat
 
@@ -197,6 +197,8 @@ class Proxy:
         for item in lines:
             if type(item) is int:
                 _wake(kernel, self.member, item)
+            elif type(item) is dict:
+                far_times.told(kernel, item)
             elif type(item) is list:
                 what, *rest = (title_of(self.member, part) if isinstance(part, str) and part.startswith(TITLE) else part for part in item)
                 kernel.log.append((kernel.now, task.path, what, *rest))  # of TLS, which encrypts in the child

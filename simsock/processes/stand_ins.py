@@ -18,7 +18,7 @@ from simsock.kernel import teardown
 from simsock.kernel.failures import os_error
 from simsock.kernel.files import FIRST_DESCRIPTOR
 from simsock.kernel.session import Session
-from simsock.processes import child_signals, child_threads, family, far_files, killing, pidfd, programs, sharing
+from simsock.processes import child_signals, child_threads, family, far_files, far_times, killing, pidfd, programs, sharing
 from simsock.processes.calls import OF_EPOLL, OF_NAMES, OF_OS, OF_SOCKETS
 from simsock.processes.child import Child, at_door
 from simsock.processes.child_kernel import far, is_simulated, low, near, refuse
@@ -47,6 +47,7 @@ def apply(child: Child) -> None:
     child_signals.apply(child)
     child_threads.apply(child)
     far_files.apply(child)
+    far_times.apply(child)
     sharing.apply(child)
     for function in _our_doors():
         redirect(function, at_door)

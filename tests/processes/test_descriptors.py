@@ -253,3 +253,22 @@ def test_a_program_that_closes_all_descriptors_in_its_child_keeps_the_world(worl
     pid = child(daemon)
     assert os.read(reading, 10) == b"alive"
     assert status_of(pid) == 0
+
+
+def test_real_files_have_the_same_times_for_all_processes(world, tmp_path):
+    path = tmp_path / "beat"
+    path.write_text("x")
+    began = path.stat().st_mtime
+
+    def beat():
+        time.sleep(5)
+        path.write_text("y")
+        assert round(path.stat().st_mtime - began) == 5
+        time.sleep(5)
+        os.utime(path, (7, 8))
+
+    pid = child(beat)
+    time.sleep(7)
+    assert round(path.stat().st_mtime - began) == 5
+    assert status_of(pid) == 0
+    assert path.stat().st_mtime == 8

@@ -1,4 +1,4 @@
-"""Servers and loops of other projects as they are: waitress, gunicorn's worker, Twisted's reactor, paramiko's channels.
+"""Servers and loops of other projects as they are: waitress, gunicorn's worker and its arbiter, Twisted's reactor, paramiko's channels.
 
 They run by ``python -m pytest -m programs``, with what ``pip install -e ".[programs]"`` installs. Twisted keeps one reactor a process, which each world imports
 anew (``fresh=``).
@@ -17,6 +17,9 @@ import urllib.error
 import urllib.request
 
 import pytest
+
+from simsock import Simulation
+from simsock.kernel.identity import PROCESS
 
 pytestmark = pytest.mark.programs
 
@@ -104,6 +107,62 @@ def test_gunicorn_s_sync_worker_answers_until_it_is_told_to_stop(run, tmp_path, 
 
     monkeypatch.setattr(logging.getLogger("gunicorn.error"), "propagate", False)
     assert run(program) == [([f"GET /{number} " for number in range(3)], 3.0), "POST / more"]
+
+
+def pre_forked(sim, folder):
+    """gunicorn's arbiter with two workers, of which one is killed; what clients have heard from which process."""
+    from gunicorn.app.base import BaseApplication
+    from gunicorn.arbiter import Arbiter
+
+    def who(environ, start_response):
+        time.sleep(1)
+        body = b"%d" % os.getpid()
+        start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
+        return [body]
+
+    class Application(BaseApplication):
+        def load_config(self):
+            wanted = {"bind": "0.0.0.0:8000", "workers": 2, "worker_tmp_dir": folder, "loglevel": "critical", "control_socket_disable": True}
+            for name, value in wanted.items():
+                if name in self.cfg.settings:  # the last is one of newer versions
+                    self.cfg.set(name, value)
+
+        def load(self):
+            return who
+
+    home, seen = os.getpid(), []
+
+    def client():
+        time.sleep(5)
+        with sim.host("client"):
+            seen.append(ask_at_once([f"http://server:8000/{number}" for number in range(4)]))
+            sim.kill("server")
+            time.sleep(5)
+            seen.append(ask_at_once([f"http://server:8000/{number}" for number in range(2)]))
+        os.kill(home, signal.SIGTERM)
+
+    with sim.host("server"):
+        thread = threading.Thread(target=client)
+        thread.start()
+        try:
+            Arbiter(Application()).run()
+        except SystemExit:
+            if os.getpid() != home:
+                raise  # a worker's
+        thread.join()
+    return seen
+
+
+def test_gunicorn_forks_workers_and_replaces_one_that_was_killed(tmp_path):
+    def run():
+        with Simulation(seed=1) as sim:
+            return pre_forked(sim, str(tmp_path)), sim.digest
+
+    (before, after), digest = run()
+    first, second, third = (str(PROCESS + number) for number in (1, 2, 3))
+    assert before == ([first, second] * 2, 2.0), "two at once, twice"
+    assert after in (([first, third], 1.0), ([second, third], 1.0)), "one was killed, and replaced"
+    assert run()[1] == digest
 
 
 @pytest.mark.parametrize("kind", ["select", "epoll"])
