@@ -187,3 +187,19 @@ def test_unix_sockets_are_served_in_processes_too(world, library, kind, tmp_path
     assert int(client.recv(100)) in server.active_children
     server.server_close()
     client.close()
+
+
+def test_the_digest_of_a_forking_server_is_the_same_on_every_python():
+    with Simulation(seed=2, strategy="random", preempt="calls") as sim:
+        served = sim.serve(standard.ForkingTCPServer, Echo, host="server")
+
+        def visit():
+            with sim.connect(served) as client:
+                client.sendall(b"hello\n")
+                with client.makefile("rb") as file:
+                    assert file.readline().endswith(b" 1\n")
+                    assert file.readline() == b"HELLO\n"
+
+        for task in [sim.spawn(visit, host=f"client-{number}") for number in range(3)]:
+            task.result()
+    assert sim.digest == "cbb233d827e2d097a09d26d388c6f9e6"
