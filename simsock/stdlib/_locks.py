@@ -213,6 +213,17 @@ def _pass_notification_on(kernel: Kernel, lock: Any) -> None:
             following._hand_on(kernel)
 
 
+def _leave_line(lock: Any) -> None:
+    """A waiter that stands in a condition's ``wait`` goes on while its world ends, as though it was notified: who notifies takes it off the list."""
+    frame: Any = _caller(3)
+    if frame is None or id(frame.f_code) not in waits:
+        return
+    condition = frame.f_locals.get("self")
+    waiting = getattr(condition, "_waiters", None)
+    if waiting and lock in waiting:
+        waiting.remove(lock)
+
+
 class Lock(_Hybrid):
     """``threading.Lock``."""
 
@@ -279,7 +290,10 @@ class Lock(_Hybrid):
         if self._take(False):
             self._mine(kernel.current)
             return True
-        return ns != 0  # a Condition asks whether its lock is held by trying to take it
+        if ns == 0:
+            return False  # a Condition asks whether its lock is held by trying to take it
+        _leave_line(self)
+        return True
 
     @uninterruptible
     def release(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 import warnings
 import weakref
 
@@ -331,3 +332,23 @@ def test_a_world_that_nobody_has_any_more_is_gone_without_a_garbage_collection()
     finally:
         if was_on:
             gc.enable()
+
+
+_kept = threading.Condition()
+
+
+@pytest.mark.parametrize("timeout", [None, 5])
+def test_a_thread_that_waits_on_while_its_world_ends_leaves_no_waiter_in_a_condition_that_is_kept(timeout):
+    def stubborn() -> None:
+        for _ in range(3):
+            try:
+                with _kept:
+                    _kept.wait(timeout)
+            except BaseException:  # as some programs do
+                pass
+
+    for _ in range(2):
+        with simsock.Simulation() as sim:
+            threading.Thread(target=stubborn, daemon=True).start()
+            sim.sleep(1)
+        assert not list(_kept._waiters)  # type: ignore[attr-defined]  # who notifies in the next world would release it
