@@ -38,11 +38,14 @@ _STARTS_MAX = 8
 _OBJECTS_MAX = 2_000
 """What is reachable from more than these is not looked at: programs that work take locks, too, and are not to be held up."""
 
+TICKS_MAX = 16
+"""How often in a row a task that gives way may be chosen again."""
+
 
 class Circling:
     """Of one world."""
 
-    __slots__ = ("_between", "_going", "_news", "_place", "_rounds", "_starts_left", "_state", "_steps_left", "_switches", "_task", "_vain")
+    __slots__ = ("_between", "_going", "_news", "_place", "_rounds", "_starts_left", "_state", "_steps_left", "_switches", "_task", "_ticks", "_vain")
 
     def __init__(self) -> None:
         self._switches = -1
@@ -53,6 +56,8 @@ class Circling:
         """Whether a task was seen to go round in this world."""
         self._steps_left = 0
         """Steps for which it is looked at each: until the task is where it was when that began."""
+        self._ticks = 0
+        """How often in a row whoever gave way was chosen again."""
         self._task: Task | None = None
         self._place: Any = None
         self._state = b""
@@ -60,6 +65,16 @@ class Circling:
         self._starts_left = 0
         self._going: set[int] = set()
         """The numbers of the tasks that were seen to go round since something has happened."""
+
+    def give_way(self, kernel: Kernel) -> None:
+        """The others run first. A strategy may choose the current task again; for ever, if it is one that goes by priorities: then it stays back."""
+        switches = kernel.switches
+        if self._ticks < TICKS_MAX:
+            kernel.yield_()
+        else:
+            kernel.held.append(kernel.current)
+            kernel._park()
+        self._ticks = self._ticks + 1 if kernel.switches == switches else 0
 
     def be_fair(self, kernel: Kernel) -> None:
         """The current task has gone on for many steps: others run before it, and time passes if it does nothing but go round."""

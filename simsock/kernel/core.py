@@ -359,7 +359,7 @@ class Kernel:
     def start_all(self) -> None:
         """Let the others run until each task that was spawned has at least begun."""
         while any(not task.started for task in (*self.runq, *self.held)):
-            self.yield_()
+            self.circling.give_way(self)
 
     def _let_in(self) -> bool:
         """Nobody else can run: the first of those held back can again. False if there is none."""
@@ -489,7 +489,7 @@ class Kernel:
     def wait_tick(self) -> None:
         """Let everything run that can, then at most one timer's instant: the step of ``run_until``."""
         if self.runq or self.held:
-            self.yield_()
+            self.circling.give_way(self)
         elif not self._stir():
             self.fatal(deadlock(self))
         if self.current.pending is not None:

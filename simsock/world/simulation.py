@@ -130,14 +130,12 @@ class Simulation(Faults, Observing, Striking, Judging, Hoping):
         self._begun = Undoing()
         """What takes the world back out of the process."""
         self._is_in = self._was_left = False
-        self._run = run or strategies.Run(seed)
-        """What the strategy is told of this run."""
+        self._run = run or strategies.Run(seed)  # what the strategy is told of this run
         self._watchers: list[Watcher] = []
+        """Those that were added before it began."""
         self._questions: Any = None
         """Who writes a replay's questions down, if somebody does."""
-        """Those that were added before it began."""
-        self._drawn: DrawnSource | None = None
-        """Where the tape's answers come from, if somebody draws them."""
+        self._drawn: DrawnSource | None = None  # where the tape's answers come from, if somebody draws them
         self._drawn_strategy: Any = strategies.FIFO
         """What the scheduler is asked by then: where nothing else is said, the portfolio's members."""
         self.leaks: list[str] = []
@@ -481,8 +479,10 @@ class Simulation(Faults, Observing, Striking, Judging, Hoping):
             while not (answer := predicate()):
                 if deadline is not None and kernel.now >= deadline:
                     raise TimeoutError(f"run_until: {called(predicate)} was still false after {timeout} of virtual time")
+                switches = kernel.switches
                 kernel.point()
-                kernel.wait_tick()
+                if kernel.switches == switches:  # nobody has run who may have made it true
+                    kernel.wait_tick()
             self._lets_run(kernel)
             return answer
         finally:

@@ -162,3 +162,27 @@ def test_an_answer_beyond_all_candidates_is_not_used_and_told():
     order, mismatches = run()
     assert order == "aaabbbccc"
     assert "the replay has answer 7 to question 1" in mismatches[0]
+
+
+@pytest.mark.parametrize("strategy", ["pct", "pcth", "surw", "surw:selective", "pos"])
+def test_who_waits_for_a_predicate_does_not_keep_the_others_from_making_it_true(strategy):
+    def test(sim):
+        said = []
+
+        def listens():
+            with sim.network.socket.create_server(("127.0.0.1", 8000)) as listener:
+                said.append(listener.accept()[0].recv(10))
+
+        def connects():
+            with sim.network.socket.create_connection(("127.0.0.1", 8000)) as connection:
+                connection.sendall(b"x")
+
+        task = sim.spawn(listens)
+        sim.settle()
+        other = sim.spawn(connects)
+        assert sim.run_until(lambda: said or task.done)
+        task.result()
+        other.result()
+
+    verdict = simsock.explore(test, 40, strategy=strategy, preempt="calls", patch=False, shrink=False)
+    assert not verdict.failed, str(verdict)
