@@ -31,7 +31,7 @@ def add_parsers(commands: Any) -> None:
     search_arguments(run, None)
     run.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a value instead of the file's: links.1.loss=5%% (numbered from 1)")
     run.add_argument("--sweep", action="append", default=[], metavar="KEY=V1,V2", help="search once for each value: links.1.loss=0%%,1%%,5%%")
-    run.add_argument("--server", metavar="MODULE:CLASS", help="the server or request handler class to use instead of the file's")
+    run.add_argument("--server", metavar="MODULE:NAME", help="the server class, handler class or function to use instead of the file's")
     run.add_argument("--report", metavar="DIR", help="also write what was found to DIR, as a page (.html), as text and as JSON")
     run.set_defaults(run=run_command)
 

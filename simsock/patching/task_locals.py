@@ -89,10 +89,14 @@ def _without_points(kernel: Kernel) -> Iterator[None]:
         kernel.steps = steps
 
 
+def _say_nothing(loop: Any, context: dict[str, Any]) -> None:
+    """An event loop's handler of errors."""
+
+
 class Carrier:
     """``kernel.thread_state``: called around every switch."""
 
-    __slots__ = ("_aside", "_hooks", "_knows", "_makers", "_refs", "_run", "_running", "_spaces", "_swap", "kernel")
+    __slots__ = ("_aside", "_hooks", "_knows", "_loops", "_makers", "_refs", "_run", "_running", "_spaces", "_swap", "kernel")
 
     def __init__(self) -> None:
         self.kernel: Kernel | None = None
@@ -110,6 +114,8 @@ class Carrier:
         """The profile and trace functions of this OS thread outside the world, once a thread of the program has got any of its own."""
         self._aside: list[Any] | None = None
         """What the first task had when the world was suspended, in a list; None when it is not."""
+        self._loops: dict[int, Any] = {}
+        """The event loops of this world, by identity."""
         self._knows: tuple[int, int] | None = None
         """The OS thread, and ``_born``, that the tables above are of: worlds of one search share them."""
 
@@ -136,6 +142,8 @@ class Carrier:
         _carrier = kernel.thread_state = None
         for space in self._spaces.values():
             space.clear()
+        if self._loops:
+            self._leave_loops()
         if self._hooks is not None:
             _set_hooks(self._hooks)
             self._hooks = None
@@ -145,6 +153,14 @@ class Carrier:
         self.kernel = None  # from here on it is done; until here it is done once more if something comes in between
         self._aside = None
         before.locals_before = []
+
+    def _leave_loops(self) -> None:
+        """asyncio complains of tasks that are freed before they are done, and of errors that nobody asked for. Of loops that have ended with their world
+        these are no mistakes of the program."""
+        loops, self._loops = self._loops, {}
+        for loop in loops.values():
+            if getattr(loop, "_thread_id", loop) is None:  # it does not run any more
+                loop.set_exception_handler(_say_nothing)
 
     def suspend(self) -> None:
         """Put the first task's state aside, and bring back what the code outside the world had."""
@@ -246,6 +262,7 @@ class Carrier:
         if running is not None:
             loop = running()
             if loop is not None:
+                self._loops[id(loop)] = loop
                 current = self._put(None)
         kept = None
         for space in self._spaces.values():

@@ -12,7 +12,7 @@ import os
 import sys
 import traceback
 from importlib import import_module, invalidate_caches
-from inspect import signature
+from inspect import iscoroutinefunction, signature
 from types import ModuleType
 from typing import Any
 
@@ -93,15 +93,17 @@ def _told(error: Exception) -> str:
 
 
 class Cast:
-    """The code of one scenario: ``server_class`` or ``handler`` or both, ``client`` and ``check`` (None where the file names none)."""
+    """The code of one scenario: ``server_class`` or ``handler`` or both, or ``function``; ``client`` and ``check`` (None where the file names none)."""
 
-    __slots__ = ("check", "client", "files", "handler", "judge", "kinds", "server_class")
+    __slots__ = ("check", "client", "files", "function", "handler", "judge", "kinds", "server_class")
 
     def __init__(self, plan: Plan, server: str | None = None) -> None:
         self.files: list[str] = []
         """The source files of everything named: they are part of what is searched."""
         self.server_class: Any = None
         self.handler: Any = None
+        self.function: Any = None
+        """Called with an address: it makes a server, or serves there."""
         self.client: Any = self._function(plan, "clients", "client")
         self.check: Any = self._function(plan, "check", "function")
         self.judge: Any = self._function(plan, "expectations", "check")
@@ -112,6 +114,8 @@ class Cast:
                 self._add_server(plan, key)
         if server is not None:
             self._override(plan, server)
+        elif plan.table("server")["function"] is not None:
+            self._set_function(plan, "server.function", plan.table("server")["function"])
         self._complete(plan, server)
 
     def _find(self, plan: Plan, where: str, reference: str) -> Any:
@@ -169,14 +173,28 @@ class Cast:
             self._set_server(plan, "--server", reference, found)
         elif isinstance(found, type):
             self.handler = found
+        elif callable(found):
+            self.handler = None
+            self._set_function(plan, "--server", reference)
         else:
-            raise plan.problem("--server", reference, f"expected a server class or a request handler class, found {found!r:.60}")
+            raise plan.problem("--server", reference, f"expected a server class, a request handler class or a function, found {found!r:.60}")
 
     def _set_server(self, plan: Plan, where: str, reference: str, found: Any) -> None:
         standard = getattr(sys.modules.get("socketserver"), "BaseServer", None)
-        if standard is not None and issubclass(found, standard):
-            raise plan.problem(where, reference, "a server of the standard socketserver opens real sockets; derive it from simsock.socketserver")
+        if standard is not None and issubclass(found, standard) and plan.table("search")["patch"] is False:
+            told = "a server of the standard socketserver has simulated sockets in a patched world only: leave search.patch = false out"
+            raise plan.problem(where, reference, told)
         self.server_class = found
+
+    def _set_function(self, plan: Plan, where: str, reference: str) -> None:
+        found = self._find(plan, where, reference)
+        if isinstance(found, type) or not callable(found):
+            raise plan.problem(where, reference, f"expected a function that is called with an address, found {found!r:.60}")
+        if iscoroutinefunction(found):
+            raise plan.problem(where, reference, "expected a plain function, and it is an async one: have one call asyncio.run(...)")
+        if not takes(found, 1):
+            raise plan.problem(where, reference, f"expected a function that is called with an address alone, found {found.__name__}{signature(found)}")
+        self.function = found
 
     def _complete(self, plan: Plan, server: str | None) -> None:
         """A server class either knows its handler or is given one."""

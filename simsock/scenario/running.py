@@ -17,13 +17,13 @@ from simsock.clients import Report
 from simsock.clients.crowds import Row, table
 from simsock.clients.tally import Tally
 from simsock.kernel.scope import project_root
-from simsock.net.addresses import AF_INET6
 from simsock.report.sight import Seen
 from simsock.scenario.acting import Stage, missing_actions
 from simsock.scenario.judging import Judge, messages, unlike
 from simsock.scenario.loading import Cast, neighbours, takes
 from simsock.scenario.repeating import capture, repeat, with_server
 from simsock.scenario.schema import SEARCH_OPTIONS, Plan, condition_of, read
+from simsock.scenario.serving import Running, serve
 from simsock.scenario.setting import with_settings
 from simsock.search import Verdict, explore
 from simsock.search.runner import Runner
@@ -72,19 +72,19 @@ class ScenarioTest:
     def _act(self, sim: Simulation, stage: Stage) -> None:
         plan, cast = self.plan, self.cast
         stage.build()
-        served = self._serve(sim, plan.table("server")["port"])
+        served = serve(plan, sim, cast, plan.table("server")["port"])
         lives = [served]
 
         def restarted(name: str) -> None:
             if name == plan.table("server")["host"]:
-                lives.append(self._serve(sim, served.address[1]))
+                lives.append(serve(plan, sim, cast, served.address[1]))
 
         stage.on_restart = restarted
         judge = Judge(plan, sim, served)
         tasks = self._spawn_clients(sim, served)
         if plan.rows("timeline"):
             tasks.append(sim.spawn(stage.run_timeline, name="timeline"))
-        self.report = report = stage.let_loose(served) if plan.rows("populations") else Report({})
+        self.report = report = stage.let_loose(served.address if isinstance(served, Running) else served) if plan.rows("populations") else Report({})
         self.tally.add(report)
         for task in tasks:
             task.result()
@@ -123,22 +123,6 @@ class ScenarioTest:
 
         return [sim.spawn(client, number, host=f"client-{number}") for number in range(1, self.plan.table("clients")["count"] + 1)]
 
-    def _serve(self, sim: Simulation, port: int) -> Any:
-        cast = self.cast
-        name = self.plan.table("server")["host"]
-        if cast.server_class is None:
-            return sim.serve(cast.handler, host=name, port=port)
-        if cast.handler is not None:
-            return sim.serve(cast.server_class, cast.handler, host=name, port=port)
-        host = sim.host(name)
-        wants_v6 = getattr(cast.server_class, "address_family", None) == AF_INET6
-        ip = next((ip for ip in host.addresses if (":" in ip) == wants_v6), None)
-        if ip is None:
-            raise self.plan.problem("server.host", name, f"it has no address for {cast.server_class.__name__}: {', '.join(host.addresses)}")
-        with host:
-            server = cast.server_class((ip, port))
-        return sim.serve(server, host=host)
-
     def _send(self, sim: Simulation, served: Any, number: int) -> None:
         """The client of ``clients.send``: says it, says no more, and hears the server out."""
         with sim.network.socket.create_connection(served.address[:2]) as connection:
@@ -154,7 +138,7 @@ class ScenarioTest:
 
 def modules_of(plan: Plan, server: str | None = None) -> set[str]:
     """The modules that a plan names."""
-    named = [server, *(value for key in ("class", "handler") if (value := plan.table("server")[key]))]
+    named = [server, *(value for key in ("class", "handler", "function") if (value := plan.table("server")[key]))]
     named += [plan.table("clients").get("client"), plan.table("check").get("function"), plan.table("expectations").get("check")]
     named += [row["kind"] for row in plan.rows("populations") if ":" in row["kind"]]
     return {reference.partition(":")[0] for reference in named if reference}

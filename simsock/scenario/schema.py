@@ -111,6 +111,7 @@ MODELS: dict[str, Any] = {
         "Server",
         class_=(checks.reference, None),
         handler=(checks.reference, None),
+        function=(checks.reference, None),
         host=(checks.host, "server"),
         port=(checks.whole(0, PORT_MAX), 0),
     ),
@@ -322,8 +323,12 @@ def _exclude(made: Plan) -> None:
     scenario, server, clients = made.table("scenario"), made.table("server"), made.table("clients")
     if made.tables["clients"] is None and not made.rows("populations"):
         raise ScenarioError(f"{made.path}: table [clients] is missing", path=made.path, key="clients")
-    if server["class"] is None and server["handler"] is None:
-        raise ScenarioError(f"{made.path}: server.class or server.handler is missing: which server is it about?", path=made.path, key="server.class")
+    if server["class"] is None and server["handler"] is None and server["function"] is None:
+        told = "server.class, server.handler or server.function is missing: which server is it about?"
+        raise ScenarioError(f"{made.path}: {told}", path=made.path, key="server.class")
+    for key in ("class", "handler"):
+        if server["function"] is not None and server[key] is not None:
+            raise made.problem("server.function", server["function"], f"not together with server.{key} = {server[key]!r}")
     if clients and clients["send"] is None and clients["client"] is None:
         raise ScenarioError(f"{made.path}: clients.send or clients.client is missing: what do they do?", path=made.path, key="clients.send")
     if clients and clients["send"] is not None and clients["client"] is not None:

@@ -55,6 +55,10 @@ def failing_client(sim, served, number):
     raise RuntimeError(f"client {number} fails")
 
 
+async def later(address):
+    pass
+
+
 A_VALUE = 3
 """
 

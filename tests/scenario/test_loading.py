@@ -41,10 +41,10 @@ def complaint(path, server=None):
             'class = "counter:Server"',
             "server.class = 'counter:Server': it cannot be made from an address alone; name its request handler as server.handler",
         ),
-        (
-            'class = "socketserver:TCPServer"\nhandler = "counter:Handler"',
-            "server.class = 'socketserver:TCPServer': a server of the standard socketserver opens real sockets; derive it from simsock.socketserver",
-        ),
+        ('function = "counter:A_VALUE"', "server.function = 'counter:A_VALUE': expected a function that is called with an address, found 3"),
+        ('function = "counter:Handler"', "server.function = 'counter:Handler': expected a function that is called with an address, found <class"),
+        ('function = "counter:later"', "server.function = 'counter:later': expected a plain function, and it is an async one: have one call asyncio.run(...)"),
+        ('function = "counter:client"', "server.function = 'counter:client': expected a function that is called with an address alone, found client(sim,"),
     ],
 )
 def test_a_server_that_cannot_be_used_is_named_with_its_key(scenario, server, message):
@@ -66,7 +66,7 @@ def test_a_module_that_fails_while_it_is_imported_is_named_with_the_place(scenar
 def test_a_server_given_on_the_command_line_is_named_as_such(scenario):
     path = scenario()
     assert complaint(path, "counter:Nobody") == "--server = 'counter:Nobody': 'counter' has no 'Nobody'"
-    assert complaint(path, "counter:A_VALUE") == "--server = 'counter:A_VALUE': expected a server class or a request handler class, found 3"
+    assert complaint(path, "counter:A_VALUE") == "--server = 'counter:A_VALUE': expected a server class, a request handler class or a function, found 3"
     assert complaint(path, "Server") == "--server = 'Server': expected \"module:name\", got 'Server'"
 
 

@@ -110,7 +110,7 @@ NO_STRATEGY = (
         ),
         ('[server]\nhandler = "counter:Handler"', "", "table [server] is missing"),
         ('[clients]\nsend = "x"', "", "table [clients] is missing"),
-        ('handler = "counter:Handler"', "", "server.class or server.handler is missing: which server is it about?"),
+        ('handler = "counter:Handler"', "", "server.class, server.handler or server.function is missing: which server is it about?"),
         ('"counter:Handler"', '"counter.Handler"', "server.handler = 'counter.Handler': expected \"module:name\""),
         ('"counter:Handler"', '"../counter:Handler"', "server.handler = '../counter:Handler': expected \"module:name\""),
         ('"counter:Handler"', "7", 'server.handler = 7: expected "module:name"'),
