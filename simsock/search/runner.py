@@ -75,7 +75,10 @@ class Runner:
         self.options = options
         scope = make_scope(options.scope, source_file(test)) if options.preempt != "calls" else None
         self.session = Session(options.preempt, scope, make_patching(options))
-        self._runs = 0
+        self._left = 0
+        """Worlds since the last garbage collection."""
+        self._collects = False
+        """Whether a world of this test has collected garbage: from then on each begins without that of the worlds before it."""
         self.profile: tuple[int | str, strategies.Profile] | None = None
         """A seed, and what the first schedules of its search have shown."""
         self._guides = options.strategy == strategies.GUIDED
@@ -149,9 +152,11 @@ class Runner:
 
         That is Ctrl-C, a skip, pytest.exit, a broken scenario file, whose mistake is no failure of what it tests, and a strategy that fails.
         """
-        self._runs += 1
-        if self._runs % COLLECT_EVERY == 0:
+        if self._left and (self._collects or prepare is not None or self._left == COLLECT_EVERY):
             gc.collect()
+            self._left = 0
+        anew = run.anew() if run is not None and not self._collects and self._left else None
+        self._left += 1
         sim = Simulation._prepared(self.options, seed, deviations, self.session, run=run)
         sim._is_one_of_many = True
         if prepare is not None:
@@ -172,6 +177,10 @@ class Runner:
             raise error
         if kernel.strategy_error is not None:
             raise kernel.strategy_error
+        if kernel._collected and not self._collects:
+            self._collects = True
+            if self._left > 1:  # it may have met what the worlds before it have left, which is none of its own
+                return self.run(seed, deviations, digest=digest, run=anew)
         try:
             return Outcome(
                 error,

@@ -116,6 +116,10 @@ class Run:
         self._orders: OrdersSeen | None = None
         self._is_seen = False
 
+    def anew(self) -> Run:
+        """The same run, which has not begun."""
+        return Run(self.own_seed, self.number, self.profile, draft=self.draft, guides=self.guides)
+
     def world_begins(self, kernel: Kernel, asks: bool = True) -> None:
         """Let the world's points be seen by whoever goes by them. Without a strategy that ``asks`` there is one order."""
         if not asks:
