@@ -86,7 +86,7 @@ MORE = "[expectations], [[hosts]], [[links]], [[populations]], [[timeline]]"
 
 NO_STRATEGY = (
     "search.strategy = 'ptc': expected one of 'fifo', 'random', 'pct', 'pcth', 'pos', 'surw', 'surw:selective', "
-    "'portfolio', 'dfs', 'pct:D', 'pcth:D' (a depth), 'dfs:N' (preemptions)"
+    "'portfolio', 'guided', 'dfs', 'pct:D', 'pcth:D' (a depth), 'dfs:N' (preemptions)"
 )
 
 
