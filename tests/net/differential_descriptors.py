@@ -279,11 +279,15 @@ class Machine:
         return before == -1 or (self.files.index(before) if before in self.files else "closed")
 
     def alarm(self, step):
-        """A handler in the midst of a wait, which goes on."""
-        signal.setitimer(signal.ITIMER_REAL, LATE_S / 2)
+        """A handler in the midst of a wait, which goes on. It comes again, should it come before the wait."""
         before = len(self.numbers)
-        waits = signal.pause, lambda: time.sleep(LATE_S), lambda: select.select([], [], [], LATE_S), lambda: select.poll().poll(LATE_S * 1000)
-        return waits[step.choice % 4](), self.numbers[before:], signal.getitimer(signal.ITIMER_REAL)
+        signal.setitimer(signal.ITIMER_REAL, LATE_S, LATE_S)
+        waits = signal.pause, lambda: time.sleep(3 * LATE_S), lambda: select.select([], [], [], 3 * LATE_S), lambda: select.poll().poll(3000 * LATE_S)
+        try:
+            return waits[step.choice % 4](), set(self.numbers[before:])
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            del self.numbers[before:]
 
     def strike(self, step):
         """A handler that raises in the midst of a wait."""
@@ -292,8 +296,8 @@ class Machine:
             poller.register(one, 1)
             waits = lambda: one.recv(1), lambda: select.select([one], [], []), lambda: poller.poll(), lambda: os.read(one.fileno(), 1)
             before = signal.signal(signal.SIGALRM, self._stop)
-            signal.setitimer(signal.ITIMER_REAL, LATE_S / 2)
             try:
+                signal.setitimer(signal.ITIMER_REAL, LATE_S)
                 return waits[step.choice % 4]()
             except InterruptedError as error:
                 return str(error)
@@ -308,9 +312,9 @@ class Machine:
         number = SIGNALS[step.choice % 3]
         if number in signal.sigpending() or number not in signal.pthread_sigmask(signal.SIG_BLOCK, []):
             return None
-        sender = threading.Timer(LATE_S / 2, os.kill, (os.getpid(), number))
+        sender = threading.Timer(LATE_S, os.kill, (os.getpid(), number))
         sender.start()
-        found = signal.sigtimedwait([number], PATIENCE_S + 10 * self.pause) if step.other % 2 else signal.sigwaitinfo([number])
+        found = signal.sigtimedwait([number], 60) if step.other % 2 else signal.sigwaitinfo([number])
         sender.join()
         return found.si_signo, found.si_code, found.si_pid == os.getpid()
 
@@ -325,7 +329,7 @@ class Machine:
         waits = self._recv, self._select, self._poll, self._epoll
 
         def act():
-            time.sleep(LATE_S)
+            time.sleep(LATE_S + self.pause)
             acts[step.choice % 4]()
 
         thread = threading.Thread(target=act)
