@@ -35,6 +35,12 @@ def gives_worlds(collector: Any) -> bool:
         return False
 
 
+def knows_nothing(item: Any) -> bool:
+    """Whether a test has its world from here, and has not asked for it by itself."""
+    info = getattr(item, "_fixtureinfo", None)
+    return bool(item.config.stash[CHOSEN].autoworld) and info is not None and "sim" not in info.argnames
+
+
 def place(item: Any) -> None:
     """A test was collected: its world comes first, or it gets none."""
     if not item.config.stash[CHOSEN].autoworld or "sim" not in getattr(item, "fixturenames", ()):
@@ -55,4 +61,4 @@ def _is_narrow(name: str, defs: Any) -> bool:
     return name not in defs or defs[name][-1].scope == wide.SCOPES[0]
 
 
-__all__ = ["begin", "gives_worlds", "place"]
+__all__ = ["begin", "gives_worlds", "knows_nothing", "place"]

@@ -119,12 +119,12 @@ class _Child:
 
     def _follow(self, lines):
         """Read what the child says until it ends, or says nothing for too long."""
-        last, over = time.monotonic(), False
+        last, over, line = time.monotonic(), False, ""
         while True:
-            line = lines.readline()
-            if line:
+            line += lines.readline()
+            if line.endswith("\n"):  # else it is still being written
                 self._hear(json.loads(line))
-                last = time.monotonic()
+                last, line = time.monotonic(), ""
             elif over:
                 return
             elif self.process.poll() is not None:

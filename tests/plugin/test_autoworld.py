@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 SUITE = """
-    import socket, time, unittest
+    import socket, threading, time, unittest
     import pytest
     from hypothesis import given, settings, strategies as st
 
@@ -32,6 +32,10 @@ SUITE = """
     def test_it_may_ask(sim, mine):
         assert mine and sim.now == 0
 
+    @pytest.mark.filterwarnings("error")
+    def test_threads_may_be_left():
+        threading.Thread(target=threading.Event().wait).start() if is_inside() else None
+
     class TestMethods:
         def setup_method(self):
             assert is_inside()
@@ -59,7 +63,7 @@ def test_every_test_gets_a_world_that_begins_before_all_of_its_own(project):
     project.pytester.makeini("[pytest]\nsimsock_autoworld = on\n")
     project.write_plain(SUITE.replace("expected", "True").replace("def test_beds", "def not_here"))
     found = project.run("-rA")
-    found.assert_outcomes(passed=7)
+    found.assert_outcomes(passed=8)
     found.stdout.fnmatch_lines(["*, a world for every test"])
 
 
