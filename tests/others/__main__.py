@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 
 from . import table
@@ -14,6 +15,7 @@ from .suites import Suite, load
 
 def main() -> int:
     """Do what the arguments say; 1 if a suite falls short, or something is not explained."""
+    signal.signal(signal.SIGTERM, lambda *args: sys.exit(143))  # a suite's own process is ended with this one
     suites = load()
     parser = argparse.ArgumentParser(prog="python -m tests.others", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which suites (default: all): {', '.join(suites)}")
