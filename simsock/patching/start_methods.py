@@ -38,6 +38,12 @@ class Tracker:
     def ensure_running(self) -> None:
         """There is nothing to run."""
 
+    def _stop(self, use_blocking_lock: bool = True) -> None:
+        """For test suites that are done: there is nothing to stop, and it may be asked again."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
     def register(self, name: str, rtype: str) -> None:
         """Nothing outlives the world."""
 
@@ -55,6 +61,9 @@ class ForkServer:
 
     def ensure_running(self) -> None:
         """It is there once somebody asks for a process."""
+
+    def _stop(self) -> None:
+        """For test suites that are done: each process is one of its own."""
 
     def set_forkserver_preload(self, modules_names: Any, **options: Any) -> None:
         """Name modules to be imported beforehand; here each process imports them when it wants them."""

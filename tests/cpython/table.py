@@ -58,10 +58,12 @@ def lines() -> list[str]:
             cells = [counted[version].get((share, module)) for version in versions]
             title = f"`{module.removeprefix('test.')}`" if module else "all"
             result.append(f"| {title} | " + " | ".join(_cell(cell, share=not module) for cell in cells) + " |")
-    result += ["", "| all of them | " + " | ".join(versions) + " |", "|---" * (len(versions) + 1) + "|"]
-    for title, place in (("seconds on real sockets", 0), ("seconds in worlds", 1)):
-        sums = [sum(pair[place] for pair in read_seconds(version).values()) for version in versions]
-        result.append(f"| {title} | " + " | ".join(f"{total:.0f}" if total else "" for total in sums) + " |")
+    measured = {version: read_seconds(version) for version in versions}
+    if any(measured.values()):
+        result += ["", "| all of them | " + " | ".join(versions) + " |", "|---" * (len(versions) + 1) + "|"]
+        for title, place in (("seconds on real sockets", 0), ("seconds in worlds", 1)):
+            sums = [sum(pair[place] for pair in measured[version].values()) for version in versions]
+            result.append(f"| {title} | " + " | ".join(f"{total:.0f}" if total else "" for total in sums) + " |")
     result += ["", *_why(versions)]
     return result
 

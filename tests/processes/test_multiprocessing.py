@@ -170,3 +170,12 @@ def test_a_lost_update_on_a_shared_value_is_found():
             assert memory[0] == 2
 
     assert explore(count, schedules=50).status == "fails"
+
+
+def test_the_helpers_of_multiprocessing_are_stopped_as_test_suites_do(world):
+    from multiprocessing import forkserver, resource_tracker
+
+    resource_tracker.getfd()
+    for _ in range(2):
+        forkserver._forkserver._stop()
+        resource_tracker._resource_tracker._stop()
