@@ -63,6 +63,40 @@ def test_a_child_ends_with_home_also_while_it_computes(program, number):
     until(lambda: not lives(child))
 
 
+TIMED_OUT = """
+import os, pytest
+
+@pytest.mark.timeout(15)
+def test_hangs(sim):
+    with open("home", "w") as file:
+        file.write(str(os.getppid()))
+    if not os.fork():
+        while True:
+            pass
+    os.wait()
+
+def test_after(sim):
+    pid = os.fork()
+    if not pid:
+        os._exit(3)
+    assert os.waitpid(pid, 0) == (pid, 3 << 8)
+"""
+
+
+@pytest.mark.parametrize("method", ["signal", "thread"])
+def test_no_child_outlives_a_test_that_pytest_timeout_ends(tmp_path, method):
+    pytest.importorskip("pytest_timeout")
+    psutil = pytest.importorskip("psutil")
+    (tmp_path / "test_it.py").write_text(TIMED_OUT)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--timeout-method={method}", str(tmp_path)]
+    home = subprocess.Popen(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": os.environ.get("PYTHONPATH", str(ROOT))}, stdout=subprocess.PIPE)
+    child = until(lambda: psutil.Process(home.pid).children())[0]
+    out = home.communicate()[0].decode()
+    until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+    if method == "signal":
+        assert "1 failed, 1 passed" in out, out
+
+
 def test_a_thousand_worlds_leave_no_process_and_no_descriptor():
     before = children_of(os.getpid()), len(os.listdir("/proc/self/fd"))
     for seed in range(1_000):
