@@ -14,6 +14,7 @@ why anybody asks. Laws:
 from __future__ import annotations
 
 import dis
+import os
 import sys
 from collections import deque
 from functools import lru_cache, partial
@@ -36,6 +37,8 @@ _LEAVES = (type(None), bool, int, float, complex, str, bytes, type(...), range)
 _UNREADABLE_BUILTINS = frozenset("open exec eval input globals locals vars iter next __import__ id hash compile breakpoint".split())
 _RECORDED = ("_socket", "select")
 """Modules of C classes whose changes are recorded: sockets and what waits for them."""
+_TELLS_MORE = frozenset(dir(os)) - frozenset("_exit close fork getpid getppid kill wait waitpid write WNOHANG".split())
+"""Names of ``os`` but for those that bring nothing from outside of the world: forking servers use these."""
 _LOOKS_AT_THE_WORLD = frozenset("records digest netstat errors deviations leaks token".split())
 _THREAD_ATTRIBUTES = frozenset(
     "_target _name _args _kwargs _daemonic _ident _native_id _tstate_lock _started _is_stopped _initialized _stderr _invoke_excepthook _handle "
@@ -131,7 +134,7 @@ class _Walk:
             if name in space:
                 value = space[name]
                 if type(value) is ModuleType:
-                    if value.__name__ not in WAITING and not waits:
+                    if value.__name__ not in WAITING and not waits and not (value is os and names.isdisjoint(_TELLS_MORE)):
                         raise Unreadable(f"module {value.__name__}")
                     continue
                 if not waits:

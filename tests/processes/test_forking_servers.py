@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from simsock import Simulation, socketserver
+from simsock import Deadlock, Simulation, socketserver
 
 
 @pytest.fixture(params=[standard, socketserver], ids=["standard", "ours"])
@@ -187,6 +187,13 @@ def test_unix_sockets_are_served_in_processes_too(world, library, kind, tmp_path
     assert int(client.recv(100)) in server.active_children
     server.server_close()
     client.close()
+
+
+def test_a_deadlock_with_a_child_is_told_although_the_server_polls(library):
+    with pytest.raises(Deadlock, match="process-1"), Simulation() as sim:
+        client = sim.connect(sim.serve(library.ForkingTCPServer, Echo, host="server"))
+        client.recv(100)
+        client.recv(100)
 
 
 def test_the_digest_of_a_forking_server_is_the_same_on_every_python():
