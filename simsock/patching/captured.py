@@ -155,14 +155,17 @@ class Holds:
     def _search_alone(self, originals: bool) -> None:
         if originals:
             self._captured = []
-        targets = [target for target in interesting(gc.get_objects()) if type(target) is BuiltinFunctionType or target not in self._left]
+        functions: list[Any] = []
+        targets = [target for target in interesting(gc.get_objects(), functions) if type(target) is BuiltinFunctionType or target not in self._left]
+        closed = heap.closed_of(functions, self._ids)
+        del functions  # before what is held is counted
         owners: list[Any] | None = None
         above: dict[int, list[Any]] | None = None
         if originals:  # before there are lists of ours that hold what is counted
             _, owners, above = self._census.take(None, targets)
             targets += [original for original, _ in self.pairs.values()]
         hybrids: dict[int, Any] = {}
-        findings = heap.search(targets, classes(), owners, above)
+        findings = heap.search(targets, classes(), owners, above, (), False, closed)
         del owners, above
         # A local is the harness's if anything of the harness's has it, whoever else does: on 3.13 a tuple of CPython's own may.
         kept = {id(finding.target) for finding in findings if finding.harness and isinstance(finding.target, task_locals.real_local)}
@@ -268,13 +271,16 @@ def _plain(value: Any) -> Any:
     return value.__func__ if type(value) is staticmethod else value
 
 
-def interesting(objects: list[Any]) -> list[Any]:
-    """Real locks that no hybrid has inside, methods bound to them, and locals."""
+def interesting(objects: list[Any], functions: list[Any] | None = None) -> list[Any]:
+    """Real locks that no hybrid has inside, methods bound to them, and locals. ``functions``: a list that gets all functions in the same go."""
     locals_ = [cls for cls in _with_subclasses(task_locals.real_local) if cls is not task_locals.local]
     targets = []
     inside = set()
-    for found in of_kinds(objects, (*LOCKS, *_HYBRIDS, BuiltinFunctionType, *locals_)):
+    for found in of_kinds(objects, (*LOCKS, *_HYBRIDS, BuiltinFunctionType, *locals_, *(() if functions is None else (FunctionType,)))):
         kind = type(found)
+        if kind is FunctionType:
+            functions.append(found)  # type: ignore[union-attr]  # asked for only where there is one
+            continue
         if kind in _HYBRIDS:
             inside.add(id(getattr(found, "_real", None)))  # None of one whose making was interrupted
         elif kind is not BuiltinFunctionType or type(found.__self__) in LOCKS:

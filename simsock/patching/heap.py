@@ -19,7 +19,7 @@ from simsock.kernel.program_lines import is_simsock
 from simsock.patching.referrers import addresses, of_kinds, referrers_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 _IMMUTABLE = 1 << 8
 """``Py_TPFLAGS_IMMUTABLETYPE``."""
@@ -161,10 +161,11 @@ def search(
     above: dict[int, list[Any]] | None = None,
     ours: tuple[Any, ...] = (),
     deep: bool = False,
+    closed: list[FunctionType] | None = None,
 ) -> list[Finding]:
     """Everybody that refers to one of ``targets``; ``types``: the process's classes; ``owners``: who refers to them, and ``above``: who refers to
     those of these that are boxes, if that is known; ``ours``: lists that somebody has for the time of the search; ``deep``: these are tuples, found in such
-    a search."""
+    a search; ``closed``: the functions that have closures, if that is known."""
     wanted = {id(target): target for target in targets}
     own = {id(targets), id(wanted), id(types), id(owners), *map(id, ours)}
     if owners is None:
@@ -172,7 +173,7 @@ def search(
     owners = [owner for owner in owners if id(owner) not in own and not _is_ours(owner)]
     if above is None:
         above = holders_of([owner for owner in owners if is_box(owner)], owners, *ours)
-    functions = _functions_of([owner for owner in owners if type(owner) is CellType], above)
+    functions = _functions_of([owner for owner in owners if type(owner) is CellType], above, closed)
     found: list[Finding] = []
     held = {*wanted, *(id(owner) for owner in owners if type(owner) in (staticmethod, classmethod) or is_tuple(owner))}
     if deep and not any(_attribute_of_class(holder, owner) for owner in owners if is_tuple(owner) for holder in above.get(id(owner), ())):
@@ -264,14 +265,19 @@ def _tells_its_name(owner: Any) -> bool:
     return type(owner) is dict and isinstance(owner.get("__name__"), str) and "__spec__" in owner
 
 
-def _functions_of(cells: list[Any], above: dict[int, list[Any]]) -> dict[int, FunctionType]:
+def closed_of(functions: Iterable[Any], known: frozenset[int] = frozenset()) -> list[FunctionType]:
+    """Those of these functions that have closures, but for some that are known."""
+    return [function for function in functions if function.__closure__ is not None and id(function) not in known]
+
+
+def _functions_of(cells: list[Any], above: dict[int, list[Any]], closed: list[FunctionType] | None) -> dict[int, FunctionType]:
     """The functions whose closures the cells are in."""
     closures = {id(holder) for cell in cells for holder in above[id(cell)] if type(holder) is tuple}
     functions: dict[int, FunctionType] = {}
     if closures:
-        for function in of_kinds(gc.get_objects(), (FunctionType,)):
-            closure = function.__closure__
-            if closure is not None and id(closure) in closures:
+        for function in closed_of(of_kinds(gc.get_objects(), (FunctionType,))) if closed is None else closed:
+            closure = function.__closure__ or ()
+            if id(closure) in closures:
                 for cell in closure:
                     functions.setdefault(id(cell), function)
     return functions
