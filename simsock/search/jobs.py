@@ -24,6 +24,7 @@ from simsock.kernel.file_times import first_begin, follow
 from simsock.kernel.signals import ignore_in_this_process
 from simsock.search.evidence import Evidence
 from simsock.search.guiding import GENERATION, Guide, first_of
+from simsock.search.sources import Files, files_of, name_files
 from simsock.world.options import Options
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ def first_failure(
         raise UsageError(f"jobs={jobs}: {test!r} and its options must be importable in another process: {error}") from error
     division = Division((test, options, seed), schedules, jobs, progress, evidence, guide)
     division.parts = PARTS if executor is not None else min(jobs, PARTS_MAX)
+    division.files = files_of(test) if executor is not None else None
     if executor is not None:
         try:
             division.run(executor)
@@ -134,6 +136,8 @@ class Division:
         self.guide = guide
         self.parts = 1
         """Batches that a generation of a guided search is divided into."""
+        self.files: Files | None = None
+        """Where the test was written, for an executor that may send it without that."""
         self.found: int | None = None
         self.tried = 0
         self.is_done = False
@@ -180,7 +184,7 @@ class Division:
         while True:
             while (start := self._next()) is not None:
                 try:
-                    running[pool.submit(_batch, *self.what, start, self._end(start), first_begin(), self._lessons(start))] = start
+                    running[pool.submit(_batch, *self.what, start, self._end(start), first_begin(), self._lessons(start), self.files)] = start
                 except BrokenExecutor:
                     self._suspects.insert(0, start)
                     raise
@@ -222,10 +226,14 @@ class Division:
         self._running.clear()
 
 
-def _batch(test: Any, options: Options, seed: int | str, first: int, end: int, first_begin_ns: int, lessons: Lessons | None = None) -> Tried:
+def _batch(
+    test: Any, options: Options, seed: int | str, first: int, end: int, first_begin_ns: int, lessons: Lessons | None = None, files: Files | None = None
+) -> Tried:
     from simsock.search.runner import Runner
 
     follow(first_begin_ns)
+    if files is not None:
+        name_files(test, files)
     harvest = getattr(test, "harvest", None)
     count = _Process.count
     failed = None

@@ -6,8 +6,9 @@ import os
 import signal
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
+from types import CodeType, FunctionType
 
 import pytest
 
@@ -114,6 +115,33 @@ def test_a_test_in_a_worker_of_xdist_may_search_with_several_processes(pytester)
     )
     result = pytester.runpytest_subprocess("-n", "1", "-p", "no:cacheprovider")
     result.assert_outcomes(passed=1)
+
+
+class ByValue(Executor):
+    """Sends functions of a script as ``cloudpickle`` does: without the names of their files."""
+
+    def submit(self, function, test, *arguments):
+        future = Future()
+        future.set_result(function(nameless(test), *arguments))
+        return future
+
+
+def nameless(function):
+    """A copy of a function of ``programs`` that does not say where it was written, nor do those that it calls."""
+
+    def of_code(code):
+        return code.replace(co_filename="<dynamic-code>", co_consts=tuple(of_code(inner) if isinstance(inner, CodeType) else inner for inner in code.co_consts))
+
+    space = dict(vars(programs))
+    for name, value in vars(programs).items():
+        if isinstance(value, FunctionType):
+            space[name] = FunctionType(of_code(value.__code__), space, name, value.__defaults__)
+    return space[function.__name__]
+
+
+def test_a_test_that_is_sent_without_the_name_of_its_file_has_the_same_lines_in_scope():
+    assert simsock.explore(programs.lost_update, 300, executor=ByValue()).failing_schedule == simsock.explore(programs.lost_update, 300).failing_schedule
+    assert simsock.explore(programs.kept_update, 30, executor=ByValue()).orders == simsock.explore(programs.kept_update, 30).orders > 1
 
 
 # -- processes that die ----------------------------------------------------------------------------------------------------------------------
