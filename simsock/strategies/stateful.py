@@ -18,7 +18,7 @@ from hypothesis.control import current_build_context
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from simsock.errors import LeakWarning, UsageError
-from simsock.kernel.strategies import FIFO
+from simsock.kernel.strategies import DEFAULT
 from simsock.net.link.settings import PERFECT
 from simsock.strategies.requests import lines
 from simsock.strategies.worlds import DrawnSimulation
@@ -103,7 +103,7 @@ class NetworkStateMachine(RuleBasedStateMachine):
         if self.handler is None:
             raise UsageError(f"{type(self).__name__}: handler: expected a request handler class or a server, got None")
         self.sim = DrawnSimulation(**self.options)
-        self.sim.draw_from(current_build_context().data.draw, self.options.get("strategy", FIFO))
+        self.sim.draw_from(current_build_context().data.draw, self.options.get("strategy", DEFAULT))
         self.connections: list[Connection] = []
         self.opened = 0
         self.is_cut = self.was_cut = False
