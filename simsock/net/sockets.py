@@ -93,6 +93,7 @@ class Socket(WaitedFile):
         "host",
         "interface",
         "local",
+        "mode",
         "options",
         "protocol",
         "read_shut",
@@ -150,6 +151,8 @@ class Socket(WaitedFile):
         self.send_timeout_ns: int | None = None
         """SO_RCVTIMEO and SO_SNDTIMEO: how long a call of a blocking socket waits."""
         self.holder: Task | None = None
+        self.mode = 0o777
+        """The permissions of its inode, which those of a Unix socket's path are made of."""
 
     # -- what it is doing ---------------------------------------------------------------------------------------------------------------
 

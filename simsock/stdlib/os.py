@@ -131,11 +131,18 @@ def _checking(name: str, real: Any, count: int) -> Any:
     def checked(*args: Any, **kwargs: Any) -> Any:
         for fd in _descriptors_in(args[:count], kwargs):
             if world_of(fd) is not None:
+                if name in ("chmod", "fchmod") and isinstance(file := file_of(fd), Socket):
+                    return _set_mode(file, *args[1:], **kwargs)
                 raise Unsupported(f"os.{name} of the simulated descriptor {fd}: that is not simulated")
         return real(*args, **kwargs)
 
     checked.__name__ = checked.__qualname__ = name
     return checked
+
+
+def _set_mode(file: Socket, mode: int, fd: Any = None, path: Any = None, **options: Any) -> None:
+    """Of a socket's own inode, as sockfs has it."""
+    file.mode = mode & 0o7777
 
 
 def _failing(name: str, real: Any, number: int) -> Any:
@@ -405,7 +412,7 @@ def fstat(fd: int) -> Any:
         return found
     file = file_of(fd)
     looked(kernel)
-    kind = S_IFSOCK | 0o777 if isinstance(file, Socket) else S_IFIFO | 0o600 if isinstance(file, PipeEnd) else 0o600
+    kind = S_IFSOCK | file.mode if isinstance(file, Socket) else S_IFIFO | 0o600 if isinstance(file, PipeEnd) else 0o600
     return _real.stat_result((kind, fd, 0, 1, 0, 0, 0, 0, 0, 0))
 
 

@@ -484,6 +484,27 @@ def test_a_bound_socket_is_a_file_to_everybody_who_asks(here):
         assert not path.exists()
 
 
+def bound_with_a_mode():
+    """What the modes of a socket and of its file are when it is given one before it is bound."""
+    with socket.socket(socket.AF_UNIX) as server:
+        os.fchmod(server.fileno(), 0o750)
+        own = stat.S_IMODE(os.fstat(server.fileno()).st_mode)
+        server.bind("server")
+        of_file = stat.S_IMODE(os.stat("server").st_mode)
+        os.fchmod(server.fileno(), 0o777)  # changes no file any more
+        return own, of_file, stat.S_IMODE(os.stat("server").st_mode)
+
+
+def test_the_mode_of_a_socket_becomes_that_of_its_file(here):
+    real = bound_with_a_mode()
+    real_os.unlink("server")
+    with Simulation():
+        assert bound_with_a_mode() == real == (0o750, 0o750, 0o750)
+    with Simulation(), socket.socket() as stream:
+        os.fchmod(stream.fileno(), 0o600)
+        assert stat.S_IMODE(os.fstat(stream.fileno()).st_mode) == 0o600
+
+
 def listening(path):
     server = socket.socket(socket.AF_UNIX)
     server.bind(str(path))

@@ -48,7 +48,7 @@ class SocketFiles:
         """The file of a socket that is bound to a path; returns its name. Raises EADDRINUSE, and what the system says of such a path."""
         path = name.partition(b"\0")[0]
         try:
-            _mknod(path, S_IFSOCK | 0o777)
+            _mknod(path, S_IFSOCK | socket.mode)
             found = _lstat(path)
         except OSError as error:
             raise os_error(errno.EADDRINUSE if error.errno == errno.EEXIST else error.errno or errno.EIO) from None
