@@ -135,6 +135,7 @@ def test_the_end_of_a_child_is_told_by_sigchld(world):
     assert status_of(pid) == 0
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")  # a real fork, beside the watchdog
 def test_a_handler_from_before_the_world_hears_of_the_world_s_children_by_the_world_alone():
     came = []
 
@@ -160,6 +161,7 @@ def test_a_handler_from_before_the_world_hears_of_the_world_s_children_by_the_wo
         signal.signal(signal.SIGCHLD, before)
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")  # a real fork, beside the watchdog
 def test_a_child_from_before_the_world_that_ends_beside_the_world_s_is_told_after_it():
     came = []
     before = signal.signal(signal.SIGCHLD, lambda number, frame: came.append(session.active is not None))
