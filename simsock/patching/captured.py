@@ -24,7 +24,8 @@ from simsock.patching.module_names import space_of
 from simsock.patching.referrers import of_kinds
 
 LOCKS = frozenset((locks.real_lock, locks.real_rlock, locks.real_queue))
-_ALONE_S = 10.0
+_ALONE_S = 0.5
+"""About as long as the search of a large process takes. A thread that computes all the time comes in once all the same, and stays in for as long."""
 _BREATH_S = 1e-6
 _HYBRIDS = frozenset((locks.Lock, locks.RLock, locks.SimpleQueue, *locks.OTHERS))
 _base_of: Any = type.__dict__["__base__"].__get__  # a descriptor of C: a metaclass of the program may have its own
