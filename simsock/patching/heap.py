@@ -168,11 +168,10 @@ def search(
     a search; ``closed``: the functions that have closures, if that is known."""
     wanted = {id(target): target for target in targets}
     own = {id(targets), id(wanted), id(types), id(owners), *map(id, ours)}
-    if owners is None:
-        owners = referrers_of(targets)
-    owners = [owner for owner in owners if id(owner) not in own and not _is_ours(owner)]
+    given = referrers_of(targets) if owners is None else owners  # whoever asks has that list as long as this takes
+    owners = [owner for owner in given if id(owner) not in own and not _is_ours(owner)]
     if above is None:
-        above = holders_of([owner for owner in owners if is_box(owner)], owners, *ours)
+        above = holders_of([owner for owner in owners if is_box(owner)], owners, given, targets, wanted, *ours)
     functions = _functions_of([owner for owner in owners if type(owner) is CellType], above, closed)
     found: list[Finding] = []
     held = {*wanted, *(id(owner) for owner in owners if type(owner) in (staticmethod, classmethod) or is_tuple(owner))}
@@ -187,7 +186,7 @@ def search(
     for owner in owners:
         found.extend(_in_owner(owner, wanted, above.get(id(owner), []), functions))
     if inner := [owner for owner in owners if is_tuple(owner) and _is_of_program(owner, wanted)]:
-        found += _in_tuples(inner, wanted, types, above, (*ours, targets, types, owners, *above.values()))
+        found += _in_tuples(inner, wanted, types, above, (*ours, targets, types, given, owners, wanted, above, *above.values()))
     return found
 
 
@@ -246,7 +245,7 @@ def is_box(owner: Any) -> bool:
     return (type(owner) in (dict, list, CellType) or is_tuple(owner)) and not _tells_its_name(owner)
 
 
-def holders_of(boxes: list[Any], *lists: list[Any]) -> dict[int, list[Any]]:
+def holders_of(boxes: list[Any], *lists: Any) -> dict[int, list[Any]]:
     """By the identity of each box, who refers to it: frames apart, and what is ours, as these lists are."""
     above: dict[int, list[Any]] = {id(box): [] for box in boxes}
     if boxes:

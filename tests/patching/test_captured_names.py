@@ -379,3 +379,17 @@ def test_what_simsock_keeps_of_originals_for_itself_is_left_alone(world):
     assert any(box is table for box in boxes)
     assert not any(box is kept.pairs for box in boxes)
     assert all(original is not replacement for original, replacement in kept.pairs.values())
+
+
+def test_a_search_does_not_find_its_own_lists():
+    target = ("looked for", object())
+    inner = (target,)
+    holder = {"inner": inner, "outer": (target, inner), "outermost": ((target, inner), inner)}
+    boxes = []
+    for finding in heap.search([target], []):
+        spot = finding.spot
+        while spot is not None and spot.kind == "inner":
+            spot = spot.box
+        boxes.append(None if spot is None else spot.box)
+    assert boxes
+    assert all(box is holder for box in boxes)

@@ -245,12 +245,10 @@ def test_real_descriptors_are_the_real_systems(world):
 def test_what_else_is_done_to_a_simulated_descriptor_is_an_error_that_names_it(world):
     with world() as kernel:
         fd = kernel.process.open(Thing(kernel))
-        for call in (
-            lambda: os.read(fd, 1),
-            lambda: os.write(fd, b""),
-            lambda: os.fchmod(fd, 0),
-        ):
-            with pytest.raises(Unsupported, match=f"descriptor {fd}"):
+        with pytest.raises(Unsupported, match=f"descriptor {fd}"):
+            os.fchmod(fd, 0)
+        for call in (lambda: os.read(fd, 1), lambda: os.write(fd, b"")):
+            with pytest.raises(OSError, match="Invalid argument"):  # as of an epoll
                 call()
         for name in ("lseek", "ftruncate", "sendfile", "ttyname"):
             with pytest.raises(OSError, match=r"Illegal seek|Invalid argument|Inappropriate ioctl"):
