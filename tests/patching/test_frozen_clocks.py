@@ -12,6 +12,7 @@ import pytest
 
 import simsock
 from simsock import Simulation, Unsupported, UsageError
+from simsock.harness import is_harness
 
 freezegun = pytest.importorskip("freezegun")
 time_machine = pytest.importorskip("time_machine")
@@ -90,6 +91,19 @@ def test_freezegun_inside_a_world_freezes_what_it_does_outside():
             frozen.tick(60)
             assert time.time() == began + 60
         assert (round(time.time(), 4), datetime.datetime.now(datetime.UTC).year) == (1_767_225_605, 2026)
+
+
+def test_a_freeze_in_a_world_leaves_the_harness_its_clocks():
+    real = {id(clock) for clock in (time.time, time.time_ns, time.monotonic, time.perf_counter)}
+    modules = [vars(module) for name, module in list(sys.modules.items()) if is_harness(name)]
+    held = [(names, name, value) for names in modules for name, value in names.items() if id(value) in real]
+    assert len(held) > 5
+    with freezegun.freeze_time("2020-02-03"):
+        pass  # from now on it knows where they are
+    for _ in range(2):
+        with Simulation(), freezegun.freeze_time("2020-02-03"):
+            time.sleep(1)
+        assert [f"{names['__name__']}.{name}" for names, name, value in held if names[name] is not value] == []
 
 
 def test_a_function_that_freezegun_decorates_may_be_called_in_a_world_and_in_its_threads():

@@ -161,10 +161,10 @@ def test_a_process_that_was_started_with_signals_ignored_has_the_same_worlds():
 
 
 def test_a_signal_that_a_program_ignored_before_its_world_is_ignored_in_it():
-    former = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    former = signal.signal(signal.SIGUSR2, signal.SIG_IGN)
     try:
         with simsock.Simulation():
-            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-            signal.raise_signal(signal.SIGHUP)
+            assert signal.getsignal(signal.SIGUSR2) is signal.SIG_IGN
+            signal.raise_signal(signal.SIGUSR2)
     finally:
-        signal.signal(signal.SIGHUP, former)
+        signal.signal(signal.SIGUSR2, former)
