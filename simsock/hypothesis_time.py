@@ -7,12 +7,14 @@ happens; the clock is the real one also inside a world, where asking the simulat
 from __future__ import annotations
 
 import sys
-from time import perf_counter as real_clock
+import time
 from typing import Any
 
 SIMSOCK_ROOM = "outside"
 
 _NOTICEABLE_S = 0.005
+real_clock: Any = time.perf_counter.__call__
+"""Not the function itself: freezegun would put its own clock here, also in a world, and afterwards the world's."""
 _WORDS = "simsock looks where things are held"
 
 

@@ -13,8 +13,10 @@ what ``os.stat`` looks like. Laws, by device and inode:
 
 from __future__ import annotations
 
-from time import time_ns as _real_ns
+import time
 from typing import TYPE_CHECKING
+
+from simsock.kernel.originals import hidden
 
 if TYPE_CHECKING:
     from simsock.kernel.core import Kernel
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     """When it was read, written and changed, in nanoseconds since 1970."""
 
 READ, WRITTEN, CHANGED = range(3)
+_real_ns = hidden(time, "time_ns")
 
 
 class _Process:

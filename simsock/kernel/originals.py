@@ -22,4 +22,9 @@ def original(module: Any, name: str) -> Any:
     return found
 
 
-__all__ = ["original"]
+def hidden(module: Any, name: str) -> Any:
+    """A function in C to call, under whatever name: whoever looks through modules for that function, to put something else there, does not find it."""
+    return original(module, name).__call__
+
+
+__all__ = ["hidden", "original"]

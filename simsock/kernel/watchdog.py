@@ -28,6 +28,7 @@ from simsock.errors import RealTimeLimit, TaskKilled
 from simsock.kernel.boundaries import BOUNDARY, INNER, PROGRAM, is_boundary, place_of_signal
 from simsock.kernel.hard_timer import HardTimer
 from simsock.kernel.interrupting import about_to_raise, interrupt, real_time_error
+from simsock.kernel.originals import hidden
 from simsock.kernel.program_lines import place_text, program_frame
 from simsock.kernel.spinning import Spinning, program_frame_of
 
@@ -44,7 +45,7 @@ _GRACE_S = 0.2
 """How long after its time the thread is given before the timer rings."""
 
 # Taken now: a world may replace them later.
-_monotonic = time.monotonic
+_monotonic = hidden(time, "monotonic")
 _allocate_lock = _thread.allocate_lock
 _get_ident = _thread.get_ident
 _getpid = os.getpid

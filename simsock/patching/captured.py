@@ -170,10 +170,11 @@ class Holds:
         del owners, above
         # A local is the harness's if anything of the harness's has it, whoever else does: on 3.13 a tuple of CPython's own may.
         kept = {id(finding.target) for finding in findings if finding.harness and isinstance(finding.target, task_locals.real_local)}
+        noted = _notes_of_the_harness() if originals else frozenset()
         for finding in findings:
             target, spot = finding.target, finding.spot
             if id(target) in self.pairs:
-                if spot is not None and not finding.harness and not _is_left(spot, target) and not self._is_ours(spot):
+                if spot is not None and not finding.harness and not _is_left(spot, target) and not self._is_ours(spot) and id(spot.whole()) not in noted:
                     self._captured.append((spot, id(target)))
             elif isinstance(target, task_locals.real_local):
                 if id(target) not in kept:
@@ -255,6 +256,14 @@ def _alone() -> Iterator[None]:
 def _collections() -> int:
     """How many collections there were after which new objects are no longer among the young."""
     return int(gc.get_stats()[2]["collections"])
+
+
+def _notes_of_the_harness() -> frozenset[int]:
+    """Of freezegun's notes on what modules hold, those on the harness's (by identity): what is noted it exchanges, and puts back what the note says."""
+    notes = getattr(sys.modules.get("freezegun.api"), "_GLOBAL_MODULES_CACHE", None)
+    if not isinstance(notes, dict):
+        return frozenset()
+    return frozenset(id(note) for name, (_, held) in list(notes.items()) if is_harness(name) for note in held)
 
 
 def _classes_of_locals() -> list[type]:

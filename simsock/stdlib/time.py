@@ -15,6 +15,7 @@ from typing import Any
 
 from simsock.errors import Unsupported
 from simsock.kernel import session
+from simsock.kernel.originals import hidden
 from simsock.kernel.units import NS, OVERSHOOT_NS
 from simsock.stdlib._waiting import granted, looked_at_clock, nanoseconds
 
@@ -141,7 +142,7 @@ def _of_moment(name: str) -> Any:
 
 
 gmtime, localtime, ctime = map(_of_moment, ("gmtime", "localtime", "ctime"))
-_asctime, _strftime = _real.asctime, _real.strftime  # taken now: in a patched world the module's attributes are what calls these
+_asctime, _strftime = hidden(_real, "asctime"), hidden(_real, "strftime")  # taken now: in a patched world the module's attributes are what calls these
 
 
 def asctime(t: Any = None, /) -> str:

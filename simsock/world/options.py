@@ -7,16 +7,17 @@ simulated yet is an error too, never silence.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import cache
 from importlib import import_module
-from time import time_ns as _time_ns
 from types import ModuleType
 from typing import Any
 
 from simsock.errors import UsageError, meant
 from simsock.kernel import Limits
+from simsock.kernel.originals import hidden
 from simsock.kernel.preempt import GRANULARITIES
 from simsock.kernel.strategies import DEFAULT, check_strategy
 from simsock.kernel.units import EPOCH_NS, NS, duration_ns
@@ -32,6 +33,7 @@ DOCUMENTED = "documented"
 MAX_STEPS = 5_000_000
 MAX_TIME = "7d"
 MAX_REAL_TIME = 120.0
+_time_ns = hidden(time, "time_ns")
 
 
 class _Imported:

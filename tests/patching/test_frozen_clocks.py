@@ -7,12 +7,14 @@ import subprocess
 import sys
 import threading
 import time
+import types
 
 import pytest
 
 import simsock
 from simsock import Simulation, Unsupported, UsageError
 from simsock.harness import is_harness
+from simsock.kernel import file_times, strictness, watchdog
 
 freezegun = pytest.importorskip("freezegun")
 time_machine = pytest.importorskip("time_machine")
@@ -123,6 +125,47 @@ def test_a_freeze_that_begins_in_a_world_may_end_after_it():
         frozen.start()
         assert datetime.datetime.now(datetime.UTC).year == 2020
     frozen.stop()
+
+
+def harness_clocks():
+    """By identity, what modules of the harness have under the names of clocks: the functions themselves would be exchanged here in a world."""
+    return {
+        (name, key): id(value)
+        for name, module in list(sys.modules.items())
+        if is_harness(name) and isinstance(module, types.ModuleType)
+        for key, value in list(vars(module).items())
+        if key.lstrip("_") in CLOCKS and not isinstance(value, types.ModuleType)
+    }
+
+
+CLOCKS = "gmtime localtime monotonic monotonic_ns perf_counter perf_counter_ns real_clock real_ns strftime time time_ns".split()
+
+
+def test_a_freeze_in_a_world_is_none_for_simsock_and_the_harness_whatever_was_frozen_before_it():
+    """freezegun notes what modules hold, and a world exchanges functions in such notes: those on simsock's own modules and on pytest's stay."""
+    before = harness_clocks()
+    with freezegun.freeze_time("2020-02-03"):
+        pass  # it has its notes
+    with Simulation():
+        with freezegun.freeze_time("2020-02-03"):
+            assert harness_clocks() == before
+            assert time.strftime("%Y-%m-%d") == "2020-02-03"
+        assert harness_clocks() == before
+        assert time.strftime("%Y-%m-%d") == "2026-01-01"
+    assert harness_clocks() == before
+    assert time.strftime("%Y", time.gmtime(0)) == "1970"
+    strictness.noted.clear()
+    with Simulation():
+        pass
+    assert strictness.noted == []
+
+
+def test_simsock_reads_the_machines_clock_beside_a_freeze():
+    """Nothing of simsock is called what freezegun looks for."""
+    real = time.monotonic
+    with freezegun.freeze_time("2020-02-03"):
+        assert abs(watchdog._monotonic() - real()) < 60
+        assert file_times._real_ns() > 1.7e18
 
 
 def test_time_machine_inside_a_world_is_refused_and_not_a_crash():
