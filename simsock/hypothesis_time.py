@@ -13,8 +13,10 @@ from typing import Any
 SIMSOCK_ROOM = "outside"
 
 _NOTICEABLE_S = 0.005
-real_clock: Any = time.perf_counter.__call__
+_clock: Any = time.perf_counter
+real_clock = _clock.__call__
 """Not the function itself: freezegun would put its own clock here, also in a world, and afterwards the world's."""
+del _clock
 _WORDS = "simsock looks where things are held"
 
 

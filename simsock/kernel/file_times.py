@@ -14,6 +14,7 @@ what ``os.stat`` looks like. Laws, by device and inode:
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from simsock.kernel.originals import hidden
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     """When it was read, written and changed, in nanoseconds since 1970."""
 
 READ, WRITTEN, CHANGED = range(3)
-_real_ns = hidden(time, "time_ns")
+_real_ns: Callable[[], int] = hidden(time, "time_ns")
 
 
 class _Process:

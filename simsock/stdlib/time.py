@@ -10,6 +10,7 @@ the monotonic ones at 1000 s. Processor time is taken to pass with the clock.
 from __future__ import annotations
 
 import time as _real
+from collections.abc import Callable
 from sys import _getframe
 from typing import Any
 
@@ -142,7 +143,8 @@ def _of_moment(name: str) -> Any:
 
 
 gmtime, localtime, ctime = map(_of_moment, ("gmtime", "localtime", "ctime"))
-_asctime, _strftime = hidden(_real, "asctime"), hidden(_real, "strftime")  # taken now: in a patched world the module's attributes are what calls these
+_asctime: Callable[..., str] = hidden(_real, "asctime")
+_strftime: Callable[..., str] = hidden(_real, "strftime")  # taken now: in a patched world the module's attributes are what calls these
 
 
 def asctime(t: Any = None, /) -> str:

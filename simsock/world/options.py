@@ -8,7 +8,7 @@ simulated yet is an error too, never silence.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import cache
 from importlib import import_module
@@ -33,7 +33,7 @@ DOCUMENTED = "documented"
 MAX_STEPS = 5_000_000
 MAX_TIME = "7d"
 MAX_REAL_TIME = 120.0
-_time_ns = hidden(time, "time_ns")
+_time_ns: Callable[[], int] = hidden(time, "time_ns")
 
 
 class _Imported:
