@@ -12,7 +12,7 @@ import types
 import pytest
 
 import simsock
-from simsock import Simulation, Unsupported, UsageError
+from simsock import Simulation, Unsupported, UsageError, patching
 from simsock.harness import is_harness
 from simsock.kernel import file_times, strictness, watchdog
 
@@ -99,7 +99,7 @@ def test_a_freeze_in_a_world_leaves_the_harness_its_clocks():
     real = {id(clock) for clock in (time.time, time.time_ns, time.monotonic, time.perf_counter)}
     modules = [vars(module) for name, module in list(sys.modules.items()) if is_harness(name)]
     held = [(names, name, value) for names in modules for name, value in names.items() if id(value) in real]
-    assert len(held) > 5
+    assert len(held) >= 3
     with freezegun.freeze_time("2020-02-03"):
         pass  # from now on it knows where they are
     for _ in range(2):
@@ -158,6 +158,23 @@ def test_a_freeze_in_a_world_is_none_for_simsock_and_the_harness_whatever_was_fr
     with Simulation():
         pass
     assert strictness.noted == []
+
+
+def test_a_freeze_between_worlds_that_share_what_stands_in_leaves_the_harness_its_clocks():
+    before = harness_clocks()
+    with freezegun.freeze_time("2020-02-03"):
+        pass
+    patching.share()
+    try:
+        for _ in range(2):
+            with Simulation():
+                pass
+            with freezegun.freeze_time("2020-02-03"):
+                pass
+            assert harness_clocks() == before
+    finally:
+        patching.share_no_more()
+    assert harness_clocks() == before
 
 
 def test_simsock_reads_the_machines_clock_beside_a_freeze():
