@@ -340,6 +340,9 @@ def clocks_and_chance_of(module: Module) -> Iterator[tuple[int, str]]:
             yield from ((node.lineno, meaning) for meaning in meanings_of(node) if CLOCKS_AND_CHANCE.fullmatch(meaning))
         elif isinstance(node, ast.Call) and "random.Random" in meanings_of(node.func) and not node.args:
             yield node.lineno, "random.Random()"
+        elif isinstance(node, ast.Call) and len(node.args) == 2 and "simsock.kernel.originals.hidden" in meanings_of(node.func):
+            named = {f"{meaning}.{ast.literal_eval(node.args[1])}" for meaning in meanings_of(node.args[0])}
+            yield from ((node.lineno, meaning) for meaning in named if CLOCKS_AND_CHANCE.fullmatch(meaning))
 
 
 def clocks_and_chance(modules: list[Module]) -> Iterator[str]:
@@ -589,6 +592,7 @@ def test_a_file_without_a_floor_is_caught(tmp_path):
         ("import time\nnow = time.monotonic()", "time.monotonic"),
         ("import time as clock\nnow = clock.time_ns", "time.time_ns"),
         ("def late():\n    from time import perf_counter as now\n    return now()", "time.perf_counter"),
+        ('import time\nfrom simsock.kernel.originals import hidden\nnow = hidden(time, "time_ns")', "time.time_ns"),
         ("from datetime import datetime\ndatetime.now()", "datetime.datetime.now"),
         ("import random\nrandom.randrange(6)", "random.randrange"),
         ("from random import random\nrandom()", "random.random"),
