@@ -21,7 +21,7 @@ from simsock.harness import is_harness
 from simsock.patching import heap, locks, sockets, task_locals
 from simsock.patching.census import Census, is_of_heap
 from simsock.patching.module_names import space_of
-from simsock.patching.referrers import of_kinds
+from simsock.patching.referrers import addresses, of_kinds
 
 LOCKS = frozenset((locks.real_lock, locks.real_rlock, locks.real_queue))
 _ALONE_S = 0.5
@@ -111,14 +111,17 @@ class Holds:
         ids, functions = self._ids, self._functions
         inside: set[int] | None = None
         new = False
+        lists: list[Any] = []
+        tuples: list[Any] = []
         for found in young:
             kind = type(found)
-            if kind is dict:
+            if kind is tuple:
+                tuples.append(found)
+            elif kind is dict:
                 if not ids.isdisjoint(map(id, found.values())) and not _is_module(found):
                     return True, True
             elif kind is list:
-                if not ids.isdisjoint(map(id, found)):
-                    return True, True
+                lists.append(found)
             elif kind is FunctionType:
                 if found.__defaults__ is not None and not ids.isdisjoint(map(id, found.__defaults__)) and not is_harness(found.__module__ or ""):
                     return True, True
@@ -133,18 +136,16 @@ class Holds:
                         return True, True
                 except ValueError:
                     pass
-            elif kind is tuple:
-                if not functions.isdisjoint(map(id, found)):
-                    return True, True
             elif kind is partial:
                 if id(found.func) in ids or not ids.isdisjoint(map(id, found.args)):
                     return True, True
             elif (base := _base_of(kind)) is tuple:
-                if not functions.isdisjoint(map(id, tuple.__iter__(found))):
-                    return True, True
+                tuples.append(found)
             elif base is dict and not ids.isdisjoint(map(id, dict.values(found))):
                 return True, True
-        return new, False
+        # Not by going over them: one that is being made, as by ``tuple`` of a generator, has places that are empty, and Python takes something from each.
+        captured = not functions.isdisjoint(addresses(gc.get_referents(*tuples))) or not ids.isdisjoint(addresses(gc.get_referents(*lists)))
+        return new, captured
 
     def _search(self, originals: bool) -> None:
         """Adopt locks and locals; with ``originals``, see where those are captured."""

@@ -2,8 +2,9 @@
 
 Owns the question. Does not know what is asked for, nor why. Python compares every reference in the heap with everything that is asked for, one by one; here
 many objects at once say what they refer to, in one list, and whether what is asked for has more references while that list is there tells whether any of it
-is in the list. Laws: the answer is the same; only identity counts, and no code of the program runs; nothing is kept; ``id`` is not called for each object,
-since whoever hears of audited events, as the fence does, hears of that. Whoever asks sees to it that no other OS thread lets go of anything meanwhile.
+is in the list. Laws: the answer is the same, but for tuples and lists that are being made: nobody else has them yet, and Python cannot go over them. Only
+identity counts, and no code of the program runs; nothing is kept; ``id`` is not called for each object, since whoever hears of audited events, as the fence
+does, hears of that. Whoever asks sees to it that no other OS thread lets go of anything meanwhile.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ _IMMORTAL = 1 << 29
 _BY_COUNTS = (4_096, 256)
 _BY_ADDRESSES = 32
 """So many objects are asked together what they refer to; where there was something, fewer are."""
+_WITH_PLACES = (tuple, list)
 _ITEMS_AT: int = tuple.__basicsize__
 _ADDRESS_BYTES = ctypes.sizeof(ctypes.c_void_p)
 
@@ -45,9 +47,14 @@ def referrers_of(asked: list[Any], *ours: Any) -> list[Any]:
     return [holder for holder in found if id(holder) not in own]
 
 
+def _whole(found: Iterable[Any]) -> list[Any]:
+    """Those but for what is being made: tuples and lists with places that are empty still, from which Python cannot take anything without a crash."""
+    return [one for one in found if not (type(one) in _WITH_PLACES and len(gc.get_referents(one)) < len(one))]
+
+
 def _python_s(asked: list[Any]) -> list[Any]:
     mark = object()  # goes with what is asked for, so that the arguments of the very call are told from a tuple of the program
-    return _without_call(gc.get_referrers(*asked, mark), mark)
+    return _without_call(_whole(gc.get_referrers(*asked, mark)), mark)
 
 
 def _without_call(found: list[Any], mark: object) -> list[Any]:
@@ -61,7 +68,7 @@ def _held_by(objects: list[Any], counted: list[Any], others: list[Any]) -> list[
         for size in _BY_COUNTS:
             objects = list(chain.from_iterable(_by_counts(objects, counted, size)))
     objects = list(chain.from_iterable(some for some in _cut(objects, _BY_ADDRESSES) if not ids.isdisjoint(addresses(gc.get_referents(*some)))))
-    return [holder for holder in objects if not ids.isdisjoint(map(id, gc.get_referents(holder)))]
+    return _whole(holder for holder in objects if not ids.isdisjoint(map(id, gc.get_referents(holder))))
 
 
 def _by_counts(objects: list[Any], counted: list[Any], size: int) -> Iterator[list[Any]]:

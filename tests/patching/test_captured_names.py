@@ -74,6 +74,24 @@ def test_what_a_test_captures_just_before_the_world_is_found(world):
         assert later.args == arguments
 
 
+@pytest.mark.parametrize("first", [None, time.sleep])
+@pytest.mark.parametrize("make", [tuple, list])
+def test_a_world_may_begin_while_a_tuple_is_being_made(world, make, first):
+    def parts():
+        yield first
+        for collect in (bool, gc.collect):  # at first it is among the young objects
+            collect()
+            with world() as sim:
+                time.sleep(1)
+            yield round(sim.now, 4)
+
+    gc.collect()
+    for _ in range(2):
+        with world():
+            pass
+    assert list(make(parts())) == [first, 1, 1]
+
+
 def test_a_copy_of_a_module_s_namespace_is_no_module(world):
     """As attrs gives it to the methods that it makes."""
     copy = {**vars(program), "doze": time.sleep}

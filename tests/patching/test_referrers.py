@@ -49,6 +49,22 @@ def test_containers_of_the_caller_are_left_out():
     assert not any(holder is other for holder in referrers_of(asked, other))
 
 
+@pytest.mark.parametrize("few", [0, 64])
+def test_a_tuple_that_is_being_made_is_no_holder_yet(monkeypatch, few):
+    monkeypatch.setattr(referrers, "_FEW", few)
+    thing = Thing()
+    whole = (thing, None)
+
+    def parts():
+        yield thing
+        half = [holder for holder in gc.get_referrers(thing) if type(holder) is tuple and holder is not whole and len(holder) > 1]
+        assert len(half) == 1, "this Python makes tuples in another way"
+        del half
+        yield [holder for holder in referrers_of([thing]) if type(holder) is tuple]
+
+    assert [len(found) for found in tuple(parts())[1:]] == [1]
+
+
 def test_addresses_are_what_id_says():
     objects = [None, 1, "text", Thing(), Thing, sys, (), 2**70]
     assert addresses(objects) == list(map(id, objects))
