@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,20 @@ LAST = "simsock/seed"
 """Where pytest's cache keeps the seed that was last given or drawn."""
 _SEED = re.compile(r"-?\d{1,77}")
 _RANDOM_BYTES = 4
+
+
+def _standard_streams() -> set[tuple[int, int]]:
+    """(device, inode) of what stands behind standard input, output and error."""
+    found = set()
+    for fd in (0, 1, 2):
+        with suppress(OSError):  # a daemon may have closed it
+            status = os.fstat(fd)
+            found.add((status.st_dev, status.st_ino))
+    return found
+
+
+_STREAMS = _standard_streams()
+"""What it was when the plugin was loaded: before pytest captures."""
 
 
 class Chosen:
@@ -147,6 +162,7 @@ def declare_harness(config: pytest.Config) -> None:
     harness.extra |= {top for name in loaded if (top := name.partition(".")[0]).startswith("pytest_")}
     harness.extra.update(_packages(config, "simsock_harness"))
     harness.program.update(_packages(config, "simsock_program"))
+    harness.streams |= _STREAMS
 
 
 def _packages(config: pytest.Config, option: str) -> list[str]:

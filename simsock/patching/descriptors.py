@@ -2,7 +2,7 @@
 
 Owns who is refused: a task that reads or writes a real pipe, socket or counter by ``os.read`` and its kin, or through a file object. Does not know those
 calls. Laws: regular files, directories and devices stay what they are; so do standard input, output and error, whatever stands behind them, under any
-number; the harness goes on with its own.
+number, also those that the harness has put away to capture them; the harness goes on with its own.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import sys
 from types import FrameType, ModuleType
 from typing import Any
 
+from simsock import harness
 from simsock.harness import is_harness
 from simsock.kernel import Kernel, session
 from simsock.patching.fence import refuse_outsider
@@ -36,7 +37,7 @@ def ask(call: str, fd: Any) -> None:
         return
     status = _status(fd)
     kind = "" if status is None else _kind(status.st_mode)
-    if status is None or not kind or any(_is_same(status, standard) for standard in map(_status, _STANDARD)) or _is_for_harness():
+    if status is None or not kind or (status.st_dev, status.st_ino) in harness.streams | _standard_streams() or _is_for_harness():
         return
     refuse_outsider(call, f"descriptor {fd}, {kind}", _named(fd))
 
@@ -64,8 +65,8 @@ def _kind(mode: int) -> str:
     return "a pipe" if stat.S_ISFIFO(mode) else "a socket" if stat.S_ISSOCK(mode) else "" if stat.S_IFMT(mode) else "a counter or the like"
 
 
-def _is_same(one: os.stat_result, other: os.stat_result | None) -> bool:
-    return other is not None and (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
+def _standard_streams() -> set[tuple[int, int]]:
+    return {(status.st_dev, status.st_ino) for status in map(_status, _STANDARD) if status is not None}
 
 
 def _named(fd: int) -> str:
@@ -79,5 +80,7 @@ def _named(fd: int) -> str:
     ]
     return f" (the number that {' and '.join(found)} has)" if 0 < len(found) <= 2 else ""  # of more, nearly all are other numbers
 
+
+harness.streams |= _standard_streams()
 
 __all__ = ["ask", "enter"]

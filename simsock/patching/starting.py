@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from importlib import import_module
 from typing import Any
 
 from simsock.errors import Unsupported
+from simsock.kernel.failures import os_error
 from simsock.kernel.originals import original
 from simsock.patching import fence, forks
 from simsock.processes import programs
@@ -95,11 +97,13 @@ def start_for_server(line: list[str], passed: tuple[int, ...], told: int) -> int
 def _check_folder(cwd: Any) -> None:
     """As chdir(2) would find it."""
     try:
-        mode = _stat(cwd).st_mode
-    except OSError as error:
-        raise type(error)(error.errno, error.strerror, cwd) from None
-    if mode & 0o170000 != 0o040000:
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), cwd)
+        number = 0 if stat.S_ISDIR(_stat(cwd).st_mode) else errno.ENOTDIR
+    except OSError as found:
+        number = found.errno or errno.ENOENT
+    if number:
+        error = os_error(number)
+        error.filename = cwd
+        raise error
 
 
 def _spawn(call: str, candidates: Any, argv: Any, env: Any, file_actions: Any, options: dict[str, Any]) -> int:

@@ -130,6 +130,7 @@ class epoll:
         file = self._file()
         if timeout is not None:
             milliseconds(timeout, 1)  # for its errors
+            timeout = real_number(timeout)
         if maxevents == 0 or maxevents < -1:
             raise ValueError(f"maxevents must be greater than 0, got {maxevents}")
         kernel = self._kernel
@@ -137,7 +138,7 @@ class epoll:
         interest = file.interest
         for number in [number for number, (watched, _) in interest.items() if not watched.references]:
             file.leave(number)
-        deadline = None if timeout is None or timeout < 0 else kernel.now + round(real_number(timeout) * NS)
+        deadline = None if timeout is None or timeout < 0 else kernel.now + round(timeout * NS)
         if file.watches:
             ready = file.wait(maxevents if maxevents > 0 else _EVENTS_MOST, deadline)
         else:

@@ -14,7 +14,7 @@ import pytest
 import simsock
 from simsock import RealTimeLimit
 from simsock.kernel.watchdog import SIGNAL, watchdog
-from tests.real_signals import strike
+from tests.real_signals import strike, write
 
 
 def press_ctrl_c() -> None:
@@ -33,7 +33,7 @@ def ctrl_c_soon():
 
     thread = threading.Thread(target=press)  # made outside every world, or it would be a task
     thread.start()
-    yield lambda after=0.05: os.write(order, struct.pack("d", after))
+    yield lambda after=0.05: write(order, struct.pack("d", after))
     os.close(order)
     thread.join()
     os.close(orders)

@@ -120,7 +120,7 @@ def test_a_simulated_descriptor_is_no_terminal_and_no_directory(tmp_path):
                 call(fd)
         with pytest.raises(OSError, match="Invalid argument"):
             os.truncate(fd, 0)
-        for call in (os.statvfs, os.fstatvfs, os.utime, lambda fd: os.chmod(fd, 0o600), lambda fd: os.fchmod(fd, 0o600), os.listxattr):
+        for call in (os.statvfs, os.fstatvfs, os.utime, lambda fd: os.chown(fd, -1, -1), lambda fd: os.fchown(fd, -1, -1), os.listxattr):
             with pytest.raises(Unsupported, match=r"os\.\w+ of the simulated descriptor"):
                 call(fd)
         (tmp_path / "file").touch()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 SERVE = """
@@ -275,3 +278,37 @@ def test_a_wide_fixture_that_asks_for_sim_is_told_first_what_to_do(project):
     assert told.startswith(
         "a fixture of scope 'module' asks for sim, which is a test's: make the fixture function-scoped, or give all tests of the module one world"
     )
+
+
+def test_a_copy_of_the_standard_error_that_pytest_captures_is_written_to_in_a_world_though_it_is_a_pipe(project):
+    project.write_plain(
+        """
+        import logging, os
+        def pytest_configure():  # before pytest puts something else in its place
+            logging.getLogger().addHandler(logging.StreamHandler(os.fdopen(os.dup(2), "w")))
+        """,
+        name="conftest",
+    )
+    project.write_plain(
+        """
+        import logging, os
+        import pytest
+        from simsock import Fenced
+
+        @pytest.fixture
+        def pipe():
+            ends = os.pipe()
+            yield ends
+            for end in ends:
+                os.close(end)
+
+        def test_it(pipe, sim):
+            logging.warning("told")
+            with pytest.raises(Fenced, match="a pipe"):
+                os.write(pipe[1], b"x")
+        """
+    )
+    run = [sys.executable, "-m", "pytest", "-q", *project.without]
+    done = subprocess.run(run, cwd=project.pytester.path, capture_output=True, text=True, timeout=60)
+    assert "1 passed" in done.stdout, done.stdout
+    assert done.stderr == "told\n"

@@ -156,6 +156,9 @@ def test_what_happens_between_fork_and_exec_is_refused_and_errors_of_the_system_
         subprocess.run(["no-such-program"])
     with pytest.raises(FileNotFoundError, match="'/no/folder'"):
         run("-c", "", cwd="/no/folder")
+    with pytest.raises(NotADirectoryError) as caught:
+        run("-c", "", cwd=__file__)
+    assert caught.value.filename == __file__
 
 
 COUNTS = """
