@@ -224,6 +224,8 @@ class Watchdog:
                 late = list(self._late)
             if kernel is not None and self._has_signals(kernel):
                 self._set_timer()
+                if self._guarded is not kernel:  # it has ended meanwhile, and its signal may be anybody's again
+                    self._timer.stop()
             if kernel is None:
                 fate = None
                 idle += _LOOK_EVERY_S
@@ -262,6 +264,8 @@ class Watchdog:
 
     def _break(self, kernel: Kernel) -> None:
         if self._has_signals(kernel) and _kill is not None:
+            if self._guarded is not kernel:
+                return
             self._called = True
             _kill(kernel.thread, SIGNAL)
             return

@@ -8,12 +8,13 @@ import signal
 import struct
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
 import simsock
 from simsock import RealTimeLimit
-from simsock.kernel.watchdog import SIGNAL, watchdog
+from simsock.kernel.watchdog import SIGNAL, Watchdog, watchdog
 from tests.real_signals import strike, write
 
 
@@ -300,3 +301,26 @@ class TestOffTheMainThread:
         assert type(copy) is RealTimeLimit
         assert str(copy) == str(error)
         assert copy.facts == error.facts
+
+
+def test_a_world_that_ends_while_its_watchdog_sets_the_timer_leaves_none():
+    """The signal's former handler is back by then; the default one would end the process."""
+    dog = Watchdog()
+    dog._guarded = world = SimpleNamespace(limits=SimpleNamespace(real_seconds=600))
+    dog._deadline = time.monotonic() + 600
+    dog._has_signals = lambda kernel: True
+    dog._spins = lambda kernel: False
+    sets = dog._set_timer
+
+    def ends_meanwhile():
+        dog._guarded = None
+        sets()
+        assert dog._timer.due < float("inf") and world is not None
+        dog._bell = None  # and the thread looks no more
+
+    dog._set_timer = ends_meanwhile
+    world.pending_signal = None
+    thread = threading.Thread(target=dog._watch, args=(dog._bell,))
+    thread.start()
+    thread.join()
+    assert dog._timer.due == float("inf")

@@ -58,7 +58,8 @@ def test_a_tuple_that_is_being_made_is_no_holder_yet(monkeypatch, few):
     def parts():
         yield thing
         half = [holder for holder in gc.get_referrers(thing) if type(holder) is tuple and holder is not whole and len(holder) > 1]
-        assert len(half) == 1, "this Python makes tuples in another way"
+        if not half:
+            pytest.skip("this Python makes tuples in another way")
         del half
         yield [holder for holder in referrers_of([thing]) if type(holder) is tuple]
 
