@@ -37,6 +37,11 @@ TIMEOUT_MAX = 9223372036.0
 """CPython's, on Linux."""
 TIMEOUT_TOO_LARGE = f"timestamp out of range for {'C PyTime_t' if sys.version_info >= (3, 13, 15) else 'platform time_t'}"
 """The words changed within 3.13: 3.13.0 has the old ones, 3.13.15 the new ones."""
+_INTEGER_TOO_LARGE = (
+    TIMEOUT_TOO_LARGE
+    if sys.version_info >= (3, 13, 15)
+    else f"timestamp too large to convert to C {'PyTime_t' if sys.version_info >= (3, 13) else '_PyTime_t'}"
+)
 
 
 def begin(bound: Kernel | None) -> Kernel | None:
@@ -150,7 +155,7 @@ def timeout_number(timeout: Any, kind: str, per_second: int = 1) -> int | float:
         if not -TIMEOUT_MAX <= number / per_second <= TIMEOUT_MAX:
             raise OverflowError(TIMEOUT_TOO_LARGE)
     elif not -(1 << 63) <= number * (NS // per_second) < 1 << 63:
-        raise OverflowError(f"timestamp too large to convert to C {'PyTime_t' if sys.version_info >= (3, 13) else '_PyTime_t'}")
+        raise OverflowError(_INTEGER_TOO_LARGE)
     return number
 
 

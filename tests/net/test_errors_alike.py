@@ -225,7 +225,8 @@ def test_polling_what_cannot_be_polled(twins):
         notes("not registered either", lambda: attempt_key(poll, sock))
         notes("negative descriptor", poll.register, -1)
         notes("no descriptor", poll.register, "x")
-        for timeout in ("x", 1 << 31, -(1 << 31) - 1, 1 << 64, -(1 << 64), 2.0**31, 1e30, float("nan"), float("inf")):
+        long = (1 << 31, -(1 << 31) - 1, 2.0**31) if sys.version_info < (3, 15) else ()  # from then on that long is waited for
+        for timeout in ("x", *long, 1 << 64, -(1 << 64), 1e30, float("nan"), float("inf")):
             notes(f"timeout {timeout}", poll.poll, timeout)
         notes("select timeout", select, [], [], [], -1)
         for timeout in ("x", 1 << 64, -(1 << 64), 1e30, float("nan"), float("inf")):
