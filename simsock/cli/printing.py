@@ -8,6 +8,7 @@ Owns the exit codes, the progress of long work and how text reaches a terminal. 
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from typing import TYPE_CHECKING, TextIO
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, TextIO
 from simsock.escaping import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
 
 OK, FAILED, BROKEN, INTERRUPTED = 0, 1, 2, 130
@@ -83,4 +85,10 @@ def listed(paths: list[str]) -> str:
     return f"{', '.join(paths[:-1])} and {paths[-1]}"
 
 
-__all__ = ["BROKEN", "FAILED", "INTERRUPTED", "OK", "Interrupted", "Progress", "complain", "listed", "say"]
+def replay_line(token: str, target: str | None, server: str | None, more: Sequence[str] = ()) -> str:
+    """The command that repeats a run, ready for a shell."""
+    words = ["simsock", "replay", token, *([target] if target is not None else []), *(["--server", server] if server is not None else []), *more]
+    return shlex.join(words)
+
+
+__all__ = ["BROKEN", "FAILED", "INTERRUPTED", "OK", "Interrupted", "Progress", "complain", "listed", "replay_line", "say"]

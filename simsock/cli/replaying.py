@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from simsock import __version__
 from simsock.cli.arguments import CONSENTS, find_modules_here, number
-from simsock.cli.printing import BROKEN, FAILED, OK, Interrupted, complain, listed, say
-from simsock.cli.scenarios import replay_line
+from simsock.cli.printing import BROKEN, FAILED, OK, Interrupted, complain, listed, replay_line, say
 from simsock.errors import UsageError
 from simsock.escaping import printable
 from simsock.world_arguments import add_scope_argument, world_options

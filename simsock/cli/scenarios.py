@@ -6,18 +6,16 @@ Owns their arguments and what they print. Does not know how a scenario runs. Law
 from __future__ import annotations
 
 import os
-import shlex
 from glob import escape, glob
 from typing import TYPE_CHECKING, Any
 
 from simsock import __version__
 from simsock.cli.arguments import EXIT_CODES, find_modules_here, search_arguments
-from simsock.cli.printing import BROKEN, FAILED, OK, Progress, complain, listed, say
+from simsock.cli.printing import BROKEN, FAILED, OK, Progress, complain, listed, replay_line, say
 from simsock.errors import ScenarioError, UsageError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
 
     from simsock.report.files import Reports
     from simsock.scenario import Plan, Result
@@ -120,12 +118,6 @@ def _how_it_repeats(again: Again, repeats: bool) -> str:
     return "same error" + (f", raised at {place}" if place else "")
 
 
-def replay_line(token: str, target: str | None, server: str | None, more: Sequence[str] = ()) -> str:
-    """The command that repeats a run, ready for a shell."""
-    words = ["simsock", "replay", token, *([target] if target is not None else []), *(["--server", server] if server is not None else []), *more]
-    return shlex.join(words)
-
-
 def scenarios_command(arguments: argparse.Namespace) -> int:
     """``simsock scenarios``."""
     from simsock.scenario import read
@@ -156,4 +148,4 @@ def profiles_command(arguments: argparse.Namespace) -> int:
     return OK
 
 
-__all__ = ["add_parsers", "replay_line"]
+__all__ = ["add_parsers"]

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from simsock import __version__
 from simsock.cli.arguments import CONSENTS, find_modules_here, number, search_arguments, seed
-from simsock.cli.printing import FAILED, OK, Progress, listed, say
+from simsock.cli.printing import FAILED, OK, Progress, listed, replay_line, say
 from simsock.cli.replaying import looking, more_for_replay
-from simsock.cli.scenarios import replay_line
 from simsock.world_arguments import add_world_arguments, world_options
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from simsock.search import Verdict
 
 FOLDER = ".simsock/failures"
+"""Where ``explore`` keeps failures unless told otherwise."""
 _EXPLORE_CODES = "exit codes: 0 no schedule failed, 1 one did (its token is printed), 2 usage, or the function cannot be found, 130 interrupted"
 _DATABASE_HELP = f"where failures are kept; the next search without --seed tries them first, and drops what passes ({FOLDER})"
 

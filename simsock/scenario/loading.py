@@ -21,7 +21,7 @@ from simsock.errors import ScenarioError, UsageError
 from simsock.scenario.checks import REFERENCE
 from simsock.scenario.schema import Plan, check_options
 
-_SERVER_METHODS = ("serve_forever", "shutdown", "server_close")
+SERVER_METHODS = ("serve_forever", "shutdown", "server_close")
 
 
 class neighbours:
@@ -209,7 +209,7 @@ class Cast:
 
 def is_server(found: Any) -> bool:
     """Whether something is a server class."""
-    return isinstance(found, type) and all(callable(getattr(found, name, None)) for name in _SERVER_METHODS)
+    return isinstance(found, type) and all(callable(getattr(found, name, None)) for name in SERVER_METHODS)
 
 
 def takes(function: Any, count: int) -> bool:
@@ -239,4 +239,4 @@ def load_function(target: str) -> Any:
     return found
 
 
-__all__ = ["Cast", "ScenarioError", "find", "is_server", "load_function", "neighbours"]
+__all__ = ["SERVER_METHODS", "Cast", "ScenarioError", "find", "is_server", "load_function", "neighbours"]

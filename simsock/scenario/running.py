@@ -23,7 +23,7 @@ from simsock.scenario.judging import Judge, messages, unlike
 from simsock.scenario.loading import Cast, neighbours, takes
 from simsock.scenario.repeating import capture, repeat, with_server
 from simsock.scenario.schema import SEARCH_OPTIONS, Plan, condition_of, read
-from simsock.scenario.serving import Running, serve
+from simsock.scenario.serving import serve
 from simsock.scenario.setting import with_settings
 from simsock.search import Verdict, explore
 from simsock.search.runner import Runner
@@ -84,7 +84,7 @@ class ScenarioTest:
         tasks = self._spawn_clients(sim, served)
         if plan.rows("timeline"):
             tasks.append(sim.spawn(stage.run_timeline, name="timeline"))
-        self.report = report = stage.let_loose(served.address if isinstance(served, Running) else served) if plan.rows("populations") else Report({})
+        self.report = report = stage.let_loose(served) if plan.rows("populations") else Report({})
         self.tally.add(report)
         for task in tasks:
             task.result()

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from simsock.net.addresses import AF_INET6
+from simsock.net.addresses import AF_INET6, is_any
+from simsock.scenario.loading import SERVER_METHODS
+from simsock.world.hoping import called
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,11 +27,11 @@ PATIENCE = "60s"
 
 
 class Running:
-    """A function that serves by itself: what the rest of a scenario wants to know of a server. ``server`` is None."""
+    """A server that nobody can be asked about: where it is. ``server`` is None."""
 
     def __init__(self, host: Host, address: tuple[str, int]) -> None:
         self.host = host
-        self.address = address
+        self.address = self.server_address = address
         self.server = None
 
 
@@ -37,7 +39,7 @@ def serve(plan: Plan, sim: Simulation, cast: Cast, port: int) -> Any:
     """Start the server of ``plan`` on its host, and return once clients can come."""
     name = plan.table("server")["host"]
     if cast.function is not None:
-        return _by_function(plan, sim, cast.function, sim.host(name), port)
+        return _by_function(sim, cast.function, sim.host(name), port)
     if cast.server_class is None:
         return sim.serve(cast.handler, host=name, port=port)
     if cast.handler is not None:
@@ -52,28 +54,26 @@ def serve(plan: Plan, sim: Simulation, cast: Cast, port: int) -> Any:
     return sim.serve(server, host=host)
 
 
-def _by_function(plan: Plan, sim: Simulation, function: Callable[[tuple[str, int]], Any], host: Host, port: int) -> Any:
-    """Call it in a task on the host. Either it returns a server, which is served then, or it listens and goes on."""
+def _by_function(sim: Simulation, function: Callable[[tuple[str, int]], Any], host: Host, port: int) -> Any:
+    """Call it in a task on the host. It returns a server, which is served then, or something listens when it has returned or goes on."""
     address = (next((ip for ip in host.addresses if ":" not in ip), host.addresses[0]), port)
     before = set(_listeners(host))
-    kernel = sim._running()
-    task = kernel.spawn(function, (address,), base=getattr(function, "__name__", "server"), host=host._host, daemon=True)
-    written = plan.table("server")["function"] or "--server"
+    told = f"the server's function {called(function)}"
+    task = sim._running().spawn(function, (address,), base=getattr(function, "__name__", "server"), host=host._host, daemon=True)
     try:
         sim.run_until(lambda: task.done or set(_listeners(host)) - before, PATIENCE)
     except TimeoutError:
-        raise AssertionError(f"server.function = {written!r}: it listens nowhere on host {host.name!r} after {PATIENCE}") from None
-    sim.settle()  # one that makes a server has returned it by now
-    if not task.done:
-        found = [listener for listener in _listeners(host) if listener not in before]
-        return Running(host, _reached_at(host, found[0]))
-    server = task.result()
-    if not all(callable(getattr(server, name, None)) for name in ("serve_forever", "shutdown", "server_close")):
+        raise AssertionError(f"{told}: nothing listens on host {host.name!r} after {PATIENCE}") from None
+    sim.settle()  # one that makes a server has returned it by now, and one that starts a thread is served by that
+    server = task.result() if task.done else None
+    if all(callable(getattr(server, name, None)) for name in SERVER_METHODS):
+        return sim.serve(server, host=host)
+    listener = next((found for found in _listeners(host) if found not in before), None)
+    if listener is None:
         raise AssertionError(
-            f"server.function = {written!r}: it returned {server!r:.60}. Expected a server (with serve_forever, shutdown and server_close), or a function "
-            "that serves until it is ended"
+            f"{told} returned {server!r:.60}, and nothing listens on host {host.name!r}. Expected a server ({', '.join(SERVER_METHODS)}), or a listener"
         )
-    return sim.serve(server, host=host)
+    return Running(host, _reached_at(host, listener))
 
 
 def _listeners(host: Host) -> list[Any]:
@@ -84,7 +84,7 @@ def _listeners(host: Host) -> list[Any]:
 
 def _reached_at(host: Host, listener: Any) -> tuple[str, int]:
     ip, port = listener.local[:2]
-    if ip in ("", "0.0.0.0", "::"):
+    if is_any(ip):
         ip = next((own for own in host.addresses if (":" in own) == (listener.family == AF_INET6)), host.addresses[0])
     return ip, port
 

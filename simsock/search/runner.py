@@ -152,10 +152,9 @@ class Runner:
 
         That is Ctrl-C, a skip, pytest.exit, a broken scenario file, whose mistake is no failure of what it tests, and a strategy that fails.
         """
-        if self._left and (self._collects or prepare is not None or self._left == COLLECT_EVERY):
+        if self._left and (self._collects or digest or self._left == COLLECT_EVERY):
             gc.collect()
             self._left = 0
-        anew = run.anew() if run is not None and not self._collects and self._left else None
         self._left += 1
         sim = Simulation._prepared(self.options, seed, deviations, self.session, run=run)
         sim._is_one_of_many = True
@@ -179,8 +178,8 @@ class Runner:
             raise kernel.strategy_error
         if kernel._collected and not self._collects:
             self._collects = True
-            if self._left > 1:  # it may have met what the worlds before it have left, which is none of its own
-                return self.run(seed, deviations, digest=digest, run=anew)
+            if self._left > 1 and prepare is None:  # it may have met what the worlds before it have left, which is none of its own
+                return self.run(seed, deviations, run=run and run.anew())
         try:
             return Outcome(
                 error,

@@ -50,6 +50,16 @@ def runs_a_loop(address):
     asyncio.run(main())
 
 
+def starts_a_thread(address):
+    threading.Thread(target=accepts, args=(address,), daemon=True).start()
+
+
+def connects(sim, served, number):
+    with sim.connect(served, host=f"guest-{number}") as connection:
+        connection.sendall(b"x")
+        assert connection.recv(1) == b"x"
+
+
 def returns_something(address):
     return 3
 
@@ -106,6 +116,7 @@ def ran(tmp_path):
         'function = "kinds:makes_one"',
         'function = "kinds:accepts"',
         'function = "kinds:runs_a_loop"',
+        'function = "kinds:starts_a_thread"',
     ],
 )
 @pytest.mark.parametrize("more", ["", RESTART])
@@ -124,16 +135,22 @@ def test_a_server_on_the_command_line_may_be_a_function(ran):
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("returns_something", "server.function = 'kinds:returns_something': it returned 3. Expected a server (with serve_forever"),
-        ("listens_nowhere", "server.function = 'kinds:listens_nowhere': it listens nowhere on host 'server' after 60s"),
+        ("returns_something", "returned 3, and nothing listens on host 'server'. Expected a server"),
+        ("listens_nowhere", "nothing listens on host 'server' after 60s"),
         ("fails", "no such place"),
     ],
 )
 def test_a_function_that_does_not_serve_fails_the_run_and_is_told(ran, name, told):
     result = ran(f'function = "kinds:{name}"', expect="fails")
-    assert told in str(result.verdict.error)
+    error = str(result.verdict.error)
+    assert told in error and (name in error or name == "fails")
 
 
 def test_a_function_stands_alone(ran):
     with pytest.raises(Exception, match=r"server.function = 'kinds:accepts': not together with server.handler = 'kinds:Echo'"):
         ran('function = "kinds:accepts"\nhandler = "kinds:Echo"')
+
+
+def test_a_client_of_ones_own_connects_to_whatever_serves(ran):
+    result = ran('function = "kinds:accepts"', '[clients]\ncount = 2\nclient = "kinds:connects"\n')
+    assert result.as_expected, result.surprise
