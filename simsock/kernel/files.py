@@ -186,7 +186,8 @@ class Process:
         file = self.files.pop(fd, None)
         if file is None:
             raise bad_descriptor()
-        heappush(self._free, fd)
+        if fd < FIRST_DESCRIPTOR + DESCRIPTORS_MAX:  # not the standard streams of a program that was started, whose numbers are given to nobody else
+            heappush(self._free, fd)
         if self.inheritable:
             self.inheritable.discard(fd)
         file.references -= 1

@@ -161,6 +161,21 @@ def test_what_happens_between_fork_and_exec_is_refused_and_errors_of_the_system_
     assert caught.value.filename == __file__
 
 
+def test_a_program_that_closes_its_streams_is_told_of_its_sockets_by_their_numbers(world):
+    code = (
+        "import os, select, socket, sys\n"
+        "os.close(0)\n"
+        "os.close(1)\n"
+        "socks = [end for _ in range(6) for end in socket.socketpair()]\n"
+        "poll = select.poll()\n"
+        "for sock in socks:\n"
+        "    sock.send(b'x')\n"
+        "    poll.register(sock, select.POLLIN)\n"
+        "print(sorted(fd for fd, _ in poll.poll()) == sorted(sock.fileno() for sock in socks), file=sys.stderr)\n"
+    )
+    assert run("-c", code, input="").stderr == "True\n"
+
+
 COUNTS = """
 import socket, sys
 reading, writing = (socket.socket(fileno=int(number)) for number in sys.argv[1:])
