@@ -22,7 +22,7 @@ from simsock.kernel.identity import PROCESS
 from simsock.kernel.program_lines import is_simsock
 from simsock.patching.module_names import space_of
 from simsock.patching.room import Room
-from simsock.processes.command_lines import recognise
+from simsock.processes.command_lines import on_path, recognise
 from simsock.stdlib._allowed import Allowed
 from simsock.stdlib._descriptors import world_of
 
@@ -76,10 +76,8 @@ def _hook(event: str, args: tuple[Any, ...]) -> None:
 
 def _program(args: tuple[Any, ...]) -> None:
     """A program is to be started: Python is let through, and what the system has an error of its own for."""
-    executable, line, _, env = args
-    name = os.fsdecode(executable)
-    candidates = [name] if os.path.dirname(name) else [os.path.join(folder, name) for folder in os.get_exec_path(env)]
-    found = recognise(candidates, line, env)
+    executable, line, cwd, env = args
+    found = recognise(on_path(os.fsdecode(executable), env), line, env, cwd)
     if isinstance(found, str):
         refuse("subprocess.Popen", args, hint_of_program(found))
 

@@ -19,7 +19,7 @@ from simsock.kernel.failures import os_error
 from simsock.kernel.originals import original
 from simsock.patching import fence, forks
 from simsock.processes import programs
-from simsock.processes.command_lines import Command, recognise
+from simsock.processes.command_lines import Command, on_path, recognise
 from simsock.processes.interpreter import Start
 
 _stat = original(os, "stat")
@@ -27,8 +27,8 @@ _CLOSE, _DUP2 = getattr(os, "POSIX_SPAWN_CLOSE", 1), getattr(os, "POSIX_SPAWN_DU
 _CLOSEFROM = getattr(os, "POSIX_SPAWN_CLOSEFROM", -1)
 
 
-def _command(call: str, candidates: Any, args: Any, env: dict[str, str]) -> Command:
-    found = recognise(candidates, args, env)
+def _command(call: str, candidates: Any, args: Any, env: dict[str, str], cwd: Any = None) -> Command:
+    found = recognise(candidates, args, env, cwd)
     if isinstance(found, OSError):
         raise type(found)(found.errno, found.strerror, os.fsdecode(candidates[0]) if len(candidates) == 1 else os.path.basename(os.fsdecode(candidates[0])))
     if isinstance(found, str):
@@ -81,7 +81,7 @@ def fork_exec(  # as CPython's Modules/_posixsubprocess.c has it
     environment = _environment(env)
     if cwd is not None:
         _check_folder(cwd)
-    command = _command("_posixsubprocess.fork_exec", executables, args, environment)
+    command = _command("_posixsubprocess.fork_exec", executables, args, environment, cwd)
     passed = tuple(fd for fd in pass_fds if fd != errpipe_write) if close_fds else None
     group = 0 if start_new_session else process_group
     return programs.start(Start(command, environment, cwd, (p2cread, c2pwrite, errwrite), passed, umask, group))
@@ -131,9 +131,7 @@ def posix_spawn(path: Any, argv: Any, env: Any, /, *, file_actions: Any = None, 
 
 def posix_spawnp(path: Any, argv: Any, env: Any, /, *, file_actions: Any = None, **options: Any) -> int:
     """The same, found on PATH."""
-    name = os.fsdecode(path)
-    candidates = [name] if os.path.dirname(name) else [os.path.join(folder, name) for folder in os.get_exec_path()]
-    return _spawn("os.posix_spawnp", candidates, argv, env, file_actions, options)
+    return _spawn("os.posix_spawnp", on_path(os.fsdecode(path), None), argv, env, file_actions, options)
 
 
 def pairs() -> list[tuple[Any, Any]]:

@@ -54,58 +54,64 @@ class Command(NamedTuple):
     """Those after ``-X``."""
 
 
-def recognise(candidates: Iterable[Any], args: Iterable[Any], env: dict[str, str] | None) -> Command | str | OSError:
-    """What is started: Python; or why that cannot take part in a world, in words; or the system's error."""
-    path: str | OSError = _first(map(os.fsdecode, candidates))
+def on_path(name: str, env: dict[str, str] | None) -> list[str]:
+    """Where a program of that name may be, the first place first."""
+    return [name] if os.path.dirname(name) else [os.path.join(folder, name) for folder in os.get_exec_path(env)]
+
+
+def recognise(candidates: Iterable[Any], args: Iterable[Any], env: dict[str, str] | None, cwd: Any = None) -> Command | str | OSError:
+    """What is started: Python; or why that cannot take part in a world, in words; or the system's error. ``cwd``: the folder that it is started in."""
+    folder = "" if cwd is None else os.fsdecode(cwd)
+    path: str | OSError = _first(map(os.fsdecode, candidates), folder)
     line = [os.fsdecode(arg) for arg in args]
     for _ in range(_DEPTH):
         if isinstance(path, OSError):
             return path
-        if _is_python(path):
-            return _parse(path, line) if _venv(path) == _venv(sys.executable) and _is_this(path) else f"{path} is another Python than {sys.executable}"
+        there = os.path.join(folder, path)
+        if _is_python(there):
+            return _parse(path, line) if _venv(there) == _venv(sys.executable) and _is_this(there) else f"{path} is another Python than {sys.executable}"
         name = os.path.basename(path)
         if name in _SHELLS and line[1:2] == ["-c"]:
             words = _words(line[2]) if len(line) == 3 else None
-            if not words:
+            found = _first(on_path(words[0], env), folder) if words else None
+            if not words or not isinstance(found, str):  # what is on no PATH is the shell's own, or the shell says that there is no such thing
                 return f"{path} is a shell, which is no Python program; a command without anything that the shell itself does, such as `python -m …`, can be"
-            path, line = _on_path(words[0], env), words
+            path, line = found, words
         elif name == "env":
             words = line[1:]
             if words[:1] == ["-S"]:
                 words = shlex.split(" ".join(words[1:2])) + words[2:]
-            if not words or words[0].startswith("-") or "=" in words[0]:
+            found = _first(on_path(words[0], env), folder) if words else None
+            if not isinstance(found, str) or words[0].startswith("-") or "=" in words[0]:
                 return f"{path} with {' '.join(line[1:])!r} is no Python program"
-            path, line = _on_path(words[0], env), words
+            path, line = found, words
         else:
-            interpreter = _interpreter(path)
+            interpreter = _interpreter(there)
             if not interpreter:
                 return f"{path} is no Python program"
             line = [*interpreter, path, *line[1:]]
-            path = _first([interpreter[0]])
+            path = _first([interpreter[0]], folder)
     return OSError(errno.ELOOP, os.strerror(errno.ELOOP))
 
 
 # -- programs --------------------------------------------------------------------------------------------------------------------------------
 
 
-def _first(candidates: Iterable[str]) -> str | OSError:
+def _first(candidates: Iterable[str], folder: str) -> str | OSError:
     """The first that can be executed."""
     error = OSError(errno.ENOENT, os.strerror(errno.ENOENT))
     for path in candidates:
+        there = os.path.join(folder, path)
         try:
-            _stat(path)
+            _stat(there)
         except OSError as caught:
             if caught.errno not in (errno.ENOENT, errno.ENOTDIR):
                 error = caught
             continue
-        if os.access(path, os.X_OK) and not os.path.isdir(path):
+        if os.access(there, os.X_OK) and not os.path.isdir(there):
             return path
         error = OSError(errno.EACCES, os.strerror(errno.EACCES))
     return OSError(error.errno, error.strerror)
-
-
-def _on_path(name: str, env: dict[str, str] | None) -> str | OSError:
-    return _first([name] if os.path.dirname(name) else [os.path.join(folder, name) for folder in os.get_exec_path(env)])
 
 
 def _is_python(path: str) -> bool:
@@ -194,4 +200,4 @@ def _parse(path: str, line: list[str]) -> Command | str:
     return made("script", left[0], left[1:])
 
 
-__all__ = ["Command", "recognise"]
+__all__ = ["Command", "on_path", "recognise"]

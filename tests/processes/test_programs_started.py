@@ -143,7 +143,7 @@ def test_asyncio_starts_programs(world):
     assert asyncio.run(main()) == (b"cba\n", 0)
 
 
-@pytest.mark.parametrize("command", [["true"], ["sh", "-c", "echo $HOME"], [PYTHON, "-O", "-c", "pass"]])
+@pytest.mark.parametrize("command", [["true"], ["sh", "-c", "echo $HOME"], ["sh", "-c", "exit 3"], ["env", "no-such-program"], [PYTHON, "-O", "-c", "pass"]])
 def test_what_cannot_take_part_is_refused_by_name(world, command):
     with pytest.raises(Fenced, match=r"subprocess\.Popen.*only Python programs"):
         subprocess.run(command)
@@ -174,6 +174,12 @@ def test_a_program_that_closes_its_streams_is_told_of_its_sockets_by_their_numbe
         "print(sorted(fd for fd, _ in poll.poll()) == sorted(sock.fileno() for sock in socks), file=sys.stderr)\n"
     )
     assert run("-c", code, input="").stderr == "True\n"
+
+
+def test_a_program_is_looked_for_in_the_folder_that_it_is_started_in(world, tmp_path):
+    (tmp_path / "script").write_text(f"#!{PYTHON}\nimport os, sys; print(sys.argv, os.getcwd())\n")
+    (tmp_path / "script").chmod(0o755)
+    assert subprocess.check_output(["./script", "x"], cwd=tmp_path, text=True) == f"['./script', 'x'] {tmp_path}\n"
 
 
 COUNTS = """
