@@ -115,7 +115,8 @@ def _spawn(call: str, candidates: Any, argv: Any, env: Any, file_actions: Any, o
     streams, passed = [-1, -1, -1], None
     for kind, *numbers in file_actions or ():
         if kind == _DUP2 and numbers[1] < 3:
-            streams[numbers[1]] = numbers[0]
+            copied = streams[numbers[0]] if 0 <= numbers[0] < 3 else -1  # of what an action before this one has put there
+            streams[numbers[1]] = copied if copied >= 0 else numbers[0]
         elif kind == _CLOSEFROM and numbers[0] == 3:
             passed = ()
         elif kind != _CLOSE or numbers[0] < 3:

@@ -85,7 +85,10 @@ def fork(stand_aside: Callable[[], None], come_back: Callable[[], None], carry: 
     for stream in (sys.stdout, sys.stderr) if start is None else ():
         if stream is not None:
             stream.flush()  # or both processes would write what is in the buffer
-    ignored = programs.ignored_by(kernel, parent) if start is not None else frozenset()
+    ignored: frozenset[int] = frozenset()
+    if start is not None:
+        programs.check(start, parent.table)
+        ignored = programs.ignored_by(kernel, parent)
     at_home, far = make_channels()
     home_pid = _getpid()
     try:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import atexit
 import builtins
+import fcntl
 import gc
 import importlib
 import io
@@ -47,7 +48,8 @@ if TYPE_CHECKING:
 
     from simsock.processes.child import Child
 
-_dup2, _closerange, _chdir, _umask, _open = (original(os, name) for name in ("dup2", "closerange", "chdir", "umask", "open"))
+_dup2, _close, _closerange, _chdir, _umask, _open = (original(os, name) for name in ("dup2", "close", "closerange", "chdir", "umask", "open"))
+_fcntl = original(fcntl, "fcntl")
 _FileIO = original(io, "FileIO")
 _exit_really = os._exit
 _STAYS = ("__editable__", "_distutils_hack", "_virtualenv", "sitecustomize", "usercustomize")
@@ -132,13 +134,16 @@ def _run(child: Child, start: Start, ignored: frozenset[int]) -> None:
 
 def _descriptors(child: Child, start: Start) -> None:
     """Real ones as after an exec; of simulated ones home has kept what is passed."""
-    for number, fd in enumerate(start.streams):
+    null = _open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    # Copies first: a stream may come from the number of another one.
+    copies = [_fcntl(null if fd >= FIRST_DESCRIPTOR else fd, fcntl.F_DUPFD_CLOEXEC, 3) if fd >= 0 else -1 for fd in start.streams]
+    _close(null)
+    for number, (fd, copy) in enumerate(zip(start.streams, copies, strict=True)):
         if fd >= FIRST_DESCRIPTOR:
             child_kernel.low[number] = child_kernel.LOW + number
-            null = _open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-            _dup2(null, number)
-        elif fd >= 0:
-            _dup2(fd, number)
+        if copy >= 0:
+            _dup2(copy, number)
+            _close(copy)
     if start.passed is not None:
         low = 3
         for fd in sorted({*(fd for fd in start.passed if 2 < fd < FIRST_DESCRIPTOR), *child.own_descriptors}):

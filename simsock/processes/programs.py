@@ -14,6 +14,7 @@ import signal as _real
 from typing import TYPE_CHECKING, Any
 
 from simsock.errors import Unsupported
+from simsock.kernel.failures import bad_descriptor
 from simsock.kernel.files import FIRST_DESCRIPTOR
 from simsock.kernel.originals import original
 from simsock.processes import child_kernel, family
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 starter: Any = None
 """Forks home for a program: (start). Put here by who can take the world out of the way."""
-_open, _close, _umask = (original(os, name) for name in ("open", "close", "umask"))
+_open, _close, _umask, _fstat = (original(os, name) for name in ("open", "close", "umask", "fstat"))
 _pidfd_open: Any = original(os, "pidfd_open") if hasattr(os, "pidfd_open") else None
 _PIDFD_GETFD = 438
 """The number of pidfd_getfd(2), on every machine."""
@@ -100,6 +101,15 @@ def _borrow(member: Member, fd: int) -> int:
 # -- at home ---------------------------------------------------------------------------------------------------------------------------------
 
 
+def check(start: Start, parent: Process) -> None:
+    """``OSError`` EBADF if a descriptor that the program is to have is not open."""
+    for fd in (*start.streams, *(start.passed or ())):
+        if fd >= FIRST_DESCRIPTOR and fd not in parent.files:
+            raise bad_descriptor()
+        if 0 <= fd < FIRST_DESCRIPTOR:
+            _fstat(fd)
+
+
 def ignored_by(kernel: Kernel, parent: Member) -> frozenset[int]:
     """Signals that a process ignores: so does what it starts."""
     own = (_real.SIGKILL, _real.SIGSTOP)
@@ -126,4 +136,4 @@ def begin(member: Member, start: Start, parent: Process, ignored: frozenset[int]
         member.dispositions[int(_real.SIGINT)] = family.HANDLED
 
 
-__all__ = ["ask_home", "begin", "ignored_by", "start", "start_for"]
+__all__ = ["ask_home", "begin", "check", "ignored_by", "start", "start_for"]

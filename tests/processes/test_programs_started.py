@@ -17,6 +17,7 @@ import pytest
 
 import simsock
 from simsock import Fenced, Unsupported
+from simsock.kernel.files import FIRST_DESCRIPTOR
 
 PYTHON = sys.executable
 counted = 0
@@ -180,6 +181,30 @@ def test_a_program_is_looked_for_in_the_folder_that_it_is_started_in(world, tmp_
     (tmp_path / "script").write_text(f"#!{PYTHON}\nimport os, sys; print(sys.argv, os.getcwd())\n")
     (tmp_path / "script").chmod(0o755)
     assert subprocess.check_output(["./script", "x"], cwd=tmp_path, text=True) == f"['./script', 'x'] {tmp_path}\n"
+
+
+BOTH = "import os; os.write(1, b'out '); os.write(2, b'err ')"
+
+
+def test_a_stream_may_be_one_that_another_one_takes_the_place_of(world, capfd):
+    assert subprocess.run([PYTHON, "-c", BOTH], stdout=subprocess.PIPE, stderr=1).stdout == b"out "
+    assert capfd.readouterr() == ("err ", "")
+    subprocess.run([PYTHON, "-c", BOTH], stdout=2, stderr=1)
+    assert capfd.readouterr() == ("err ", "out ")
+    reading, writing = os.pipe()
+    pid = os.posix_spawn(PYTHON, [PYTHON, "-c", BOTH], os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, writing, 1), (os.POSIX_SPAWN_DUP2, 1, 2)])
+    os.close(writing)
+    assert os.waitpid(pid, 0) == (pid, 0)
+    assert os.read(reading, 100) == b"out err "
+
+
+def test_a_descriptor_that_is_not_open_is_not_given_to_a_program(world):
+    real = os.open(os.devnull, os.O_RDONLY)
+    os.close(real)
+    for fd in (real, FIRST_DESCRIPTOR + 500):
+        for options in ({"stdin": fd}, {"pass_fds": [fd]}):
+            with pytest.raises(OSError, match="Bad file descriptor"):
+                subprocess.run([PYTHON, "-c", "pass"], **options)
 
 
 COUNTS = """
