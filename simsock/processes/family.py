@@ -44,13 +44,13 @@ class Member:
     """One process."""
 
     __slots__ = (
-        "blocked",
         "channel",
         "dispositions",
         "epilogue",
         "group",
         "held",
         "left",
+        "masks",
         "parent",
         "pending",
         "pid",
@@ -77,12 +77,13 @@ class Member:
         """What it does about signals, as far as that was said in this world; nothing for home, whose handlers the kernel has."""
         self.pending: set[int] = set()
         """Signals whose handlers it is to run."""
-        self.blocked: frozenset[int] = parent.blocked if parent is not None else frozenset()
+        self.masks: dict[int, frozenset[int]] = {0: frozenset()}
+        """Which signals its threads block, by their numbers."""
         self.held: set[int] = set()
-        """Signals that have come and are blocked."""
-        self.wanted: frozenset[int] = frozenset()
+        """Signals that have come, and are blocked or waited for."""
+        self.wanted: dict[int, frozenset[int]] = {}
         self.signalled: deque[Task] = deque()
-        """Which signals it waits for, and where."""
+        """Which signals its threads wait for, by their numbers, and where."""
         self.timers: IntervalTimers | None = None
         self.status: int | None = None
         """As wait(2) tells it, once it has ended."""
@@ -102,6 +103,10 @@ class Member:
         """Open files that say when it has ended."""
         self.epilogue: Callable[[], object] | None = None
         """Called when it has ended, if the world goes on."""
+
+    def holds(self, number: int) -> bool:
+        """Whether a signal to it is kept: all of its threads block it, or one waits for it."""
+        return all(number in mask for mask in self.masks.values()) or any(number in wanted for wanted in self.wanted.values())
 
     def describe(self) -> str:
         """For tables of waits."""

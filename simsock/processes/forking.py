@@ -28,7 +28,7 @@ from simsock.processes import child, family, interpreter, programs, servers, sta
 from simsock.processes.calls import CALLS
 from simsock.processes.family import Member
 from simsock.processes.messages import Channel, make_channels
-from simsock.processes.proxy import Proxy, end_really
+from simsock.processes.proxy import Proxy, end_really, proxy_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,11 +112,14 @@ def fork(stand_aside: Callable[[], None], come_back: Callable[[], None], carry: 
     if start is not None and start.told >= 0:
         servers.of(kernel).adopt(member, parent.table.files[start.told])
     kernel.room(Tables).children.append(member.table)
+    if parent.parent is not None:
+        member.masks[0] = parent.masks[proxy_of(kernel.current).number]
+    elif kernel.signals is not None:
+        member.masks[0] = kernel.signals.mask(kernel.current)
     if start is not None:
         programs.begin(member, start, parent.table, ignored)
     elif parent.parent is None and kernel.signals is not None:
         member.dispositions = {number: family.kind_of(handler) for number, handler in kernel.signals.handlers.items()}
-        member.blocked = kernel.signals.mask(kernel.current)
     _begin_proxy(kernel, member, start is not None)
     watchdog.deliver()
     return pid

@@ -114,6 +114,7 @@ def _run(child: Child, start: Start, ignored: frozenset[int]) -> None:
         if start.cwd is not None:
             _chdir(start.cwd)
         if start.umask >= 0:
+        child.wakeup_fd = -1
             _umask(start.umask)
         signals_of(child.kernel).handlers.update(_handlers(ignored))
         os.environ.clear()

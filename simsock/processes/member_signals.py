@@ -1,9 +1,9 @@
-"""What home keeps of a child's signals beside its dispositions: a mask, what waits behind it, who waits for one, timers.
+"""What home keeps of a child's signals beside its dispositions: masks, what waits behind them, who waits for one, timers.
 
 PYTEST_DONT_REWRITE
 
-Owns these calls as home makes them for a child. Does not know how a signal reaches a child. Laws: a child has one thread, so its mask is the process's; a
-blocked signal is kept once, also one that would be ignored (signal(7)); timers are not inherited, and end with their process.
+Owns these calls as home makes them for a child. Does not know how a signal reaches a child. Laws: each thread has a mask, and a
+signal is kept if all of them block it: once, also if it would be ignored (signal(7)); timers are not inherited, and end with their process.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from simsock.kernel import session
 from simsock.kernel.interval_timers import IntervalTimers
 from simsock.kernel.signals import name_of
 from simsock.processes import proxy
+
+_NEVER = frozenset((int(_real.SIGKILL), int(_real.SIGSTOP)))
+"""Nobody blocks these, or waits for them."""
 
 if TYPE_CHECKING:
     from simsock.kernel import Kernel
@@ -61,17 +64,23 @@ def timer_left(member: Member, which: int) -> tuple[int, int]:
 
 
 def mask(member: Member, how: int, numbers: tuple[int, ...]) -> tuple[int, ...]:
-    """sigprocmask(2): what was blocked before."""
+    """pthread_sigmask(3): what the thread blocked before."""
     kernel = session.kernel()
     kernel.point()
-    before = member.blocked
+    thread = proxy.proxy_of(kernel.current).number
+    before = member.masks[thread]
     wanted = frozenset(numbers)
     after = wanted if how == _real.SIG_SETMASK else before | wanted if how == _real.SIG_BLOCK else before - wanted
-    member.blocked = after - {int(_real.SIGKILL), int(_real.SIGSTOP)}
-    for number in sorted(member.held - member.blocked):
+    member.masks[thread] = after - _NEVER
+    _let_go(kernel, member)
+    return tuple(sorted(before))
+
+
+def _let_go(kernel: Kernel, member: Member) -> None:
+    """Signals that nothing holds any more come."""
+    for number in sorted(number for number in member.held if not member.holds(number)):
         member.held.discard(number)
         proxy.send(kernel, member, number, quietly=True)
-    return tuple(sorted(before))
 
 
 def pending(member: Member) -> tuple[int, ...]:
@@ -87,17 +96,17 @@ def take(member: Member, wanted: tuple[int, ...], deadline: int | None, why: str
     """sigtimedwait(2): the number of one of these, or 0 when the deadline passed first."""
     kernel = session.kernel()
     kernel.point()
-    member.wanted = frozenset(wanted)
+    thread = proxy.proxy_of(kernel.current).number
+    mine = member.wanted[thread] = frozenset(wanted) - _NEVER
+    is_over = False
     try:
-        while True:
-            found = min(member.held & member.wanted, default=0)
-            if found:
-                member.held.discard(found)
-                return found
-            if not kernel.wait(member.signalled, deadline, why, _For(wanted)):
-                return 0 if not member.held & member.wanted else take(member, wanted, deadline, why)
+        while not (found := min(member.held & mine, default=0)) and not is_over:
+            is_over = not kernel.wait(member.signalled, deadline, why, _For(wanted))
     finally:
-        member.wanted = frozenset()
+        del member.wanted[thread]
+    member.held.discard(found)
+    _let_go(kernel, member)
+    return found
 
 
 CALLS: dict[str, Any] = {"set timer": set_timer, "timer left": timer_left, "mask": mask, "pending signals": pending, "take signal": take}

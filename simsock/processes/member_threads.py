@@ -28,6 +28,7 @@ def spawn(member: Member, name: str | None, base: str, daemon: bool) -> tuple[in
     task = kernel.spawn(proxy.run, (None,), name=name, base=base, daemon=daemon)
     task.value = proxy
     member.threads[number] = task
+    member.masks[number] = member.masks[maker.number]
     return number, task.path
 
 

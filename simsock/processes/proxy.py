@@ -127,7 +127,7 @@ class Proxy:
             status = gone.status
         except _ThreadOver:
             lives = True
-            del member.threads[self.number]
+            del member.threads[self.number], member.masks[self.number]
         finally:
             if not lives and member.status is None:
                 self._end(status)
@@ -309,7 +309,7 @@ def send(kernel: Kernel, member: Member, number: int, quietly: bool = False, by_
         return
     if not number or member.status is not None:
         return
-    if number in member.blocked or number in member.wanted:
+    if member.holds(number):
         member.held.add(number)
         kernel.wake_all(member.signalled)
         return

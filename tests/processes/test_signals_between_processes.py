@@ -5,6 +5,9 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import subprocess
+import sys
+import threading
 import time
 
 import pytest
@@ -268,6 +271,46 @@ def test_a_child_blocks_signals_and_waits_for_them(world):
     time.sleep(5)
     os.kill(pid, signal.SIGUSR1)
     assert status_of(pid) == 6
+
+
+def test_each_thread_of_a_child_has_a_mask_and_waits_for_signals_of_its_own(world):
+    def wait():
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1, signal.SIGUSR2])
+        came = []
+        signal.signal(signal.SIGTERM, lambda number, frame: came.append(number))
+
+        def take(number):
+            signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+            came.append(signal.sigwait([number]))
+
+        threads = [threading.Thread(target=take, args=(number,)) for number in (signal.SIGUSR1, signal.SIGUSR2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return 0 if came == [signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2] else 1
+
+    pid = child(wait)
+    for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
+        time.sleep(1)
+        os.kill(pid, number)
+    assert status_of(pid) == 0
+
+
+def test_nobody_waits_for_sigkill(world):
+    pid = child(signal.sigwait, signal.valid_signals())
+    time.sleep(1)
+    os.kill(pid, signal.SIGKILL)
+    assert status_of(pid) == -signal.SIGKILL
+
+
+def test_a_program_has_its_starters_mask_and_no_wakeup_descriptor(world):
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing)
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+    code = "import signal; print(*map(int, signal.pthread_sigmask(signal.SIG_BLOCK, [])), signal.set_wakeup_fd(-1))"
+    assert subprocess.check_output([sys.executable, "-c", code]) == b"%d -1\n" % signal.SIGUSR1
 
 
 def test_a_child_is_woken_by_a_descriptor_when_a_signal_comes(world):
