@@ -160,7 +160,7 @@ class Child:
         self._is_leaving = True
         try:
             if isinstance(error, SystemExit):
-                status = _status_of(error)
+                status = status_of(error)
             elif error is not None:
                 status = 1
                 self.tell(error)
@@ -179,7 +179,8 @@ class Child:
         self.kernel.task_failed(self.kernel.current, error)
 
 
-def _status_of(error: SystemExit) -> int:
+def status_of(error: SystemExit) -> int:
+    """The exit status that it stands for; its words are printed."""
     code = error.code
     if code is None:
         return 0
@@ -323,4 +324,4 @@ def at_door(*args: Any, **keywords: Any) -> NoReturn:
     here.leave(0, error)
 
 
-__all__ = ["Child", "at_door", "begin", "die_with"]
+__all__ = ["Child", "at_door", "begin", "die_with", "status_of"]

@@ -17,7 +17,7 @@ import sys
 from collections import deque
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from simsock.errors import Unsupported
+from simsock.errors import SimsockError, Unsupported
 from simsock.kernel.core import Kernel
 from simsock.kernel.files import DESCRIPTORS_MAX, FIRST_DESCRIPTOR
 from simsock.kernel.program_lines import program_call
@@ -46,6 +46,8 @@ threads: Any = None
 """The process's threads."""
 lines: Any = None
 """What is told with the next message."""
+shows: Any = None
+"""In a program that was started: shows on standard error what a thread has ended with, which fails no test: (task, error)."""
 LOW = FIRST_DESCRIPTOR + DESCRIPTORS_MAX
 """From here on home has the child's standard streams, where no other descriptor can be."""
 low: dict[int, int] = {}
@@ -140,7 +142,9 @@ class ChildKernel(Kernel):
         self.finalized.append(action)
 
     def task_failed(self, task: Task, error: BaseException) -> None:
-        if not any(known is error for _, known in self.errors):
+        if shows is not None and task.error is error and not isinstance(error, SimsockError):
+            shows(task, error)
+        elif not any(known is error for _, known in self.errors):
             self.errors.append((task, error))
             ask("failed", error)
 

@@ -26,26 +26,24 @@ import sys
 import textwrap
 import threading
 import types
+from contextlib import suppress
 from importlib.machinery import ExtensionFileLoader, ModuleSpec, SourceFileLoader
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from greenlet import getcurrent
 
-from simsock.errors import SimsockError
 from simsock.harness import is_harness
 from simsock.kernel import launcher
 from simsock.kernel.files import FIRST_DESCRIPTOR
 from simsock.kernel.originals import original
-from simsock.kernel.program_lines import is_simsock
 from simsock.kernel.signals import signals_of
-from simsock.processes import child_kernel, library_state, search_path
+from simsock.processes import child_kernel, library_state, program_errors, search_path
+from simsock.processes.child import status_of
 from simsock.processes.command_lines import Command
 from simsock.stdlib._makefile import BufferedReader, BufferedWriter, TextFile
 from simsock.stdlib._rawfile import DescriptorFile
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from simsock.processes.child import Child
 
 _dup2, _close, _closerange, _chdir, _umask, _open = (original(os, name) for name in ("dup2", "close", "closerange", "chdir", "umask", "open"))
@@ -114,9 +112,9 @@ def _run(child: Child, start: Start, ignored: frozenset[int]) -> None:
         if start.cwd is not None:
             _chdir(start.cwd)
         if start.umask >= 0:
-        child.wakeup_fd = -1
             _umask(start.umask)
         signals_of(child.kernel).handlers.update(_handlers(ignored))
+        child.wakeup_fd = -1
         os.environ.clear()
         os.environ.update(start.env)
         library_state.reset()
@@ -231,6 +229,7 @@ def _sys(start: Start) -> None:
     for hook in ("excepthook", "unraisablehook", "displayhook"):
         setattr(sys, hook, getattr(sys, f"__{hook}__"))
     threading.excepthook = threading.__excepthook__
+    program_errors.apply()
     threading.settrace(None)
     threading.setprofile(None)
     sys.setrecursionlimit(_RECURSION + launcher.depth())
@@ -338,69 +337,30 @@ def _finish(child: Child, error: BaseException | None) -> NoReturn:
     status = 0
     try:
         if isinstance(error, SystemExit):
-            status = _status_of(error)
+            with suppress(Exception):
+                sys.stdout.flush()
+            status = status_of(error)
         elif error is not None:
             status = 1
-            _show(error)
-        _tell(child, error)
+            program_errors.show(error)
+        program_errors.tell(error)
         child.end_threads()
         atexit._run_exitfuncs()
     except BaseException as caught:
         status = 1
-        _tell(child, caught)
+        program_errors.tell(caught)
         sys.__excepthook__(type(caught), caught, caught.__traceback__)
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream is not None and not stream.closed:
                 stream.flush()
         except BaseException as caught:
-            status = status or 120
+            status = 120
             if stream is sys.stdout:
                 print(f"Exception ignored in: {stream!r}\n{type(caught).__name__}: {caught}", file=sys.stderr)
     if isinstance(error, KeyboardInterrupt):
         child.die_of(int(_real.SIGINT))
     child.exit(status)
-
-
-def _tell(child: Child, error: BaseException | None) -> None:
-    if isinstance(error, SimsockError):
-        child.kernel.task_failed(child.kernel.current, error)
-
-
-def _status_of(error: SystemExit) -> int:
-    code = error.code
-    if code is None:
-        return 0
-    if isinstance(code, int):
-        return code
-    sys.stdout.flush()
-    print(code, file=sys.stderr)
-    return 1
-
-
-def _show(error: BaseException) -> None:
-    """The traceback, as the program's own frames are in it."""
-    if not isinstance(error, SimsockError):
-        seen: set[int] = set()
-        shown: BaseException | None = error
-        while shown is not None and id(shown) not in seen:
-            seen.add(id(shown))
-            shown.with_traceback(_without_ours(shown.__traceback__))
-            shown = shown.__cause__ or shown.__context__
-    sys.last_value = error
-    sys.excepthook(type(error), error, error.__traceback__)
-
-
-def _without_ours(trace: TracebackType | None) -> TracebackType | None:
-    """A traceback without the frames of stand-ins, which are functions in C where there is no world."""
-    frames = []
-    while trace is not None:
-        if not is_simsock(trace.tb_frame.f_code.co_filename):
-            frames.append(trace)
-        trace = trace.tb_next
-    for place, frame in enumerate(frames):
-        frame.tb_next = frames[place + 1] if place + 1 < len(frames) else None
-    return frames[0] if frames else None
 
 
 __all__ = ["Start", "become"]

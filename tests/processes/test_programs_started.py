@@ -207,6 +207,53 @@ def test_a_descriptor_that_is_not_open_is_not_given_to_a_program(world):
                 subprocess.run([PYTHON, "-c", "pass"], **options)
 
 
+def test_what_threads_of_a_program_raise_is_on_its_standard_error_and_fails_no_test(world):
+    done = run(
+        "-c",
+        "import threading, _thread, time\n"
+        "def wrong(): 1 / 0\n"
+        "thread = threading.Thread(target=wrong, name='worker')\n"
+        "thread.start()\n"
+        "thread.join()\n"
+        "_thread.start_new_thread(wrong, ())\n"
+        "time.sleep(1)\n"
+        "print('end')\n",
+    )
+    assert (done.returncode, done.stdout) == (0, "end\n")
+    assert done.stderr.startswith("Exception in thread worker:\nTraceback (most recent call last):\n")
+    assert "Exception ignored in thread started by" in done.stderr
+    assert done.stderr.count("ZeroDivisionError: division by zero\n") == 2
+    assert "simsock" not in done.stderr
+
+
+def test_what_a_handler_of_a_started_server_raises_fails_the_test():
+    code = (
+        "import socket, socketserver\n"
+        "class Handler(socketserver.BaseRequestHandler):\n"
+        "    def handle(self): raise LookupError('in a handler')\n"
+        "with socketserver.TCPServer(('127.0.0.1', 0), Handler) as server:\n"
+        "    client = socket.create_connection(server.server_address)\n"
+        "    server.handle_request()\n"
+    )
+    with pytest.raises(LookupError, match="in a handler"), simsock.Simulation():
+        assert "LookupError: in a handler" in run("-c", code).stderr
+
+
+def test_an_error_of_the_worlds_own_in_a_thread_of_a_program_fails_the_test():
+    with pytest.raises(Unsupported, match=r"os\.fork"), simsock.Simulation():
+        assert "os.fork" in run("-c", "import os, threading; threading.Thread(target=os.fork).start()").stderr
+
+
+def test_a_standard_output_that_is_gone_changes_the_exit_status_as_really(world):
+    assert run("-c", "import sys; sys.stdout = None; sys.exit('words')").stderr == "words\n"
+    for end in ("", "1 / 0", "sys.exit(3)", "sys.exit('words')"):
+        code = f"import sys, time; time.sleep(1); sys.stdout.reconfigure(line_buffering=False, write_through=False); print('x'); {end}"
+        with subprocess.Popen([PYTHON, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={}, text=True) as process:
+            process.stdout.close()
+            assert "BrokenPipeError" in process.stderr.read()
+        assert process.returncode == 120
+
+
 COUNTS = """
 import socket, sys
 reading, writing = (socket.socket(fileno=int(number)) for number in sys.argv[1:])
