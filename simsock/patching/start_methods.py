@@ -25,7 +25,7 @@ from simsock.stdlib import os as sim_os
 class Tracker:
     """In the place of ``multiprocessing.resource_tracker._resource_tracker``."""
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self) -> None:
         self._fd: int | None = None
         self._pid = None
 
@@ -156,7 +156,7 @@ def of_tracker(name: str, kernel: Kernel) -> Any:
     """What stands under a name of ``multiprocessing.resource_tracker``."""
     room = kernel.room(_Fakes)
     if room.tracker is None:
-        room.tracker = Tracker(kernel)
+        room.tracker = Tracker()
     return room.tracker if name.startswith("_") else getattr(room.tracker, name)
 
 

@@ -35,9 +35,9 @@ POINTS_MAX = 1_000
 """How many points a child passes before home hears of it, if it makes no other call."""
 SOMEBODY: deque[Any] = deque((None,))
 NOBODY: deque[Any] = deque()
+"""Home's run queue, as far as a child knows it: whether any other task can run."""
 _HERE = frozenset(("recv", "send", "handshake", "encrypt", "decrypt"))
 """Records that a child writes itself."""
-"""Home's run queue, as far as a child knows it: whether any other task can run."""
 ask: Any = None
 """Makes a call at home. Put here when the child begins."""
 leave: Any = None

@@ -3,7 +3,8 @@
 PYTEST_DONT_REWRITE
 
 Owns how a child uses a semaphore, which is home's, and how it puts into a queue. Does not know ``multiprocessing`` beyond the names of its parts. Laws: a
-semaphore is counted at home, whoever made it, so who waits for one is seen there; a child has no threads, so what it puts into a queue is written at once.
+semaphore is counted at home, whoever made it, so who waits for one is seen there; what a forked child puts into a queue is written at once, by whoever
+puts it.
 """
 
 from __future__ import annotations

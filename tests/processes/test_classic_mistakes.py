@@ -27,51 +27,43 @@ def found(program, words, **options):
     return verdict
 
 
-def a_handler_that_reaps_one_child(sim):
+def reaping(reap):
+    """Two children end, and a handler waits for them: ``reap`` is given the list of those that were waited for."""
+
+    def program(sim):
+        reaped = []
+        signal.signal(signal.SIGCHLD, lambda number, frame: reap(reaped))
+        for number in range(2):
+            if not os.fork():
+                for _ in range(number):
+                    time.sleep(0)
+                os._exit(0)
+        time.sleep(1)
+        assert len(reaped) == 2, "a child was never waited for"
+
+    return program
+
+
+def one_child(reaped):
     """Signals do not queue: two children may end before the handler has run once."""
-    reaped = []
+    reaped.append(os.waitpid(-1, os.WNOHANG)[0])
 
-    def reap(number, frame):
-        pid, _ = os.waitpid(-1, os.WNOHANG)
+
+def all_children(reaped):
+    while True:
+        try:
+            pid, _ = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if not pid:
+            return
         reaped.append(pid)
-
-    signal.signal(signal.SIGCHLD, reap)
-    for number in range(2):
-        if not os.fork():
-            for _ in range(number):
-                time.sleep(0)
-            os._exit(0)
-    time.sleep(1)
-    assert len(reaped) == 2, "a child was never waited for"
-
-
-def a_handler_that_reaps_all(sim):
-    reaped = []
-
-    def reap(number, frame):
-        while True:
-            try:
-                pid, _ = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if not pid:
-                return
-            reaped.append(pid)
-
-    signal.signal(signal.SIGCHLD, reap)
-    for number in range(2):
-        if not os.fork():
-            for _ in range(number):
-                time.sleep(0)
-            os._exit(0)
-    time.sleep(1)
-    assert len(reaped) == 2, "a child was never waited for"
 
 
 def test_a_lost_child():
-    verdict = found(a_handler_that_reaps_one_child, "process-2")
+    verdict = found(reaping(one_child), "process-2")
     assert "main" in str(verdict.story) and "process-2" in str(verdict.story)
-    assert simsock.explore(a_handler_that_reaps_all, schedules=8, preempt="calls").status in ("inconclusive", "holds")
+    assert simsock.explore(reaping(all_children), schedules=8, preempt="calls").status in ("inconclusive", "holds")
 
 
 def accepting(blocks):

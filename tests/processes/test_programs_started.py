@@ -162,25 +162,21 @@ def test_what_happens_between_fork_and_exec_is_refused_and_errors_of_the_system_
     assert caught.value.filename == __file__
 
 
-def test_a_program_that_closes_its_streams_is_told_of_its_sockets_by_their_numbers(world):
-    code = (
-        "import os, select, socket, sys\n"
-        "os.close(0)\n"
-        "os.close(1)\n"
-        "socks = [end for _ in range(6) for end in socket.socketpair()]\n"
-        "poll = select.poll()\n"
-        "for sock in socks:\n"
-        "    sock.send(b'x')\n"
-        "    poll.register(sock, select.POLLIN)\n"
-        "print(sorted(fd for fd, _ in poll.poll()) == sorted(sock.fileno() for sock in socks), file=sys.stderr)\n"
-    )
-    assert run("-c", code, input="").stderr == "True\n"
-
-
 def test_a_program_is_looked_for_in_the_folder_that_it_is_started_in(world, tmp_path):
     (tmp_path / "script").write_text(f"#!{PYTHON}\nimport os, sys; print(sys.argv, os.getcwd())\n")
     (tmp_path / "script").chmod(0o755)
     assert subprocess.check_output(["./script", "x"], cwd=tmp_path, text=True) == f"['./script', 'x'] {tmp_path}\n"
+
+
+def test_a_program_begins_with_the_umask_and_in_the_group_that_its_starter_says(world):
+    code = "import os; print(os.umask(0), os.getpgrp() == os.getpid())"
+    assert run("-c", code, umask=0o27).stdout == f"{0o27} False\n"
+    assert run("-c", code, umask=0, start_new_session=True).stdout == "0 True\n"
+    sleeps = [PYTHON, "-c", "import time; time.sleep(100)"]
+    leader = subprocess.Popen(sleeps, process_group=0)
+    follower = subprocess.Popen(sleeps, process_group=leader.pid)
+    os.killpg(leader.pid, signal.SIGTERM)
+    assert (leader.wait(), follower.wait()) == (-signal.SIGTERM, -signal.SIGTERM)
 
 
 BOTH = "import os; os.write(1, b'out '); os.write(2, b'err ')"
@@ -205,6 +201,21 @@ def test_a_descriptor_that_is_not_open_is_not_given_to_a_program(world):
         for options in ({"stdin": fd}, {"pass_fds": [fd]}):
             with pytest.raises(OSError, match="Bad file descriptor"):
                 subprocess.run([PYTHON, "-c", "pass"], **options)
+
+
+def test_a_program_that_closes_its_streams_is_told_of_its_sockets_by_their_numbers(world):
+    code = (
+        "import os, select, socket, sys\n"
+        "os.close(0)\n"
+        "os.close(1)\n"
+        "socks = [end for _ in range(6) for end in socket.socketpair()]\n"
+        "poll = select.poll()\n"
+        "for sock in socks:\n"
+        "    sock.send(b'x')\n"
+        "    poll.register(sock, select.POLLIN)\n"
+        "print(sorted(fd for fd, _ in poll.poll()) == sorted(sock.fileno() for sock in socks), file=sys.stderr)\n"
+    )
+    assert run("-c", code, input="").stderr == "True\n"
 
 
 def test_what_threads_of_a_program_raise_is_on_its_standard_error_and_fails_no_test(world):
