@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import Any
 
 from simsock.errors import Unsupported
-from simsock.harness import is_harness
 from simsock.kernel import Kernel
 from simsock.kernel.identity import PROCESS, own_numbers
 from simsock.patching import adapters, fence, ready_orders, schedulers, start_methods
@@ -36,8 +35,9 @@ _NAMES: tuple[tuple[str, str, Callable[[Any, Kernel], Any]], ...] = (
     ("uuid", "_last_counter_v7", lambda before, kernel: 0),
     # time-machine changes the clocks of the time module in place, as functions of C; in a world they are none, and the process would crash.
     ("time_machine", "_time_machine", lambda before, kernel: _NoTravel()),
-    # freezegun keeps what modules had before it, which the world finds there: it would put that into those of simsock, pytest and others of the harness.
-    ("freezegun.api", "_GLOBAL_MODULES_CACHE", lambda before, kernel: {name: had for name, had in before.items() if not is_harness(name)}),
+    # freezegun notes where modules have what it replaces, found by identity, and keeps that: in a world they have other functions, but for the harness's.
+    ("freezegun.api", "_GLOBAL_MODULES_CACHE", lambda before, kernel: {}),
+    ("freezegun.api", "_real_time_object_ids", lambda before, kernel: set(map(id, sys.modules["freezegun.api"].real_date_objects))),
     # psutil asks the system about this process by its number, which in a world is none of the system's.
     ("psutil._pslinux", "Process", lambda before, kernel: _real_process(before)),
     # The machine is asked once what it is called, and in a world it is the host of whoever asks first.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import subprocess
 import sys
@@ -93,6 +94,17 @@ def test_freezegun_inside_a_world_freezes_what_it_does_outside():
             frozen.tick(60)
             assert time.time() == began + 60
         assert (round(time.time(), 4), datetime.datetime.now(datetime.UTC).year) == (1_767_225_605, 2026)
+
+
+def test_a_freeze_in_a_world_is_one_for_modules_that_freezegun_has_not_looked_into_yet(monkeypatch):
+    """What it has noted, in a world or before it, decides nothing: neither there nor afterwards."""
+    module = types.ModuleType("loaded_just_now")
+    module.now = time.time
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    for world in (Simulation, Simulation, contextlib.nullcontext):
+        with world(), freezegun.freeze_time("2020-02-03"):
+            assert module.now() == 1_580_688_000
+    assert module.now is time.time
 
 
 def test_a_freeze_in_a_world_leaves_the_harness_its_clocks():
