@@ -37,6 +37,7 @@ TIMEOUT_MAX = 9223372036.0
 """CPython's, on Linux."""
 TIMEOUT_TOO_LARGE = f"timestamp out of range for {'C PyTime_t' if sys.version_info >= (3, 13, 15) else 'platform time_t'}"
 """The words changed within 3.13: 3.13.0 has the old ones, 3.13.15 the new ones."""
+_MS_NS = NS // 1000
 _INTEGER_TOO_LARGE = (
     TIMEOUT_TOO_LARGE
     if sys.version_info >= (3, 13, 15)
@@ -160,12 +161,22 @@ def timeout_number(timeout: Any, kind: str, per_second: int = 1) -> int | float:
 
 
 def milliseconds(timeout: Any, per_second: int) -> int:
-    """What ``poll`` and ``epoll`` wait: whole milliseconds, rounded away from none, that fit into a C int."""
-    exact = timeout_number(timeout, "an integer", per_second) * (1000 // per_second)
-    number = ceil(exact) if exact >= 0 else floor(exact)
+    """What ``epoll``, and before 3.15 ``poll``, is asked to wait: whole milliseconds, rounded away from none, that fit into a C int."""
+    number = _away_from_none(timeout_number(timeout, "an integer", per_second) * (1000 // per_second))
     if not -(1 << 31) <= number < 1 << 31:
         raise OverflowError("timeout is too large")
     return number
+
+
+def poll_ns(timeout: Any) -> int:
+    """Nanoseconds of a timeout of ``poll``, which is in milliseconds. From 3.15 on that calls ppoll(2), which waits to the nanosecond, however long."""
+    if sys.version_info < (3, 15):
+        return milliseconds(timeout, 1000) * _MS_NS
+    return _away_from_none(timeout_number(timeout, "an integer", 1000) * _MS_NS)
+
+
+def _away_from_none(number: float) -> int:
+    return ceil(number) if number >= 0 else floor(number)
 
 
 def nanoseconds(seconds: Any) -> int:

@@ -19,7 +19,7 @@ from simsock.kernel.units import NS
 from simsock.stdlib._epoll import epoll
 from simsock.stdlib._errors import UnsupportedName
 from simsock.stdlib._files import descriptor_of, pollable
-from simsock.stdlib._waiting import milliseconds, timeout_number
+from simsock.stdlib._waiting import poll_ns, timeout_number
 
 error = OSError
 PIPE_BUF = _real.PIPE_BUF
@@ -35,7 +35,6 @@ __all__ = ["PIPE_BUF", "POLLERR", "POLLHUP", "POLLIN", "POLLNVAL", "POLLOUT", "P
 _READ = POLLIN | POLLHUP | POLLERR | POLLNVAL
 _WRITE = POLLOUT | POLLERR | POLLNVAL
 _OTHER = POLLPRI | POLLNVAL
-_MS = 1_000_000
 
 
 def __getattr__(name: str) -> Any:
@@ -118,8 +117,8 @@ class poll:
         del self._masks[descriptor_of(fd)]
 
     def poll(self, timeout: float | None = None, /) -> list[tuple[int, int]]:
-        """(descriptor, events) of what is ready; waits up to ``timeout`` milliseconds (whole ones, rounded up), for ever when None or negative."""
-        ms = -1 if timeout is None else milliseconds(timeout, 1000)
+        """(descriptor, events) of what is ready; waits up to ``timeout`` milliseconds (before 3.15 whole ones, rounded up), for ever when None or negative."""
+        ns = -1 if timeout is None else poll_ns(timeout)
         if self._waits:
             raise RuntimeError("concurrent poll() invocation")
         kernel = session.kernel()
@@ -133,13 +132,13 @@ class poll:
                 invalid.append((fd, POLLNVAL))
             else:
                 watched.append((fd, file, mask))
-        deadline = kernel.now if invalid else None if ms < 0 else kernel.now + ms * _MS
+        deadline = kernel.now if invalid else None if ns < 0 else kernel.now + ns
         self._waits = True
         try:
             ready = wait_ready(kernel, watched, deadline, "poll", files)
         finally:
             self._waits = False
-        if not ready and not invalid and ms == 0:
+        if not ready and not invalid and ns == 0:
             kernel.fruitless()
         return invalid + ready
 
