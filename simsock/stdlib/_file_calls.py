@@ -10,19 +10,23 @@ from __future__ import annotations
 import os as _real
 import re
 from contextlib import suppress
+from stat import S_ISSOCK
 from typing import TYPE_CHECKING, Any
 
 from simsock.errors import Unsupported
 from simsock.kernel import session
 from simsock.kernel.file_times import CHANGED, READ, WRITTEN, FileTimes
 from simsock.kernel.units import NS
+from simsock.net.fabric import fabric_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from simsock.kernel.core import Kernel
+
 # A patched world replaces these names in ``os``; these are the system's.
 _stat, _fstat, _open, _utime, _dirname, _fspath = _real.stat, _real.fstat, _real.open, _real.utime, _real.path.dirname, _real.fspath
-_fsdecode = _real.fsdecode
+_fsdecode, _fsencode, _abspath, _join, _readlink = _real.fsdecode, _real.fsencode, _real.path.abspath, _real.path.join, _real.readlink
 _mkdir, _mknod, _link, _symlink, _truncate = _real.mkdir, _real.mknod, _real.link, _real.symlink, _real.truncate
 _NAMES = ("st_atime", "st_mtime", "st_ctime")
 _NOT_THERE: Any = None
@@ -140,6 +144,16 @@ def mknod(path: Any, mode: int = 0o600, device: int = 0, *, dir_fd: int | None =
     """mknod(2)."""
     _mknod(path, mode, device, dir_fd=dir_fd)
     note_made(path, dir_fd)
+    kernel = session.active
+    if kernel is not None and S_ISSOCK(mode):
+        found = _stat(path, dir_fd=dir_fd, follow_symlinks=False)
+        folder = b"" if dir_fd is None else _readlink(b"/proc/self/fd/%d" % dir_fd)
+        goes_with_world(kernel, found.st_dev, found.st_ino, _abspath(_join(folder, _fsencode(path))))
+
+
+def goes_with_world(kernel: Kernel, device: int, inode: int, path: bytes) -> None:
+    """A file of the kind socket has been made: it is removed when the world is over, as those of sockets are."""
+    fabric_of(kernel).socket_files.adopt((device, inode), path)
 
 
 def symlink(src: Any, dst: Any, target_is_directory: bool = False, *, dir_fd: int | None = None) -> None:
@@ -240,4 +254,4 @@ def _calls() -> Iterator[Any]:
 
 CALLS = {call.__name__: call for call in _calls()}
 """By their names in ``os``."""
-__all__ = ["CALLS", "Opening", "note_descriptor", "note_made", "note_path", "told"]
+__all__ = ["CALLS", "Opening", "goes_with_world", "note_descriptor", "note_made", "note_path", "told"]

@@ -484,6 +484,21 @@ def test_a_bound_socket_is_a_file_to_everybody_who_asks(here):
         assert not path.exists()
 
 
+def test_a_file_of_that_kind_that_is_made_without_a_socket_goes_with_its_world(here):
+    with Simulation():
+        for kind, name in ((stat.S_IFSOCK, "alone"), (stat.S_IFREG, "file")):
+            os.mknod(name, kind | 0o600)
+        folder = os.open(here, os.O_RDONLY)
+        (here / "moved").mkdir()
+        os.mknod("moved/by_its_folder", stat.S_IFSOCK | 0o600, dir_fd=folder)
+        os.close(folder)
+        os.rename("moved/by_its_folder", "moved/and_renamed")
+        with socket.socket(socket.AF_UNIX) as sock, pytest.raises(ConnectionRefusedError):
+            sock.connect("alone")
+    assert sorted(real_os.listdir(here)) == ["file", "moved"]
+    assert real_os.listdir(here / "moved") == []
+
+
 def bound_with_a_mode():
     """What the modes of a socket and of its file are when it is given one before it is bound."""
     with socket.socket(socket.AF_UNIX) as server:

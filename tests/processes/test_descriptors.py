@@ -7,10 +7,12 @@ import select
 import selectors
 import signal
 import socket
+import stat
 import time
 
 import pytest
 
+from simsock import Simulation
 from tests.processes.children import child, status_of
 
 
@@ -272,3 +274,11 @@ def test_real_files_have_the_same_times_for_all_processes(world, tmp_path):
     assert round(path.stat().st_mtime - began) == 5
     assert status_of(pid) == 0
     assert path.stat().st_mtime == 8
+
+
+def test_a_file_of_the_kind_socket_that_a_child_has_made_goes_with_the_world(tmp_path):
+    path = tmp_path / "made"
+    with Simulation():
+        assert status_of(child(lambda: os.mknod(path, stat.S_IFSOCK | 0o600))) == 0
+        assert path.is_socket()
+    assert not path.exists()

@@ -5,7 +5,7 @@ Owns who has which name, and the files that were made for it. Does not know what
 * a path is a real file of the kind socket: whoever looks for it, renames it, changes its mode or removes it does so with the system's own calls, and a
   socket is found by the file that a path leads to, whatever its name is by then;
 * all hosts of a world see the one file system there is, but only those of its own host reach a socket; abstract names are each host's own;
-* the files go with their world. Nothing of them is recorded;
+* the files go with their world, also those that have no socket. Nothing of them is recorded;
 * a socket keeps the inode of its file, as on Linux: no other file has its number while the socket is there.
 """
 
@@ -66,6 +66,10 @@ class SocketFiles:
         except OSError:  # too many are open: then its number may be another's once it is removed
             pass
         return path
+
+    def adopt(self, file: File, path: bytes) -> None:
+        """A program has made one without a socket (mknod(2))."""
+        self._made[file] = path
 
     def forget(self, socket: UnixSocket) -> None:
         """It is closed: its file stays, and nobody is there."""
