@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from simsock.processes.family import Member
 
-OF_OS = "dup dup2 eventfd get_blocking get_inheritable pipe2 set_blocking set_inheritable".split()
+OF_OS = "dup dup2 eventfd fchmod get_blocking get_inheritable pipe2 set_blocking set_inheritable".split()
 OF_NAMES = "getaddrinfo gethostbyname gethostbyname_ex gethostbyaddr gethostname getnameinfo".split()
 OF_SOCKETS = (
     "__init__ accept bind connect connect_ex dup get_inheritable getpeername getsockname getsockopt listen recv recvfrom recvmsg send sendall sendmsg sendto "

@@ -41,6 +41,7 @@ _get_inheritable, _set_inheritable = _real.get_inheritable, _real.set_inheritabl
 _readv, _dup2, _closerange, _stat, _lstat = _real.readv, _real.dup2, _real.closerange, _real.stat, _real.lstat
 _write: Callable[..., int] = _CALLS["write"]
 _writev: Callable[..., int] = _CALLS["writev"]
+_chmod, _fchmod = _CALLS["chmod"], _CALLS["fchmod"]
 _sendfile: Callable[..., int] = _CALLS["sendfile"]
 _listdir: Callable[..., list[Any]] = _real.listdir
 _CHUNK_BYTES = 1 << 18
@@ -53,7 +54,7 @@ _PROCESSES = frozenset(
     ).split()
 )
 _OF_DESCRIPTOR = frozenset(
-    ("chmod chown device_encoding fchmod fchown fpathconf fstatvfs getxattr listxattr lockf pathconf removexattr setxattr statvfs statx utime").split()
+    ("chown device_encoding fchown fpathconf fstatvfs getxattr listxattr lockf pathconf removexattr setxattr statvfs statx utime").split()
 )
 """Functions whose first argument is a descriptor, or may be one, and that are not simulated."""
 _OF_TWO_DESCRIPTORS = frozenset(("copy_file_range", "splice"))
@@ -131,18 +132,11 @@ def _checking(name: str, real: Any, count: int) -> Any:
     def checked(*args: Any, **kwargs: Any) -> Any:
         for fd in _descriptors_in(args[:count], kwargs):
             if world_of(fd) is not None:
-                if name in ("chmod", "fchmod") and isinstance(file := file_of(fd), Socket):
-                    return _set_mode(file, *args[1:], **kwargs)
                 raise Unsupported(f"os.{name} of the simulated descriptor {fd}: that is not simulated")
         return real(*args, **kwargs)
 
     checked.__name__ = checked.__qualname__ = name
     return checked
-
-
-def _set_mode(file: Socket, mode: int, fd: Any = None, path: Any = None, **options: Any) -> None:
-    """Of a socket's own inode, as sockfs has it."""
-    file.mode = mode & 0o7777
 
 
 def _failing(name: str, real: Any, number: int) -> Any:
@@ -432,6 +426,25 @@ def lstat(path: Any, *, dir_fd: int | None = None) -> Any:
     return told(_lstat(path, dir_fd=dir_fd))
 
 
+def fchmod(fd: int, mode: int) -> None:
+    """Change a mode; of a simulated socket that of its own inode, as sockfs has it."""
+    if world_of(fd) is None:
+        _fchmod(fd, mode)
+        return
+    file = file_of(fd)
+    if not isinstance(file, Socket):
+        raise Unsupported(f"os.fchmod of the simulated descriptor {fd}: that is not simulated")
+    file.mode = mode & 0o7777
+
+
+def chmod(path: Any, mode: int, *, dir_fd: int | None = None, follow_symlinks: bool = True) -> None:
+    """Change the mode of a path, or of what a descriptor refers to."""
+    if world_of(path) is None:
+        _chmod(path, mode, dir_fd=dir_fd, follow_symlinks=follow_symlinks)
+    else:
+        fchmod(path, mode)
+
+
 def listdir(path: Any = None) -> list[Any]:
     """The names in a directory. In that of the process's descriptors are those of the world, and the standard ones."""
     kernel = session.active
@@ -439,7 +452,8 @@ def listdir(path: Any = None) -> list[Any]:
         return _listdir(path)
     if world_of(path) is not None:
         raise os_error(errno.ENOTDIR)
-    if type(path) is str and path.rstrip("/") in _DESCRIPTORS_OF_PROCESS:
+    text = _real.fspath(path) if isinstance(path, _real.PathLike) else path
+    if type(text) is str and text.rstrip("/") in _DESCRIPTORS_OF_PROCESS:
         kernel.point()
         return [str(fd) for fd in (0, 1, 2, *sorted(kernel.files))]
     return _listdir(path)

@@ -158,7 +158,7 @@ def test_a_descriptor_s_name_in_the_file_system_is_refused_and_the_directory_of_
                 call()
         with pytest.raises(FileNotFoundError):
             Path("/dev/fd/99999").read_bytes()
-        assert os.listdir("/proc/self/fd") == ["0", "1", "2", str(reading), str(writing)]
+        assert os.listdir("/proc/self/fd") == os.listdir(Path("/dev/fd")) == ["0", "1", "2", str(reading), str(writing)]
         with pytest.raises(NotADirectoryError):
             os.listdir(reading)
 

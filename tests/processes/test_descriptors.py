@@ -276,6 +276,19 @@ def test_real_files_have_the_same_times_for_all_processes(world, tmp_path):
     assert path.stat().st_mtime == 8
 
 
+def test_a_child_gives_a_socket_a_mode_which_its_file_is_made_with(world, tmp_path):
+    path = tmp_path / "server"
+
+    def serve():
+        with socket.socket(socket.AF_UNIX) as server:
+            os.fchmod(server.fileno(), 0o750)
+            server.bind(str(path))
+            return stat.S_IMODE(os.fstat(server.fileno()).st_mode) != 0o750
+
+    assert status_of(child(serve)) == 0
+    assert stat.S_IMODE(path.stat().st_mode) == 0o750
+
+
 def test_a_file_of_the_kind_socket_that_a_child_has_made_goes_with_the_world(tmp_path):
     path = tmp_path / "made"
     with Simulation():
