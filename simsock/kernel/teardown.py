@@ -58,6 +58,8 @@ def end(kernel: Kernel, *, collect: bool = False) -> list[TaskWillNotEnd]:
             said.end()  # also when a signal came while it began
         kernel.last_words = said.text
     kernel.current = first
+    if kernel.thread_state is not None:
+        kernel.thread_state.tasks_are_over()
     kernel._drain()
     if collect:  # a search collects after many worlds instead: what garbage alone kept open is no part of what happened
         kept, kernel.log.append = kernel.log.append, _unwritten

@@ -115,7 +115,7 @@ class Carrier:
         self._aside: list[Any] | None = None
         """What the first task had when the world was suspended, in a list; None when it is not."""
         self._loops: dict[int, Any] = {}
-        """The event loops of this world, by identity."""
+        """The event loops of this world, by identity: those that were not closed when the last of them came, or not before the world's end."""
         self._knows: tuple[int, int] | None = None
         """The OS thread, and ``_born``, that the tables above are of: worlds of one search share them."""
 
@@ -142,8 +142,6 @@ class Carrier:
         _carrier = kernel.thread_state = None
         for space in self._spaces.values():
             space.clear()
-        if self._loops:
-            self._leave_loops()
         if self._hooks is not None:
             _set_hooks(self._hooks)
             self._hooks = None
@@ -154,9 +152,15 @@ class Carrier:
         self._aside = None
         before.locals_before = []
 
-    def _leave_loops(self) -> None:
-        """asyncio complains of tasks that are freed before they are done, and of errors that nobody asked for. Of loops that have ended with their world
-        these are no mistakes of the program."""
+    def _note_loop(self, loop: Any) -> None:
+        """One more; a program may have run and closed thousands. Of those that close in the end tasks may still be freed."""
+        if self.kernel is not None and not self.kernel.ending:
+            self._loops = {key: known for key, known in self._loops.items() if not getattr(known, "_closed", False)}
+        self._loops[id(loop)] = loop
+
+    def tasks_are_over(self) -> None:
+        """The world's tasks have ended, and what they leave is about to be collected. asyncio complains of its tasks that are freed before they are done, and
+        of errors that nobody asked for. Of loops that have ended with their world these are no mistakes of the program."""
         loops, self._loops = self._loops, {}
         for loop in loops.values():
             if getattr(loop, "_thread_id", loop) is None:  # it does not run any more
@@ -262,7 +266,8 @@ class Carrier:
         if running is not None:
             loop = running()
             if loop is not None:
-                self._loops[id(loop)] = loop
+                if id(loop) not in self._loops:
+                    self._note_loop(loop)
                 current = self._put(None)
         kept = None
         for space in self._spaces.values():

@@ -2,6 +2,7 @@
 
 import asyncio
 import concurrent.futures
+import gc
 import http.server
 import random
 import selectors
@@ -9,6 +10,7 @@ import socket
 import threading
 import time
 import urllib.request
+import weakref
 
 import pytest
 
@@ -170,6 +172,30 @@ def test_a_coroutine_that_blocks_its_loop_lets_other_tasks_run_theirs():
     assert seen == [("b", True), ("c", True), ("b", True), ("a", True), ("c", True), ("a", True)]
     with pytest.raises(RuntimeError, match="no running event loop"):
         asyncio.current_task()
+
+
+def test_loops_that_a_program_has_closed_are_freed_and_one_that_ends_with_its_world_says_nothing(caplog):
+    left = []
+
+    async def nap():
+        left.append(weakref.ref(asyncio.get_running_loop()))
+        await asyncio.to_thread(time.sleep, 1)
+
+    async def fail_and_wait():
+        failed = asyncio.get_running_loop().create_future()
+        failed.set_exception(LookupError("nobody asks"))
+        waiting = asyncio.create_task(asyncio.Event().wait())
+        await asyncio.wait((failed, waiting))
+
+    with Simulation(patch=True):
+        for _ in range(3):
+            asyncio.run(nap())
+        gc.collect()
+        assert [weak() for weak in left[:2]] == [None, None]
+        threading.Thread(target=asyncio.run, args=(fail_and_wait(),), daemon=True).start()
+        time.sleep(1)
+    gc.collect()
+    assert caplog.records == []
 
 
 def test_a_real_socket_from_inside_is_an_error_that_names_the_call():
