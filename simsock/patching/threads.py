@@ -9,10 +9,8 @@ from __future__ import annotations
 import _thread
 import sys
 import threading
-from functools import partial
 from typing import Any
 
-from simsock.harness import is_harness
 from simsock.kernel import Task, session
 from simsock.kernel.task import is_task_ident
 from simsock.patching import locks
@@ -74,13 +72,6 @@ class _TaskThread(_REAL_DUMMY):  # type: ignore[misc]  # as above
 _note_error = guarded(_thread._excepthook, _threads.excepthook)
 
 
-def _is_the_harness_s(hook: Any) -> bool:
-    """pytest's turns errors of threads into warnings."""
-    while isinstance(hook, partial):
-        hook = hook.func
-    return is_harness(str(getattr(hook, "__module__", None) or ""))
-
-
 def pairs() -> tuple[list[tuple[Any, Any]], list[tuple[Any, Any]]]:
     """Originals of this Python's ``threading`` and what stands in for them: what needs a guard, and what looks after itself."""
     found: list[tuple[Any, Any]] = [
@@ -127,7 +118,7 @@ class Registry:
         if sys.version_info < (3, 13):
             threading._shutdown_locks, threading._shutdown_locks_lock = _threads.ShutdownLocks(), locks.real_allocate()  # type: ignore[attr-defined]  # likewise
         threading._DummyThread = _TaskThread  # type: ignore[misc]  # the class that current_thread makes
-        if _is_the_harness_s(self._hook):
+        if _threads.is_the_harness_s(self._hook):
             threading.excepthook = _note_error
         count = iter(range(1, 1 << 62)).__next__
         threading._counter = count  # type: ignore[attr-defined]  # names of threads are the same in every world
@@ -176,7 +167,7 @@ class Registry:
         self._dangling, self._counter = threads["_dangling"], threads["_counter"]
         if hook is _note_error:
             self._hook = threading.excepthook
-        if hook is _note_error or _is_the_harness_s(threading.excepthook):
+        if hook is _note_error or _threads.is_the_harness_s(threading.excepthook):
             threading.excepthook = hook
         threads.update(own)
         if pool_counter is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from types import MethodType
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
@@ -36,7 +37,9 @@ def _hook(event: str, args: tuple[Any, ...]) -> None:
     done = _EVENTS.get(event)
     if done is None:
         return
-    made = getattr(args[0], "__self__", None) if done == _STARTED else args[0]
+    made = args[0]
+    if done == _STARTED:
+        made = made.__self__ if type(made) is MethodType else None  # anything else may run code of the program's when it is asked
     if done == _BOUND and not isinstance(args[1], tuple):
         return  # a path: nobody is told that a port is somebody's
     try:

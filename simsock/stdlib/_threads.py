@@ -88,8 +88,7 @@ def _run_plain(function: Any, *args: Any, **kwargs: Any) -> Any:
         return function(*args, **kwargs)
     except Exception as error:
         kernel, hook = session.kernel(), sys.unraisablehook
-        plain = hook.func if isinstance(hook, partial) else hook
-        if kernel.ending or isinstance(error, SimsockError) or plain is sys.__unraisablehook__ or is_harness(str(getattr(plain, "__module__", None) or "")):
+        if kernel.ending or isinstance(error, SimsockError) or hook is sys.__unraisablehook__ or is_the_harness_s(hook):
             raise
         words, thing = "Exception ignored in thread started by", function
         if sys.version_info >= (3, 13):
@@ -320,6 +319,13 @@ class ThreadHandle(_End):
 # -- errors ----------------------------------------------------------------------------------------------------------------------------
 
 
+def is_the_harness_s(hook: Any) -> bool:
+    """pytest's turn errors of threads, and others that nobody hears of, into warnings."""
+    while isinstance(hook, partial):
+        hook = hook.func
+    return is_harness(str(getattr(hook, "__module__", None) or ""))
+
+
 def excepthook(args: Any, /) -> None:
     """What happens to an error that leaves a thread's ``run``: it is noted and fails the test. Programs may put their own function there."""
     kernel = session.kernel()
@@ -374,4 +380,4 @@ for _function, _name in (
 for _function in (start_new_thread, start_joinable_thread):  # the table of threads that start would be left with one that has started
     uninterruptible(_function)
 
-__all__ = ["Sentinel", "ThreadHandle", "excepthook", "get_native_id", "set_sentinel", "start_joinable_thread", "start_new_thread"]
+__all__ = ["Sentinel", "ThreadHandle", "excepthook", "get_native_id", "is_the_harness_s", "set_sentinel", "start_joinable_thread", "start_new_thread"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import concurrent.futures
 import contextlib
@@ -509,10 +510,23 @@ def test_pools_of_the_world_are_its_own(world):
         run()
 
 
-def test_notes_about_objects_of_c_fail_no_call():
+def test_notes_about_objects_that_can_have_none_fail_no_call():
     import _socket
 
+    class Odd:
+        def __init__(self):
+            self.done = threading.Event()
+
+        def __getattr__(self, name):
+            raise LookupError(name)
+
+        def __call__(self):
+            self.done.set()
+
     _makers.watch()
+    odd = Odd()
+    _thread.start_new_thread(odd, ())
+    assert odd.done.wait(60)
     sock = _socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     sock.bind(("127.0.0.1", 0))
     sock.close()
