@@ -21,14 +21,39 @@ class Upper(socketserver.StreamRequestHandler):
             self.wfile.write(line.upper())
 
 
-@pytest.fixture(scope="module")
-def real():
+class UpperOverTls(Upper):
+    def setup(self):
+        self.request = server_context().wrap_socket(self.request, server_side=True)
+        super().setup()
+
+    def finish(self):
+        super().finish()
+        self.request.close()
+
+
+class Server(socketserver.ThreadingTCPServer):
+    daemon_threads, block_on_close = True, False
+
+    def handle_error(self, request, address):
+        """A client has refused the certificate."""
+
+
+def served(handler):
     """A real server: (its port, "127.0.0.1:port")."""
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Upper) as server:
-        server.daemon_threads = True
+    with Server(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield server.server_address[1], f"127.0.0.1:{server.server_address[1]}"
         server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def real():
+    yield from served(Upper)
+
+
+@pytest.fixture(scope="module")
+def real_tls():
+    yield from served(UpperOverTls)
 
 
 @pytest.mark.parametrize("patch", [True, False])
@@ -96,31 +121,6 @@ def test_what_such_a_socket_cannot_do_is_an_error_by_name(real):
         ):
             selector.register(sock, selectors.EVENT_READ)
             selector.select(1)
-
-
-@pytest.fixture(scope="module")
-def real_tls():
-    """A real server that speaks TLS: (its port, "127.0.0.1:port")."""
-
-    class UpperOverTls(Upper):
-        def setup(self):
-            self.request = server_context().wrap_socket(self.request, server_side=True)
-            super().setup()
-
-        def finish(self):
-            super().finish()
-            self.request.close()
-
-    class Server(socketserver.ThreadingTCPServer):
-        daemon_threads, block_on_close = True, False
-
-        def handle_error(self, request, address):
-            """A client has refused the certificate."""
-
-    with Server(("127.0.0.1", 0), UpperOverTls) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield server.server_address[1], f"127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
 
 
 @pytest.mark.parametrize("patch", [True, False])
