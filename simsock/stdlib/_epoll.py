@@ -21,6 +21,9 @@ from simsock.stdlib._waiting import milliseconds, real_number
 _EVENTS_MOST = 1023
 """CPython's FD_SETSIZE - 1, when ``maxevents`` is not given."""
 _EPOLL_CLOEXEC = 0x80000
+_NUMBERS = frozenset((int, float))
+_USUAL_S = 1_000_000
+"""Up to here there is nothing to say against a timeout, and loops ask often."""
 
 
 class epoll:
@@ -128,7 +131,7 @@ class epoll:
         """(descriptor, events) of what is ready; waits up to ``timeout`` seconds, for ever when None or negative."""
         maxevents = c_int(maxevents)
         file = self._file()
-        if timeout is not None:
+        if timeout is not None and not (type(timeout) in _NUMBERS and -1 <= timeout < _USUAL_S):
             milliseconds(timeout, 1)  # for its errors
             timeout = real_number(timeout)
         if maxevents == 0 or maxevents < -1:

@@ -162,7 +162,8 @@ def timeout_number(timeout: Any, kind: str, per_second: int = 1) -> int | float:
 
 def milliseconds(timeout: Any, per_second: int) -> int:
     """What ``epoll``, and before 3.15 ``poll``, is asked to wait: whole milliseconds, rounded away from none, that fit into a C int."""
-    number = _away_from_none(timeout_number(timeout, "an integer", per_second) * (1000 // per_second))
+    exact = timeout_number(timeout, "an integer", per_second) * (1000 // per_second)
+    number = ceil(exact) if exact >= 0 else floor(exact)
     if not -(1 << 31) <= number < 1 << 31:
         raise OverflowError("timeout is too large")
     return number
@@ -172,11 +173,8 @@ def poll_ns(timeout: Any) -> int:
     """Nanoseconds of a timeout of ``poll``, which is in milliseconds. From 3.15 on that calls ppoll(2), which waits to the nanosecond, however long."""
     if sys.version_info < (3, 15):
         return milliseconds(timeout, 1000) * _MS_NS
-    return _away_from_none(timeout_number(timeout, "an integer", 1000) * _MS_NS)
-
-
-def _away_from_none(number: float) -> int:
-    return ceil(number) if number >= 0 else floor(number)
+    exact = timeout_number(timeout, "an integer", 1000) * _MS_NS
+    return ceil(exact) if exact >= 0 else floor(exact)
 
 
 def nanoseconds(seconds: Any) -> int:
