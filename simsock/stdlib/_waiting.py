@@ -171,10 +171,11 @@ def milliseconds(timeout: Any, per_second: int) -> int:
 
 def poll_ns(timeout: Any) -> int:
     """Nanoseconds of a timeout of ``poll``, which is in milliseconds. From 3.15 on that calls ppoll(2), which waits to the nanosecond, however long."""
-    if sys.version_info < (3, 15):
+    if sys.version_info >= (3, 15):
+        exact = timeout_number(timeout, "an integer", 1000) * _MS_NS
+        return ceil(exact) if exact >= 0 else floor(exact)
+    else:
         return milliseconds(timeout, 1000) * _MS_NS
-    exact = timeout_number(timeout, "an integer", 1000) * _MS_NS
-    return ceil(exact) if exact >= 0 else floor(exact)
 
 
 def nanoseconds(seconds: Any) -> int:
