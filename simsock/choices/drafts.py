@@ -68,9 +68,8 @@ class DraftSource(SwarmSource):
         return self._plans
 
     def open(self, tape: Tape, label: str) -> Stream:
-        if self.draft.new_faults:
-            return super().open(tape, label)
-        return _DraftStream(tape, label, self.seed, self._plans.get(label, {}), self.draft.cut, self.omits(label))
+        cut = 0 if self.draft.new_faults else self.draft.cut
+        return _DraftStream(tape, label, self.seed, self._plans.get(label, {}), cut, self.omits(label))
 
 
 class _DraftStream(SeededStream):
