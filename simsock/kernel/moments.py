@@ -29,7 +29,7 @@ def _steps(near: int) -> int:
 class Moment:
     """One that is to come. ``comes`` is told whether the clock has brought it: then no task is at a point."""
 
-    __slots__ = ("at", "comes", "kernel", "kind", "timer")
+    __slots__ = ("_timer", "at", "comes", "kernel", "kind")
 
     def __init__(self, kernel: Kernel, kind: str, stream: Stream, within_ns: int, is_plain: bool, comes: Callable[[bool], object]) -> None:
         self.kernel = kernel
@@ -44,29 +44,23 @@ class Moment:
             ns = (within_ns * near**2) >> 2 * BITS
         else:
             self.at = kernel.steps + _steps(near)
-        self.timer: Any = kernel.timers.add(kernel.now + ns, self._rings, None)
+        self._timer: Any = kernel.timers.add(kernel.now + ns, self._rings, None)
         kernel.room(Moments).waiting.append(self)
         kernel.alarm = 0  # the next point looks when it is due
 
     def _rings(self, _: Any) -> None:
-        self.timer = None
-        self._has_come(by_clock=True)
-
-    def _has_come(self, by_clock: bool) -> None:
         self.kernel.room(Moments).waiting.remove(self)
-        self.comes(by_clock)
+        self.comes(True)
 
     def look(self) -> None:
         """Some steps have passed."""
         if self.at is not None and self.kernel.steps >= self.at:
-            self.kernel.timers.cancel(self.timer)
-            self.timer = None
-            self._has_come(by_clock=False)
+            self.call_off()
+            self.comes(False)
 
     def call_off(self) -> None:
-        """It does not come any more."""
-        self.kernel.timers.cancel(self.timer)
-        self.timer = None
+        """Neither steps nor the clock bring it any more."""
+        self.kernel.timers.cancel(self._timer)
         self.kernel.room(Moments).waiting.remove(self)
 
 
