@@ -7,12 +7,12 @@ a share is looked at (``orders_seen``), because it takes time at each point.
 
 from __future__ import annotations
 
-from hashlib import blake2b
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from simsock.choices.drafts import ORDER
 from simsock.kernel.happened import NOTHING
-from simsock.kernel.strategies.orders_seen import ALWAYS_UP_TO, looked_at
+from simsock.kernel.strategies.orders_seen import ALWAYS_UP_TO, looked_at, number_of_text
 from simsock.search.happenings import Happenings
 
 if TYPE_CHECKING:
@@ -22,19 +22,18 @@ if TYPE_CHECKING:
 
 ORDERS_MAX = 1_000_000
 """Different orders that are remembered; of more it is said that there were at least so many."""
-_SUFFIX = " schedule"
 
 
 def order_of(deviations: Sequence[tuple[str, int, int]]) -> int:
     """A number of 64 bits for the order in which a run's tasks had their turns, exchangeable or not: the same on every machine."""
-    others = [label for label in {deviation[0] for deviation in deviations} if not label.endswith(_SUFFIX)]
+    others = [label for label in {deviation[0] for deviation in deviations} if not label.endswith(ORDER)]
     if others:
         deviations = [deviation for deviation in deviations if deviation[0] not in others]
     if not deviations:
         return 0
     # One formatting of all numbers at once: this is done for each schedule of a search, and some have hundreds of them.
     text = ("\n%s\t%s\t%s" * len(deviations))[1:] % tuple(chain.from_iterable(deviations))
-    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
+    return number_of_text(text)
 
 
 class Evidence:

@@ -69,7 +69,7 @@ class OrdersSeen:
             return
         who = self._tasks.get(task.serial)
         if who is None:
-            who = self._tasks[task.serial] = _number_of(task.path)
+            who = self._tasks[task.serial] = number_of_text(task.path)
         names = self._names
         for text, written in touches.items():
             name = names.get(text)
@@ -87,11 +87,12 @@ class OrdersSeen:
     def order(self) -> int:
         """When the run is over: its number."""
         shared = [(text, name.writes, name.reads) for text, name in sorted(self._names.items()) if name.is_shared and name.is_written]
-        return _number_of(repr(shared)) if shared else 0
+        return number_of_text(repr(shared)) if shared else 0
 
 
-def _number_of(text: str) -> int:
+def number_of_text(text: str) -> int:
+    """64 bits, the same for the same text on every machine."""
     return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
 
 
-__all__ = ["ALWAYS_UP_TO", "SAMPLED", "OrdersSeen", "is_looked_at", "looked_at"]
+__all__ = ["ALWAYS_UP_TO", "SAMPLED", "OrdersSeen", "is_looked_at", "looked_at", "number_of_text"]

@@ -12,12 +12,12 @@ An *order* is: on one name, a line of one task after a line of another one, of w
 from __future__ import annotations
 
 import sys
-from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
 from simsock.choices.drafts import ORDER
 from simsock.kernel.happened import Happened
 from simsock.kernel.program_lines import program_frame
+from simsock.kernel.strategies.orders_seen import number_of_text
 from simsock.kernel.strategies.sights import Sight
 
 if TYPE_CHECKING:
@@ -111,17 +111,17 @@ class Shown:
 
     def showing(self, kernel: Kernel) -> Showing:
         """When the run is over."""
-        features = {_number_of(f"line {line}") for line in self._lines}
+        features = {number_of_text(f"line {line}") for line in self._lines}
         for (text, before, after), count in self._orders.items():
             features.add(_number_of_order((text, before, after, min(count.bit_length(), _NUMBERS_MAX))))
         counts = kernel.room(Happened).counts()
         struck = sorted(words for words, times, _ in counts.faults if times)
-        features.update(_number_of(f"fault {words} {min(times.bit_length(), _NUMBERS_MAX)}") for words, times, _ in counts.faults if times)
-        features.update(_number_of(f"place {name}") for name, held in counts.places if held)
+        features.update(number_of_text(f"fault {words} {min(times.bit_length(), _NUMBERS_MAX)}") for words, times, _ in counts.faults if times)
+        features.update(number_of_text(f"place {name}") for name, held in counts.places if held)
         asked = sorted({label for label, _, _ in kernel.tape.deviations if not label.endswith(ORDER)})
-        features.update(_number_of(f"answer {label}") for label in asked)
+        features.update(number_of_text(f"answer {label}") for label in asked)
         if struck or asked:
-            features.add(_number_of(f"together {struck} {asked}"))
+            features.add(number_of_text(f"together {struck} {asked}"))
         return Showing(tuple(sorted(features)), self._places())
 
     def _places(self) -> tuple[tuple[str, int], ...]:
@@ -135,7 +135,7 @@ def _number_of_line(code: CodeType, line: int) -> int:
     if known is None:
         if len(_lines) >= _KNOWN_MAX:
             _lines.clear()
-        number = _number_of(f"{code.co_qualname} {line - code.co_firstlineno}")
+        number = number_of_text(f"{code.co_qualname} {line - code.co_firstlineno}")
         known = _lines[id(code), line] = code, number
     return known[1]
 
@@ -145,12 +145,8 @@ def _number_of_order(order: tuple[str, int, int, int]) -> int:
     if number is None:
         if len(_orders) >= _KNOWN_MAX:
             _orders.clear()
-        number = _orders[order] = _number_of("order {} {} {} {}".format(*order))
+        number = _orders[order] = number_of_text("order {} {} {} {}".format(*order))
     return number
-
-
-def _number_of(text: str) -> int:
-    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
 
 
 __all__ = ["Showing", "Shown"]
