@@ -16,11 +16,13 @@ from simsock.kernel.units import format_ns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import FrameType
 
     from simsock.kernel.core import Kernel
     from simsock.kernel.task import Task
 
 ROWS_MAX = 40
+_LIBRARIES = ("threading", "queue")
 _NO_LOCK = object()
 
 
@@ -65,20 +67,25 @@ def _row(kernel: Kernel, task: Task, here: str | None) -> tuple[str, str, str, s
     return (name, waiting, place_of(task.greenlet), _holder(task))
 
 
+def frame_of(task: Task) -> FrameType | None:
+    """The innermost frame of a task, whether it runs or not; None if it has none."""
+    return sys._getframe(1) if task is task.kernel.current else getattr(task.greenlet, "gr_frame", None)
+
+
 def _library_words(task: Task) -> tuple[str, str] | None:
-    if task.queue is None or getattr(task.on, "holder", _NO_LOCK) is _NO_LOCK:
-        return None
-    return words_of(sys._getframe(1) if task is task.kernel.current else getattr(task.greenlet, "gr_frame", None))
+    return words_of(frame_of(task)) if _waits_for_lock(task) else None
 
 
-_LIBRARIES = ("threading", "queue")
+def _waits_for_lock(task: Task) -> bool:
+    """Or for anything else that somebody may hold."""
+    return task.queue is not None and getattr(task.on, "holder", _NO_LOCK) is not _NO_LOCK
 
 
 def _program_s_name(task: Task) -> str:
     """What the program calls the lock, queue or event that a task waits for, in brackets: ``" (self.lock)"``. Nothing where another library waits for it."""
-    if task.queue is None or getattr(task.on, "holder", _NO_LOCK) is _NO_LOCK:
+    if not _waits_for_lock(task):
         return ""
-    frame = sys._getframe(1) if task is task.kernel.current else getattr(task.greenlet, "gr_frame", None)
+    frame = frame_of(task)
     program = program_frame(frame)
     while frame is not None and frame is not program:
         if not room_of(frame) and frame.f_globals.get("__name__") not in _LIBRARIES:

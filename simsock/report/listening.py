@@ -20,7 +20,7 @@ from simsock.errors import Finding
 from simsock.kernel.footprints import NOTHING, Footprint
 from simsock.kernel.holders import named_footprint
 from simsock.kernel.program_lines import call_for_child, innermost_line, program_call
-from simsock.kernel.task_table import lock_of
+from simsock.kernel.task_table import frame_of, lock_of
 from simsock.kernel.watchers import Watcher
 from simsock.report.besides import COLLECTS, GOES_ON, HOLDS_BACK, STANDS_STILL, Besides, Where
 from simsock.report.silent_causes import Deeds
@@ -180,7 +180,7 @@ class Listener(Watcher):
             victim = next((task for task in kernel.tasks.values() if task.path == record[3]), None)
             waits = victim is not None and victim.queue is not None
             where = None if waits or record[3] not in self._last else Where(*self._last[record[3]])
-            self.besides.kills(record, where, _call_of(kernel, victim))
+            self.besides.kills(record, where, _call_of(victim))
             return
         if record[2] == "takes":
             self.besides.taken[record[3], record[4]] = record[6]
@@ -302,11 +302,11 @@ def _stand() -> tuple[Place | None, str]:
     return (frame.f_code.co_filename, frame.f_lineno) if frame is not None else None, call
 
 
-def _call_of(kernel: Kernel, task: Task | None) -> str:
+def _call_of(task: Task | None) -> str:
     """Of a process that is killed: ``"in socket.recv"``, which it has asked for, or ``"before"`` that; empty if it has asked for nothing."""
     if task is None:
         return ""
-    call = call_for_child(sys._getframe(1) if task is kernel.current else getattr(task.greenlet, "gr_frame", None))
+    call = call_for_child(frame_of(task))
     return f" {'in' if task.queue is not None else 'before'} {call}" if call else ""
 
 
