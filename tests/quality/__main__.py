@@ -86,12 +86,13 @@ def table(names: list[str], strategies: list[str], tools: list[str], seeds: int,
     return lines
 
 
-def write(lines: list[str], said: str) -> None:
-    """Put a table into the documentation."""
+def write(lines: list[str], said: str, begin: str = BEGIN, end: str = END) -> None:
+    """Put a table into the documentation, between two marks."""
     text = DOCS.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    DOCS.write_text(before + "\n".join([BEGIN, said, "", *lines, END]) + after, encoding="utf-8")
+    before, _, rest = text.partition(begin)
+    _, _, after = rest.partition(end)
+    python = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    DOCS.write_text(before + "\n".join([begin, f"{said}, on Python {python}:", "", *lines, end]) + after, encoding="utf-8")
 
 
 def main(arguments: Any = None) -> None:
@@ -112,8 +113,7 @@ def main(arguments: Any = None) -> None:
     names = [name for name in PROGRAMS if chosen.only in name]
     lines = table(names, chosen.strategies.split(","), tools, chosen.seeds, chosen.most)
     if chosen.write:
-        said = f"Mean schedules until found over {chosen.seeds} seeds, at most {chosen.most:,} each, on Python {sys.version_info[0]}.{sys.version_info[1]}:"
-        write(lines, said)
+        write(lines, f"Mean schedules until found over {chosen.seeds} seeds, at most {chosen.most:,} each")
 
 
 if __name__ == "__main__":

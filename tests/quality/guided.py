@@ -7,36 +7,33 @@ counted is schedules, which depend on the seeds alone; only the CPU time depends
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import simsock
 from simsock.scenario import importable, read, running
 from simsock.scenario.running import ScenarioTest
-from tests.quality import racy_programs
+from simsock.search import Verdict
+from tests.quality.__main__ import found_after, write
 from tests.quality.racy_programs import PROGRAMS
 
 STRATEGIES = ("portfolio", "guided")
 FOLDER = Path(__file__).resolve().parent / "faulty"
 FAULTY = sorted(path.stem for path in FOLDER.glob("*.toml"))
-DOCS = Path(__file__).resolve().parent.parent.parent / "docs" / "search.md"
 BEGIN, END = "<!-- guided begins -->", "<!-- guided ends -->"
 
 
 def scenario_after(name: str, strategy: str, seed: int, most: int) -> int | None:
     """The number of the first failing schedule of a scenario of ``faulty/``; None when there is none among the first ``most``."""
+    return verdict_of(name, strategy, seed, most).failing_schedule
+
+
+def verdict_of(name: str, strategy: str, seed: int, most: int, server: str | None = None) -> Verdict:
+    """What a search of a scenario of ``faulty/`` comes to, or of the same with another ``server`` (``module:Class``)."""
     plan = read(str(FOLDER / f"{name}.toml"), (f"search.strategy={strategy}",))
-    with importable(plan):
-        return running._explore(ScenarioTest(plan), plan, most, seed, shrink=False).failing_schedule
-
-
-def program_after(name: str, strategy: str, seed: int, most: int) -> int | None:
-    """The same of a program."""
-    test, options = PROGRAMS[name]
-    return simsock.explore(test, most, strategy=strategy, seed=seed, shrink=False, scope=racy_programs.__file__, **options).failing_schedule
+    with importable(plan, server):
+        return running._explore(ScenarioTest(plan, server), plan, most, seed, shrink=False)
 
 
 def cell(found: Callable[[str, str, int, int], int | None], name: str, strategy: str, seeds: int, most: int) -> str:
@@ -61,20 +58,14 @@ def main(arguments: Any = None) -> None:
     chosen = parser.parse_args(arguments)
     lines = [f"| server or program | {' | '.join(STRATEGIES)} |", "|---|---|---|"]
     print(*lines, sep="\n", flush=True)
-    for name, found in (*((name, scenario_after) for name in FAULTY), *((name, program_after) for name in PROGRAMS)):
+    for name, found in (*((name, scenario_after) for name in FAULTY), *((name, found_after) for name in PROGRAMS)):
         if chosen.only in name:
             cells = [cell(found, name, strategy, chosen.seeds, chosen.most) for strategy in STRATEGIES]
             lines.append(f"| {name} | {' | '.join(cells)} |")
             print(lines[-1], flush=True)
     if chosen.write:
-        said = (
-            f"Mean schedules until found over {chosen.seeds} seeds, at most {chosen.most:,} each, the most that a seed took, and CPU seconds a seed, on Python "
-        )
-        text = DOCS.read_text(encoding="utf-8")
-        before, _, rest = text.partition(BEGIN)
-        _, _, after = rest.partition(END)
-        table = "\n".join([BEGIN, f"{said}{sys.version_info[0]}.{sys.version_info[1]}:", "", *lines, END])
-        DOCS.write_text(before + table + after, encoding="utf-8")
+        said = f"Mean schedules until found over {chosen.seeds} seeds, at most {chosen.most:,} each, the most that a seed took, and CPU seconds a seed"
+        write(lines, said, BEGIN, END)
 
 
 if __name__ == "__main__":

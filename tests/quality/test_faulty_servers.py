@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from simsock.scenario import importable, read, running
-from simsock.scenario.running import ScenarioTest
-from tests.quality.guided import FAULTY, FOLDER
+from tests.quality.guided import FAULTY, verdict_of
 
 HEALTHY = {
     "booked-twice": "BookingServer",
@@ -20,13 +18,6 @@ HEALTHY = {
 }
 
 
-def verdict_of(name, schedules, server=None, strategy="guided"):
-    plan = read(str(FOLDER / f"{name}.toml"), (f"search.strategy={strategy}",))
-    reference = f"faulty:{server}" if server else None
-    with importable(plan, reference):
-        return running._explore(ScenarioTest(plan, reference), plan, schedules, 0, shrink=False)
-
-
 def test_each_has_a_healthy_twin():
     assert sorted(HEALTHY) == FAULTY
 
@@ -34,7 +25,7 @@ def test_each_has_a_healthy_twin():
 @pytest.mark.parametrize("schedules", [45, pytest.param(2_000, marks=pytest.mark.exhaustive)])
 @pytest.mark.parametrize("name", FAULTY)
 def test_the_healthy_twin_is_green(name, schedules):
-    verdict = verdict_of(name, schedules, HEALTHY[name])
+    verdict = verdict_of(name, "guided", 0, schedules, f"faulty:{HEALTHY[name]}")
     assert verdict.status == "inconclusive", str(verdict)
 
 
@@ -42,4 +33,4 @@ def test_the_healthy_twin_is_green(name, schedules):
 @pytest.mark.parametrize("strategy", ["portfolio", "guided"])
 @pytest.mark.parametrize("name", FAULTY)
 def test_the_mistake_is_found(name, strategy):
-    assert verdict_of(name, 3_000, strategy=strategy).failed
+    assert verdict_of(name, strategy, 0, 3_000).failed
