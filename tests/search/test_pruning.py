@@ -134,7 +134,7 @@ THREAD = """    box.thread = threading.Thread(target=one)
 """
 
 
-def program(seed, folder, among=LINES):
+def program(seed, folder, among):
     """A module with a test of two tasks with some statements each, drawn."""
     draw = random.Random(seed)
     head = HEAD
@@ -179,43 +179,24 @@ def outcomes(module, search, most):
     return (set(module.found), errors), runs
 
 
-@pytest.mark.parametrize("seed", [2, 3, 223, 298, 299])
-def test_a_drawn_program_has_the_same_outcomes_with_and_without_the_orders_that_are_left_out(seed, tmp_path):
-    compare(seed, tmp_path, 700)
+DRAWN = {"lines": (LINES, 700, (2, 3, 223, 298, 299), 200), "loops on one line": (LOOPS, 700, (0, 1, 2), 100), "ends of threads": (ENDS, 1_500, (1, 2), 100)}
+"""By what drawn programs are made of: the lines, how many schedules are enough for a few seeds, which seeds these are, and how many are tried when asked for."""
+
+
+@pytest.mark.parametrize(("kind", "seed"), [(kind, seed) for kind, (_, _, seeds, _) in DRAWN.items() for seed in seeds])
+def test_a_drawn_program_has_the_same_outcomes_with_and_without_the_orders_that_are_left_out(kind, seed, tmp_path):
+    among, most, _, _ = DRAWN[kind]
+    compare(seed, tmp_path, most, among)
 
 
 @pytest.mark.exhaustive
 @pytest.mark.timeout(3_000)
-@pytest.mark.parametrize("seed", range(200))
-def test_many_drawn_programs_have(seed, tmp_path):
-    compare(seed, tmp_path, 20_000)
+@pytest.mark.parametrize(("kind", "seed"), [(kind, seed) for kind, (_, _, _, many) in DRAWN.items() for seed in range(many)])
+def test_many_drawn_programs_have(kind, seed, tmp_path):
+    compare(seed, tmp_path, 20_000, DRAWN[kind][0])
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_a_drawn_program_with_loops_on_one_line_has_too(seed, tmp_path):
-    compare(seed, tmp_path, 700, LOOPS)
-
-
-@pytest.mark.exhaustive
-@pytest.mark.timeout(3_000)
-@pytest.mark.parametrize("seed", range(100))
-def test_many_drawn_programs_with_loops_on_one_line_have(seed, tmp_path):
-    compare(seed, tmp_path, 20_000, LOOPS)
-
-
-@pytest.mark.parametrize("seed", [1, 2])
-def test_a_drawn_program_that_looks_for_ends_of_threads_has_too(seed, tmp_path):
-    compare(seed, tmp_path, 1_500, ENDS)
-
-
-@pytest.mark.exhaustive
-@pytest.mark.timeout(3_000)
-@pytest.mark.parametrize("seed", range(100))
-def test_many_drawn_programs_that_look_for_ends_of_threads_have(seed, tmp_path):
-    compare(seed, tmp_path, 20_000, ENDS)
-
-
-def compare(seed, folder, most, among=LINES):
+def compare(seed, folder, most, among):
     module = program(seed, folder, among)
     whole, runs = outcomes(module, "whole", most)
     if whole is None:
