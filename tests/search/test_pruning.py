@@ -180,7 +180,7 @@ def outcomes(module, search, most):
 
 
 DRAWN = {"lines": (LINES, 700, (2, 3, 223, 298, 299), 200), "loops on one line": (LOOPS, 700, (0, 1, 2), 100), "ends of threads": (ENDS, 1_500, (1, 2), 100)}
-"""By what drawn programs are made of: the lines, how many schedules are enough for a few seeds, which seeds these are, and how many are tried when asked for."""
+"""By what drawn programs are made of: the lines, how many schedules are enough for a few seeds, which seeds these are, and how many are tried if asked for."""
 
 
 @pytest.mark.parametrize(("kind", "seed"), [(kind, seed) for kind, (_, _, seeds, _) in DRAWN.items() for seed in seeds])
