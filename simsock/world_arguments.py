@@ -70,7 +70,10 @@ def _scope(texts: list[str]) -> list[str]:
 
 ARGUMENTS: dict[str, tuple[dict[str, Any], Callable[[Any], Any]]] = {
     "strategy": (
-        {"metavar": "NAME", "help": "how tasks are picked (portfolio); also random, pct, pct:D, pcth, pcth:D, pos, surw, surw:selective, dfs, dfs:N"},
+        {
+            "metavar": "NAME",
+            "help": "how tasks are picked (portfolio); also fifo, random, pct, pct:D, pcth, pcth:D, pos, surw, surw:selective, guided, dfs, dfs:N",
+        },
         str,
     ),
     "preempt": ({"metavar": "WHERE", "help": "where a task may be switched out: calls, lines or instructions (lines)"}, str),

@@ -271,13 +271,13 @@ class socket(Connecting, Receiving, Sending):
         return other
 
     def get_inheritable(self) -> bool:
-        """What ``set_inheritable`` said; no effect, as no program is started in a world."""
+        """What ``set_inheritable`` said, or how the socket came to be there."""
         if self._fd < 0:
             raise bad_descriptor()
         return self._fd in self._kernel.process.inheritable
 
     def set_inheritable(self, inheritable: bool) -> None:
-        """Stored, without effect: no program is started in a world."""
+        """Whether programs that are started in a patched world get its descriptor."""
         if self._fd < 0:
             raise bad_descriptor()
         self._kernel.process.set_inheritable(self._fd, bool(inheritable))

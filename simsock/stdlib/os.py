@@ -70,8 +70,9 @@ _OF_COUNTERS = frozenset(("lseek", "posix_fadvise", "posix_fallocate"))
 """Those of which it says something else for counters."""
 _WHENCES = 5
 """SEEK_SET, SEEK_CUR, SEEK_END, SEEK_DATA and SEEK_HOLE."""
-_SIMULATED = frozenset("_exit fork kill killpg wait wait3 wait4 waitid waitpid".split())
-"""Those of processes, and what they end and wait by, that a patched world simulates."""
+_SIMULATED = frozenset("_exit fork kill killpg popen posix_spawn posix_spawnp wait wait3 wait4 waitid waitpid".split())
+"""Those of processes, and what they begin, end and wait by, that a patched world simulates."""
+_HOW_PROGRAMS_START = "it is not simulated; Python programs that subprocess or os.posix_spawn starts in a patched world are"
 _WAITS = frozenset("wait wait3 wait4 waitid waitpid".split())
 _OUTRIGHT = {
     **dict.fromkeys(("_exit", "abort"), "it would end the process in which the world runs, the tests and all; sys.exit ends the program"),
@@ -86,7 +87,7 @@ def __getattr__(name: str) -> Any:
     if name in _SIMULATED and session.active is not None and session.active.thread_state is not None:
         return real  # what stands there in a patched world
     if name in _PROCESSES:
-        return _refusing(name, "processes are simulated in patched worlds only" if name in _SIMULATED else "programs that are started are not simulated yet")
+        return _refusing(name, "processes are simulated in patched worlds only" if name in _SIMULATED else _HOW_PROGRAMS_START)
     if name in _OUTRIGHT:
         return _refusing(name, _OUTRIGHT[name])
     if name in _OF_DESCRIPTOR:
@@ -484,7 +485,7 @@ def get_inheritable(fd: int, /) -> bool:
 
 
 def set_inheritable(fd: int, inheritable: bool, /) -> None:
-    """Stored and read back for simulated descriptors: no program is started in a world."""
+    """For simulated descriptors: whether programs that are started in a patched world get it."""
     kernel = world_of(fd)
     if kernel is None:
         _set_inheritable(fd, inheritable)

@@ -265,6 +265,13 @@ def test_a_standard_output_that_is_gone_changes_the_exit_status_as_really(world)
         assert process.returncode == 120
 
 
+def test_the_os_of_a_worlds_network_starts_programs_as_os_does_and_refuses_the_others_by_name(world):
+    calls = world.network.os
+    assert calls.waitpid(calls.posix_spawn(PYTHON, [PYTHON, "-c", "raise SystemExit(3)"], os.environ), 0)[1] == 3 << 8
+    with pytest.raises(Unsupported, match=r"os\.system: it is not simulated; Python programs that subprocess or os\.posix_spawn starts"):
+        calls.system("true")
+
+
 COUNTS = """
 import socket, sys
 reading, writing = (socket.socket(fileno=int(number)) for number in sys.argv[1:])
