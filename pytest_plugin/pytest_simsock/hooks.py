@@ -169,6 +169,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]
     if takes_sim(pyfuncitem):
         with given.handing_sim(pyfuncitem):
             return (yield)
+    if (stage := pyfuncitem.stash.get(STAGE, None)) is not None:
+        stage.body_begins(pyfuncitem)
     turn = turns.begin()
     try:
         if not shelter.is_active():

@@ -207,6 +207,28 @@ class Stage:
         self.error: BaseException | None = None
         """What the phase had raised when the end began."""
         self._entered: list[Any] = []
+        self._registered: list[Any] = []
+        """pytest's list of what is to be done after the test."""
+        self._first = 0
+        """Where in it begins what the test's own function has put there."""
+
+    def body_begins(self, item: pytest.Item) -> None:
+        """The test's function is called. What it gives to ``request.addfinalizer`` from now on is its own, and is done in its world."""
+        self._registered = item.session._setupstate.stack.get(item, ([],))[0]
+        self._first = len(self._registered)
+
+    def _own_finalizers(self) -> list[Callable[[], object]]:
+        """What the test's function has registered, the last first; pytest does not know it any more. Fixtures that it asked for late are not its own."""
+        if self.world is None:
+            return []
+        own: list[Any] = []
+        fixtures: list[Any] = []
+        for each in self._registered[self._first :]:
+            is_fixture = isinstance(getattr(getattr(each, "func", None), "__self__", None), pytest.FixtureDef)
+            (fixtures if is_fixture else own).append(each)
+        self._registered[self._first :] = fixtures
+        self._registered, self._first = [], 0
+        return [exposing(each) for each in reversed(own)]
 
     def add(self, request: pytest.FixtureRequest) -> None:
         """Finish the fixture that asks at the end, and before it those that depend on it."""
@@ -221,7 +243,8 @@ class Stage:
         if self.world is not None:
             self.world.sim._resume()
         shares = self.world is not None and self.world.node is not None
-        steps: list[Callable[[], object]] = [functools.partial(request._fixturedef.finish, request) for request in reversed(self._entered)]
+        steps = self._own_finalizers()
+        steps += [functools.partial(request._fixturedef.finish, request) for request in reversed(self._entered)]
         self._entered.clear()
         if self.world is not None:
             self.world.capture(error)

@@ -312,3 +312,61 @@ def test_a_world_asked_for_in_a_body_is_live_for_the_rest_of_it(project):
         """
     )
     project.run("-p", "no:randomly").assert_outcomes(passed=2)
+
+
+def test_what_a_test_has_its_request_do_at_the_end_is_done_in_its_world(pytester):
+    pytester.makepyfile(
+        """
+        import threading, time
+        import pytest
+
+        def inside():
+            return time.time() < 1.77e9
+
+        @pytest.fixture
+        def late(sim):
+            yield
+            assert inside() and ends == ["stopped"]
+
+        ends = []
+
+        def ends_its_thread(request):
+            stop = threading.Event()
+            thread = threading.Thread(target=stop.wait)
+            thread.start()
+
+            def finish():
+                assert inside()
+                time.sleep(3600)
+                stop.set()
+                thread.join()
+                ends.append("stopped")
+
+            request.addfinalizer(finish)
+            request.getfixturevalue("late")
+
+        def test_alone(sim, request):
+            ends.clear()
+            ends_its_thread(request)
+
+        @pytest.mark.simsock(world="class")
+        @pytest.mark.usefixtures("sim")
+        class TestTogether:
+            def test_one(self, request):
+                ends.clear()
+                ends_its_thread(request)
+
+            def test_that_is_wrong_at_its_end(self, request):
+                request.addfinalizer(lambda: 1 / 0)
+
+        def test_real(request):
+            assert ends == ["stopped"]
+            request.addfinalizer(lambda: ends.append(inside()))
+
+        def test_what_came_of_it():
+            assert ends == ["stopped", False]
+        """
+    )
+    result = pytester.runpytest("-p", "no:cacheprovider")
+    result.assert_outcomes(passed=4, failed=1)
+    result.stdout.fnmatch_lines(["*ZeroDivisionError*", "FAILED *test_that_is_wrong_at_its_end*"])
