@@ -32,9 +32,6 @@ class Outcome(NamedTuple):
     reason: str = ""
     reached: tuple[str, ...] = ()
     """Audit events by which it reached the real network."""
-    made: tuple[tuple[int, ...], ...] = ()
-    """(family, type) of the real sockets it made."""
-    tls: bool = False
     seconds: float = 0.0
     """Of real time, the world's beginning and end included."""
 
@@ -64,11 +61,11 @@ def is_there(module: str) -> bool:
     return all(importlib.util.find_spec(name) is not None for name in ("test", "test.support", module))
 
 
-def run(module, *, ids=None, world=True, swap=None, resources=(), trace=False, patience=60.0) -> Report:
+def run(module, *, ids=None, world=True, swap=None, resources=(), patience=60.0) -> Report:
     """Run ``ids`` of ``module`` (None: all of it). ``patience`` is how many real seconds one test may take."""
     outcomes: dict[str, Outcome] = {}
     for _ in range(RESTARTS_MAX):
-        job = dict(module=module, ids=ids, world=world, swap=swap or {}, resources=list(resources), trace=trace)
+        job = dict(module=module, ids=ids, world=world, swap=swap or {}, resources=list(resources))
         child = _Child(job, patience)
         outcomes.update(child.outcomes)
         if child.note:
@@ -127,7 +124,7 @@ class _Child:
                 self.current = said["id"]
             elif event == "end":
                 name = said.pop("id")
-                said["reached"], said["made"] = tuple(said["reached"]), tuple(map(tuple, said["made"]))
+                said["reached"] = tuple(said["reached"])
                 self.outcomes[name] = Outcome(**said)
                 self.current = None
             elif event == "skipped":

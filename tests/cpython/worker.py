@@ -22,18 +22,13 @@ import time
 import traceback
 import unittest
 
-BEYOND = ("_thread.start_joinable_thread", "_thread.start_new_thread", "os.fork", "os.forkpty", "os.posix_spawn", "signal.pthread_kill", "subprocess.Popen")
-
 _reached: list[str] = []
 _counting = False
-_made: list[tuple[int, int]] = []
 
 
 def _hook(event, args):
-    if _counting and (event.startswith("socket.") or event in BEYOND):
+    if _counting and event.startswith("socket."):
         _reached.append(event)
-        if event == "socket.__new__":
-            _made.append((int(args[1]), int(args[2])))
 
 
 def _flat(suite):
@@ -85,7 +80,6 @@ def _try_out_the_hook():
     _counting = False
     counted = len(_reached)
     _reached.clear()
-    _made.clear()
     return counted
 
 
@@ -131,7 +125,6 @@ def main():
     except unittest.SkipTest as reason:
         say(event="skipped", reason=str(reason))
         return
-    tls = _count_tls() if job.get("trace") else []
     wanted = job["ids"] if job["ids"] is not None else list(tests)
     say(event="ready", counted=counted, wanted=[name for name in wanted if name in tests])
     for name in wanted:
@@ -139,24 +132,11 @@ def main():
             continue
         say(event="start", id=name)
         _reached.clear()
-        _made.clear()
-        tls.clear()
         begun = time.perf_counter()
         outcome, reason = _run_one(tests[name], world)
         seconds = round(time.perf_counter() - begun, 4)
-        say(event="end", id=name, outcome=outcome, reason=reason, reached=sorted(set(_reached)), made=sorted(set(_made)), tls=bool(tls), seconds=seconds)
+        say(event="end", id=name, outcome=outcome, reason=reason, reached=sorted(set(_reached)), seconds=seconds)
     say(event="done")
-
-
-def _count_tls():
-    """Note every use of TLS: those tests are for later."""
-    import ssl
-
-    seen: list[bool] = []
-    for name in ("wrap_socket", "wrap_bio"):
-        original = getattr(ssl.SSLContext, name)
-        setattr(ssl.SSLContext, name, lambda *args, _original=original, **options: (seen.append(True), _original(*args, **options))[1])
-    return seen
 
 
 if __name__ == "__main__":

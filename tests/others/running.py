@@ -80,8 +80,7 @@ def command_of(suite: Suite, *, world: bool) -> list[str]:
     if world:
         for line in suite.world:
             options += ["-o", line]
-    skips = [f"--deselect={name}" for name in suite.skips]
-    return [str(python_of(suite)), "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, *suite.options, *skips, *suite.tests]
+    return [str(python_of(suite)), "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, *suite.options, *suite.tests]
 
 
 class _Child:
@@ -100,7 +99,6 @@ class _Child:
             job = Path(folder, "job")
             environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy") and name != "PYTHONPATH"}
             environment.update(PYTHONPATH=str(HERE / "inside"), PYTHONHASHSEED="0", PYTHONFAULTHANDLER="1", PYTHONDONTWRITEBYTECODE="1")
-            environment.update(suite.environment)
             job.write_text(json.dumps({"out": str(out), "world": world, "done": done, "only": only}))
             environment["OTHERS_JOB"] = str(job)
             command = command_of(suite, world=world)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 HERE = Path(__file__).resolve().parent
 
@@ -26,14 +26,11 @@ class Suite(NamedTuple):
     options: tuple[str, ...] = ()
     """More of pytest's options, for both runs."""
     world: tuple[str, ...] = ()
-    """What the suite's ini file would say besides ``simsock_autoworld = on``."""
+    """What the suite's ini file would say besides ``simsock_autoworld = on``, such as how wide its worlds are."""
     drop: tuple[str, ...] = ()
     """Folders of the source distribution that would stand before what is installed."""
-    environment: tuple[tuple[str, str], ...] = ()
     aside: tuple[str, ...] = ()
     """Tests that start processes in a fixture of more than one of them; what a test itself starts is seen."""
-    skips: tuple[str, ...] = ()
-    """Tests that are not run, neither really nor in a world: those that need another machine, or minutes."""
     note: str = ""
     """What else the table says."""
 
@@ -45,11 +42,5 @@ def load(path: Path = HERE / "suites.toml") -> dict[str, Suite]:
         unknown = set(entry) - set(Suite._fields)
         if unknown:
             raise ValueError(f"{path.name}: {name} has {sorted(unknown)}; expected some of {', '.join(Suite._fields)}")
-        found[name] = Suite(name=name, **{key: _value(value) for key, value in entry.items()})
+        found[name] = Suite(name=name, **{key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()})
     return found
-
-
-def _value(value: Any) -> Any:
-    if isinstance(value, dict):
-        return tuple(value.items())
-    return tuple(value) if isinstance(value, list) else value

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.others import comparing, suites, table
+from tests.others import comparing, fetching, suites, table
 from tests.others.comparing import Reason
 from tests.others.running import Outcome, Report, _outcome_of, keep, kept
 
@@ -111,6 +111,7 @@ def test_every_suite_is_known_and_pinned_and_every_reason_is_of_one():
     known = suites.load()
     assert {reason.suite for reason in comparing.load_reasons()} <= set(known)
     assert set(table.read()) <= set(known)
+    assert [name for name in table.read() if not (fetching.PINS / f"{name}.txt").is_file()] == []
     assert all(known[name].version == row["version"] for name, row in table.read().items()), "another version is another row"
     assert json.loads(table.RESULTS.read_text()) == table.read()
 

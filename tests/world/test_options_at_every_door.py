@@ -12,6 +12,7 @@ from hypothesis import Phase, given, settings
 import simsock
 from pytest_simsock.configuring import MARKER
 from simsock import UsageError, testing
+from simsock.kernel import strategies
 from simsock.net.link.profiles import make_link
 from simsock.scenario.schema import MODELS
 from simsock.strategies import simulations
@@ -78,6 +79,7 @@ def test_the_command_takes_it(option):
     given = world_options(parser.parse_args(written))
     assert given == ({option: VALUES[option]} if written else {})
     assert set(ARGUMENTS) == set(WORLD_OPTIONS)
+    assert set(strategies.NAMES) <= set(re.findall(r"[\w:]+", ARGUMENTS["strategy"][0]["help"]))
 
 
 def test_the_command_reads_links_cuts_packages_and_peers():
