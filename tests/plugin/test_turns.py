@@ -367,6 +367,6 @@ def test_what_a_test_has_its_request_do_at_the_end_is_done_in_its_world(pytester
             assert ends == ["stopped", False]
         """
     )
-    result = pytester.runpytest("-p", "no:cacheprovider")
+    result = pytester.runpytest("-p", "no:cacheprovider", "-p", "no:randomly")
     result.assert_outcomes(passed=4, failed=1)
     result.stdout.fnmatch_lines(["*ZeroDivisionError*", "FAILED *test_that_is_wrong_at_its_end*"])
