@@ -12,51 +12,77 @@ from typing import TYPE_CHECKING
 
 from simsock import __version__
 from simsock.cli import examining, replaying, scenarios, searching
-from simsock.cli.arguments import EXIT_CODES, Parser
+from simsock.cli.arguments import Misused, Parser
+from simsock.cli.lines import JSON_HELP, JsonLines, Lines, asks_for_json
 from simsock.cli.printing import BROKEN, FAILED, INTERRUPTED, OK, Interrupted, Progress, complain, say
 from simsock.cli.replaying import target_from
 from simsock.cli.searching import FOLDER
-from simsock.errors import Nondeterminism, SimsockError
+from simsock.errors import Nondeterminism, SimsockError, UsageError
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
 SIMSOCK_ROOM = "outside"
+UNHANDLED = 1
+"""What Python ends with after a traceback: a defect of simsock, or an error that a program raises while it is imported."""
+_CODES = (
+    "exit codes: 0 as expected, 1 an expectation failed (the token is printed), 2 usage or a broken file, 130 interrupted; "
+    "`simsock COMMAND --help` says what each means to that command"
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
+    with JsonLines() if asks_for_json(sys.argv[1:] if argv is None else argv) else Lines() as lines:
+        try:
+            code, interrupted = _run(argv, lines)
+            lines.end(code, interrupted)
+        except BrokenPipeError:  # `simsock run … | head`: nobody reads on, and the interpreter must not complain about it while it ends
+            if not lines.is_on:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return BROKEN
+        except Exception as error:
+            lines.error(error)
+            lines.end(UNHANDLED)
+            raise
+    return code
+
+
+def _run(argv: Sequence[str] | None, lines: Lines) -> tuple[int, str | None]:
+    """The exit code, and what is to be said if it was interrupted."""
     try:
         arguments = make_parser().parse_args(argv)
-    except SystemExit as leaving:  # argparse: --help, --version, and usage errors after printing what is wrong
-        return leaving.code if isinstance(leaving.code, int) else BROKEN
+    except Misused as wrong:
+        lines.error(UsageError(wrong.told))
+        return BROKEN, None
+    except SystemExit as leaving:  # argparse, after --help and --version
+        return leaving.code if isinstance(leaving.code, int) else BROKEN, None
+    arguments.lines = lines
     try:
-        code: int = arguments.run(arguments)
+        return arguments.run(arguments), None
     except (Interrupted, KeyboardInterrupt) as told:
         if argv is None:  # the process ends now: another Ctrl-C ends it at once, without a traceback from some exit handler
             signal.signal(signal.SIGINT, signal.SIG_DFL)
-        complain(str(told) or "interrupted")
-        return INTERRUPTED
-    except Nondeterminism as error:
-        complain(str(error))
-        return FAILED
+        said = str(told) or "interrupted"
+        complain(said)
+        return INTERRUPTED, said
     except SimsockError as error:
         complain(str(error))
-        return BROKEN
-    except BrokenPipeError:  # `simsock run … | head`: nobody reads on, and the interpreter must not complain about it while it ends
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return BROKEN
-    return code
+        lines.error(error)
+        return FAILED if isinstance(error, Nondeterminism) else BROKEN, None
 
 
 def make_parser() -> argparse.ArgumentParser:
     """The arguments of every command."""
-    parser = Parser(prog="simsock", description="Deterministic simulation testing for blocking sockets and threads.", epilog=EXIT_CODES)
+    parser = Parser(prog="simsock", description="Deterministic simulation testing for blocking sockets and threads.", epilog=_CODES)
     parser.add_argument("--version", action="version", version=f"simsock {__version__}")
+    parser.add_argument("--json", action="store_true", help=JSON_HELP)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for room in (scenarios, replaying, searching, examining):
         room.add_parsers(commands)
+    for command in commands.choices.values():
+        command.add_argument("--json", action="store_true", help=JSON_HELP)
     return parser
 
 

@@ -15,16 +15,41 @@ from simsock.escaping import printable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-EXIT_CODES = "exit codes: 0 as expected, 1 an expectation failed (the token is printed), 2 usage or a broken file, 130 interrupted"
+EXIT_CODES: dict[str, dict[int, str]] = {
+    "run": {0: "as expected", 1: "an expectation failed (the token is printed), or runs of one seed differ", 2: "usage or a broken file"},
+    "explore": {0: "no schedule failed", 1: "one did (its token is printed), or runs of one seed differ", 2: "usage, or the function cannot be found"},
+    "replay": {1: "the run fails (again)", 0: "it passes", 2: "the token is damaged or no longer fits the program, or runs differ"},
+    "check": {0: "the same", 1: "another run (the line and the likely cause are printed)", 2: "usage"},
+    "doctor": {0: "a world reaches everything", 1: "something was found", 2: "usage or a module that cannot be imported"},
+    "scenarios": {0: "listed", 2: "there are none, or one is broken"},
+    "profiles": {0: "listed", 2: "usage"},
+}
+"""By command: what it ends with, and what that means. Every one ends with 130 when it is interrupted by Ctrl-C."""
 CONSENTS: dict[str, tuple[str, object]] = {"patch=False": ("patch", False), "entropy=real": ("entropy", "real")}
 """What a token may ask for only with the caller's consent, and the option that it is."""
+
+
+class Misused(SystemExit):
+    """What was typed makes no sense, and that has been printed. ``told`` is the message."""
+
+    def __init__(self, told: str) -> None:
+        super().__init__(2)
+        self.told = told
 
 
 class Parser(argparse.ArgumentParser):
     """Complains in printable words: what was typed may have been pasted from a stranger."""
 
     def error(self, message: str) -> NoReturn:
-        super().error(printable(message))
+        message = printable(message)
+        self.print_usage(sys.stderr)
+        self._print_message(f"{self.prog}: error: {message}\n", sys.stderr)
+        raise Misused(message)
+
+
+def codes_of(command: str) -> str:
+    """What a command ends with, as a line of its help."""
+    return "exit codes: " + ", ".join(f"{code} {words}" for code, words in EXIT_CODES[command].items()) + ", 130 interrupted"
 
 
 def search_arguments(parser: argparse._ActionsContainer, schedules: int | None) -> None:
@@ -58,4 +83,4 @@ def find_modules_here() -> None:
         sys.path.insert(0, os.getcwd())
 
 
-__all__ = ["CONSENTS", "EXIT_CODES", "Parser", "find_modules_here", "number", "search_arguments", "seed"]
+__all__ = ["CONSENTS", "EXIT_CODES", "Misused", "Parser", "codes_of", "find_modules_here", "number", "search_arguments", "seed"]

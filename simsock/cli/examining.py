@@ -8,14 +8,13 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from simsock.cli.arguments import find_modules_here
+from simsock.cli.arguments import codes_of, find_modules_here
 from simsock.cli.printing import FAILED, OK, say
 from simsock.errors import UsageError
 
 _DOCTOR_ABOUT = """\
 Import modules, and look for what a world cannot reach in the process: real functions kept where they cannot be swapped, locks made before any
 world, and modules with C code that talks to the network on its own."""
-_DOCTOR_CODES = "exit codes: 0 a world reaches everything, 1 something was found, 2 usage or a module that cannot be imported, 130 interrupted"
 
 
 def add_parsers(commands: Any) -> None:
@@ -24,7 +23,7 @@ def add_parsers(commands: Any) -> None:
         "doctor",
         help="say what worlds cannot reach in your modules, and what to do about it",
         description=_DOCTOR_ABOUT,
-        epilog=_DOCTOR_CODES,
+        epilog=codes_of("doctor"),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     doctor.add_argument("modules", nargs="*", metavar="MODULE", help="what to import first (app.server); the working directory is importable")
@@ -48,7 +47,9 @@ def doctor_command(arguments: argparse.Namespace) -> int:
         except Exception as error:
             raise UsageError(f"doctor: cannot import {name!r}: {one_line(error)}") from None
     found = diagnose(before)
-    say("\n".join(found.lines(arguments.all)))
+    text = "\n".join(found.lines(arguments.all))
+    say(text)
+    arguments.lines.result(found.facts(arguments.modules, text, arguments.all))
     return OK if found.is_healthy else FAILED
 
 

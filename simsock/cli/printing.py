@@ -2,7 +2,7 @@
 
 Owns the exit codes, the progress of long work and how text reaches a terminal. Does not know any command. Laws:
 
-* results go to standard output, complaints and progress to standard error, and progress only to a terminal;
+* results go to standard output, complaints and progress to standard error, and progress only to a terminal (``lines`` has what ``--json`` changes);
 * nothing that is printed can steer a terminal.
 """
 
@@ -13,6 +13,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, TextIO
 
+from simsock.cli.lines import Lines
 from simsock.escaping import printable
 
 if TYPE_CHECKING:
@@ -32,14 +33,15 @@ _SHOWN_EVERY_S = 0.1
 class Progress:
     """How many schedules were tried: counted here, and shown on a terminal."""
 
-    def __init__(self, what: str, schedules: int) -> None:
+    def __init__(self, what: str, schedules: int, lines: Lines | None = None) -> None:
         self.tried = 0
+        self._lines = lines or Lines()
         self._what = printable(what)
         self._schedules = schedules
         self._shown = False
         self._next = 0.0
         """When the terminal is told again: it takes its time, too."""
-        self._terminal = sys.stderr.isatty()
+        self._terminal = sys.stderr is not None and sys.stderr.isatty()
 
     def ran(self) -> None:
         """A schedule is about to run in this process."""
@@ -48,6 +50,7 @@ class Progress:
     def told(self, tried: int) -> None:
         """So many schedules have been tried so far, in whatever process."""
         self.tried = max(self.tried, tried)
+        self._lines.progress(tried)
         if self._terminal and (now := time.monotonic()) >= self._next:
             self._shown = True
             self._next = now + _SHOWN_EVERY_S

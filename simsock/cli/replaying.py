@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from simsock import __version__
-from simsock.cli.arguments import CONSENTS, find_modules_here, number
+from simsock.cli.arguments import CONSENTS, codes_of, find_modules_here, number
 from simsock.cli.printing import BROKEN, FAILED, OK, Interrupted, complain, listed, replay_line, say
 from simsock.errors import UsageError
 from simsock.escaping import printable
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 TIMES_MAX = 1_000_000
 
-_REPLAY_CODES = "exit codes: 1 the run fails (again), 0 it passes, 2 the token is damaged or no longer fits the program, or runs differ, 130 interrupted"
 _REPLAY_ABOUT = """\
 Run the one run again that a token stands for, and print its traceback and its story.
 
@@ -44,7 +43,7 @@ def add_parsers(commands: Any) -> None:
         "replay",
         help="run the one run again that a token stands for",
         description=_REPLAY_ABOUT,
-        epilog=_REPLAY_CODES,
+        epilog=codes_of("replay"),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     replay.add_argument("token", metavar="TOKEN", help="what a failure printed; - reads it from standard input")
@@ -152,20 +151,26 @@ def _replay(test: Any, token: str, scope: Any, arguments: argparse.Namespace, ot
 
     say(f"the token asks for: {asked_for(Token.decode(token).options)}")
     times = arguments.times
+    title = arguments.target or _named_target(token)
+
+    arguments.lines.begin("replay", title, times, token=token.strip())
     stop: Any = None
     if arguments.step is not None:
         from simsock.report.stepping import StopAtStep
 
         stop = StopAtStep(arguments.step)
     try:
-        again = repeat(test, token, scope=scope, times=times, watcher=stop, **consent)
+        again = repeat(test, token, scope=scope, times=times, watcher=stop, progress=arguments.lines.progress, **consent)
     except KeyboardInterrupt:
         raise Interrupted("interrupted while a run was repeated") from None
     error = again.error
     if stop is not None and not stop.reached:
         complain(f"--step {stop.step}: the run has fewer steps")
-    if arguments.report is not None:
-        _report_of_replay(test, token, again, scope, consent, arguments)
+    more = {"files": _report_of_replay(test, token, again, scope, consent, arguments)} if arguments.report is not None else {}
+    if arguments.lines.is_on:
+        from simsock.scenario.facts import facts_of_replay
+
+        arguments.lines.result(facts_of_replay(*_told_of_replay(token, again, consent, arguments), None), **more)
     if error is None:
         if again.mismatches:
             complain("\n".join([f"the run passes{other_server}, and the token does not fit this program any more:", *again.mismatches, *again.differences]))
@@ -189,10 +194,19 @@ def _replay(test: Any, token: str, scope: Any, arguments: argparse.Namespace, ot
     return OK if error is None else FAILED
 
 
-def _report_of_replay(test: Any, token: str, again: Again, scope: Any, consent: dict[str, Any], arguments: argparse.Namespace) -> None:
+def _report_of_replay(test: Any, token: str, again: Again, scope: Any, consent: dict[str, Any], arguments: argparse.Namespace) -> list[str]:
     from simsock.report.files import Reports
     from simsock.scenario.facts import facts_of_replay
 
+    told = _told_of_replay(token, again, consent, arguments)
+    sights, capture = looking(test, token, again, scope, consent)
+    paths = Reports(arguments.report, __version__).write("replay", told[-1], lambda: facts_of_replay(*told, sights[-1]), capture)
+    say(f"report: {listed(paths)}")
+    return paths
+
+
+def _told_of_replay(token: str, again: Again, consent: dict[str, Any], arguments: argparse.Namespace) -> tuple[str, str, Again, str, str]:
+    """Of what the run was, its token, what came of it, the command that repeats it once more, and all that is told of it."""
     error = again.error
     trace = "".join(traceback.format_exception(type(error), error, _program_part(error.__traceback__))) if error is not None else "the run passes\n"
     text = "\n".join([trace, *([again.story.text()] if again.story is not None else []), *again.mismatches, *again.differences])
@@ -200,9 +214,7 @@ def _report_of_replay(test: Any, token: str, again: Again, scope: Any, consent: 
     command = replay_line(
         token, arguments.target, arguments.server, [*more_for_replay(arguments, consent), *(word for text in arguments.set for word in ("--set", text))]
     )
-    sights, capture = looking(test, token, again, scope, consent)
-    paths = Reports(arguments.report, __version__).write("replay", text, lambda: facts_of_replay(target, token, again, command, text, sights[-1]), capture)
-    say(f"report: {listed(paths)}")
+    return target, token, again, command, text
 
 
 def _named_target(token: str) -> str:

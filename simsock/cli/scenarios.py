@@ -10,7 +10,7 @@ from glob import escape, glob
 from typing import TYPE_CHECKING, Any
 
 from simsock import __version__
-from simsock.cli.arguments import EXIT_CODES, find_modules_here, search_arguments
+from simsock.cli.arguments import codes_of, find_modules_here, search_arguments
 from simsock.cli.printing import BROKEN, FAILED, OK, Progress, complain, listed, replay_line, say
 from simsock.errors import ScenarioError, UsageError
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def add_parsers(commands: Any) -> None:
     """The commands' arguments."""
-    run = commands.add_parser("run", help="search scenario files and compare with what they expect", description="Search scenarios.", epilog=EXIT_CODES)
+    run = commands.add_parser("run", help="search scenario files and compare with what they expect", description="Search scenarios.", epilog=codes_of("run"))
     run.add_argument("scenarios", nargs="+", metavar="SCENARIO", help="a scenario file (.toml)")
     search_arguments(run, None)
     run.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a value instead of the file's: links.1.loss=5%% (numbered from 1)")
@@ -34,12 +34,17 @@ def add_parsers(commands: Any) -> None:
     run.set_defaults(run=run_command)
 
     listing = commands.add_parser(
-        "scenarios", help="list the scenarios of a folder", description="List the scenario files of a folder, each with what it shows."
+        "scenarios",
+        help="list the scenarios of a folder",
+        description="List the scenario files of a folder, each with what it shows.",
+        epilog=codes_of("scenarios"),
     )
     listing.add_argument("folder", nargs="?", default="scenarios", metavar="FOLDER", help="where they are (scenarios)")
     listing.set_defaults(run=scenarios_command)
 
-    profiles = commands.add_parser("profiles", help="list the links that have a name", description="List the links that have a name, one way each.")
+    profiles = commands.add_parser(
+        "profiles", help="list the links that have a name", description="List the links that have a name, one way each.", epilog=codes_of("profiles")
+    )
     profiles.set_defaults(run=profiles_command)
 
 
@@ -62,6 +67,7 @@ def run_command(arguments: argparse.Namespace) -> int:
             worst = max(worst, _run_one(plan, arguments, reports, results))
         except ScenarioError as error:  # what it names is not there: the others may still be fine
             complain(str(error))
+            arguments.lines.error(error, file=plan.path)
             worst = BROKEN
     if arguments.sweep:
         from simsock.scenario.sweeping import sweep_table
@@ -77,7 +83,10 @@ def _run_one(plan: Plan, arguments: argparse.Namespace, reports: Reports | None,
     about = plan.table("scenario")
     title = f"{plan.path}{words(plan.settings)}: {about['about']}"
     say(title)
-    with Progress(plan.path, arguments.schedules or plan.table("search")["schedules"]) as progress:
+    schedules = arguments.schedules or plan.table("search")["schedules"]
+    seed = plan.table("search")["seed"] if arguments.seed is None else arguments.seed
+    arguments.lines.begin("scenario", title, schedules, seed=seed, file=plan.path, settings=list(plan.settings))
+    with Progress(plan.path, schedules, arguments.lines) as progress:
         result = run(
             plan,
             seed=arguments.seed,
@@ -99,13 +108,19 @@ def _run_one(plan: Plan, arguments: argparse.Namespace, reports: Reports | None,
             lines.append(f"repeated from its token: {_how_it_repeats(result.again, result.repeats)}")
     lines.append(f"as expected: {about['expect']}" if result.as_expected else f"NOT AS EXPECTED: {result.surprise}")
     say("\n".join(lines))
+    more: dict[str, Any] = {}
     if reports is not None:
         from simsock.scenario.facts import write_report
 
         paths = write_report(result, "\n".join([title, *lines]), command, reports)
+        more["files"] = paths
         say(f"report: {listed(paths)}")
         if verdict.failed and not paths[-1].endswith(".pcapng"):
             say("no capture of the failing run: it did not come out the same when it was repeated for one")
+    if arguments.lines.is_on:
+        from simsock.scenario.facts import facts_of_scenario
+
+        arguments.lines.result(facts_of_scenario(result, command, "\n".join([title, *lines]), None), **more)
     return OK if result.as_expected else FAILED
 
 
@@ -130,9 +145,12 @@ def scenarios_command(arguments: argparse.Namespace) -> int:
     code = OK
     for path in paths:
         try:
-            say(f"{path.ljust(width)}  {read(path).table('scenario')['about']}")
+            about = read(path).table("scenario")
+            say(f"{path.ljust(width)}  {about['about']}")
+            arguments.lines.emit("scenario", file=path, name=about["name"], about=about["about"], expected=about["expect"])
         except ScenarioError as error:
             complain(str(error))
+            arguments.lines.error(error, file=path)
             code = BROKEN
     return code
 
@@ -145,6 +163,7 @@ def profiles_command(arguments: argparse.Namespace) -> int:
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     for name, about, impairments in rows:
         say(f"{name:{widths[0]}}  {about:{widths[1]}}  {impairments}".rstrip())
+        arguments.lines.emit("profile", name=name, about=about, impairments=impairments)
     return OK
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from simsock import __version__
-from simsock.cli.arguments import CONSENTS, find_modules_here, number, search_arguments, seed
-from simsock.cli.printing import FAILED, OK, Progress, listed, replay_line, say
+from simsock.cli.arguments import CONSENTS, codes_of, find_modules_here, number, search_arguments, seed
+from simsock.cli.printing import FAILED, OK, Progress, complain, listed, replay_line, say
 from simsock.cli.replaying import looking, more_for_replay
+from simsock.errors import Nondeterminism
 from simsock.world_arguments import add_world_arguments, world_options
 
 if TYPE_CHECKING:
@@ -22,14 +23,13 @@ if TYPE_CHECKING:
 
 FOLDER = ".simsock/failures"
 """Where ``explore`` keeps failures unless told otherwise."""
-_EXPLORE_CODES = "exit codes: 0 no schedule failed, 1 one did (its token is printed), 2 usage, or the function cannot be found, 130 interrupted"
 _DATABASE_HELP = f"where failures are kept; the next search without --seed tries them first, and drops what passes ({FOLDER})"
 
 
 def add_parsers(commands: Any) -> None:
     """The commands' arguments."""
     explore = commands.add_parser(
-        "explore", help="search the schedules of a test function", description="Search the schedules of a test function.", epilog=_EXPLORE_CODES
+        "explore", help="search the schedules of a test function", description="Search the schedules of a test function.", epilog=codes_of("explore")
     )
     explore.add_argument("target", metavar="MODULE:FUNCTION", help="a function that takes a fresh, entered Simulation; the working directory is importable")
     search = explore.add_argument_group("the search")
@@ -46,7 +46,7 @@ def add_parsers(commands: Any) -> None:
         "check",
         help="say whether a test function is the same run each time, and if not, where and why",
         description="Run a test function twice with one seed, in the plain order and in some schedules of a search, and compare all that happens.",
-        epilog="exit codes: 0 the same, 1 another run (the line and the likely cause are printed), 2 usage, 130 interrupted",
+        epilog=codes_of("check"),
     )
     check.add_argument("target", metavar="MODULE:FUNCTION", help="a function that takes a fresh, entered Simulation; the working directory is importable")
     check.add_argument("--seed", type=seed, default=0, help="a whole number or text (0)")
@@ -69,13 +69,24 @@ class _Counted:
 
 def check_command(arguments: argparse.Namespace) -> int:
     """``simsock check``."""
+    from simsock.scenario.facts import facts_of_check
     from simsock.scenario.loading import load_function
     from simsock.search import check_determinism
 
     find_modules_here()
     options = world_options(arguments)
-    digest = check_determinism(load_function(arguments.target), arguments.seed, processes=arguments.processes, **options)
-    say(f"the same in every run, digest {digest}")
+    test = load_function(arguments.target)
+    arguments.lines.begin("check", arguments.target, 1, seed=arguments.seed)
+    told = arguments.target, arguments.seed, arguments.processes
+    try:
+        digest = check_determinism(test, arguments.seed, processes=arguments.processes, **options)
+    except Nondeterminism as error:
+        complain(str(error))
+        arguments.lines.result(facts_of_check(*told, None, error, str(error)))
+        return FAILED
+    text = f"the same in every run, digest {digest}"
+    say(text)
+    arguments.lines.result(facts_of_check(*told, digest, None, text))
     return OK
 
 
@@ -89,7 +100,8 @@ def explore_command(arguments: argparse.Namespace) -> int:
     options = world_options(arguments)
     test = load_function(arguments.target)
     reports = Reports(arguments.report, __version__) if arguments.report is not None else None
-    with Progress(arguments.target, arguments.schedules) as progress:
+    arguments.lines.begin("search", arguments.target, arguments.schedules, seed=0 if arguments.seed is None else arguments.seed)
+    with Progress(arguments.target, arguments.schedules, arguments.lines) as progress:
         verdict = explore(
             test if arguments.jobs > 1 else _Counted(test, progress),
             arguments.schedules,
@@ -107,17 +119,21 @@ def explore_command(arguments: argparse.Namespace) -> int:
     if verdict.failed and verdict.token is not None:
         command = replay_line(verdict.token, arguments.target, None, more_for_replay(arguments, options))
         say(f"repeat it: {command}")
-    if reports is not None:
-        _report_of_search(test, arguments, verdict, command, options, reports)
+    more: dict[str, Any] = {"files": _report_of_search(test, arguments, verdict, command, options, reports)} if reports is not None else {}
     if arguments.write_test is not None and verdict.token is not None:
         from simsock.report.regression import write_test
 
         write_test(arguments.write_test, arguments.target, verdict, options)
         say(f"test: {arguments.write_test}")
+        more["test"] = arguments.write_test
+    if arguments.lines.is_on:
+        from simsock.scenario.facts import facts_of_search
+
+        arguments.lines.result(facts_of_search(arguments.target, verdict, command, str(verdict), None), **more)
     return FAILED if verdict.failed else OK
 
 
-def _report_of_search(test: Any, arguments: argparse.Namespace, verdict: Verdict, command: str | None, options: dict[str, Any], reports: Reports) -> None:
+def _report_of_search(test: Any, arguments: argparse.Namespace, verdict: Verdict, command: str | None, options: dict[str, Any], reports: Reports) -> list[str]:
     from simsock.report.sight import Sight
     from simsock.scenario.facts import facts_of_search
     from simsock.scenario.repeating import repeat
@@ -132,6 +148,7 @@ def _report_of_search(test: Any, arguments: argparse.Namespace, verdict: Verdict
     text = str(verdict)
     paths = reports.write(arguments.target, text, lambda: facts_of_search(arguments.target, verdict, command, text, sights[-1]), look)
     say(f"report: {listed(paths)}")
+    return paths
 
 
 __all__ = ["FOLDER", "add_parsers"]

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 import sys
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from simsock.patching.doctor import Captured, ForeignLock, find_captured, find_foreign_locks
 from simsock.patching.living import EXECUTOR, GENERATOR, LOOP, PIPE, POLLER, SOCKET, THREAD, Living, find_living
 from simsock.patching.native import Native, find_native
+from simsock.report.plain import SCHEMA
 from simsock.stdlib._openssl import chance_is_the_tapes
 
 _OURS = re.compile(r".*\.stands_for|list\[\d+\]")
@@ -27,6 +28,14 @@ _REMEDIES = {
     SOCKET: "make it in the test, or in a fixture that comes after `sim`; a call of this one in a world is an error",
     THREAD: "start it in the test, or in a fixture that comes after `sim`; this one goes on in real time, outside every world",
 }
+_OF_CAPTURED = "look the name up when it is called (time.sleep, not a set that holds it), or keep it in a list, dict or attribute"
+_OF_LOCKS = "make them where they are used, or keep them in an attribute or a dict; contended in a world they are an error that names them"
+_OF_NATIVE = "use a client written in Python in the test, or put a stub behind your own interface; their waits are real and end a run by its limit"
+_OPENSSL = (
+    "This Python's OpenSSL does not show its functions: what it draws is its own. A TLS handshake may be a byte or two longer in "
+    "one run than in another (digests are of plain text and stay the same), and tls_time='world' is an error. "
+    "A Python whose libcrypto is a library of its own has both."
+)
 
 
 class Diagnosis(NamedTuple):
@@ -52,36 +61,61 @@ class Diagnosis(NamedTuple):
         if kept:
             lines.append("Real functions that the program keeps where no world can put its own (a world's fence stops those that would talk or wait):")
             lines += [f"  {found.name}  kept by {found.place}" for found in kept]
-            lines.append("  -> look the name up when it is called (time.sleep, not a set that holds it), or keep it in a list, dict or attribute")
+            lines.append(f"  -> {_OF_CAPTURED}")
         if self.locks:
             lines.append("Locks and queues made before any world, where they cannot be replaced:")
             for lock in self.locks:
-                named = [place for place in lock.places if not place.startswith("tuple")] or lock.places  # else: a tuple that nobody named holds
-                where = ", ".join(named) or "local variables only"
+                where = ", ".join(_places(lock)) or "local variables only"
                 lines.append(f"  {lock.kind}{' (locked now)' if lock.locked else ''}  kept by {where}")
-            lines.append("  -> make them where they are used, or keep them in an attribute or a dict; contended in a world they are an error that names them")
+            lines.append(f"  -> {_OF_LOCKS}")
         if self.living:
             lines += _living_lines(self.living)
         if self.native:
             lines.append("Modules with C code that talks to the network on its own; no world sees what they do:")
             lines += [f"  {module.name}  by {module.by}" for module in self.native]
-            lines.append(
-                "  -> use a client written in Python in the test, or put a stub behind your own interface; their waits are real and end a run by its limit"
-            )
+            lines.append(f"  -> {_OF_NATIVE}")
         if swapped and everything:
             lines.append("Kept, and swapped in every world by itself (nothing to do):")
             lines += [f"  {found.name}  kept by {found.place}" for found in swapped]
         elif swapped:
             lines.append(f"{len(swapped)} other kept functions and classes are swapped in every world by themselves (--all lists them).")
         if not self.openssl:
-            lines.append(
-                "This Python's OpenSSL does not show its functions: what it draws is its own. A TLS handshake may be a byte or two longer in "
-                "one run than in another (digests are of plain text and stay the same), and tls_time='world' is an error. "
-                "A Python whose libcrypto is a library of its own has both."
-            )
+            lines.append(_OPENSSL)
         if self.is_healthy:
             lines.insert(0, "Nothing that a world cannot reach.")
         return lines
+
+    def facts(self, modules: list[str], text: str, everything: bool = False) -> dict[str, Any]:
+        """The same as plain values, for JSON; ``text`` is what has been printed."""
+        shown = [found for found in self.captured if everything or not found.swapped]
+        findings = [_finding("function", found.name, [found.place], None if found.swapped else _OF_CAPTURED) for found in shown]
+        findings += [_finding("lock", lock.kind, _places(lock), _OF_LOCKS) for lock in self.locks]
+        findings += [_finding(found.kind, found.what, [found.place] if found.place else [], _REMEDIES[found.kind]) for found in self.living]
+        findings += [_finding("native module", module.name, [], _OF_NATIVE, module.by) for module in self.native]
+        findings += [] if self.openssl else [_finding("openssl", _OPENSSL, [], None)]
+        outcome = "passes" if self.is_healthy else "fails"
+        return {
+            "schema": SCHEMA,
+            "kind": "doctor",
+            "title": " ".join(modules),
+            "outcome": outcome,
+            "good": self.is_healthy,
+            "said": "Nothing that a world cannot reach." if self.is_healthy else "",
+            "command": None,
+            "text": text,
+            "error": None,
+            "modules": modules,
+            "findings": findings,
+        }
+
+
+def _finding(kind: str, what: str, places: list[str], remedy: str | None, by: str | None = None) -> dict[str, Any]:
+    """One of the findings; without a ``remedy`` there is nothing to do."""
+    return {"kind": kind, "what": what, "places": places, "remedy": remedy, "by": by}
+
+
+def _places(lock: ForeignLock) -> list[str]:
+    return [place for place in lock.places if not place.startswith("tuple")] or list(lock.places)  # else: a tuple that nobody named holds
 
 
 def _living_lines(living: list[Living]) -> list[str]:

@@ -5,13 +5,13 @@ Owns the names of the files and how they are written. Law: a report that is ther
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from typing import TYPE_CHECKING, Any
 
 from simsock.errors import UsageError
-from simsock.escaping import printable, printable_json
+from simsock.escaping import printable
+from simsock.report.plain import SCHEMA, as_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,7 +73,7 @@ class Reports:
         """The page and the JSON that list the reports of a run. Returns the page's path."""
         from simsock.report.page import index_page
 
-        self._put(f"{INDEX}.json", _json({"schema": 1, "reports": rows}))
+        self._put(f"{INDEX}.json", _json({"schema": SCHEMA, "reports": rows}))
         return self._put(f"{INDEX}.html", index_page(rows))
 
     @property
@@ -124,4 +124,4 @@ def index_row(facts: dict[str, Any], paths: list[str]) -> dict[str, Any]:
 
 
 def _json(value: Any) -> str:
-    return printable_json(json.dumps(value, indent=2, ensure_ascii=False, default=str)) + "\n"
+    return as_json(value, indent=2) + "\n"

@@ -1,4 +1,4 @@
-"""What is known of a search, a scenario or a repeated run, as plain values: the JSON of a report, and what its page is made of.
+"""What is known of a search, a scenario or a repeated run, as plain values: the JSON of a report, what its page is made of, and what ``--json`` prints.
 
 Owns which facts stand there and what they are called (docs/reports.md tells each). Does not run a search. Law: a key that
 was there stays there, with the same meaning; new ones may come.
@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from simsock.errors import Deadlock
 from simsock.escaping import printable, told
 from simsock.report.drawing import client_charts
+from simsock.report.plain import SCHEMA
 from simsock.report.sight import Sight
+from simsock.scenario.repeating import failure_place
 from simsock.scenario.running import capture_failure, look_at_the_first
 from simsock.scenario.setting import words
 from simsock.search.verdict import FAILS, INCONCLUSIVE
@@ -24,12 +26,9 @@ if TYPE_CHECKING:
     from simsock.scenario.running import Result
     from simsock.search import Verdict
 
-SCHEMA = 1
-"""Of a report's JSON: another number when a key has changed its meaning."""
 
-
-def facts_of_scenario(result: Result, command: str | None, text: str, sight: Sight) -> dict[str, Any]:
-    """Of ``simsock run``."""
+def facts_of_scenario(result: Result, command: str | None, text: str, sight: Sight | None) -> dict[str, Any]:
+    """Of ``simsock run``. Here as below: without a ``sight`` there is nothing of what is seen by looking at the run once more."""
     verdict = result.verdict
     about = result.plan.table("scenario")
     again = result.again
@@ -54,6 +53,7 @@ def facts_of_scenario(result: Result, command: str | None, text: str, sight: Sig
         **_of_verdict(verdict),
         "raised": [one._asdict() for one in again.raised] if again is not None else [],
         "repeated": result.repeats if again is not None else None,
+        "expectations": [one._asdict() for one in result.expectations],
         "clients": [row.as_dict() for row in result.rows],
         "clients_of": "the failing schedule" if verdict.failed else "all schedules",
         "client_charts": _charts(result),
@@ -61,7 +61,7 @@ def facts_of_scenario(result: Result, command: str | None, text: str, sight: Sig
     }
 
 
-def facts_of_search(target: str, verdict: Verdict, command: str | None, text: str, sight: Sight) -> dict[str, Any]:
+def facts_of_search(target: str, verdict: Verdict, command: str | None, text: str, sight: Sight | None) -> dict[str, Any]:
     """Of ``simsock explore``."""
     return {
         **_head("search", target, verdict.status, tried(verdict), command, text),
@@ -71,17 +71,34 @@ def facts_of_search(target: str, verdict: Verdict, command: str | None, text: st
     }
 
 
-def facts_of_replay(target: str, token: str, again: Again, command: str, text: str, sight: Sight) -> dict[str, Any]:
+def facts_of_replay(target: str, token: str, again: Again, command: str, text: str, sight: Sight | None) -> dict[str, Any]:
     """Of ``simsock replay``."""
     said = f"{again.same:,} of {again.times:,} the same" if again.times > 1 else ""
     return {
         **_head("replay", target, "passes" if again.error is None else "fails", said, command, text),
         "token": token,
-        "error": _error(again.error),
+        "error": error_facts(again.error),
         **_of_story(again.story),
         "mismatches": list(again.mismatches),
+        "differences": list(again.differences),
+        "times": again.times,
+        "same": again.same,
+        "other": again.other or None,
+        "digest": again.digest,
         "raised": [one._asdict() for one in again.raised],
         **_seen(sight, again.error),
+    }
+
+
+def facts_of_check(target: str, seed: int | str, processes: int, digest: str | None, error: BaseException | None, text: str) -> dict[str, Any]:
+    """Of ``simsock check``. ``error``: what says where two runs differ, if they do."""
+    return {
+        **_head("check", target, "passes" if error is None else FAILS, "", None, text),
+        "target": target,
+        "seed": seed,
+        "processes": processes,
+        "digest": digest,
+        "error": error_facts(error),
     }
 
 
@@ -91,7 +108,7 @@ def facts_of_test(nodeid: str, error: BaseException, command: str, story: Story 
         **_head("test", nodeid, FAILS, "", command, ""),
         "nodeid": nodeid,
         "steps_suffice": is_shrunk,
-        "error": _error(error),
+        "error": error_facts(error),
         **_of_story(story),
         **_seen(sight, error),
     }
@@ -149,22 +166,34 @@ def _of_verdict(verdict: Verdict) -> dict[str, Any]:
         "schedules": verdict.schedules,
         "seed": verdict.seed,
         "failing_schedule": verdict.failing_schedule,
-        "error": _error(verdict.error),
+        "error": error_facts(verdict.error),
         "token": verdict.token,
         **_of_story(verdict.story),
     }
 
 
-def _error(error: BaseException | None) -> dict[str, str] | None:
-    return None if error is None else {"type": printable(type(error).__name__), "message": told(error)}
+def error_facts(error: BaseException | None) -> dict[str, str | None] | None:
+    """An error's class, what it says, and the innermost line of the program in its traceback."""
+    if error is None:
+        return None
+    return {"type": printable(type(error).__name__), "message": told(error), "place": failure_place(error) or None}
 
 
-def _seen(sight: Sight, error: BaseException | None) -> dict[str, Any]:
+def _seen(sight: Sight | None, error: BaseException | None) -> dict[str, Any]:
     """What was seen of the run; who waited for what, at the moment of a deadlock if there was one."""
-    seen = sight.as_dict()
-    if isinstance(error, Deadlock) and "rows" in error.facts:
-        seen["tasks"] = error.facts["rows"]
+    seen = sight.as_dict() if sight is not None else {"tasks": []}
+    rows = _waits(error)
+    if rows is not None:
+        seen["tasks"] = rows
     return seen
+
+
+def _waits(error: BaseException | None) -> Any:
+    """The table of a deadlock, of the first if an error groups several."""
+    if isinstance(error, Deadlock):
+        return error.facts.get("rows")
+    parts = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
+    return next((rows for rows in map(_waits, parts) if rows is not None), None)
 
 
 def _of_story(story: Story | None) -> dict[str, Any]:
@@ -182,4 +211,4 @@ def _charts(result: Result) -> list[dict[str, Any]]:
     return client_charts(ends)
 
 
-__all__ = ["SCHEMA", "facts_of_replay", "facts_of_scenario", "facts_of_search", "facts_of_test", "tried", "write_report"]
+__all__ = ["SCHEMA", "error_facts", "facts_of_check", "facts_of_replay", "facts_of_scenario", "facts_of_search", "facts_of_test", "tried", "write_report"]

@@ -7,7 +7,7 @@ and what it was.
 from __future__ import annotations
 
 import builtins
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simsock.kernel.leaks import open_descriptors, running_tasks
 from simsock.kernel.units import NS, duration_ns
@@ -24,6 +24,32 @@ if TYPE_CHECKING:
     from simsock.world.simulation import Simulation
 
 SHOWN_MAX = 5
+
+
+class Judgement(NamedTuple):
+    """One expectation of a file: ``name`` (``"served.polite"``), what is ``wanted``, and whether it was met; None: the run ended before it was asked."""
+
+    name: str
+    wanted: Any
+    passed: bool | None
+    said: str
+
+
+def judgements(plan: Plan, judged: dict[str, str] | None) -> tuple[Judgement, ...]:
+    """All expectations of a file, of a run that has ``judged`` some of them (empty texts are of those that were met); None: of runs that all pass."""
+    expected = plan.table("expectations")
+    wanted: dict[str, Any] = {"within": expected.get("within")}
+    for key in ("served", "results", "replies"):
+        wanted.update({f"{key}.{name}": value for name, value in (expected.get(key) or {}).items()})
+    wanted.update({f"same_replies.{name}": True for name in expected.get("same_replies") or ()})
+    wanted.update({key: expected.get(key) or None for key in ("threads_max", "no_leaks")})
+    wanted.update({"check.function": plan.table("check").get("function"), "expectations.check": expected.get("check")})
+    return tuple(_judgement(name, value, judged) for name, value in wanted.items() if value is not None)
+
+
+def _judgement(name: str, wanted: Any, judged: dict[str, str] | None) -> Judgement:
+    said = judged.get(name) if judged is not None else ""
+    return Judgement(name, wanted, None if said is None else not said, said or "")
 
 
 def unlike(expected: str, verdict: Verdict) -> str:
@@ -92,43 +118,53 @@ class Judge:
             self._threads = _Threads(served.host._host)
             sim.add_watcher(self._threads)
         self._began = sim.now_ns
+        self.judged: dict[str, str] = {}
+        """What has been judged so far: by name, what is wrong, or nothing."""
 
     def clients_gone(self) -> None:
         """The last client is gone: what is expected ``within`` a time is over."""
         limit = self._expected.get("within")
+        if limit is None:
+            return
         took = self._sim.now_ns - self._began
-        if limit is not None and took > duration_ns(limit):
-            raise AssertionError(f"expectations.within = {limit!r}: it took {took / NS:g}s")
+        self.judged["within"] = f"expectations.within = {limit!r}: it took {took / NS:g}s" if took > duration_ns(limit) else ""
+        self._raise_the_first()
 
     def judge(self, report: Report) -> None:
-        """Raise ``AssertionError`` for the first expectation that is not met."""
+        """Judge all, and raise ``AssertionError`` for the first expectation that is not met."""
         for name, limit in (self._expected.get("served") or {}).items():
-            self._served(name, limit, report.outcomes[name])
+            wanted = duration_ns(limit) / NS
+            wrong = [one for one in report.outcomes[name] if not one.served or one.seconds > wanted]
+            self._all(f"served.{name}", f" = {limit!r}", report.outcomes[name], wrong)
         for name, allowed in (self._expected.get("results") or {}).items():
-            self._all(f"results.{name} = {allowed}", report.outcomes[name], [one for one in report.outcomes[name] if one.result not in allowed])
+            self._all(f"results.{name}", f" = {allowed}", report.outcomes[name], [one for one in report.outcomes[name] if one.result not in allowed])
         for name, wanted in (self._expected.get("replies") or {}).items():
-            self._all(f"replies.{name} = {wanted!r}", report.outcomes[name], [one for one in report.outcomes[name] if one.reply != wanted.encode()])
+            self._all(f"replies.{name}", f" = {wanted!r}", report.outcomes[name], [one for one in report.outcomes[name] if one.reply != wanted.encode()])
         for name in self._expected.get("same_replies") or ():
             first = report.outcomes[name][0]
-            self._all(f"same_replies {name}", report.outcomes[name], [one for one in report.outcomes[name] if one.reply != first.reply])
-        if self._threads is not None and self._threads.peak > self._expected["threads_max"]:
-            raise AssertionError(f"expectations.threads_max = {self._expected['threads_max']}: the server had {self._threads.peak} threads at once")
+            self._all(f"same_replies.{name}", "", report.outcomes[name], [one for one in report.outcomes[name] if one.reply != first.reply])
+        if self._threads is not None:
+            most, peak = self._expected["threads_max"], self._threads.peak
+            self.judged["threads_max"] = f"expectations.threads_max = {most}: the server had {peak} threads at once" if peak > most else ""
         if self._expected.get("no_leaks"):
-            self._leaks()
+            self.judged["no_leaks"] = self._leaks()
+        self._raise_the_first()
 
-    def _served(self, name: str, limit: Any, outcomes: list[Outcome]) -> None:
-        wanted = duration_ns(limit) / NS
-        self._all(f"served.{name} = {limit!r}", outcomes, [one for one in outcomes if not one.served or one.seconds > wanted])
+    def _raise_the_first(self) -> None:
+        for problem in self.judged.values():
+            if problem:
+                raise AssertionError(problem)
 
-    def _all(self, expectation: str, outcomes: list[Outcome], wrong: list[Outcome]) -> None:
+    def _all(self, name: str, wanted: str, outcomes: list[Outcome], wrong: list[Outcome]) -> None:
+        self.judged[name] = ""
         if wrong:
             shown = ", ".join(f"{one.result} after {one.seconds:g}s with {one.reply[:60]!r}" for one in wrong[:SHOWN_MAX])
             more = f", and {len(wrong) - SHOWN_MAX} more" if len(wrong) > SHOWN_MAX else ""
-            raise AssertionError(f"expectations.{expectation}: {len(wrong)} of {len(outcomes)} were not: {shown}{more}")
+            said = f"expectations.{name.replace('same_replies.', 'same_replies ')}{wanted}"
+            self.judged[name] = f"{said}: {len(wrong)} of {len(outcomes)} were not: {shown}{more}"
 
-    def _leaks(self) -> None:
+    def _leaks(self) -> str:
         tasks = running_tasks(self._kernel, lambda task: task.serial not in self._tasks)
         found = [*tasks, *open_descriptors(self._kernel, self._files)]
-        if found:
-            more = f", and {len(found) - SHOWN_MAX} more" if len(found) > SHOWN_MAX else ""
-            raise AssertionError(f"expectations.no_leaks: still there after all clients have gone: {', '.join(found[:SHOWN_MAX])}{more}")
+        more = f", and {len(found) - SHOWN_MAX} more" if len(found) > SHOWN_MAX else ""
+        return f"expectations.no_leaks: still there after all clients have gone: {', '.join(found[:SHOWN_MAX])}{more}" if found else ""

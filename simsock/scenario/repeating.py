@@ -74,10 +74,19 @@ class Again(NamedTuple):
         return ["raised by handlers and tasks in that run:", *shown, *([f"  and {more:,} more"] if more > 0 else [])]
 
 
-def repeat(test: Callable[[Simulation], object], token: str, *, scope: Any = None, times: int = 1, watcher: Watcher | None = None, **consent: Any) -> Again:
+def repeat(
+    test: Callable[[Simulation], object],
+    token: str,
+    *,
+    scope: Any = None,
+    times: int = 1,
+    watcher: Watcher | None = None,
+    progress: Callable[[int], object] | None = None,
+    **consent: Any,
+) -> Again:
     """Run ``test`` as ``token`` says, ``times`` times. Raises ``BadToken``; what the test raises is in what is returned.
 
-    ``watcher`` watches the first of the runs.
+    ``watcher`` watches the first of the runs. ``progress`` is called with how many have been made, after each.
     ``consent``: the options by which the token may let the test reach out of its world (``patch=False``, ``entropy="real"``).
     """
     carried = Token.decode(token)
@@ -98,7 +107,9 @@ def repeat(test: Callable[[Simulation], object], token: str, *, scope: Any = Non
         raised = _raised([error for error in worlds.pop().errors if error is not first.error])
         story = teller.story(first.error, first.deviations) if first.error is not None else None
         known = _told(first)
-        for _ in range(times - 1):
+        for count in range(1, times):
+            if progress is not None:
+                progress(count)
             came = _told(runner.repeat(carried, digest=True))
             if came == known:
                 same += 1

@@ -18,8 +18,9 @@ from simsock.clients.crowds import Row, table
 from simsock.clients.tally import Tally
 from simsock.kernel.scope import project_root
 from simsock.report.sight import Seen
+from simsock.report.story import one_line
 from simsock.scenario.acting import Stage, missing_actions
-from simsock.scenario.judging import Judge, messages, unlike
+from simsock.scenario.judging import Judge, Judgement, judgements, messages, unlike
 from simsock.scenario.loading import Cast, neighbours, takes
 from simsock.scenario.repeating import capture, repeat, with_server
 from simsock.scenario.schema import SEARCH_OPTIONS, Plan, condition_of, read
@@ -51,6 +52,8 @@ class ScenarioTest:
         """Called before every run; stays in this process."""
         self.report = Report({})
         """What came of the populations in the last run in this process."""
+        self.judged: dict[str, str] = {}
+        """Which expectations the last run in this process has judged: by name, what is wrong, or nothing."""
         self.tally = Tally()
         """The same of all runs since the last ``harvest``."""
         missing_actions(plan)
@@ -62,6 +65,7 @@ class ScenarioTest:
         if self.on_run is not None:
             self.on_run()
         self.report = Report({})
+        self.judged = {}
         stage = Stage(self.plan, sim, self.cast.kinds)
         try:
             self._act(sim, stage)
@@ -81,6 +85,7 @@ class ScenarioTest:
 
         stage.on_restart = restarted
         judge = Judge(plan, sim, served)
+        self.judged = judge.judged
         tasks = self._spawn_clients(sim, served)
         if plan.rows("timeline"):
             tasks.append(sim.spawn(stage.run_timeline, name="timeline"))
@@ -108,10 +113,16 @@ class ScenarioTest:
     def _check(self, table: str, key: str, function: Any, *arguments: Any) -> None:
         if function is None:
             return
-        answer = function(*arguments)
-        if answer is not None and not answer:
-            shown = "server" if len(arguments) == 1 else "server, report"
-            raise AssertionError(f"{self.plan.table(table)[key]}({shown}) returned {answer!r}")
+        name = f"{table}.{key}"
+        try:
+            answer = function(*arguments)
+            if answer is not None and not answer:
+                shown = "server" if len(arguments) == 1 else "server, report"
+                raise AssertionError(f"{self.plan.table(table)[key]}({shown}) returned {answer!r}")
+        except Exception as error:
+            self.judged[name] = one_line(error)
+            raise
+        self.judged[name] = ""
 
     def _spawn_clients(self, sim: Simulation, served: Any) -> list[Any]:
         if self.plan.tables["clients"] is None:
@@ -169,6 +180,8 @@ class Result(NamedTuple):
     """What came of each population: in the schedule that failed first if one failed, else in all ``runs`` together."""
     runs: int = 0
     server: str | None = None
+    expectations: tuple[Judgement, ...] = ()
+    """What the file expects, one by one: in the schedule that failed first if one failed, else in all of them."""
 
     @property
     def as_expected(self) -> bool:
@@ -220,7 +233,9 @@ def run(
         report = test.report
     one = verdict.failing_schedule is not None
     rows = tuple(report.rows() if one else tally.rows())
-    return Result(plan, verdict, target, again, repeats, _surprise(plan, verdict, again, repeats), report, rows, 1 if one else tally.runs, server)
+    expectations = judgements(plan, test.judged if one else None)
+    surprise = _surprise(plan, verdict, again, repeats)
+    return Result(plan, verdict, target, again, repeats, surprise, report, rows, 1 if one else tally.runs, server, expectations)
 
 
 def _once_more(test: ScenarioTest, verdict: Verdict) -> None:
