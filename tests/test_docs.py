@@ -29,7 +29,7 @@ def test_the_pages_have_examples() -> None:
 @pytest.mark.parametrize("page", [page for page in PAGES if page.name != "README.md" and examples(page)], ids=lambda page: page.name)
 def test_the_examples_of_a_page_run(page: Path, pytester: pytest.Pytester) -> None:
     blocks = examples(page)
-    tests = [block for block in blocks if re.search(r"^def test_|^    def test_", block, re.MULTILINE)]
+    tests = [block for block in blocks if re.search(r"^(async )?def test_|^    def test_", block, re.MULTILINE)]
     for number, block in enumerate(blocks):
         if block not in tests:
             path = pytester.makepyfile(**{f"example_{number}": block})

@@ -14,6 +14,7 @@ from pytest_simsock.configuring import (
     pytest_configure_node,
     pytest_report_header,
 )
+from pytest_simsock.coroutines import pytest_pyfunc_call_of_coroutines
 from pytest_simsock.fixtures import sim, simsock_config, simsock_seed, testbed
 from pytest_simsock.hooks import (
     pytest_collection,
@@ -53,6 +54,7 @@ __all__ = [
     "pytest_leave_pdb",
     "pytest_pycollect_makeitem",
     "pytest_pyfunc_call",
+    "pytest_pyfunc_call_of_coroutines",
     "pytest_report_header",
     "pytest_runtest_call",
     "pytest_runtest_makereport",

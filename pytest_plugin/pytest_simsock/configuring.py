@@ -26,7 +26,7 @@ NETWORKS = {"sim": ("sim",), "real": ("real",), "both": ("sim", "real")}
 """What ``testbed`` can be, by the value of the option."""
 MARKER = (
     "simsock(seed=, schedules=, world=, strategy=, preempt=, scope=, link=, chunks=, sends=, stalls=, collect=, asyncio_order=, "
-    "max_steps=, max_time=, max_real_time=, entropy=, "
+    "max_steps=, max_time=, max_real_time=, entropy=, runner=, "
     "start_time=, patch=, loopback=, keep_imports=, fresh=, allow=, require_faults=, tls_time=): "
     "options of the test's simulated world; with schedules=N the test is searched: run anew under up to N schedules until one fails."
 )
@@ -81,6 +81,8 @@ class Chosen:
         self.report = report
 
 
+RUNNERS = ("trio", "asyncio")
+"""By what ``async def`` tests can be run; the first is the default."""
 WIDTHS = ("test", "class", "module", "session")
 """How many tests share a world."""
 CHOSEN = pytest.StashKey[Chosen]()
@@ -117,6 +119,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("simsock_schedules", "default of --simsock-schedules", default="")
     parser.addini("simsock_database", "default of --simsock-database", default="")
     parser.addini("simsock_network", "default of --simsock-network", default="")
+    parser.addini("simsock_runner", f"by what async tests with a world are run: {' or '.join(RUNNERS)} (default: {RUNNERS[0]})", default="")
     parser.addini("simsock_program", "packages that are the program under test although their names begin with pytest_ (or are a plugin's)", type="args")
     parser.addini("simsock_world", f"which tests share a world: those of a {', '.join(WIDTHS)} (default: test, each has its own)", default="")
     parser.addini("simsock_fresh", "packages that each world imports anew, because they keep sockets, threads or loops from their import", type="args")
@@ -145,6 +148,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(Index(folder), "simsock_report_index")
     if (width := config.getini("simsock_world")) and width not in WIDTHS:
         raise pytest.UsageError(f"ini option simsock_world: expected one of {', '.join(WIDTHS)}, got {width!r}")
+    if (runner := config.getini("simsock_runner")) and runner not in RUNNERS:
+        raise pytest.UsageError(f"ini option simsock_runner: expected one of {', '.join(RUNNERS)}, got {runner!r}")
     for option in ("simsock_harness", "simsock_program"):
         _packages(config, option)
     _locks(config)

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from pytest_simsock import coroutines
 from pytest_simsock.hiding import SIGNATURE
 
 
@@ -39,10 +40,7 @@ def handing_sim(item: pytest.Function) -> Iterator[None]:
     function: Any = getattr(called, "__func__", called)
     handle, hidden = function.hypothesis, function.__signature__
     inner = handle.inner_test
-    if inspect.iscoroutinefunction(inner):
-        pytest.fail(
-            f"{item.nodeid}: Unsupported: async def under @given with sim; use simsock.strategies.simulations() and an event loop of your own", pytrace=False
-        )
+    body = coroutines.synchronous(item, inner) if inspect.iscoroutinefunction(inner) else inner
     signature = getattr(function, SIGNATURE)
     hands_sim = "sim" in signature.parameters
     with Examples(item, hands_sim) as examples:
@@ -50,7 +48,7 @@ def handing_sim(item: pytest.Function) -> Iterator[None]:
         @functools.wraps(inner)
         def test(*args: Any, **kwargs: Any) -> Any:
             __tracebackhide__ = True
-            return examples.run(inner, args, kwargs)
+            return examples.run(body, args, kwargs)
 
         usual = function._hypothesis_internal_use_settings
         if examples.preempts:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from pytest_simsock import autoworld, given, neighbours, shelter, turns, wide
+from pytest_simsock import autoworld, coroutines, given, neighbours, shelter, turns, wide
 from pytest_simsock.configuring import CHOSEN, STAGE, declare_harness
 from pytest_simsock.hiding import hide_sim, takes_sim
 from pytest_simsock.marking import mistake_in_marker, schedules_of
@@ -187,6 +187,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
     _declare(item.config)
     if (mistake := mistake_in_marker(item)) is not None:
         pytest.fail(f"{item.nodeid}: {mistake}", pytrace=False)
+    coroutines.prepare(item)
     if turns.current is not None and turns.current.node is not None:
         from pytest_simsock.wide_worlds import begin_test
 
@@ -245,7 +246,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if call.excinfo is not None and "simsock.errors" in sys.modules:
         from pytest_simsock.frames import hide_ours
 
-        hide_ours()
+        hide_ours(coroutines.is_ours(item))
     report = yield
     if call.when == "teardown" and "simsock.world.simulation" in sys.modules:
         from simsock.world.simulation import take_back_what_was_left

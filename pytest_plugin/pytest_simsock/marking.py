@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from pytest_simsock import wide
+from pytest_simsock import coroutines, wide
 from pytest_simsock.configuring import CHOSEN
 from pytest_simsock.hiding import takes_sim
 
@@ -33,7 +33,7 @@ def marked(item: pytest.Item) -> dict[str, Any]:
     for marker in item.iter_markers("simsock"):
         if marker.args:
             raise ValueError(f"@pytest.mark.simsock takes keywords only, got {', '.join(map(repr, marker.args))}")
-        _check_names("@pytest.mark.simsock", marker.kwargs, "world")
+        _check_names("@pytest.mark.simsock", marker.kwargs, "world", coroutines.OPTION)
         for name, value in marker.kwargs.items():
             found.setdefault(name, value)
     schedules = found.get("schedules", 1)
@@ -47,9 +47,10 @@ def mistake_in_marker(item: pytest.Item) -> ValueError | None:
     try:
         marked(item)
         wide.width_of(item)
+        unrunnable = coroutines.mistake(item)
     except ValueError as error:
         return error
-    if wrong := wide.mistake(item, takes_sim(item)):
+    if wrong := wide.mistake(item, takes_sim(item)) or unrunnable:
         return ValueError(wrong)
     names = getattr(item, "fixturenames", None)
     own = any(marker.name == "simsock" for marker in item.own_markers)
@@ -67,12 +68,13 @@ def settings_of(item: pytest.Item, config: Any) -> Settings:
         raise ValueError(f"simsock_config: expected a dict of options, got {config!r}")
     if "schedules" in config:
         raise ValueError("simsock_config: schedules is an option of the marker only: how often a test runs must be known before its fixtures are")
-    _check_names("simsock_config", config)
+    _check_names("simsock_config", config, coroutines.OPTION)
     options = {**config, **marked(item)}
     if (fresh := item.config.getini("simsock_fresh")) and options.get("patch", True) is True:
         options.setdefault("fresh", fresh)
     options.pop("schedules", None)
     options.pop("world", None)
+    options.pop(coroutines.OPTION, None)
     pinned = "seed" in options
     seed = options.pop("seed", item.config.stash[CHOSEN].seed)
     if isinstance(seed, bool) or not isinstance(seed, (int, str)):

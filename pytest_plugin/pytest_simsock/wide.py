@@ -63,7 +63,7 @@ def mistake(item: Any, takes_sim: bool) -> str:
     node = _node_of(item, width)
     outside = {id(marker) for above in node.listchain() for marker in above.own_markers}
     for marker in item.iter_markers("simsock"):
-        if id(marker) not in outside and (own := sorted(set(marker.kwargs) - {"world"})):
+        if id(marker) not in outside and (own := sorted(set(marker.kwargs) - {"world", "runner"})):
             return f"{own[0]}= on one of the tests that share the world of a {width}: options of their world belong on the {width}"
     return ""
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import sysconfig
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -149,9 +150,27 @@ def short_path(filename: str) -> str:
 
 def place_of_current() -> str:
     """Where the program stands that called simsock."""
-    return place_text(program_frame(sys._getframe(1)))
+    return place_text(_program_or_coroutine(sys._getframe(1)))
 
 
 def place_of(greenlet: Any) -> str:
     """Where a parked greenlet stands."""
-    return place_text(program_frame(getattr(greenlet, "gr_frame", None)))
+    return place_text(_program_or_coroutine(getattr(greenlet, "gr_frame", None)))
+
+
+def _no_loop(frame: FrameType) -> FrameType | None:
+    return None
+
+
+frame_in_loop: Callable[[FrameType], FrameType | None] = _no_loop
+"""Where the program waits in a library's event loop, if the frame is one that such a loop runs in. Whoever knows loops puts a function here."""
+
+
+def _program_or_coroutine(frame: FrameType | None) -> FrameType | None:
+    """``program_frame``, but for a task that waits in an event loop, of which nothing of the program is on the stack."""
+    above = frame
+    while above is not None and (is_simsock(filename := above.f_code.co_filename) or is_library(filename)):
+        if (found := frame_in_loop(above)) is not None:
+            return found
+        above = above.f_back
+    return program_frame(frame)

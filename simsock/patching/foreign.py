@@ -13,7 +13,7 @@ from typing import Any
 from simsock.errors import Unsupported
 from simsock.kernel import Kernel
 from simsock.kernel.identity import PROCESS, own_numbers
-from simsock.patching import adapters, fence, ready_orders, schedulers, start_methods
+from simsock.patching import adapters, fence, ready_orders, schedulers, start_methods, trio_waits
 from simsock.patching.chance import NODE
 from simsock.patching.room import Room
 
@@ -115,6 +115,7 @@ def enter(kernel: Kernel) -> None:
                 space[name] = make(space[name], kernel)
     schedulers.enter()
     ready_orders.enter(kernel)
+    trio_waits.enter()
     start_methods.enter()
 
 
@@ -126,4 +127,5 @@ def leave() -> None:
         _before.pop()
     schedulers.leave()
     ready_orders.leave()
+    trio_waits.leave()
     start_methods.leave()

@@ -36,7 +36,6 @@ from simsock.kernel.units import NS, Duration, duration_ns
 from simsock.kernel.watchdog import watchdog
 from simsock.kernel.watchers import Watcher, watch
 from simsock.net import Fabric
-from simsock.net.addresses import AF_INET6
 from simsock.net.fabric import NetRoom, fabric_of
 from simsock.net.link.profiles import HOSTILE, changed
 from simsock.net.link.settings import PERFECT
@@ -47,6 +46,7 @@ from simsock.stdlib._room import Room as LibraryRoom
 from simsock.world.capturing import end_captures
 from simsock.world.causes import tell_cause
 from simsock.world.choosing import choose_world, see_choices, seeded
+from simsock.world.connecting import Connecting
 from simsock.world.expecting import Expectation, note, raise_errors
 from simsock.world.faults import Faults
 from simsock.world.hoping import Hoping, called
@@ -59,7 +59,6 @@ from simsock.world.striking import Striking
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from socket import socket
     from types import FrameType, TracebackType
 
     from simsock.choices import DrawnSource
@@ -69,7 +68,7 @@ _END_PATIENCE_NS = 60 * NS
 """How much virtual time the end of a world gives servers to finish what they handle."""
 
 
-class Simulation(Faults, Observing, Striking, Judging, Hoping):
+class Simulation(Connecting, Faults, Observing, Striking, Judging, Hoping):
     """A deterministic world: hosts, links, sockets, threads and a clock that exist only in this process.
 
     >>> with Simulation(seed=7) as sim:
@@ -567,51 +566,6 @@ class Simulation(Faults, Observing, Striking, Judging, Hoping):
         served = Served(kernel, server, where)
         self._served.append(served)
         return served
-
-    def connect(self, served_or_address: Any, *, host: str | Host | None = None, timeout: float | None = None) -> socket:
-        """A stream socket of ``host``, connected to a ``Served``, to any server with a ``server_address``, or to an address. Closed with the world
-        if not before. Without ``host`` it is the host ``client``'s; but 127.0.0.1 and wildcards are each host's own: an address of that kind
-        means the one other host that listens there, at an address that others reach, or from that host itself if it listens for itself only.
-        """
-        where, address = self._way_to(self._address(served_or_address), host)
-        where.must_be_up("connect")
-        with where:
-            sock: socket = _SIMULATED.socket.create_connection(address[:2], timeout)
-        self._sockets.append(sock)
-        return sock
-
-    def datagram(self, *, host: str | Host = "client", address: Any = None) -> socket:
-        """A datagram socket of ``host``, bound to ``address`` or to the host's first one and any port. Closed with the world if not before."""
-        where = self._host_of(host)
-        where.must_be_up("datagram")
-        sockets = _SIMULATED.socket
-        target = address if address is not None else (where.addresses[0], 0)
-        if not isinstance(target, tuple) or len(target) < 2:
-            raise UsageError(f"datagram: expected an address (host, port), got {target!r}")
-        with where:
-            sock: socket = sockets.world_class()(AF_INET6 if ":" in str(target[0]) else sockets.AF_INET, sockets.SOCK_DGRAM)
-            sock.bind(target)
-        self._sockets.append(sock)
-        return sock
-
-    def _way_to(self, address: Any, host: str | Host | None) -> tuple[Host, Any]:
-        """From which host ``connect`` goes to which address."""
-        where = self._host_of(host if host is not None else "client")
-        if host is None:
-            fabric = fabric_of(self._running())
-            own = fabric.host(where.name)
-            found = fabric.listening_elsewhere(own, str(address[0]), address[1]) if isinstance(address[1], int) else None
-            if found is not None:
-                there, ip = found
-                return (where, (ip, *address[1:])) if ip else (self._host_of(there.name), address)
-        return where, address
-
-    @staticmethod
-    def _address(served_or_address: Any) -> Any:
-        address = served_or_address.address if isinstance(served_or_address, Served) else getattr(served_or_address, "server_address", served_or_address)
-        if not isinstance(address, tuple) or len(address) < 2:
-            raise UsageError(f"connect: expected a served server or an address (host, port), got {served_or_address!r}")
-        return address
 
     # -- what happened ---------------------------------------------------------------------------------------------------------------
 

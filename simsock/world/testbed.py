@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from trio import SocketStream
+
     from simsock.world.simulation import Simulation
 
 _PATIENCE = 10.0
@@ -66,6 +68,10 @@ class Testbed(Protocol):
 
     def connect(self, served_or_address: Any, *, timeout: float | None = None) -> socket:
         """A stream socket connected to a server."""
+
+    async def aconnect(self, served_or_address: Any) -> SocketStream:
+        """A stream of trio's connected to a server."""
+        raise NotImplementedError
 
     def datagram(self, *, address: Any = None) -> socket:
         """A bound datagram socket."""
@@ -279,6 +285,13 @@ class RealTestbed:
         self._sockets.append(sock)
         return sock
 
+    async def aconnect(self, served_or_address: Any, *, host: str = "client") -> SocketStream:
+        """A stream of trio's connected to a server; closed with its test, by trio."""
+        import trio
+
+        address = getattr(served_or_address, "address", served_or_address)
+        return await trio.open_tcp_stream(*address[:2])
+
     def datagram(self, *, host: str = "client", address: Any = None) -> socket:
         """A datagram socket bound to ``address``, or to 127.0.0.1 and a port that the system picks; closed at the end."""
         names = self.network.socket
@@ -306,6 +319,7 @@ class SimTestbed:
         self.network: Network = sim.network
         self.serve = sim.serve
         self.connect = sim.connect
+        self.aconnect = sim.aconnect
         self.datagram = sim.datagram
         self.spawn = sim.spawn
         self.expect_errors = sim.expect_errors

@@ -136,7 +136,7 @@ def test_a_scenario_takes_all_but_the_condition_of_links_which_is_a_table_of_its
 def test_the_documentation_names_all():
     text = (ROOT / "docs" / "pytest.md").read_text(encoding="utf-8")
     [marker] = re.findall(r"^`@pytest\.mark\.simsock\((.*?)\)`", text, re.MULTILINE | re.DOTALL)
-    assert named_in(marker) == named_in(MARKER) - {"N"} == {"seed", "schedules", "world", *WORLD_OPTIONS}
+    assert named_in(marker) == named_in(MARKER) - {"N"} == {"seed", "schedules", "world", "runner", *WORLD_OPTIONS}
     assert simsock.Simulation.__doc__ is not None
     assert set(WORLD_OPTIONS) <= set(re.findall(r"``([a-z_]+)``", simsock.Simulation.__doc__))
 

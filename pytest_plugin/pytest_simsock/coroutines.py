@@ -1,0 +1,242 @@
+"""``async def`` tests without another plugin: run by ``trio.run``, or ``asyncio.run``, in the test's world.
+
+Owns which tests these are, by what each is run, and what is raised of what leaves it. Does not know worlds: one runs when a test's function is called.
+Laws:
+
+* a test that is marked as another plugin's (``asyncio``, ``trio``, ``anyio``), or has no world and no testbed, is left alone;
+* what is asked for and cannot be had is an error that says so: no coroutine is dropped without having run;
+* one error in groups alone leaves the test as itself, and so does what skips it, ends it, or interrupts pytest; several errors leave it as the group that they
+  are in.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import warnings
+from collections.abc import Callable, Iterator
+from types import FrameType, TracebackType
+from typing import Any
+
+import pytest
+
+from pytest_simsock.configuring import RUNNERS, STAGE
+from pytest_simsock.hiding import SIGNATURE
+from pytest_simsock.sharing import asks_for_world
+
+OTHERS = ("asyncio", "trio", "anyio")
+"""Markers by which other plugins' tests are known."""
+OPTION = "runner"
+_ASYNC = 0x80 | 0x200
+"""``CO_COROUTINE`` and ``CO_ASYNC_GENERATOR``."""
+
+
+def is_ours(item: Any) -> bool:
+    """Whether a test is a coroutine function with a world or a testbed, and nobody else's."""
+    return _is_coroutine_function(item) and asks_for_world(item) and whose(item) is None
+
+
+def whose(item: Any) -> str | None:
+    """The marker of another plugin that a test has."""
+    return next((name for name in OTHERS if item.get_closest_marker(name) is not None), None)
+
+
+def _is_coroutine_function(item: Any) -> bool:
+    function: Any = getattr(item, "obj", None)
+    function = getattr(function, "__func__", function)
+    if hasattr(function, SIGNATURE):  # under @given, and to be handed worlds
+        function = function.hypothesis.inner_test
+    return inspect.iscoroutinefunction(function)
+
+
+def runner_of(item: Any, config: Any = None) -> str:
+    """By what a test is run: the nearest marker says it, or ``simsock_config`` (``config``), or the ini file. Raises ``ValueError`` on anything else."""
+    for marker in item.iter_markers("simsock"):
+        if OPTION in marker.kwargs:
+            return _checked(marker.kwargs[OPTION], "@pytest.mark.simsock(runner={!r})")
+    if isinstance(config, dict) and OPTION in config:
+        return _checked(config[OPTION], "simsock_config: runner: {!r}")
+    return item.config.getini("simsock_runner") or RUNNERS[0]
+
+
+def _checked(value: object, where: str) -> str:
+    if value not in RUNNERS:
+        raise ValueError(f"{where.format(value)}: expected one of {', '.join(RUNNERS)}")
+    return str(value)
+
+
+def mistake(item: Any) -> str:
+    """What is wrong with a test that is a coroutine function; empty when nothing is."""
+    own = next((marker.kwargs[OPTION] for marker in item.iter_markers("simsock") if OPTION in marker.kwargs), None)
+    if own is not None:
+        runner_of(item)
+    if not _is_coroutine_function(item) or not asks_for_world(item):
+        return ""
+    other = whose(item)
+    if other is not None:
+        if own is None:
+            return ""
+        also = " (which pytest-asyncio gives to every coroutine while asyncio_mode is auto)" if other == "asyncio" else ""
+        return f"@pytest.mark.simsock(runner={own!r}) and @pytest.mark.{other}{also}: one of them can run the test; remove the other"
+    found = item._fixtureinfo.name2fixturedefs
+    for name in item.fixturenames:
+        if found.get(name) and _flags(found[name][-1].func) & _ASYNC:
+            return (
+                f"the async fixture {name!r} has no place in a test that simsock runs, whose event loop begins with the test's body: "
+                "do in the test what it does, or let pytest-asyncio, pytest-trio or anyio run both (by their marker)"
+            )
+    return ""
+
+
+def _flags(function: Any) -> int:
+    return getattr(getattr(function, "__code__", None), "co_flags", 0)
+
+
+def prepare(item: Any) -> None:
+    """Before a test's world begins: what will run it is imported outside, where it stays imported."""
+    if is_ours(item):
+        _module(runner_of(item), item.nodeid)
+
+
+def _module(runner: str, nodeid: str) -> Any:
+    __tracebackhide__ = True
+    try:
+        return __import__(runner)
+    except ImportError as error:
+        told = f"{nodeid}: an async test is run by {runner}, and that cannot be imported ({error}): install it, or say runner="
+    pytest.fail(f"{told}{' or '.join(map(repr, (name for name in RUNNERS if name != runner)))}", pytrace=False)
+
+
+@pytest.hookimpl(specname="pytest_pyfunc_call")
+def pytest_pyfunc_call_of_coroutines(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a test that is a coroutine function, if nobody else has, or wants to."""
+    __tracebackhide__ = True
+    if not inspect.iscoroutinefunction(pyfuncitem.obj) or not asks_for_world(pyfuncitem):
+        return None
+    if (other := whose(pyfuncitem)) is not None:
+        pytest.fail(
+            f"{pyfuncitem.nodeid}: @pytest.mark.{other} is for a plugin that runs such tests, and none has run this one; without the marker simsock does",
+            pytrace=False,
+        )
+    run = synchronous(pyfuncitem, pyfuncitem.obj)
+    result = run(**{name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames})
+    if result is not None:  # as pytest says it
+        told = f"Test functions should return None, but {pyfuncitem.nodeid} returned {type(result)!r}.\nDid you mean to use `assert` instead of `return`?"
+        warnings.warn(pytest.PytestReturnNotNoneWarning(told), stacklevel=1)
+    return True
+
+
+def synchronous(item: Any, function: Callable[..., Any]) -> Callable[..., Any]:
+    """A coroutine function as a plain one that runs it to its end."""
+    __tracebackhide__ = True
+    told = ""
+    try:
+        runner = runner_of(item, item._request.getfixturevalue("simsock_config"))
+    except ValueError as error:
+        told = str(error)
+    if told:
+        pytest.fail(f"{item.nodeid}: {told}", pytrace=False)
+    module = _module(runner, item.nodeid)
+    _check_patched(item)
+
+    @functools.wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        error: BaseException
+        try:
+            return _RUN[runner](module, functools.partial(function, *args, **kwargs))
+        except BaseException as raised:
+            error = _alone(raised)
+        raise error
+
+    return run
+
+
+def _check_patched(item: Any) -> None:
+    __tracebackhide__ = True
+    stage = item.stash.get(STAGE, None)
+    if stage is not None and stage.world is not None and not stage.world.options.patch:
+        pytest.fail(f"{item.nodeid}: Unsupported: an async test in a world with patch=False: its event loop would wait for real sockets", pytrace=False)
+
+
+def _run_on_trio(trio: Any, function: Callable[[], Any]) -> Any:
+    __tracebackhide__ = True
+    return trio.run(function)
+
+
+def _run_on_asyncio(asyncio: Any, function: Callable[[], Any]) -> Any:
+    """As ``asyncio.run`` does. A deadlock is told as where the test waits, and tasks that are cancelled for it have no more to say."""
+    __tracebackhide__ = True
+    from simsock.errors import Deadlock, LimitExceeded
+    from simsock.patching.coroutines import asyncio_rows, program_frames, tell_waits
+
+    with asyncio.Runner() as runner:
+        coroutine = function()
+        try:
+            return runner.run(coroutine)
+        except (Deadlock, LimitExceeded) as error:
+            if frames := program_frames(coroutine):  # it waits: the loop has raised that, and not a call of the test
+                tell_waits(error, "asyncio", asyncio_rows(asyncio.all_tasks(runner.get_loop())))
+                error.__traceback__ = _as_if_raised_in(frames)
+            raise
+
+
+_RUN: dict[str, Callable[[Any, Callable[[], Any]], Any]] = {"trio": _run_on_trio, "asyncio": _run_on_asyncio}
+
+
+def _alone(error: BaseException) -> BaseException:
+    """What leaves the test instead of an error: the one that it is about, if it is about one."""
+    cause = error.__cause__
+    if cause is not None and type(error).__name__ == "TrioInternalError" and _strikes(cause):
+        return cause
+    if not isinstance(error, BaseExceptionGroup):
+        return error
+    leaves = list(_leaves(error))
+    for leaf in leaves:
+        if isinstance(leaf, (KeyboardInterrupt, SystemExit, pytest.exit.Exception)):
+            return leaf
+    outcomes = (pytest.skip.Exception, pytest.xfail.Exception)
+    if len(leaves) == 1 or any(all(isinstance(leaf, outcome) for leaf in leaves) for outcome in outcomes):
+        return leaves[0].with_traceback(_joined(error))
+    return error
+
+
+def _joined(error: BaseException) -> TracebackType | None:
+    """The way from the test into the group, and on to what its first error was raised by."""
+    entries: list[TracebackType] = []
+    inner: BaseException | None = error
+    while inner is not None:
+        trace = inner.__traceback__
+        while trace is not None:
+            entries.append(trace)
+            trace = trace.tb_next
+        inner = inner.exceptions[0] if isinstance(inner, BaseExceptionGroup) else None
+    joined = None
+    for entry in reversed(entries):
+        joined = TracebackType(joined, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
+    return joined
+
+
+def _strikes(error: BaseException) -> bool:
+    """Whether it may come between any two lines, also of trio's: from a signal's handler, or from simsock."""
+    from simsock.errors import SimsockError
+
+    return isinstance(error, (SimsockError, KeyboardInterrupt, pytest.fail.Exception, pytest.exit.Exception))
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
+
+
+def _as_if_raised_in(frames: list[FrameType]) -> TracebackType | None:
+    trace = None
+    for frame in reversed(frames):
+        trace = TracebackType(trace, frame, frame.f_lasti, frame.f_lineno)
+    return trace
+
+
+__all__ = ["mistake", "prepare", "pytest_pyfunc_call_of_coroutines", "runner_of", "synchronous"]
