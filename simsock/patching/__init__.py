@@ -60,10 +60,9 @@ def _look() -> list[Place]:
     """Every place in which a world has to put something else."""
     names, holds = known()
     places, changed = names.places()
-    if spaces := holds.refresh(changed):
+    if spaces := names.lacking(holds.refresh(changed)):
         names.forget(spaces)
-        places, changed = names.places()
-        holds.refresh(changed)
+        places, _ = names.places()
     return places
 
 

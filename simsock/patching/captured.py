@@ -53,19 +53,21 @@ class Holds:
         self._census = Census([original for original, _ in pairs.values()], [replacement for _, replacement in pairs.values()])
         self._is_whole = False
         """Whether the last search, or count, came to its end."""
+        self._is_told = True
+        """Whether a patched state has begun with the names in all namespaces that were returned: not if it was interrupted first."""
         self._collections = -1
 
     def refresh(self, modules_changed: bool) -> list[dict[str, Any]]:
         """Search, if there may be something new. Returned are namespaces of modules in which a name that was there before has come to be an original."""
-        if modules_changed or not self._is_whole:
+        if not (self._is_whole and self._is_told):
             self._search(True)
-            return []
+            return [space_of(module) for module in list(sys.modules.values()) if issubclass(type(module), ModuleType)]
+        if modules_changed:
+            return self._search(True)
         if _collections() == self._collections:  # what came to be since then is among the young objects
             locks_, captured = self._stirred()
-            if locks_ or captured:
-                self._search(captured)
-            return []
-        return self._recount({*self._census.news(), *self._census.unsure})
+            return self._search(captured) if locks_ or captured else []
+        return self._recount({*self._census.news(), *self._census.unsure}, self._has_lost())
 
     def count(self) -> list[int]:
         """References to each original that is a function: while the stand-ins are in place nobody comes by another one."""
@@ -76,28 +78,34 @@ class Holds:
         found = of_kinds(owners, classes_of_locals)
         return any(made not in self._left and made not in task_locals.registered for made in found)
 
+    def _has_lost(self) -> bool:
+        """Whether an original is no longer where it was captured: a holder that lives may have it in another place, and as many references as it had."""
+        return any(_plain(spot.get()) is not self.pairs[key][0] and not spot.is_gone() for spot, key in self._captured)
+
     def settle(self) -> None:
         """The patched state ends: what comes to be from now on is new."""
+        self._is_told = True
         self._collections = _collections()
 
-    def _recount(self, numbers: set[int]) -> list[dict[str, Any]]:
-        """Who holds these? If somebody new does, or there is a new local, search."""
+    def _recount(self, numbers: set[int], lost: bool) -> list[dict[str, Any]]:
+        """Who holds these? If somebody new does, or one is ``lost``, or there is a new local, search."""
         self._is_whole = False
         with _alone():
             classes_of_locals = _classes_of_locals()
             strangers, owners, _ = self._census.take(numbers, classes_of_locals)
-            self._is_whole = True
             new = self._has_new(owners, classes_of_locals)
             del owners
             locks_ = [owner for owner, held in strangers if type(owner) is held and (held in LOCKS or held is task_locals.real_local)]
             others = [owner for owner, held in strangers if type(owner) is not held]
             spaces = [owner for owner in others if type(owner) is dict and _is_module(owner)]
-            strange = len(spaces) < len(others)
+            strange = lost or len(spaces) < len(others)
             del strangers, others
+        self._is_told = self._is_told and not spaces
         if strange:
-            self._search(True)
+            spaces += self._search(True)
         elif new or (locks_ and not self._are_known(locks_)):
             self._search(False)
+        self._is_whole = True
         return spaces
 
     def _are_known(self, found: list[Any]) -> bool:
@@ -147,14 +155,17 @@ class Holds:
         captured = not functions.isdisjoint(addresses(gc.get_referents(*tuples))) or not ids.isdisjoint(addresses(gc.get_referents(*lists)))
         return new, captured
 
-    def _search(self, originals: bool) -> None:
-        """Adopt locks and locals; with ``originals``, see where those are captured."""
+    def _search(self, originals: bool) -> list[dict[str, Any]]:
+        """Adopt locks and locals; with ``originals``, see where those are captured. Returned is what ``refresh`` returns."""
         self._is_whole = False  # until it is through: one that is interrupted is made again
         with _alone():
-            self._search_alone(originals)
+            spaces = self._search_alone(originals)
+        self._is_told = self._is_told and not spaces
         self._is_whole = True
+        return spaces
 
-    def _search_alone(self, originals: bool) -> None:
+    def _search_alone(self, originals: bool) -> list[dict[str, Any]]:
+        spaces: list[dict[str, Any]] = []
         if originals:
             self._captured = []
         functions: list[Any] = []
@@ -164,7 +175,9 @@ class Holds:
         owners: list[Any] | None = None
         above: dict[int, list[Any]] | None = None
         if originals:  # before there are lists of ours that hold what is counted
-            _, owners, above = self._census.take(None, targets)
+            strangers, owners, above = self._census.take(None, targets)
+            spaces += [owner for owner, _ in strangers if type(owner) is dict and _is_module(owner)]
+            del strangers
             targets += [original for original, _ in self.pairs.values()]
         hybrids: dict[int, Any] = {}
         findings = heap.search(targets, classes(), owners, above, (), False, closed)
@@ -185,6 +198,7 @@ class Holds:
         for target in targets:
             if id(target) not in self.pairs and id(target) not in hybrids and type(target) is not BuiltinFunctionType:
                 self._left.add(target)
+        return spaces
 
     def _is_ours(self, spot: heap.Spot) -> bool:
         """Whether this is in a tuple that has a stand-in, too: whoever keeps both is one of us."""

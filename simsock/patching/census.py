@@ -119,7 +119,7 @@ class Census:
             if instance() is None:
                 expected[number] -= 1
         for holder, way, number, times in self._others:
-            expected[number] -= times - _times(holder(), way, watched[number])
+            expected[number] -= max(0, times - _times(holder(), way, watched[number]))  # one that has more is news
         if counts == expected:
             return {}
         return {number: count - expected[number] for number, count in enumerate(counts) if count != expected[number]}

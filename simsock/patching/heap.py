@@ -70,6 +70,11 @@ class Spot:
         except (AttributeError, IndexError, KeyError, TypeError, ValueError):
             return None
 
+    def is_gone(self) -> bool:
+        """Whether it was an attribute of an object that lives no longer."""
+        outer = self.box if self.kind == "inner" else self
+        return outer.kind == "attribute" and outer.box() is None
+
     def exchange(self, expected: Any, value: Any) -> bool:
         """Put something else there, unless somebody else has done so."""
         if self.get() is not expected:

@@ -67,6 +67,19 @@ class Names:
         self._seen = {key: entry for key, entry in self._seen.items() if id(space_of(entry[0])) not in ids}
         self._modules = []
 
+    def lacking(self, spaces: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Those of these namespaces that have an original under a name that is not known for a place."""
+        if not spaces:
+            return []
+        known = {(id(space), key, id(original)) for space, key, original, _ in self._places}
+        ids = self._ids
+        return [
+            space
+            for space in spaces
+            if any(id(value) in ids and (id(space), key, id(value)) not in known for key, value in list(space.items()))
+            and not is_harness(str(space.get("__name__", "")))
+        ]
+
     def _come(self) -> Iterator[dict[str, Any]]:
         """Namespaces in which an import has come that was yet to come at the last look."""
         return (space for space, key in self._lazy if type(space.get(key)) is not LAZY)

@@ -4,7 +4,7 @@ Owns the question. Does not know what is asked for, nor why. Python compares eve
 many objects at once say what they refer to, in one list, and whether what is asked for has more references while that list is there tells whether any of it
 is in the list. Laws: the answer is the same, but for tuples and lists that are being made: nobody else has them yet, and Python cannot go over them. Only
 identity counts, and no code of the program runs; nothing is kept; ``id`` is not called for each object, since whoever hears of audited events, as the fence
-does, hears of that. Whoever asks sees to it that no other OS thread lets go of anything meanwhile.
+does, hears of that. Another OS thread may take and let go of anything meanwhile, but not between two counts that are compared: see ``_holds_any``.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import ctypes
 import gc
 import sys
 from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import chain, compress, count, repeat
-from operator import is_
+from operator import call, is_
 from sys import getrefcount
 from typing import Any
 
@@ -73,14 +74,22 @@ def _held_by(objects: list[Any], counted: list[Any], others: list[Any]) -> list[
 
 def _by_counts(objects: list[Any], counted: list[Any], size: int) -> Iterator[list[Any]]:
     """Of each so many objects, those that may refer to one of these: all that do, and some besides."""
-    usual = sum(map(getrefcount, counted))
     starts = []  # of what was found no list is made before all is: it may be what is counted itself
     for start in range(0, len(objects), size):
-        held = gc.get_referents(*objects[start : start + size])
-        if sum(map(getrefcount, counted)) != usual:
+        if _holds_any(gc.get_referents(*objects[start : start + size]), counted):
             starts.append(start)
-        del held
     return (objects[start : start + size] for start in starts)
+
+
+def _holds_any(held: list[Any], counted: list[Any]) -> bool:
+    """Whether this list, which is empty afterwards, has one of these: then it takes references to them with it when it is emptied.
+
+    Python runs no line of its own from the first count to the second: then no other OS thread can come in, nor the garbage collector, and let go of just as
+    many as the list has. (A process with a large heap is searched for longer than another thread can be kept waiting.)
+    """
+    steps: list[Any] = [partial(sum, map(getrefcount, counted)), held.clear, partial(sum, map(getrefcount, counted))]
+    counts: list[Any] = list(map(call, steps))
+    return bool(counts[0] != counts[2])
 
 
 def _objects() -> list[Any]:
@@ -101,10 +110,8 @@ def of_kinds(objects: list[Any], kinds: Iterable[type]) -> Iterator[Any]:
     counted = [kind for kind in kinds if getrefcount(kind) < _IMMORTAL]
     patterns = [id(kind).to_bytes(_ADDRESS_BYTES, sys.byteorder) for kind in kinds if getrefcount(kind) >= _IMMORTAL]
     for some in _cut(objects, _BY_COUNTS[0]):
-        usual = sum(map(getrefcount, counted))
-        theirs = list(map(type, some))
-        if sum(map(getrefcount, counted)) != usual or (patterns and _has_any(theirs, patterns)):
-            yield from compress(some, map(ids.__contains__, addresses(theirs)))
+        if _holds_any(list(map(type, some)), counted) or (patterns and _has_any(list(map(type, some)), patterns)):
+            yield from compress(some, map(ids.__contains__, addresses(map(type, some))))
 
 
 def _has_any(objects: list[Any], patterns: list[bytes]) -> bool:

@@ -18,6 +18,7 @@ import pytest
 from simsock.patching import heap
 from simsock.patching.captured import Holds, _is_left
 from simsock.patching.census import Census, is_of_heap
+from simsock.patching.module_names import Names
 
 from . import before_world as program
 
@@ -224,6 +225,67 @@ def test_an_old_object_that_comes_to_hold_an_original_is_found_after_a_garbage_c
         assert box.nap is slotted.nap is program.late is time.sleep
 
 
+def test_a_holder_that_holds_it_in_another_place_or_once_more_is_looked_at_anew(world):
+    box, table = Box(), Box()
+    settle(world)
+    box.nap, table.items = time.sleep, [Box(), time.sleep]
+    settle(world)
+    box.other = time.sleep
+    gc.collect()
+    with world(max_real_time=10) as sim:
+        box.other(3)
+        assert round(sim.now, 4) == 3
+    table.items.insert(0, None)
+    gc.collect()
+    with world(max_real_time=10) as sim:
+        table.items[2](3)
+        assert round(sim.now, 4) == 3
+    assert box.nap is box.other is table.items[2] is time.sleep
+
+
+def test_a_container_that_its_holder_comes_to_hold_twice_hides_nothing(world):
+    table, box = Box(), Box()
+    table.items = [Box(), time.sleep]
+    settle(world)
+    settle(world)
+    table.same, box.nap = table.items, time.sleep
+    gc.collect()
+    with world(max_real_time=10) as sim:
+        box.nap(3)
+        assert round(sim.now, 4) == 3
+
+
+def test_a_module_s_name_that_comes_to_be_an_original_while_another_module_is_imported_is_found(world, monkeypatch):
+    monkeypatch.setattr(program, "later", None, raising=False)  # not yet known for a place
+    settle(world)
+    monkeypatch.setitem(sys.modules, "for_a_while", ModuleType("for_a_while"))
+    program.later = time.sleep
+    with world(max_real_time=10) as sim:
+        program.later(3)
+        assert round(sim.now, 4) == 3
+    assert program.later is time.sleep
+
+
+@pytest.mark.parametrize(("owner", "method"), [(Holds, "_has_new"), (Names, "lacking"), (Names, "forget"), (Names, "_look_around")])
+def test_a_module_s_name_that_an_interrupted_search_has_seen_is_found_by_the_next(world, monkeypatch, owner, method):
+    def interrupted(self, *arguments):
+        raise KeyboardInterrupt
+
+    name = f"late{method}"  # not yet known for a place
+    monkeypatch.setattr(program, name, None, raising=False)
+    settle(world)
+    setattr(program, name, time.sleep)
+    gc.collect()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(owner, method, interrupted)
+        with pytest.raises(KeyboardInterrupt), world():
+            pass
+    with world(max_real_time=10) as sim:
+        getattr(program, name)(3)
+        assert round(sim.now, 4) == 3
+    assert getattr(program, name) is time.sleep
+
+
 def test_it_is_found_although_another_os_thread_let_go_of_it(world):
     """References on the stack of a thread are seen by nobody."""
     held, done = threading.Event(), threading.Event()
@@ -390,7 +452,7 @@ def test_a_search_that_is_interrupted_is_made_again(monkeypatch):
             raise KeyboardInterrupt
 
     made = []
-    monkeypatch.setattr(Holds, "_search_alone", interrupted)
+    monkeypatch.setattr(Holds, "_search_alone", lambda holds, originals: interrupted(holds, originals) or [])
     holds = Holds({})
     with pytest.raises(KeyboardInterrupt):
         holds.refresh(True)

@@ -66,6 +66,49 @@ def test_a_tuple_that_is_being_made_is_no_holder_yet(monkeypatch, few):
     assert [len(found) for found in tuple(parts())[1:]] == [1]
 
 
+class Meanwhile:
+    """A profile function, as far as another OS thread can be told of: it lets go of something where Python runs a line of simsock's."""
+
+    def __init__(self, spare):
+        self.spare = spare
+
+    def __call__(self, frame, event, argument):
+        if event == "c_return" and frame.f_code.co_filename == referrers.__file__ and self.spare:
+            self.spare.pop()
+
+
+def test_that_somebody_lets_go_of_something_meanwhile_hides_no_holder(monkeypatch):
+    """Another OS thread, say, which cannot be kept waiting for as long as the search of a large process takes."""
+    monkeypatch.setattr(referrers, "_FEW", 3)
+    monkeypatch.setattr(referrers, "_BY_COUNTS", (1,))
+    asked = [Thing() for _ in range(5)]
+    holders = [Thing() for _ in range(5)]
+    for one, holder in zip(asked, holders, strict=True):
+        holder.thing = one
+    monkeypatch.setattr(referrers, "_objects", lambda: [Thing(), *holders, Thing()])
+    for number in range(1, 30):  # so many are let go, one at each event
+        spare = [asked[0]] * number
+        sys.setprofile(Meanwhile(spare))
+        try:
+            found = referrers_of(asked)
+        finally:
+            sys.setprofile(None)
+        assert [holder for holder in found if holder in holders] == holders, number
+
+
+def test_that_an_object_ends_meanwhile_hides_none_of_its_kind(monkeypatch):
+    monkeypatch.setattr(referrers, "_BY_COUNTS", (1,))
+    for number in range(1, 30):
+        spare = [Meanwhile([]) for _ in range(number)]
+        objects = [1, Meanwhile([]), "text", Meanwhile([]), None]
+        sys.setprofile(Meanwhile(spare))
+        try:
+            found = list(of_kinds(objects, (Meanwhile,)))
+        finally:
+            sys.setprofile(None)
+        assert found == [objects[1], objects[3]], number
+
+
 def test_addresses_are_what_id_says():
     objects = [None, 1, "text", Thing(), Thing, sys, (), 2**70]
     assert addresses(objects) == list(map(id, objects))
