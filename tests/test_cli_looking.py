@@ -88,6 +88,18 @@ def test_a_replay_writes_a_report_and_opens_the_debugger_at_a_step_and_where_it_
     assert json.loads((here / "out/replay.json").read_text())["token"] == token
 
 
+def test_a_run_that_was_looked_at_has_the_story_that_it_has_otherwise(here, capsys, monkeypatch):
+    cli.main(["explore", "looked_at:test_race"])
+    token = token_in(capsys.readouterr().out)
+    cli.main(["replay", token, "looked_at:test_race"])
+    untouched = capsys.readouterr().out
+    monkeypatch.setattr("builtins.input", lambda prompt="": "c")
+    monkeypatch.setattr(sys, "stdin", None)
+    cli.main(["replay", token, "looked_at:test_race", "--step", "1"])
+    story = untouched[untouched.index("step by step") :]
+    assert story in capsys.readouterr().out
+
+
 def test_a_step_that_is_not_there_is_told(here, capsys):
     cli.main(["explore", "looked_at:test_race"])
     token = token_in(capsys.readouterr().out)

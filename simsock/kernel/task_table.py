@@ -64,7 +64,13 @@ def _row(kernel: Kernel, task: Task, here: str | None) -> tuple[str, str, str, s
     if not task.started:
         return (name, "(not started)", "-", "")
     waiting = _waits_for(task) if task.queue is not None else task.why if task.why.startswith("stopped") else "(runnable)"
-    return (name, waiting, place_of(task.greenlet), _holder(task))
+    return (name, waiting, _place(task), _holder(task))
+
+
+def _place(task: Task) -> str:
+    """Where a parked task stands; nowhere, if it is in the inside of ``threading``, as one is that has yet to come to a line of the program."""
+    frame = program_frame(getattr(task.greenlet, "gr_frame", None))
+    return "-" if frame is not None and frame.f_globals.get("__name__") == "threading" else place_of(task.greenlet)
 
 
 def frame_of(task: Task) -> FrameType | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pdb  # noqa: T100 (what --step is)
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from simsock.kernel.program_lines import program_frame
@@ -15,6 +16,8 @@ from simsock.kernel.watchdog import watchdog
 from simsock.kernel.watchers import Watcher
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from simsock.kernel import Task
 
 
@@ -38,11 +41,30 @@ class StopAtStep(Watcher):
         print(f"step {self.step}: task {task.path} stands here, and {chosen.path} goes on instead", flush=True)
         watchdog.hold()
         try:
-            debugger = pdb.Pdb(nosigint=True)
-            debugger.reset()
-            debugger.interaction(frame, None)
+            with _traced_as_before():
+                debugger = pdb.Pdb(nosigint=True)
+                debugger.reset()
+                debugger.interaction(frame, None)
         finally:
             watchdog.let_go()
+
+
+@contextmanager
+def _traced_as_before() -> Iterator[None]:
+    """A debugger that lets the program go on takes every trace function away, with which lines were seen: the story of the run would miss some."""
+    trace = sys.gettrace()
+    own = []
+    frame = sys._getframe()
+    while frame.f_back is not None:
+        frame = frame.f_back
+        own.append((frame, frame.f_trace))
+    try:
+        yield
+    finally:
+        sys.settrace(trace)
+        for frame, traced in own:
+            if traced is not None and frame.f_trace is not traced:
+                frame.f_trace = traced
 
 
 __all__ = ["StopAtStep"]

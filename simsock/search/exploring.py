@@ -6,6 +6,7 @@ failing schedule by number is the one reported, however many jobs looked for it;
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from simsock.choices import Token
@@ -115,13 +116,15 @@ def _search(test: Any, checked: Options, asked: Request, jobs: int, executor: An
             share = schedules // LEVEL_SHARE if checked.preempt == "lines" else None
             return _exhaust(runner, Exhausting(most, share), asked)
     first: int | None = None
+    alone: Any = nullcontext()
     if jobs > 1 or executor is not None:
-        from simsock.search.jobs import first_failure
+        from simsock.search.jobs import first_failure, one_at_a_time
 
+        alone = one_at_a_time
         first = first_failure(test, checked, seed, schedules, jobs, executor, asked.tried, evidence, asked.guide)
         if first is None:
             return Verdict(INCONCLUSIVE, schedules, seed, evidence)
-    with Runner(test, checked) as runner:
+    with alone, Runner(test, checked) as runner:
         runner.guide = asked.guide
         numbers = range(1, schedules + 1) if first is None else (first,)
         for number in numbers:

@@ -4,7 +4,8 @@ Owns the division of schedules among processes, and what is done when one of the
 
 * the answer is the lowest failing schedule number, whatever the number of jobs;
 * a process that dies loses its batch only, which is tried again, alone; one that kills its process again is an error that names it;
-* batches in threads of one process wait for each other: there is one world at a time.
+* batches in threads of one process wait for each other: there is one world at a time. Those that nobody wants any more end with their schedule: an
+  executor may call a batch cancelled that goes on, as Dask does.
 
 A test that gathers something while it runs has methods ``harvest`` (called in the process that ran it: takes what was gathered, picklable) and
 ``reap`` (called in this one, with that).
@@ -12,6 +13,8 @@ A test that gathers something while it runs has methods ``harvest`` (called in t
 
 from __future__ import annotations
 
+import itertools
+import os
 import pickle
 import signal
 from _thread import allocate_lock
@@ -36,7 +39,11 @@ BATCH = 200
 PARTS = 4
 """Batches of one generation of a guided search, for an executor of whom nobody knows how many it serves at once."""
 PARTS_MAX = 8
-_one_at_a_time = allocate_lock()
+one_at_a_time = allocate_lock()
+"""Held by the thread of this process that has worlds of a search in which others may have some as well."""
+_numbers = itertools.count()
+_wanted_up_to: dict[str, int] = {}
+"""Of searches of this process, by their keys, that have found a failure or were interrupted: schedules after this one are of no use to them."""
 
 
 class Tried(NamedTuple):
@@ -80,6 +87,9 @@ def first_failure(
             division.run(executor)
         except BrokenExecutor as error:
             raise SearchFailure(f"the executor {executor!r} is broken: {error}") from error
+        except BaseException:
+            _wanted_up_to[division.key] = 0
+            raise
         return division.found
     # spawn: a fork would copy whatever threads and locks this process has
     context = get_context("spawn")
@@ -141,6 +151,8 @@ class Division:
         self.found: int | None = None
         self.tried = 0
         self.is_done = False
+        self.key = f"{os.getpid()} {next(_numbers)}"
+        """The search, for its batches that are in this process."""
         self._profile: Profile | None = None
         self._start = 1
         """The first schedule that no batch has had."""
@@ -184,7 +196,7 @@ class Division:
         while True:
             while (start := self._next()) is not None:
                 try:
-                    running[pool.submit(_batch, *self.what, start, self._end(start), first_begin(), self._lessons(start), self.files)] = start
+                    running[pool.submit(_batch, *self.what, start, self._end(start), first_begin(), self._lessons(start), self.files, self.key)] = start
                 except BrokenExecutor:
                     self._suspects.insert(0, start)
                     raise
@@ -197,6 +209,7 @@ class Division:
                 self._told(running.pop(future), answer)
             if self.found is not None:
                 # A batch under way is waited for: in an executor of threads its worlds live in this process, where there is room for one.
+                _wanted_up_to[self.key] = self.found
                 for future in [later for later, start in running.items() if start > self.found and later.cancel()]:
                     del running[future]
 
@@ -227,7 +240,15 @@ class Division:
 
 
 def _batch(
-    test: Any, options: Options, seed: int | str, first: int, end: int, first_begin_ns: int, lessons: Lessons | None = None, files: Files | None = None
+    test: Any,
+    options: Options,
+    seed: int | str,
+    first: int,
+    end: int,
+    first_begin_ns: int,
+    lessons: Lessons | None = None,
+    files: Files | None = None,
+    key: str = "",
 ) -> Tried:
     from simsock.search.runner import Runner
 
@@ -240,12 +261,14 @@ def _batch(
     evidence = Evidence()
     runs: list[tuple[int, Any]] = []
     drafts = lessons.drafts if lessons is not None else {}
-    with _one_at_a_time, Runner(test, options) as runner:
+    with one_at_a_time, Runner(test, options) as runner:
         if lessons is not None and lessons.profile is not None:
             runner.profile = seed, lessons.profile
         if runner.learn(seed, first) and harvest is not None:
             harvest()  # of runs that other batches count
         for number in range(first, end):
+            if number > _wanted_up_to.get(key, number):
+                break
             outcome = runner.drafted(seed, number, drafts.get(number))
             evidence.note(number, outcome.order, outcome.alive, outcome.happened)
             if count is not None:

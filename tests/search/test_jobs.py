@@ -155,6 +155,42 @@ def test_no_batch_is_under_way_when_the_answer_is_there():
         assert pool.ended == [201]
 
 
+class Careless(Executor):
+    """Says of every batch that it is cancelled, if asked, and goes on with it."""
+
+    def __init__(self):
+        self.threads = []
+
+    def submit(self, batch, *what):
+        future = Future()
+
+        def run():
+            answer = batch(*what)
+            if not future.cancelled():
+                future.set_result(answer)
+
+        self.threads.append(threading.Thread(target=run))
+        self.threads[-1].start()
+        return future
+
+
+def fails_second(sim) -> None:
+    fails_second.runs += 1
+    assert sim.seed != "0/2"
+
+
+def test_a_batch_that_goes_on_although_it_was_cancelled_is_waited_for_and_ends_with_its_schedule(monkeypatch):
+    monkeypatch.setattr("simsock.search.jobs.BATCH", 100_000)
+    fails_second.runs = 0
+    pool = Careless()
+    verdict = simsock.explore(fails_second, 200_000, executor=pool, strategy="random", shrink=False)
+    assert verdict.failing_schedule == 2
+    for thread in pool.threads:
+        thread.join(60)
+        assert not thread.is_alive()
+    assert fails_second.runs < 100_000, "the second batch had nothing to look for"
+
+
 class Coin:
     """A strategy of one's own: everything that it draws from is made when a run begins."""
 
