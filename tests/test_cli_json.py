@@ -325,6 +325,14 @@ def test_an_error_of_a_programs_import_that_nobody_expects_is_told_and_raised(he
     assert (error["type"], end["exit_code"]) == ("ZeroDivisionError", 1)
 
 
+def test_a_program_that_ends_itself_while_it_is_imported_is_told(here, capsys):
+    (here / "ends.py").write_text("raise SystemExit(3)")
+    with pytest.raises(SystemExit):
+        cli.main(["doctor", "ends", "--json"])
+    error, end = objects(capsys.readouterr().out)
+    assert (error["type"], end["exit_code"]) == ("SystemExit", 3)
+
+
 def test_check_says_whether_runs_are_the_same(here, read):
     result = only(read("check", "program:fine")[1], "result")
     assert (result["outcome"], result["error"]) == ("passes", None)
@@ -425,6 +433,7 @@ def test_every_key_of_every_object_stands_in_the_documentation(here, read, monke
     monkeypatch.setattr("simsock.report.diagnosis.diagnose", lambda _: Diagnosis([], [], [], []))
     made = read("run", "scenarios/late.toml", "--report", "out")[1] + read("explore", "program:fine", "--schedules", "2", "--database", "none")[1]
     made += read("check", "program:fine")[1] + read("replay", Token(0, {}, ()).encode(), "program:fine")[1] + read("doctor")[1] + read("run")[1]
+    made += read("run", "patient.toml", "--all")[1]
     made += read("scenarios")[1] + read("profiles")[1] + read("explore", "program:presses_ctrl_c", "--database", "none")[1]
     events = {row[0].strip("`"): set(re.findall(r"`([a-z_]+)`", row[1])) for row in rows_of("json.md", "The objects")}
     known = set(re.findall(r"`([a-z_]+)`", (ROOT / "docs/reports.md").read_text(encoding="utf-8").partition("\n## The JSON\n")[2]))

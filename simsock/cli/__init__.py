@@ -42,6 +42,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             if not lines.is_on:
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return BROKEN
+        except SystemExit as leaving:  # of a program that ends itself while it is imported
+            lines.error(leaving)
+            lines.end(leaving.code if isinstance(leaving.code, int) else 0 if leaving.code is None else UNHANDLED)
+            raise
         except Exception as error:
             lines.error(error)
             lines.end(UNHANDLED)

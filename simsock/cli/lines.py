@@ -108,7 +108,8 @@ class JsonLines(Lines):
         self._write(as_json({"schema": SCHEMA, "event": event, **facts}) + "\n")
 
     def result(self, facts: dict[str, Any], **more: Any) -> None:
-        self._at = {}
+        if facts.get("complete", True):
+            self._at = {}
         self._results += 1
         self.emit("result", **{**facts, **more})
 

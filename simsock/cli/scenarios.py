@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from simsock import __version__
 from simsock.cli.arguments import codes_of, find_modules_here, search_arguments
-from simsock.cli.printing import BROKEN, FAILED, OK, Progress, complain, listed, replay_line, say
+from simsock.cli.printing import BROKEN, FAILED, OK, Interrupted, Progress, complain, listed, replay_line, say
 from simsock.errors import ScenarioError, UsageError
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from simsock.report.files import Reports
     from simsock.scenario import Plan, Result
     from simsock.scenario.repeating import Again
+    from simsock.scenario.surveying import Failure, Survey
 
 
 def add_parsers(commands: Any) -> None:
@@ -29,6 +30,7 @@ def add_parsers(commands: Any) -> None:
     search_arguments(run, None)
     run.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a value instead of the file's: links.1.loss=5%% (numbered from 1)")
     run.add_argument("--sweep", action="append", default=[], metavar="KEY=V1,V2", help="search once for each value: links.1.loss=0%%,1%%,5%%")
+    run.add_argument("--all", action="store_true", help="run every schedule, whatever fails, and tell shares of failures, p50/p90/p99 and windows of time")
     run.add_argument("--server", metavar="MODULE:NAME", help="the server class, handler class or function to use instead of the file's")
     run.add_argument("--report", metavar="DIR", help="also write what was found to DIR, as a page (.html), as text and as JSON")
     run.set_defaults(run=run_command)
@@ -54,17 +56,22 @@ def run_command(arguments: argparse.Namespace) -> int:
     from simsock.scenario import read
     from simsock.scenario.setting import checked, swept
 
+    if arguments.all and arguments.report is not None:
+        raise UsageError("--report: not together with --all, which has no run of its own to show: --json has its numbers")
+    if arguments.all and arguments.jobs > 1:
+        raise UsageError(f"--jobs {arguments.jobs}: not together with --all, which runs in this process only")
     fixed = tuple(map(checked, arguments.set))
     plans = [read(path, (*fixed, *more)) for path in arguments.scenarios for more in swept(arguments.sweep)]
     reports = Reports(arguments.report, __version__) if arguments.report is not None else None
     find_modules_here()
     worst = OK
-    results: list[Result] = []
+    results: list[Result | Survey] = []
     for number, plan in enumerate(plans):
         if number:
             say()
         try:
-            worst = max(worst, _run_one(plan, arguments, reports, results))
+            code = _survey_one(plan, arguments, results) if arguments.all else _run_one(plan, arguments, reports, results)
+            worst = max(worst, code)
         except ScenarioError as error:  # what it names is not there: the others may still be fine
             complain(str(error))
             arguments.lines.error(error, file=plan.path)
@@ -76,17 +83,48 @@ def run_command(arguments: argparse.Namespace) -> int:
     return worst
 
 
-def _run_one(plan: Plan, arguments: argparse.Namespace, reports: Reports | None, results: list[Result]) -> int:
+def _begin(plan: Plan, arguments: argparse.Namespace, kind: str) -> tuple[str, Progress]:
+    """Tell what is going to be run; its title, and what counts its schedules."""
+    from simsock.scenario.setting import words
+
+    title = f"{plan.path}{words(plan.settings)}: {plan.table('scenario')['about']}"
+    say(title)
+    schedules = arguments.schedules or plan.table("search")["schedules"]
+    seed = plan.table("search")["seed"] if arguments.seed is None else arguments.seed
+    arguments.lines.begin(kind, title, schedules, seed=seed, file=plan.path, settings=list(plan.settings))
+    return title, Progress(plan.path, schedules, arguments.lines)
+
+
+def _survey_one(plan: Plan, arguments: argparse.Namespace, results: list[Result | Survey]) -> int:
+    from simsock.scenario.setting import words
+    from simsock.scenario.surveying import survey
+
+    def command(failure: Failure) -> str:
+        return replay_line(failure.token, None if found.target is not None else plan.path, arguments.server) + words(plan.settings)
+
+    title, counting = _begin(plan, arguments, "survey")
+    with counting as progress:
+        found = survey(plan, seed=arguments.seed, schedules=arguments.schedules, server=arguments.server, progress=progress.told, on_run=progress.ran)
+    results.append(found)
+    ending = f"as expected: {plan.table('scenario')['expect']}" if found.as_expected else f"NOT AS EXPECTED: {found.surprise}"
+    lines = [*found.lines(command), *([ending] if found.complete else [])]
+    say("\n".join(lines))
+    if arguments.lines.is_on:
+        from simsock.scenario.facts import facts_of_survey
+
+        arguments.lines.result(facts_of_survey(found, command, "\n".join([title, *lines])))
+    if not found.complete:
+        raise Interrupted(f"interrupted after {found.verdict.schedules:,} schedule{'' if found.verdict.schedules == 1 else 's'}")
+    return OK if found.as_expected else FAILED
+
+
+def _run_one(plan: Plan, arguments: argparse.Namespace, reports: Reports | None, results: list[Result | Survey]) -> int:
     from simsock.scenario import run
     from simsock.scenario.setting import words
 
     about = plan.table("scenario")
-    title = f"{plan.path}{words(plan.settings)}: {about['about']}"
-    say(title)
-    schedules = arguments.schedules or plan.table("search")["schedules"]
-    seed = plan.table("search")["seed"] if arguments.seed is None else arguments.seed
-    arguments.lines.begin("scenario", title, schedules, seed=seed, file=plan.path, settings=list(plan.settings))
-    with Progress(plan.path, schedules, arguments.lines) as progress:
+    title, counting = _begin(plan, arguments, "scenario")
+    with counting as progress:
         result = run(
             plan,
             seed=arguments.seed,

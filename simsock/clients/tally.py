@@ -88,6 +88,10 @@ class Tally:
     def _kind(self, title: str) -> _Kind:
         return self._kinds.setdefault(title, _Kind())
 
+    def rank(self, title: str, percent: int) -> float:
+        """So many percent of the clients of a kind took so long, or less."""
+        return self._kinds[title].rank(percent)
+
     def rows(self) -> list[Row]:
         """A row for each kind, in the order of the first report."""
         return [

@@ -20,10 +20,13 @@ from simsock.scenario.setting import words
 from simsock.search.verdict import FAILS, INCONCLUSIVE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from simsock.report.files import Reports
     from simsock.report.story import Story
     from simsock.scenario.repeating import Again
     from simsock.scenario.running import Result
+    from simsock.scenario.surveying import Failure, Survey
     from simsock.search import Verdict
 
 
@@ -58,6 +61,49 @@ def facts_of_scenario(result: Result, command: str | None, text: str, sight: Sig
         "clients_of": "the failing schedule" if verdict.failed else "all schedules",
         "client_charts": _charts(result),
         **_seen(sight, verdict.error),
+    }
+
+
+def facts_of_survey(survey: Survey, command: Callable[[Failure], str], text: str) -> dict[str, Any]:
+    """Of ``simsock run --all``. ``command``: what repeats the first failure of a kind."""
+    verdict = survey.verdict
+    about = survey.plan.table("scenario")
+    said = f"as expected: {about['expect']}" if survey.as_expected else f"NOT AS EXPECTED: {survey.surprise}"
+    said = said if survey.complete else "interrupted"
+    title = f"{survey.plan.path}{words(survey.plan.settings)}: {about['about']}"
+    return {
+        **_head("survey", title, verdict.status, f"{said}; {survey.failed:,} of {verdict.schedules:,} schedules failed", None, text, survey.as_expected),
+        "scenario": about["name"],
+        "file": survey.plan.path,
+        "settings": list(survey.plan.settings),
+        "about": about["about"],
+        "expected": about["expect"],
+        "as_expected": survey.as_expected,
+        "surprise": survey.surprise or None,
+        "schedules": verdict.schedules,
+        "seed": verdict.seed,
+        "error": error_facts(verdict.error),
+        "failing_schedule": verdict.failing_schedule,
+        "complete": survey.complete,
+        "failed": survey.failed,
+        "share": survey.failed / verdict.schedules,
+        "failures": [
+            {
+                "type": failure.type,
+                "message": failure.message,
+                "place": failure.place or None,
+                "schedules": failure.schedules,
+                "share": failure.schedules / verdict.schedules,
+                "first": failure.first,
+                "token": failure.token,
+                "command": command(failure),
+            }
+            for failure in survey.failures
+        ],
+        "clients": survey.clients,
+        "clients_of": "all schedules",
+        "clients_told": survey.told,
+        "windows": survey.windows,
     }
 
 
@@ -211,4 +257,15 @@ def _charts(result: Result) -> list[dict[str, Any]]:
     return client_charts(ends)
 
 
-__all__ = ["SCHEMA", "error_facts", "facts_of_check", "facts_of_replay", "facts_of_scenario", "facts_of_search", "facts_of_test", "tried", "write_report"]
+__all__ = [
+    "SCHEMA",
+    "error_facts",
+    "facts_of_check",
+    "facts_of_replay",
+    "facts_of_scenario",
+    "facts_of_search",
+    "facts_of_survey",
+    "facts_of_test",
+    "tried",
+    "write_report",
+]

@@ -264,19 +264,22 @@ def look_at_the_first(result: Result, sight: Sight) -> None:
 
 def _explore(test: ScenarioTest, plan: Plan, schedules: int | None, seed: int | str | None, seen: Seen | None = None, **options: Any) -> Verdict:
     search = plan.table("search")
-    options.update({name: search[name] for name in ("max_time", *SEARCH_OPTIONS) if search[name] is not None})
-    options.setdefault("scope", test.scope())
-    return explore(
-        seen or test,
-        search["schedules"] if schedules is None else schedules,
-        strategy=search["strategy"],
-        preempt=search["preempt"],
-        seed=search["seed"] if seed is None else seed,
-        link=condition_of(plan.table("link")),
-        chunks=search["chunks"],
-        target=with_settings(with_server(target_of(plan.path), test.server), plan.settings),
-        **options,
-    )
+    count = search["schedules"] if schedules is None else schedules
+    return explore(seen or test, count, seed=search["seed"] if seed is None else seed, **search_options(test, plan), **options)
+
+
+def search_options(test: ScenarioTest, plan: Plan) -> dict[str, Any]:
+    """The options of the worlds that a scenario is searched in, and ``target``: what their tokens say that they are of."""
+    search = plan.table("search")
+    return {
+        "scope": test.scope(),
+        **{name: search[name] for name in ("max_time", *SEARCH_OPTIONS) if search[name] is not None},
+        "strategy": search["strategy"],
+        "preempt": search["preempt"],
+        "link": condition_of(plan.table("link")),
+        "chunks": search["chunks"],
+        "target": with_settings(with_server(target_of(plan.path), test.server), plan.settings),
+    }
 
 
 def _surprise(plan: Plan, verdict: Verdict, again: Again | None, repeats: bool) -> str:
@@ -304,4 +307,4 @@ def target_of(path: str) -> str | None:
     return None if posix.is_absolute() or ".." in posix.parts or posix.suffix != ".toml" else str(posix)
 
 
-__all__ = ["Result", "ScenarioTest", "capture_failure", "importable", "look_at_the_first", "run", "target_of"]
+__all__ = ["Result", "ScenarioTest", "capture_failure", "importable", "look_at_the_first", "run", "search_options", "target_of"]

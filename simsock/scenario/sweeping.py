@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING
 from simsock.clients.outcome import SERVED
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from simsock.scenario.running import Result
+    from simsock.scenario.surveying import Survey
 
 
-def sweep_table(results: list[Result], fixed: int) -> list[str]:
+def sweep_table(results: Sequence[Result | Survey], fixed: int) -> list[str]:
     """The lines: what was set (after the first ``fixed``, which all have), the verdict, and each kind of client: its share served, median and p99."""
     rows = [["set", "verdict", "clients", "served", "median", "p99"]]
     for result in results:
