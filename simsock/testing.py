@@ -9,6 +9,7 @@ Owns ``SimulationTestCase``. Does not know pytest, which runs these classes as i
 from __future__ import annotations
 
 import contextlib
+import inspect
 import os
 import shlex
 import unittest
@@ -71,6 +72,8 @@ class SimulationTestCase(unittest.TestCase):
             super()._callSetUp()  # type: ignore[misc]  # as IsolatedAsyncioTestCase does; typeshed leaves it out
 
     def _callTestMethod(self, method: Any) -> None:
+        if inspect.iscoroutinefunction(method):
+            raise Unsupported(f"{self.id()} is an async function, which nobody would run: let a plain one call trio.run or asyncio.run")
         with self._telling():
             super()._callTestMethod(method)  # type: ignore[misc]
 

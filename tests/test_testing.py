@@ -291,11 +291,16 @@ def test_it_stands_in_front_of_another_test_case_class(project):
         class TestAsync(SimulationTestCase, unittest.IsolatedAsyncioTestCase):
             async def test_async(self):
                 pass
+
+        class TestCoroutine(SimulationTestCase):
+            async def test_coroutine(self):
+                pass
         """
     )
     text, _code = project.run()
-    assert project.outcomes(text) == {"test_it": "ok", "test_async": "bad"}
+    assert project.outcomes(text) == {"test_it": "ok", "test_async": "bad", "test_coroutine": "bad"}
     assert "IsolatedAsyncioTestCase makes its event loop before the world begins" in text
+    assert "TestCoroutine.test_coroutine is an async function, which nobody would run" in text
 
 
 class Quiet(SimulationTestCase):

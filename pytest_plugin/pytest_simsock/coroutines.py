@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import unittest
 import warnings
 from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
@@ -37,11 +38,14 @@ def is_ours(item: Any) -> bool:
 
 
 def whose(item: Any) -> str | None:
-    """The marker of another plugin that a test has."""
-    return next((name for name in OTHERS if item.get_closest_marker(name) is not None), None)
+    """The marker of another plugin that a test has; anyio's in auto mode gives its tests a fixture instead."""
+    marker = next((name for name in OTHERS if item.get_closest_marker(name) is not None), None)
+    return marker or ("anyio" if "anyio_backend" in item.fixturenames else None)
 
 
 def _is_coroutine_function(item: Any) -> bool:
+    if issubclass(getattr(item, "cls", None) or object, unittest.TestCase):
+        return False  # an affair of unittest's own
     function: Any = getattr(item, "obj", None)
     function = getattr(function, "__func__", function)
     if hasattr(function, SIGNATURE):  # under @given, and to be handed worlds
@@ -76,7 +80,7 @@ def mistake(item: Any) -> str:
     if other is not None:
         if own is None:
             return ""
-        also = " (which pytest-asyncio gives to every coroutine while asyncio_mode is auto)" if other == "asyncio" else ""
+        also = f" (which every coroutine has while {other}_mode is auto)" if other in ("asyncio", "anyio") else ""
         return f"@pytest.mark.simsock(runner={own!r}) and @pytest.mark.{other}{also}: one of them can run the test; remove the other"
     found = item._fixtureinfo.name2fixturedefs
     for name in item.fixturenames:
@@ -161,7 +165,30 @@ def _check_patched(item: Any) -> None:
 
 def _run_on_trio(trio: Any, function: Callable[[], Any]) -> Any:
     __tracebackhide__ = True
-    return trio.run(function)
+    try:
+        return trio.run(function)
+    except trio.TrioInternalError as error:
+        cause = error.__cause__
+        if cause is None or not _strikes(cause):
+            raise
+        _end_on_trio(error, cause)
+    raise cause
+
+
+def _end_on_trio(error: BaseException, cause: BaseException) -> None:
+    """Something has struck in the middle of trio: it is told as where the test waits, and the tasks end."""
+    from simsock.patching.coroutines import program_frames
+    from simsock.patching.trio_waits import end_tasks, tasks_of
+
+    trace = error.__traceback__
+    while trace is not None:
+        runner = trace.tb_frame.f_locals.get("runner") if trace.tb_frame.f_code.co_name == "run" else None
+        if runner is not None and runner.main_task is not None:
+            if frames := program_frames(runner.main_task.coro):
+                cause.__traceback__ = _as_if_raised_in(frames)
+            end_tasks(tasks_of(runner))
+            return
+        trace = trace.tb_next
 
 
 def _run_on_asyncio(asyncio: Any, function: Callable[[], Any]) -> Any:
@@ -186,9 +213,6 @@ _RUN: dict[str, Callable[[Any, Callable[[], Any]], Any]] = {"trio": _run_on_trio
 
 def _alone(error: BaseException) -> BaseException:
     """What leaves the test instead of an error: the one that it is about, if it is about one."""
-    cause = error.__cause__
-    if cause is not None and type(error).__name__ == "TrioInternalError" and _strikes(cause):
-        return cause
     if not isinstance(error, BaseExceptionGroup):
         return error
     leaves = list(_leaves(error))

@@ -81,14 +81,24 @@ def _end_loop(generator: Any, runner: Any) -> None:
     """End a loop of trio's, the generator that ``trio.run`` goes through: Python would at some time, and until then no other one could begin."""
     if runner is None or getattr(generator, "gi_frame", None) is None or generator.gi_running:
         return
-    tasks = sorted(runner.tasks, key=lambda task: -task._counter)
     with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # trio takes it for one that was forgotten
+        tasks = tasks_of(runner)
         generator.close()
-        for task in tasks:
-            with suppress(BaseException):  # what is raised in them now, Python would print when it comes upon them
-                task.coro.close()
-            for nursery in task.child_nurseries:
-                nursery._children.clear()
+        end_tasks(tasks)
+
+
+def tasks_of(runner: Any) -> list[Any]:
+    """The tasks of a loop of trio's, the youngest first."""
+    return sorted(runner.tasks, key=lambda task: -task._counter)
+
+
+def end_tasks(tasks: list[Any]) -> None:
+    """End tasks whose loop has ended without them. What is raised in them now, Python would print when it comes upon them."""
+    for task in tasks:
+        with suppress(BaseException):
+            task.coro.close()
+        for nursery in task.child_nurseries:
+            nursery._children.clear()
 
 
 def enter() -> None:
@@ -111,4 +121,4 @@ def leave() -> None:
         _applied.pop()
 
 
-__all__ = ["enter", "leave"]
+__all__ = ["end_tasks", "enter", "leave", "tasks_of"]

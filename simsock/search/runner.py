@@ -212,7 +212,7 @@ def _check_test(test: Any) -> None:
     if isinstance(test, type):
         raise UsageError(f"{wanted} the class {test.__qualname__}: give it a function, or a method of an object")
     if any(map(inspect.iscoroutinefunction, (test, getattr(test, "__call__", None)))):  # noqa: B004  # what kind of function it is
-        raise UsageError(f"{wanted} {_title(test)}, an async function, which nobody would run: let a plain one call asyncio.run")
+        raise UsageError(f"{wanted} {_title(test)}, an async function, which nobody would run: let a plain one call trio.run or asyncio.run")
     if inspect.isgeneratorfunction(test):
         raise UsageError(f"{wanted} {_title(test)}, a generator, of which nothing would be run")
     try:

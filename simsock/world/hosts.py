@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from datetime import timedelta
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
 from simsock.errors import TaskKilled, UsageError
@@ -47,6 +48,7 @@ class Host:
 
     def spawn(self, fn: Callable[..., Any], *args: Any, name: str | None = None) -> Task:
         """Run ``fn(*args)`` as a task on this host."""
+        check_function(fn)
         self.must_be_up("spawn")
         task = self._kernel.spawn(fn, args, name=name, base=base_name(fn), host=self._host)
         if self._frozen is not None:
@@ -179,6 +181,14 @@ def _signed_ns(value: Any, what: str) -> int:
     if isinstance(value, (int, float)) and value < 0:
         return -duration_ns(-value, what)
     return duration_ns(value, what)
+
+
+def check_function(fn: Any) -> None:
+    """``UsageError`` if a task cannot be made of it."""
+    if not callable(fn):
+        raise UsageError(f"spawn: expected a function, got {fn!r}")
+    if iscoroutinefunction(fn):
+        raise UsageError(f"spawn: {base_name(fn)} is an async function, which nobody would run: spawn(trio.run, {base_name(fn)}), or a nursery's start_soon")
 
 
 def base_name(fn: Any) -> str:

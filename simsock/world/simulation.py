@@ -50,7 +50,7 @@ from simsock.world.connecting import Connecting
 from simsock.world.expecting import Expectation, note, raise_errors
 from simsock.world.faults import Faults
 from simsock.world.hoping import Hoping, called
-from simsock.world.hosts import Host, base_name
+from simsock.world.hosts import Host, base_name, check_function
 from simsock.world.judging import Judging
 from simsock.world.observing import Observing, note_sockets, warn_of_no_effect
 from simsock.world.options import NEED_CONSENT, WORLD_OPTIONS, Options, check_names, peer_of
@@ -497,8 +497,7 @@ class Simulation(Connecting, Faults, Observing, Striking, Judging, Hoping):
     def spawn(self, fn: Callable[..., Any], *args: Any, name: str | None = None, host: str | Host | None = None) -> Task:
         """Run ``fn(*args)`` as a task: ``.result(timeout=None)``, ``.done``, ``.cancel()``. What it raises fails the test unless it is asked for."""
         kernel = self._running()
-        if not callable(fn):
-            raise UsageError(f"spawn: expected a function, got {fn!r}")
+        check_function(fn)
         if host is not None:
             return self._host_of(host).spawn(fn, *args, name=name)
         return kernel.spawn(fn, args, name=name, base=base_name(fn))

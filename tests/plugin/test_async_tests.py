@@ -12,7 +12,7 @@ import trio
 
 FILE = """
     import asyncio, os, signal, warnings
-    import pytest, trio
+    import pytest, simsock, trio
     from hypothesis import given, settings, strategies as st
 
     on_asyncio = pytest.mark.simsock(runner="asyncio")
@@ -135,6 +135,13 @@ FILE = """
         await trio.sleep(seconds)
         assert sim.now >= seconds
 
+    async def test_struck_in_the_middle_of_trio(sim):
+        def strike(_):
+            raise simsock.StepLimit("struck")
+
+        with trio.move_on_after(1):
+            await trio.lowlevel.wait_task_rescheduled(strike)
+
     @pytest.mark.simsock(runner="curio")
     async def test_wrong_runner(sim):
         pass
@@ -158,12 +165,6 @@ FILE = """
 
     async def test_with_an_async_fixture(sim, async_fixture):
         pass
-
-    @pytest.mark.anyio
-    @pytest.mark.parametrize("anyio_backend", ["asyncio"])
-    async def test_of_anyio(sim):
-        await asyncio.sleep(5)
-        assert sim.now >= 5
 
     @pytest.mark.simsock(world="class")
     @pytest.mark.usefixtures("sim")
@@ -193,6 +194,7 @@ FAILED = {
     "test_refused": ('>       await trio.open_tcp_stream("127.0.0.1", 9)', "nobody listens on port 9"),
     "test_broken": (">           await stream.receive_some()", "BrokenResourceError"),
     "test_searched": (">       assert total == 2",),
+    "test_struck_in_the_middle_of_trio": (">           await trio.lowlevel.wait_task_rescheduled(strike)", "StepLimit: struck"),
     "test_wrong_runner": ("@pytest.mark.simsock(runner='curio'): expected one of trio, asyncio",),
     "test_unpatched": ("an async test in a world with patch=False",),
     "test_of_another_plugin_that_is_not_here": ("@pytest.mark.trio is for a plugin that runs such tests, and none has run this one",),
@@ -202,7 +204,7 @@ FAILED = {
 }
 """What each of the failures must say."""
 SKIPPED = {"test_skipped", "test_skipped_in_a_child", "test_xfailed", "test_xfailed_by_its_mark_in_a_child"}
-PASSED = {"test_method[1]", "test_method[2]", "test_testbed[sim]", "test_searched_in_vain", "test_given", "test_of_anyio[asyncio]", "test_first", "test_second"}
+PASSED = {"test_method[1]", "test_method[2]", "test_testbed[sim]", "test_searched_in_vain", "test_given", "test_first", "test_second"}
 
 
 def test_async_tests_are_run_in_their_worlds_or_refused_by_name(project, section, command_in):
@@ -231,6 +233,32 @@ def test_async_tests_are_run_in_their_worlds_or_refused_by_name(project, section
     assert "in the event loop of main" in section(searched, "deviations")
     again = project.failure(*command_in(section(searched, "repeat")))
     assert ">       assert total == 2" in again.longreprtext
+
+
+def test_who_takes_every_coroutine_for_its_own_runs_it_and_a_runner_beside_that_is_refused(project):
+    pytest.importorskip("anyio.pytest_plugin")
+    project.pytester.makeini("[pytest]\nanyio_mode = auto\n")
+    project.write_plain(
+        """
+        import asyncio
+        import pytest
+
+        @pytest.fixture
+        def anyio_backend():
+            return "asyncio"
+
+        async def test_of_anyio(sim):
+            await asyncio.sleep(5)
+            assert sim.now >= 5
+
+        @pytest.mark.simsock(runner="trio")
+        async def test_of_two(sim):
+            pass
+        """
+    )
+    result = project.run()
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*runner='trio') and @pytest.mark.anyio (which every coroutine has while anyio_mode is auto)*"])
 
 
 @pytest.mark.parametrize(

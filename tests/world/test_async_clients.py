@@ -90,3 +90,14 @@ async def test_a_testbed_has_streams_too(testbed):
     await stream.send_all(b"hello\n")
     assert await stream.receive_some(100) == b"HELLO\n"
     await stream.aclose()
+
+
+def test_an_async_function_is_no_task_and_the_error_says_what_would_be(sim):
+    async def work():
+        raise AssertionError
+
+    with pytest.raises(simsock.UsageError, match=r"spawn: work is an async function, which nobody would run: spawn\(trio\.run, work\)"):
+        sim.spawn(work)
+    with pytest.raises(simsock.UsageError, match="which nobody would run"):
+        sim.host("server").spawn(work)
+    sim.spawn(trio.run, trio.sleep, 5).result()
