@@ -21,6 +21,7 @@ from simsock.errors import LeakWarning, UsageError
 from simsock.kernel.strategies import DEFAULT
 from simsock.net.link.settings import PERFECT
 from simsock.strategies.requests import lines
+from simsock.strategies.steps import ahead, steps
 from simsock.strategies.worlds import DrawnSimulation
 from simsock.world.expecting import Expectation
 from simsock.world.servers import Served
@@ -31,7 +32,6 @@ _PAUSE_MAX = 130
 _PAUSES = st.integers(0, 119).map(lambda less: 120 - less)
 """Seconds that pass in a step. The longest is the simplest: what needs half a minute to show fails with one step of two minutes as well, whereas
 thirty steps of a second do not become one of thirty seconds by leaving out steps and making numbers smaller, which is how Hypothesis shrinks."""
-_NEEDED = ("open", "send", "close", "heal", "restart")
 _RESET = b"\1\0\0\0\0\0\0\0"
 """``SO_LINGER``: on, for no time, so that closing resets."""
 
@@ -63,17 +63,6 @@ class _Innocent(Expectation):
         """None has to come."""
 
 
-class _Always:
-    """Hypothesis leaves out some rules in each run, so that the others come more often: here never those without which nothing goes on."""
-
-    def __init__(self, chosen: Any) -> None:
-        self._chosen = chosen
-
-    def is_enabled(self, name: str) -> bool:
-        """Whether a rule takes part in this run."""
-        return name in _NEEDED or bool(self._chosen.is_enabled(name))
-
-
 class NetworkStateMachine(RuleBasedStateMachine):
     """Opens, uses, closes and resets connections to a server, cuts the network, crashes the server's host and lets time pass, in any order.
 
@@ -97,13 +86,14 @@ class NetworkStateMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        chosen = getattr(getattr(self, "_rules_strategy", None), "enabled_rules_strategy", None)  # Hypothesis's own: without it we find, but later
-        if chosen is not None:
-            self._rules_strategy.enabled_rules_strategy = chosen.map(_Always)
+        draw = current_build_context().data.draw
+        hypothesis_s: Any = getattr(self, "_rules_strategy", None)  # with it we find, too, but shrink badly
+        if hypothesis_s is not None:
+            vars(self)["_rules_strategy"] = steps(hypothesis_s, draw)
         if self.handler is None:
             raise UsageError(f"{type(self).__name__}: handler: expected a request handler class or a server, got None")
         self.sim = DrawnSimulation(**self.options)
-        self.sim.draw_from(current_build_context().data.draw, self.options.get("strategy", DEFAULT))
+        self.sim.answer_by(ahead(draw), self.options.get("strategy", DEFAULT))
         self.connections: list[Connection] = []
         self.opened = 0
         self.is_cut = self.was_cut = False
@@ -130,7 +120,12 @@ class NetworkStateMachine(RuleBasedStateMachine):
     # -- steps -------------------------------------------------------------------------------------------------------------------------
 
     def _one(self, number: int) -> Connection:
-        return self.connections[number % len(self.connections)]
+        """The newest is number 0: it is the one that most steps mean, and which stays so whatever others there are."""
+        return self.connections[-1 - number % len(self.connections)]
+
+    def _one_that_sends(self, number: int) -> Connection:
+        those = [connection for connection in self.connections if connection.sends]
+        return those[-1 - number % len(those)]
 
     def _settle(self) -> None:
         """Let happen what can: all of it, unless somebody tries again and again to reach what cannot be reached."""
@@ -156,8 +151,7 @@ class NetworkStateMachine(RuleBasedStateMachine):
     @rule(number=st.integers(0, CONNECTIONS_MAX - 1), request=st.runner().flatmap(lambda machine: machine.requests))
     def send(self, number: int, request: bytes) -> None:
         """A client sends a request."""
-        open_ones = [connection for connection in self.connections if connection.sends]
-        connection = open_ones[number % len(open_ones)]
+        connection = self._one_that_sends(number)
         try:
             connection.socket.sendall(request)
         except OSError:
@@ -186,8 +180,7 @@ class NetworkStateMachine(RuleBasedStateMachine):
     @rule(number=st.integers(0, CONNECTIONS_MAX - 1))
     def half_close(self, number: int) -> None:
         """A client says no more, and goes on listening."""
-        open_ones = [connection for connection in self.connections if connection.sends]
-        connection = open_ones[number % len(open_ones)]
+        connection = self._one_that_sends(number)
         self._shut(connection)
         self._settle()
 

@@ -69,8 +69,12 @@ class DrawnSimulation(Simulation):
 
     def draw_from(self, draw: Callable[[st.SearchStrategy[int]], int], strategy: Any = FIFO) -> None:
         """Let ``draw`` answer what the world leaves open, and who runs next as ``strategy`` says."""
+        self.answer_by(lambda low, high: int(outside(draw, st.integers(low, high))), strategy)
+
+    def answer_by(self, answer: Callable[[int, int], int], strategy: Any = FIFO) -> None:
+        """Let ``answer(low, high)`` answer it, with a number of that range, both ends included."""
         self._drawn_strategy = strategy
-        self._drawn = DrawnSource(lambda low, high: int(outside(draw, st.integers(low, high))))
+        self._drawn = DrawnSource(answer)
 
     @boundary
     def __enter__(self) -> Simulation:
