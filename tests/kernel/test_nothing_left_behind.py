@@ -132,23 +132,29 @@ def events(kind, **options):
 def untraced():
     if sys.gettrace() is not None:
         pytest.skip("traced, and so by coverage on this Python")
+    look_around()
+
+
+def look_around():
+    """What is new to the first worlds, and makes them take other ways, is new no more."""
     world()
     world()
 
 
 def numbers(kind, step):
-    """Every so many events; more of them with ``-m slow``, and each single one, in half an hour, with ``-m exhaustive``."""
     return range(0, events(kind), step)
 
 
-EVERY = [pytest.mark.exhaustive, pytest.mark.timeout(7200, method="thread")]
 pytestmark = pytest.mark.timeout(method="thread")  # the other one is a signal, and whether those strike is what is tested
 
 
 @pytest.mark.filterwarnings("ignore:a world was not left")
-@pytest.mark.parametrize("step", [29, pytest.param(3, marks=pytest.mark.slow), pytest.param(1, marks=EVERY)])
 @pytest.mark.parametrize("failure", [fail, fail_hard])
-def test_every_operation_of_entering_and_leaving_may_fail(failure, step):
+def test_every_operation_of_entering_and_leaving_may_fail(failure):
+    failed_all_over(failure, 29)
+
+
+def failed_all_over(failure, step):
     before = state()
     for number in numbers("call", step):
         injector = Injector(number, "call", failure, PACKAGE)
@@ -160,8 +166,11 @@ def test_every_operation_of_entering_and_leaving_may_fail(failure, step):
 
 
 @pytest.mark.filterwarnings("ignore:a world was not left")
-@pytest.mark.parametrize("step", [97, pytest.param(17, marks=pytest.mark.slow), pytest.param(1, marks=EVERY)])
-def test_what_is_interrupted_at_any_line_is_taken_back_by_the_next_world_at_the_latest(step):
+def test_what_is_interrupted_at_any_line_is_taken_back_by_the_next_world_at_the_latest():
+    interrupted_all_over(97)
+
+
+def interrupted_all_over(step):
     before = state()
     for number in numbers("line", step):
         injector = Injector(number, "line", fail, PACKAGE)
@@ -170,15 +179,54 @@ def test_what_is_interrupted_at_any_line_is_taken_back_by_the_next_world_at_the_
         assert differences(before) == set(), (number, injector.where)
 
 
-@pytest.mark.parametrize("step", [601, pytest.param(211, marks=pytest.mark.slow), pytest.param(1, marks=EVERY)])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGALRM])
-def test_a_signal_may_come_at_every_instruction(number, step):
-    struck_all_over(number, PACKAGE, step)
+def test_a_signal_may_come_at_every_instruction(number):
+    struck_all_over(number, PACKAGE, 601)
 
 
-@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGALRM])
-def test_a_signal_may_come_at_every_single_instruction_that_begins_or_ends_a_session(number):
-    struck_all_over(number, session.__file__, 1)
+def test_a_signal_may_come_at_every_single_instruction_that_begins_or_ends_a_session():
+    struck_all_over(signal.SIGALRM, session.__file__, 1)
+
+
+def in_a_new_process(statement, seconds):
+    """After a failure the process is searched anew, and that takes the longer, the more there is in it: of a test run that may be twenty times as much."""
+    program = f"import tests.conftest; from tests.kernel.test_nothing_left_behind import *; look_around(); {statement}"
+    command = [sys.executable, "-W", "ignore:a world was not left", "-c", program]
+    ended = subprocess.run(command, cwd=os.path.dirname(PACKAGE[:-1]), capture_output=True, text=True, timeout=seconds, check=False)
+    assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(700, method="thread")
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "failed_all_over(fail, 3)",
+        "failed_all_over(fail_hard, 3)",
+        "interrupted_all_over(17)",
+        "struck_all_over(signal.SIGINT, PACKAGE, 211)",
+        "struck_all_over(signal.SIGALRM, PACKAGE, 211)",
+        "struck_all_over(signal.SIGINT, session.__file__, 1)",
+    ],
+)
+def test_so_it_is_with_many_more_events(statement):
+    in_a_new_process(statement, 600)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.timeout(7200, method="thread")
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "failed_all_over(fail, 1)",
+        "failed_all_over(fail_hard, 1)",
+        "interrupted_all_over(1)",
+        "struck_all_over(signal.SIGINT, PACKAGE, 1)",
+        "struck_all_over(signal.SIGALRM, PACKAGE, 1)",
+    ],
+)
+def test_so_it_is_with_each_single_event(statement):
+    in_a_new_process(statement, 7000)
 
 
 def struck_all_over(number, package, step):
