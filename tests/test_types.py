@@ -24,6 +24,16 @@ def right(sim: simsock.Simulation, served: object) -> bytes:
     plain: socket.socket = sim.connect(served)
     return plain.recv(10)
 
+async def right_on_trio(sim: simsock.Simulation, served: object) -> bytes | bytearray:
+    async with await sim.aconnect(served, host="client") as stream:
+        await stream.send_all(b"hello")
+        return await stream.receive_some(10)
+
+async def wrong_on_trio(sim: simsock.Simulation, served: object) -> None:
+    await (await sim.aconnect(served)).send_all("text")  # wrong
+    await (await sim.aconnect(served)).recv(10)  # wrong
+    await sim.aconnect(served, timeout=5)  # wrong
+
 def wrong(sim: simsock.Simulation, served: object) -> None:
     sim.connect(served).sendall("text")  # wrong
     sim.connect(served).receive(10)  # wrong

@@ -6,9 +6,12 @@ Those that pass, and need no more than a world of their own, are tests of this s
 from __future__ import annotations
 
 import asyncio
+import sys
 
 import pytest
 import trio
+
+from pytest_simsock import coroutines
 
 FILE = """
     import asyncio, os, signal, warnings
@@ -274,3 +277,9 @@ def test_the_ini_file_says_by_what_async_tests_are_run(project, lines, told):
         result.stderr.fnmatch_lines([f"*{told}*"])
     else:
         result.assert_outcomes(passed=1)
+
+
+def test_where_trio_is_not_installed_the_error_says_so_and_what_else_there_is(monkeypatch):
+    monkeypatch.setitem(sys.modules, "trio", None)
+    with pytest.raises(pytest.fail.Exception, match=r"run by trio, and that cannot be imported .*install it, or say runner='asyncio'"):
+        coroutines._module("trio", "test_it.py::test_it")

@@ -63,9 +63,15 @@ def test_a_server_its_clients_and_an_hour_run_in_the_world(project):
         @pytest.mark.asyncio
         async def test_without_a_world():
             assert await asyncio.to_thread(lambda: 5) == 5
+
+        async def test_without_a_mark_by_trio(sim):
+            import trio
+
+            await trio.sleep(5)
+            assert sim.now >= 5
         """,
     )
-    project.run_apart().assert_outcomes(passed=3)
+    project.run_apart().assert_outcomes(passed=4)
 
 
 def test_an_async_fixture_that_depends_on_the_world_lives_and_ends_in_it(project):
@@ -199,3 +205,22 @@ def test_async_tests_are_searched(project):
         """,
     )
     project.run_apart().assert_outcomes(passed=2)
+
+
+def test_in_auto_mode_every_coroutine_is_its_own_and_a_runner_beside_that_is_refused(project):
+    project.pytester.makeini(INI + "asyncio_mode = auto\n")
+    project.write_plain(
+        HEAD,
+        """
+        async def test_by_asyncio(sim):
+            await asyncio.sleep(5)
+            assert sim.now >= 5
+
+        @pytest.mark.simsock(runner="trio")
+        async def test_of_two(sim):
+            pass
+        """,
+    )
+    result = project.run_apart()
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*runner='trio') and @pytest.mark.asyncio (which every coroutine has while asyncio_mode is auto)*"])
