@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -347,6 +348,13 @@ def test_a_replay_that_is_made_many_times_tells_how_many_were_the_same(here, rea
     result = only(made, "result")
     assert (result["outcome"], result["times"], result["same"], result["other"]) == ("passes", 3, 3, None)
     assert made[1] == {"schema": 1, "event": "progress", "kind": "replay", "title": "program:fine", "tried": 1, "schedules": 3}
+
+
+def test_a_token_from_standard_input_is_told_as_it_is_typed(here, read, monkeypatch):
+    token = Token(0, {}, ()).encode()
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"  {token}\n"))
+    result = only(read("replay", "-", "program:fine")[1], "result")
+    assert (result["token"], result["command"]) == (token, f"simsock replay {token} program:fine")
 
 
 def test_scenarios_and_profiles_are_an_object_each(here, read):

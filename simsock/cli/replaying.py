@@ -65,7 +65,7 @@ def replay_command(arguments: argparse.Namespace) -> int:
     from simsock.scenario.repeating import without_server
     from simsock.scenario.setting import checked, without_settings, words
 
-    text = sys.stdin.read() if arguments.token == "-" else arguments.token
+    text = (sys.stdin.read() if arguments.token == "-" else arguments.token).strip()
     carried = Token.decode(text)
     consent = _consent(arguments.consent)
     named, settings = without_settings(carried.target)
@@ -153,7 +153,7 @@ def _replay(test: Any, token: str, scope: Any, arguments: argparse.Namespace, ot
     times = arguments.times
     title = arguments.target or _named_target(token)
 
-    arguments.lines.begin("replay", title, times, token=token.strip())
+    arguments.lines.begin("replay", title, times, token=token)
     stop: Any = None
     if arguments.step is not None:
         from simsock.report.stepping import StopAtStep
