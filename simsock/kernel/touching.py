@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from simsock.kernel.bytecode import Instruction, instructions_at
 from simsock.kernel.footprints import (
     _CONSTANT,
+    _FOREIGN_CODE,
     _NOT_A_START,
     _UNKNOWN,
     ITEMS,
@@ -32,10 +33,13 @@ from simsock.kernel.footprints import (
     _Line,
     _Method,
     is_simulated,
+    local_value,
     simulated_names,
+    static_attribute,
 )
 from simsock.kernel.launcher import _body
 from simsock.kernel.one_line_loops import Loop, elements_of, loops_of
+from simsock.kernel.plain_operands import UNKNOWN, are_plain
 from simsock.kernel.watchers import Watcher
 
 if TYPE_CHECKING:
@@ -161,6 +165,19 @@ class _Exact(_Line):
             self.operation.update((name, "w") for name in names)
         super()._chain_ends(value, enters)
 
+    def _operators(self, names: list[str]) -> None:
+        if not are_plain(self.instructions, PLAIN, self._value, _known_attribute):
+            super()._operators(names)
+
+    def _value(self, loaded: str, what: Any) -> Any:
+        """What one instruction loads."""
+        frame = self.frame
+        if frame is None or "CONST" in loaded or "SMALL" in loaded:
+            return what
+        if loaded == "LOAD_GLOBAL":
+            return frame.f_globals.get(what, _UNKNOWN)
+        return local_value(frame, what)
+
     def _follows(self, value: Any) -> bool:
         return not is_simulated(type(value).__module__) and super()._follows(value)
 
@@ -206,6 +223,11 @@ class _Exact(_Line):
             super()._calls_builtin(function)
         else:
             self.touches.add(OPAQUE)
+
+
+def _known_attribute(value: Any, name: str) -> Any:
+    found = static_attribute(value, name)
+    return UNKNOWN if found is _UNKNOWN or found is _FOREIGN_CODE else found
 
 
 def _is_plain(value: Any) -> bool:
