@@ -2,13 +2,12 @@
 
 PYTEST_DONT_REWRITE
 
-Owns the reading of one line as a stack of values, for a line without calls and loops: ``self.total = seen + 1`` adds two numbers, although an object is named on
-it as well. Does not know footprints. Laws: what is not followed is not plain; looking runs no code of the program.
+Owns the reading of one line as a stack of values, for a line without calls and loops: ``self.total = seen + 1`` adds two numbers, although an object is
+named on it as well. Does not know footprints. Laws: what is not followed is not plain; looking runs no code of the program.
 """
 
 from __future__ import annotations
 
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ UNKNOWN = object()
 """What ``attribute`` returns for one that it does not know."""
 
 
-def are_plain(instructions: tuple[Instruction, ...], plain: frozenset[type], load: Callable[[str, Any], Any], attribute: Callable[[Any, str], Any]) -> bool:
+def are_plain(instructions: tuple[Instruction, ...], plain: frozenset[object], load: Callable[[str, Any], Any], attribute: Callable[[Any, str], Any]) -> bool:
     """Whether every operator of a line has operands of the ``plain`` types.
 
     ``load(name of the instruction, what it names)`` and ``attribute(object, name)`` give the values of names; what ``load`` does not know is of no plain type.

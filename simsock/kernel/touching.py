@@ -294,6 +294,14 @@ class Touching(Watcher):
         """Whose transition is under way; -1 when that task has come to its end or waits."""
         self._own: Footprint = ANY
         """What it had touched by then."""
+        self._before: set[Touch] = set()
+        """The same, once it is over."""
+        self._begun = -1
+        """Who went on after the last question."""
+        self.forced: list[str] = []
+        """Who went on after that one, because nobody else could, in the order of their turns."""
+        self.is_cut = False
+        """Whether the world has ended while others could have gone on."""
         self._last: _Ahead | None = None
         """What was told last, if its line has begun to run without a question."""
         self._told_at = (-1, -1)
@@ -306,6 +314,11 @@ class Touching(Watcher):
         self._kernel = kernel
 
     def world_ends(self, kernel: Kernel) -> None:
+        for task in kernel.tasks.values():
+            if task is kernel.current:
+                self._shows(task)
+                self._forced(task)
+        self.is_cut = any(task.queue is None or task.timer is not None for task in kernel.tasks.values() if task is not kernel.current)
         self._ahead.clear()
         self._last = None
 
@@ -322,6 +335,7 @@ class Touching(Watcher):
 
     def line(self, task: Task, code: CodeType, at: int) -> None:
         self._run_on()
+        self._forced(task)
         if task.serial != self._told_at[0] and (before := self._ahead.get(task.serial)) is not None:
             self._now |= before.touches
         frame: FrameType | None = sys._getframe(1)
@@ -355,6 +369,13 @@ class Touching(Watcher):
         """A task's transition is, before the next question."""
         if task.serial == self._runs:
             self._runs, self._own = -1, self._all()
+            self._before, self._now = self._now, set()
+        else:
+            self._forced(task)
+
+    def _forced(self, task: Task) -> None:
+        if task.serial != self._begun and (not self.forced or self.forced[-1] != task.path):
+            self.forced.append(task.path)
 
     def _run_on(self) -> None:
         """The line that was told last has run."""
@@ -409,6 +430,7 @@ class Touching(Watcher):
                 self._now |= ahead.touches if ahead.in_operation else ahead.light
                 ahead.in_operation = True
         self._last = None
+        self._forced(task)
         whole = self._all()
         if self._runs >= 0:
             self._own = whole
@@ -423,7 +445,12 @@ class Touching(Watcher):
         if len(kernel.errors) != self._errors:
             self._errors = len(kernel.errors)
             self._now.add(OPAQUE)
-        return ANY if OPAQUE in self._now else frozenset(self._now)
+        return ANY if OPAQUE in self._now or OPAQUE in self._before else frozenset(self._before | self._now)
+
+    @property
+    def after(self) -> Footprint:
+        """What those have touched who went on after that, without a question."""
+        return NOTHING if self._runs >= 0 else ANY if OPAQUE in self._now else frozenset(self._now)
 
     @property
     def own(self) -> Footprint:
@@ -435,7 +462,9 @@ class Touching(Watcher):
         """``task`` goes on after the question."""
         ahead = self._ahead.get(task.serial)
         self._last = None
-        self._runs, self._own = task.serial, ANY
+        self._runs = self._begun = task.serial
+        self._own, self._before = ANY, set()
+        self.forced = []
         if ahead is None:
             self._now = set(NOTHING if task.points == 0 else ANY)
             return

@@ -2,7 +2,9 @@
 
 Owns the tree and its sleep sets (Godefroid, "Partial-Order Methods for the Verification of Concurrent Systems", 1996). Does not know worlds: it is told of
 questions, and what each transition touched. A task whose next transition was tried from a state sleeps in the states after its siblings' until something
-is done that meets that transition: until then, to run it would only exchange two independent steps. Laws:
+is done that meets that transition: until then, to run it would only exchange two independent steps. And where nothing that others did later, in all runs
+from a state on, met the transition that was tried there first, no other is tried there (Flanagan and Godefroid, "Dynamic Partial-Order Reduction for Model
+Checking Software", POPL 2005, more coarsely). Laws:
 
 * every schedule that is left out has the same outcome as one that was tried;
 * unbounded: sleep sets and bounds together lose outcomes, so this is the last level and has no bound;
@@ -13,7 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simsock.kernel.footprints import Footprint, meet
+from simsock.kernel.footprints import NOTHING, Footprint, Touch, meet
 from simsock.kernel.touching import ANY, Standing, Touching
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ QUESTIONS_MAX = 100_000
 class Node:
     """A question: who could go on (dull answer first), who sleeps, what was tried, and what was picked now."""
 
-    __slots__ = ("asks", "candidates", "chosen", "done", "sleep", "standing", "touched")
+    __slots__ = ("after", "asks", "candidates", "chosen", "done", "forced", "is_met", "sleep", "standing", "touched")
 
     def __init__(self, asks: tuple[str, int], candidates: tuple[str, ...], sleep: dict[str, Footprint], chosen: str, standing: Standing) -> None:
         self.asks = asks
@@ -41,6 +43,15 @@ class Node:
         """Those that were tried, with what their transitions touched."""
         self.touched: Footprint = ANY
         """By the transition that followed the pick; anything, until the next question has come."""
+        self.forced: tuple[str, ...] = ()
+        """Who went on after it without a question; ``after``: what they touched."""
+        self.after: Footprint = NOTHING
+        self.is_met = False
+        """Whether others have touched what a transition from here touched, after it: only then does it matter who goes first."""
+
+    def ends(self, touching: Touching) -> None:
+        """The next question has come, or the end."""
+        self.touched, self.forced, self.after = touching.own, tuple(touching.forced), touching.after
 
 
 class Pruned:
@@ -71,7 +82,7 @@ class Pruned:
         while path and not self.is_broken:
             node = path[-1]
             node.done[node.chosen] = node.touched
-            for candidate in node.candidates:
+            for candidate in node.candidates if node.is_met else ():
                 if candidate not in node.sleep and candidate not in node.done:
                     node.chosen, node.touched = candidate, ANY
                     return True
@@ -105,7 +116,7 @@ class Picker:
         path, place = self._path, self._asked
         node: Node | None
         if self._given <= place <= len(path) and place:  # what came before is known
-            path[place - 1].touched = self._touching.own
+            path[place - 1].ends(self._touching)
         if place < self._given:
             node = path[place]
             if node.asks != (task.label, index) or node.candidates != paths:
@@ -127,7 +138,14 @@ class Picker:
     def run_is_over(self) -> None:
         """There was no question after the last one."""
         if self._asked == len(self._path) > 0:
-            self._path[-1].touched = self._touching.own
+            self._path[-1].ends(self._touching)
+        later: dict[str, set[Touch]] = {}
+        for node in reversed(self._path):
+            for name in node.forced:
+                later.setdefault(name, set()).update(node.after)
+            if not node.is_met:
+                node.is_met = self._touching.is_cut or any(meet(node.touched, touched) for name, touched in later.items() if name != node.chosen)
+            later.setdefault(node.chosen, set()).update(node.touched)
 
     def _new(self, label: str, index: int, paths: tuple[str, ...], closed: Footprint) -> Node | None:
         path = self._path
@@ -135,6 +153,9 @@ class Picker:
         if path:
             last = path[-1]
             for name, touched in (*last.sleep.items(), *last.done.items()):
+                if name != last.chosen and last.forced[:1] == (name,) and not meet(touched, last.touched):
+                    self.is_redundant = True  # it slept, and nobody else could go on
+                    return None
                 if name != last.chosen and not meet(touched, closed):
                     sleep[name] = touched
         awake = next((name for name in paths if name not in sleep), None)
