@@ -148,12 +148,6 @@ def numbers(kind, step):
 pytestmark = pytest.mark.timeout(method="thread")  # the other one is a signal, and whether those strike is what is tested
 
 
-@pytest.mark.filterwarnings("ignore:a world was not left")
-@pytest.mark.parametrize("failure", [fail, fail_hard])
-def test_every_operation_of_entering_and_leaving_may_fail(failure):
-    failed_all_over(failure, 29)
-
-
 def failed_all_over(failure, step):
     before = state()
     for number in numbers("call", step):
@@ -165,11 +159,6 @@ def failed_all_over(failure, step):
         assert differences(before) == set(), (number, injector.where, error)
 
 
-@pytest.mark.filterwarnings("ignore:a world was not left")
-def test_what_is_interrupted_at_any_line_is_taken_back_by_the_next_world_at_the_latest():
-    interrupted_all_over(97)
-
-
 def interrupted_all_over(step):
     before = state()
     for number in numbers("line", step):
@@ -179,21 +168,26 @@ def interrupted_all_over(step):
         assert differences(before) == set(), (number, injector.where)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGALRM])
-def test_a_signal_may_come_at_every_instruction(number):
-    struck_all_over(number, PACKAGE, 601)
-
-
-def test_a_signal_may_come_at_every_single_instruction_that_begins_or_ends_a_session():
-    struck_all_over(signal.SIGALRM, session.__file__, 1)
-
-
 def in_a_new_process(statement, seconds):
     """After a failure the process is searched anew, and that takes the longer, the more there is in it: of a test run that may be twenty times as much."""
     program = f"import tests.conftest; from tests.kernel.test_nothing_left_behind import *; look_around(); {statement}"
     command = [sys.executable, "-W", "ignore:a world was not left", "-c", program]
     ended = subprocess.run(command, cwd=os.path.dirname(PACKAGE[:-1]), capture_output=True, text=True, timeout=seconds, check=False)
     assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.timeout(300, method="thread")
+@pytest.mark.parametrize(
+    "statement",
+    [
+        pytest.param("failed_all_over(fail, 29); failed_all_over(fail_hard, 29)", id="every operation may fail"),
+        pytest.param("interrupted_all_over(97)", id="what is interrupted at any line is taken back by the next world at the latest"),
+        pytest.param("struck_all_over(signal.SIGINT, PACKAGE, 601); struck_all_over(signal.SIGALRM, PACKAGE, 601)", id="a signal at any instruction"),
+        pytest.param("struck_all_over(signal.SIGALRM, session.__file__, 5)", id="a signal at any instruction that begins or ends a session"),
+    ],
+)
+def test_entering_and_leaving_may_be_broken_off_anywhere(statement):
+    in_a_new_process(statement, 250)
 
 
 @pytest.mark.slow
@@ -206,7 +200,7 @@ def in_a_new_process(statement, seconds):
         "interrupted_all_over(17)",
         "struck_all_over(signal.SIGINT, PACKAGE, 211)",
         "struck_all_over(signal.SIGALRM, PACKAGE, 211)",
-        "struck_all_over(signal.SIGINT, session.__file__, 1)",
+        "struck_all_over(signal.SIGINT, session.__file__, 1); struck_all_over(signal.SIGALRM, session.__file__, 1)",
     ],
 )
 def test_so_it_is_with_many_more_events(statement):

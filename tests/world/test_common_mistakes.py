@@ -119,7 +119,7 @@ MISTAKES = {
     "a socket from before": (_before, Fenced),
     "a pipe from before": (_pipe_before, Fenced),
     "a pool from before": (_pool_before, Fenced),
-    "a process that is started": (_in(lambda sim: subprocess.run(["true"])), Fenced),
+    "a program that is no Python program": (_in(lambda sim: subprocess.run(["true"])), Fenced),
     "nobody there": (_in(lambda sim: socket.create_connection(("127.0.0.1", 9))), OSError),
     "a server on another host": (_in(_elsewhere), OSError),
     "a wait for ever": (_in(lambda sim: queue.Queue().get()), Deadlock),
