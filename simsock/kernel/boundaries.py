@@ -50,10 +50,9 @@ def place_of_signal(frame: FrameType | None, atomic: int = 0) -> int:
     return INNER if inner else PROGRAM
 
 
-_BEFORE_WITH = opmap.get("BEFORE_WITH", -1) if sys.version_info < (3, 13) else -1
-"""From 3.13 on no instruction of a ``with`` block is left out."""
-
 _JUMPS_BACK = frozenset(number for name, number in opmap.items() if "JUMP_BACKWARD" in name and "NO_INTERRUPT" not in name)
+_CALL_SIZE_MAX = 10
+"""Bytes of a call with its cache, at most."""
 
 
 class WithStatement:
@@ -67,11 +66,11 @@ class WithStatement:
         self._frame_id = id(frame)  # the same as long as it is being run; compared only
 
     def is_passed_over(self, frame: FrameType | None) -> bool:
-        """Whether an error raised in ``frame``, where it stands now, would leave it without a call of ``__exit__`` (3.11, 3.12)."""
-        if frame is None or id(frame) != self._frame_id or frame.f_code is not self.code or self.code.co_code[self.offset] != _BEFORE_WITH:
+        """Whether an error raised in ``frame``, where it stands now, would leave it without a call of ``__exit__``: at some jumps of loops."""
+        if frame is None or id(frame) != self._frame_id or frame.f_code is not self.code or not _enters(self.code.co_code, self.offset):
             return False
         table = list(_exception_table(self.code))
-        leaving = _handler(table, self.offset + 2)
+        leaving = _leaving(table, self.offset)
         at: int | None = _raised_at(self.code.co_code, frame.f_lasti)
         for _ in table:  # from handler to handler: each is covered by the next
             if at is None:
@@ -101,8 +100,8 @@ def _enters(code: bytes, offset: int) -> bool:
 
 
 def _raised_at(code: bytes, offset: int) -> int:
-    """To which instruction Python counts what a signal raises at ``offset``: after a jump back, to the one before the loop (3.11, 3.12)."""
-    if code[offset] not in _JUMPS_BACK:
+    """To which instruction Python counts what a signal raises at ``offset``: after a jump back, on 3.11 and 3.12, to the one before the loop."""
+    if sys.version_info >= (3, 13) or code[offset] not in _JUMPS_BACK:
         return offset
     distance, shift, at = 0, 0, offset
     while True:
@@ -111,6 +110,11 @@ def _raised_at(code: bytes, offset: int) -> int:
         at -= 2
         if at < 0 or code[at] != opmap["EXTENDED_ARG"]:
             return offset - 2 * distance
+
+
+def _leaving(table: list[tuple[int, int, int]], offset: int) -> int | None:
+    """The handler of a ``with`` statement that calls ``__enter__`` at ``offset``: what begins right behind that instruction, which may have a cache, has it."""
+    return next((target for start, _, target in table if offset < start <= offset + _CALL_SIZE_MAX), None)
 
 
 def _handler(table: list[tuple[int, int, int]], offset: int) -> int | None:

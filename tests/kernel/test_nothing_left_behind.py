@@ -281,6 +281,26 @@ def loop_with_a_long_body():
             y = x + 2 * (x - 1) // 3
             x = max(x, y) - min(x, y)
 
+def loop_over_items():
+    with simsock.Simulation(max_real_time=0.2):
+        for item in iter(int, 1):
+            if item: continue
+
+def loop_with_a_condition():
+    x = [1]
+    with simsock.Simulation(max_real_time=0.2):
+        while x:
+            if x == 3: break
+
+def loop_in_a_loop_in_try():
+    x = 0
+    try:
+        with simsock.Simulation(max_real_time=0.2):
+            while x is not None:
+                while x == 0: pass
+    finally:
+        x = 2
+
 def loop_twice():
     for _ in range(2):
         try:
@@ -290,12 +310,14 @@ def loop_twice():
             found = error
     raise found
 """
-"""As text: a formatter would put what loops on a line of its own, where Python 3.11 and 3.12 have a handler."""
+"""As text: a formatter would put what loops on a line of its own, where Pythons have a handler. Which jump back has none is another one in each version."""
 _programs: dict[str, object] = {"simsock": simsock}
 exec(compile(_LOOPS, __file__, "exec"), _programs)
 
 
-@pytest.mark.parametrize("program", ["loop", "loop_in_try", "loop_with_a_long_body", "loop_twice"])
+@pytest.mark.parametrize(
+    "program", ["loop", "loop_in_try", "loop_with_a_long_body", "loop_over_items", "loop_with_a_condition", "loop_in_a_loop_in_try", "loop_twice"]
+)
 def test_loops_that_python_leaves_without_an_exit_are_left_all_the_same(program):
     before = state()
     with pytest.raises(simsock.RealTimeLimit):

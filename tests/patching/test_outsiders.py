@@ -274,6 +274,17 @@ def test_a_loop(world, loop):
     assert loop.run_until_complete(wait()) == 5
 
 
+def test_a_thread_that_the_harness_has_made_may_be_joined_by_it_in_a_world_that_a_test_left_open(world):
+    """As pytest-timeout does with its timer when a test is over."""
+    timer = threading.Timer(3_600, print)
+    timer.start()
+    space = {"__name__": "pytest_timeout"}
+    exec("def cancel(timer):\n    timer.cancel()\n    timer.join()\n", space)
+    with world():
+        space["cancel"](timer)
+    assert not timer.is_alive()
+
+
 def test_a_thread(world):
     end = threading.Event()
     thread = threading.Thread(target=end.wait, name="from before")
