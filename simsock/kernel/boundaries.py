@@ -50,7 +50,8 @@ def place_of_signal(frame: FrameType | None, atomic: int = 0) -> int:
     return INNER if inner else PROGRAM
 
 
-_JUMPS_BACK = frozenset(number for name, number in opmap.items() if "JUMP_BACKWARD" in name and "NO_INTERRUPT" not in name)
+_JUMPS_BACK = frozenset(number for name, number in opmap.items() if "JUMP_BACKWARD" in name and "NO_INTERRUPT" not in name and sys.version_info < (3, 13))
+"""After which a signal is looked at; from 3.13 on that is done before the jump."""
 _CALL_SIZE_MAX = 10
 """Bytes of a call with its cache, at most."""
 
@@ -101,7 +102,7 @@ def _enters(code: bytes, offset: int) -> bool:
 
 def _raised_at(code: bytes, offset: int) -> int:
     """To which instruction Python counts what a signal raises at ``offset``: after a jump back, on 3.11 and 3.12, to the one before the loop."""
-    if sys.version_info >= (3, 13) or code[offset] not in _JUMPS_BACK:
+    if code[offset] not in _JUMPS_BACK:
         return offset
     distance, shift, at = 0, 0, offset
     while True:
