@@ -237,6 +237,7 @@ def test_a_report_is_the_story_as_text_and_as_json(here, simsock_command):
         "lost-update.json",
         "lost-update.pcapng",
         "lost-update.txt",
+        "simsock.sarif",
     ]
 
 

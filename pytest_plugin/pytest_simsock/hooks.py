@@ -18,6 +18,7 @@ from pytest_simsock import autoworld, coroutines, given, neighbours, shelter, tu
 from pytest_simsock.configuring import CHOSEN, STAGE, declare_harness
 from pytest_simsock.hiding import hide_sim, takes_sim
 from pytest_simsock.marking import mistake_in_marker, schedules_of
+from pytest_simsock.progress import SEARCHED, mark_searched
 from pytest_simsock.sharing import asks_for_sim, is_ours
 from pytest_simsock.widening import widen
 
@@ -248,6 +249,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
         hide_ours(coroutines.is_ours(item))
     report = yield
+    if call.when == "call" and (searched := item.stash.get(SEARCHED, None)) is not None:
+        mark_searched(report, *searched)
     if call.when == "teardown" and "simsock.world.simulation" in sys.modules:
         from simsock.world.simulation import take_back_what_was_left
 

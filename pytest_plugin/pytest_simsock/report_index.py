@@ -42,10 +42,18 @@ class Index:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Write the index; one that is there from before is written anew, also if there is nothing to list."""
-        if hasattr(session.config, "workerinput") or not (self._rows or (self._folder / "index.html").exists()):
+        """Write the index, also if there is nothing to list: what reads it learns that nothing is wrong any more."""
+        if hasattr(session.config, "workerinput"):
             return
         from simsock import __version__
+        from simsock.errors import UsageError
         from simsock.report.files import Reports
 
-        Reports(str(self._folder), __version__, OPTION).put_index(self._rows)
+        try:
+            Reports(str(self._folder), __version__, OPTION).put_index(self._rows)
+        except UsageError as error:
+            reporter: Any = session.config.pluginmanager.get_plugin("terminalreporter")
+            if reporter is not None:
+                reporter.write_line(f"\nsimsock: {error}")
+            if session.exitstatus == pytest.ExitCode.OK:
+                session.exitstatus = pytest.ExitCode.USAGE_ERROR

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from pytest_simsock.configuring import CHOSEN
+from pytest_simsock.progress import SEARCHED
 from pytest_simsock.report_index import ROW
 
 _TABLE = re.compile(rb"^[ \t]*\[scenario\]", re.MULTILINE)
@@ -67,6 +68,11 @@ class ScenarioItem(pytest.Item):
         from simsock.scenario import run
 
         result = run(self.plan)
+        verdict = result.verdict
+        self.stash[SEARCHED] = (verdict.failing_schedule or verdict.schedules, "as expected" if result.as_expected else "failed")
+        self.user_properties.append(("simsock_schedules", self.stash[SEARCHED][0]))
+        if verdict.failed and verdict.token is not None:
+            self.user_properties += [("simsock_token", verdict.token), ("simsock_repeat", _command(result))]
         folder = self.config.stash[CHOSEN].report
         if folder is not None:
             from pytest_simsock.artefacts import write_scenario

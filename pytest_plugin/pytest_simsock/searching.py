@@ -23,9 +23,9 @@ from _pytest.runner import check_interactive_exception
 
 from pytest_simsock.configuring import CHOSEN, STAGE
 from pytest_simsock.plans import PLAN, Plan, Shared
-from pytest_simsock.progress import Progress, interrupted
+from pytest_simsock.progress import Progress, interrupted, mark_searched
 from pytest_simsock.shelter import strike, was_swallowed
-from pytest_simsock.telling import add_sections, command_with
+from pytest_simsock.telling import add_sections, command_with, note_properties
 from pytest_simsock.worlds import World
 from simsock.choices import shrink
 from simsock.choices.drafts import Draft
@@ -106,6 +106,8 @@ class Search:
         self.shortest: tuple[Any, ...] | None = None
         """The failing run with the fewest deviations so far, as a memory keeps it."""
         self.progress = Progress(item.config)
+        self.again = 0
+        """Runs that earlier searches had kept, and that were made again."""
 
     def reports(self) -> list[pytest.TestReport]:
         """Search; what comes of it is to be logged as the item's."""
@@ -127,12 +129,28 @@ class Search:
             for key in (PLAN, STAGE):
                 if key in self.item.stash:
                     del self.item.stash[key]
+        self._count(reports)
         for report in reports:
             if report.when == "call":
                 report.duration = self.seconds
                 if self.memory.notes:
                     add_sections(self.item, report, [("simsock: kept failures", "\n".join(self.memory.notes))])
         return reports
+
+    def _count(self, reports: list[pytest.TestReport]) -> None:
+        """Say how many schedules were tried, for JUnit's XML and for the session's summary."""
+        called = next((report for report in reports if report.when == "call"), None)
+        if called is None or not self.tried:
+            return
+        note_properties(self.item, reports, simsock_schedules=self.tried)
+        failed = any(report.failed for report in reports)
+        if failed or called.passed:
+            mark_searched(called, self.tried, "failed" if failed else INCONCLUSIVE)
+
+    @property
+    def tried(self) -> int:
+        """How many runs looked for a failure: schedules, and what earlier searches had kept."""
+        return self.again + self.progress.tried
 
     def _search(self) -> list[pytest.TestReport]:
         found = self._try_kept()
@@ -178,6 +196,7 @@ class Search:
     def _try_kept(self) -> list[pytest.TestReport] | None:
         """What earlier searches have found, run again; None when all of it passes."""
         for kept in self.kept:
+            self.again += 1
             run = self._run(Plan(self.shared, number=number_of(kept), seed=kept.seed, deviations=kept.deviations), _unless_searchable)
             if run.timed_out:
                 self._tear_down()
@@ -199,6 +218,7 @@ class Search:
         shown = []
         for token in self.memory.runs(first.world.options) if self.begins_with_kept else ():
             draft = Draft(token.seed, tuple(token.deviations or ()))
+            self.again += 1
             run = self._run(Plan(self.shared, number=AGAIN, seed=token.seed, draft=draft), _unless_searchable)
             if run.timed_out:
                 self._tear_down()
@@ -305,14 +325,16 @@ class Search:
         """Ctrl-C: the failure, if there was one, is reported as it was found, with the command for the shortest run so far."""
         if not self.first:
             count = self.progress.tried
-            interrupted(self.item.config, f"{self.item.nodeid}: interrupted at schedule {count:,} of {self.schedules:,}; none before it had failed")
+            interrupted(self.item.config, count, f"{self.item.nodeid}: interrupted at schedule {count:,} of {self.schedules:,}; none before it had failed")
             return
         why = "not shrunk to the end: interrupted"
         if self.shortest is not None:
             seed, options, deviations, target, number = self.shortest
             token = make_token(seed, options, deviations, target, number)
             why += f"; the shortest run so far has {len(deviations):,} deviation{'' if len(deviations) == 1 else 's'}:\n{command_with(self.item, token)}"
-        for report in self._as_first(why):
+        reports = self._as_first(why)
+        self._count(reports)
+        for report in reports:
             self.item.ihook.pytest_runtest_logreport(report=report)
 
     def _as_first(self, why: str) -> list[pytest.TestReport]:

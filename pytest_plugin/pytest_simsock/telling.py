@@ -32,6 +32,7 @@ def tell(item: pytest.Item, report: pytest.TestReport, world: World, error: Base
         return
     make_printable(report.longrepr)
     repeat = command(item, world)
+    note_properties(item, [report], simsock_token=token_of(item, world), simsock_repeat=repeat)
     story = world.teller.story(error, tuple(world.sim.deviations), world.plan.nearest) if world.teller is not None else None
     sections = [("simsock: repeat", repeat), ("simsock: deviations", _deviations(world, error, story))]
     if world.tasks:
@@ -68,13 +69,25 @@ def add_sections(item: pytest.Item, report: pytest.TestReport, sections: list[tu
             report.sections.append((title, content))
 
 
+def note_properties(item: pytest.Item, reports: list[pytest.TestReport], **properties: object) -> None:
+    """What JUnit's XML says of a test beside its failure: properties, of reports that are there already and of those to come."""
+    told = [(name, printable(str(value))) for name, value in properties.items() if value is not None]
+    item.user_properties += told
+    for report in reports:
+        report.user_properties += told
+
+
 def command(item: pytest.Item, world: World) -> str:
     """The command that runs this test in this way again, for the folder that pytest was started in."""
-    token = world.plan.token
-    if token is None and world.plan.number is not None:  # a schedule that was not shrunk
-        token = make_token(world.seed, world.options, tuple(world.sim.deviations), item.nodeid, world.plan.number)
     seed = None if world.pinned else world.seed
-    return command_with(item, token, seed, world)
+    return command_with(item, token_of(item, world), seed, world)
+
+
+def token_of(item: pytest.Item, world: World) -> str | None:
+    """The token of a run of a search; other runs are repeated by their seed."""
+    if world.plan.token is None and world.plan.number is not None:  # a schedule that was not shrunk
+        return make_token(world.seed, world.options, tuple(world.sim.deviations), item.nodeid, world.plan.number)
+    return world.plan.token
 
 
 def command_with(item: pytest.Item, token: str | None, seed: int | str | None = None, world: World | None = None) -> str:

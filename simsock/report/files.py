@@ -1,4 +1,4 @@
-"""Reports on disk: what was found, as a page and as text for people, and as JSON for tools.
+"""Reports on disk: what was found, as a page and as text for people, and as JSON and SARIF for tools.
 
 Owns the names of the files and how they are written. Law: a report that is there is whole, and one run does not overwrite its own.
 """
@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 from simsock.errors import UsageError
 from simsock.escaping import printable
 from simsock.report.plain import SCHEMA, as_json
+from simsock.report.sarif import as_sarif
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
 INDEX = "index"
+SARIF = "simsock.sarif"
 
 
 class Reports:
@@ -70,10 +72,11 @@ class Reports:
         return paths
 
     def put_index(self, rows: list[dict[str, Any]]) -> str:
-        """The page and the JSON that list the reports of a run. Returns the page's path."""
+        """The page and the JSON that list the reports of a run, and what they found as SARIF. Returns the page's path."""
         from simsock.report.page import index_page
 
         self._put(f"{INDEX}.json", _json({"schema": SCHEMA, "reports": rows}))
+        self._put(SARIF, _json(as_sarif(rows, self._version)))
         return self._put(f"{INDEX}.html", index_page(rows))
 
     @property
@@ -117,6 +120,9 @@ def index_row(facts: dict[str, Any], paths: list[str]) -> dict[str, Any]:
         "good": facts["good"],
         "said": facts["said"],
         "error": None if error is None else f"{error['type']}: {error['message']}".partition("\n")[0],
+        "error_type": None if error is None else error["type"],
+        "place": None if error is None else error["place"],
+        "file": facts["nodeid"].partition("::")[0] if "nodeid" in facts else facts.get("file"),
         "command": facts["command"],
         "page": os.path.basename(paths[0]),
         "files": [os.path.basename(path) for path in paths],

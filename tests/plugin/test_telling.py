@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -207,7 +208,7 @@ def test_a_report_folder_gets_a_file_for_every_failure(project):
     result.assert_outcomes(failed=4, passed=1)
     both = sorted((project.pytester.path / "out" / "here").iterdir())
     files = [path for path in both if path.suffix == ".txt"]
-    index = [path.with_name(f"index.{kind}") for kind in ("html", "json") for path in both[:1]]
+    index = [both[0].with_name(name) for name in ("index.html", "index.json", "simsock.sarif")]
     assert both == sorted([*files, *index, *(path.with_suffix(kind) for path in files for kind in (".html", ".json", ".pcapng"))])
     for path in files:
         shown = result.outlines.index(f"out/here/{path.with_suffix('.html').name}")
@@ -253,7 +254,9 @@ def test_a_capture_changes_no_digest(project):
     )
     plain, captured = ([line for line in project.run("-s", *options).outlines if line.startswith("digest")] for options in ([], ["--simsock-report=out"]))
     assert plain == captured and len(plain) == 1
-    assert list((project.pytester.path / "out").iterdir()) == [], "of a run that passes nothing is left"
+    left = {path.name: path for path in (project.pytester.path / "out").iterdir()}
+    assert left.keys() == {"index.html", "index.json", "simsock.sarif"}, "of a run that passes nothing is left but an index that lists nothing"
+    assert json.loads(left["index.json"].read_text())["reports"] == []
 
 
 def test_an_error_of_the_handler_at_the_end_has_its_capture_too(project, section):
@@ -280,7 +283,7 @@ def test_the_failing_example_under_given_has_a_capture_and_a_test_expected_to_fa
     )
     *_, path = section(project.failure("--simsock-report=out"), "files").splitlines()
     assert packets(path)[0] == {"server", "client"}
-    assert len(list((project.pytester.path / "out").iterdir())) == 6, "a page, text, JSON, a capture, and the index as page and JSON"
+    assert len(list((project.pytester.path / "out").iterdir())) == 7, "a page, text, JSON, a capture, and the index as page, JSON and SARIF"
 
 
 def test_a_report_folder_that_cannot_be_made_fails_the_test_in_one_line(project):
