@@ -133,6 +133,7 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
+    import gc
     import sys
     from importlib import import_module
 
@@ -147,7 +148,9 @@ def __getattr__(name: str) -> Any:
         from simsock.supported import check_clocks
 
         check_clocks()  # what stands in for clocks would take the replaced ones for the machine's, for ever
+    collects = gc.isenabled()
     with not_counted():
+        gc.disable()  # what is loaded stays: each look for garbage among it takes longer than the one before
         try:
             module = import_module(home)
         except (ImportError, AttributeError):  # of what is not on every system
@@ -155,6 +158,9 @@ def __getattr__(name: str) -> Any:
 
             check()
             raise
+        finally:
+            if collects:
+                gc.enable()
     if name in _MODULES:
         return module
     value = globals()[name] = getattr(module, name)

@@ -16,12 +16,23 @@ from typing import TYPE_CHECKING, Any, Protocol
 from simsock.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
 SIMSOCK_ROOM = "face"
 
 NAMES = ("socket", "selectors", "threading", "time", "os")
 """The modules that make a network."""
+
+
+error_hooks: list[Callable[[Any, Any, Any, Exception], bool]] = []
+"""Called with ``(server, request, client_address, error)`` for every exception that a request to a server of ``simsock.socketserver`` ends in, in the thread
+it was raised in: here, so that a world without such a server need not load them.
+
+They are called from where the framework catches the error, so also when ``handle_error`` is overridden, and before it. A hook that
+returns true has taken the error: ``handle_error`` is called all the same, being the user's, but ``BaseServer``'s own prints nothing.
+Errors in a forked child are only printed there: what a hook notes in the child is lost with it.
+"""
 
 
 class Network(Protocol):

@@ -7,7 +7,6 @@ imported never asks, the first world does.
 from __future__ import annotations
 
 import sys
-import sysconfig
 
 from simsock.errors import Unsupported, UsageError
 
@@ -20,7 +19,7 @@ def why_not() -> str:
         return f"worlds run on Linux only (sys.platform is {sys.platform!r}, expected 'linux')"
     if sys.implementation.name != "cpython":
         return f"worlds run on CPython only (sys.implementation.name is {sys.implementation.name!r}, expected 'cpython')"
-    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+    if "t" in sys.abiflags:
         version = f"{sys.version_info[0]}.{sys.version_info[1]}"
         return (
             f"worlds do not run on a free-threaded build of Python (this is {version}t, built with --disable-gil), "

@@ -29,6 +29,7 @@ FLOORS = {
     "simsock.escaping": 0,
     "simsock.hypothesis_time": 0,
     "simsock.harness": 0,
+    "simsock.tuples": 0,
     "simsock.choices": 1,
     "simsock.supported": 1,
     "simsock.kernel": 2,

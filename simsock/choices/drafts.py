@@ -12,11 +12,12 @@ strategy. Laws:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from simsock.choices.sources import SeededStream
 from simsock.choices.swarm import SwarmSource
 from simsock.choices.tape import Deviation, Stream
+from simsock.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,8 +10,6 @@ import argparse
 import os
 import shlex
 import sys
-import traceback
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from simsock import __version__
@@ -125,6 +123,8 @@ def target_from(named: str | None) -> str:
     if named is None:
         raise UsageError("the token does not say what it was made for: give a scenario file or module:function after it")
     shown = repr(named) if len(named) <= 120 else repr(named[:117] + "...")
+    from pathlib import PurePosixPath
+
     path = PurePosixPath(named)
     if path.suffix != ".toml":
         hint = " (a test of pytest's is repeated with pytest ... --simsock-replay=TOKEN)" if "::" in named else ""
@@ -177,7 +177,7 @@ def _replay(test: Any, token: str, scope: Any, arguments: argparse.Namespace, ot
             return BROKEN
         say(f"the run passes{other_server}")
     else:
-        say("".join(traceback.format_exception(type(error), error, _program_part(error.__traceback__))).rstrip())
+        say(_trace(error).rstrip())
         if again.story is not None:
             say(f"\n{again.story.text()}\n")
         for text in (*again.mismatches, *again.differences):
@@ -208,7 +208,7 @@ def _report_of_replay(test: Any, token: str, again: Again, scope: Any, consent: 
 def _told_of_replay(token: str, again: Again, consent: dict[str, Any], arguments: argparse.Namespace) -> tuple[str, str, Again, str, str]:
     """Of what the run was, its token, what came of it, the command that repeats it once more, and all that is told of it."""
     error = again.error
-    trace = "".join(traceback.format_exception(type(error), error, _program_part(error.__traceback__))) if error is not None else "the run passes\n"
+    trace = _trace(error) if error is not None else "the run passes\n"
     text = "\n".join([trace, *([again.story.text()] if again.story is not None else []), *again.mismatches, *again.differences])
     target = arguments.target or _named_target(token)
     command = replay_line(
@@ -237,6 +237,12 @@ def looking(test: Any, token: str, again: Again, scope: Any, consent: dict[str, 
         return len(sights) > 1
 
     return sights, look
+
+
+def _trace(error: BaseException) -> str:
+    import traceback
+
+    return "".join(traceback.format_exception(type(error), error, _program_part(error.__traceback__)))
 
 
 def _program_part(trace: TracebackType | None) -> TracebackType | None:

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import dis
 from types import CodeType
-from typing import Any, NamedTuple
+from typing import Any
+
+from simsock.tuples import NamedTuple
 
 _KNOWN_MAX = 20_000
 """Code objects remembered: a program that makes them in a loop must not fill the memory."""

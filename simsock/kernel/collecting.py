@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import gc
 import sys
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from simsock.choices import derive_seed
@@ -43,7 +42,7 @@ class Collecting:
         self.kernel = kernel
         self._is_plain = is_plain
         self._fault = kernel.room(Happened).fault("collect")
-        self._asked: dict[int, tuple[Stream, Fraction]] = {}
+        self._asked: dict[int, tuple[Stream, float]] = {}
         self._left: dict[int, int] = {}
         self._is_at_work = False
         self._raised: list[BaseException] = []
@@ -71,12 +70,12 @@ class Collecting:
         else:
             kernel.preemption._outside(self._collect, task, stream.index - 1)
 
-    def _rate(self) -> Fraction:
+    def _rate(self) -> float:
         """Drawn from the seed and not from the tape: in a replay it does not matter."""
         source = self.kernel.tape.source
         if not hasattr(source, "seed"):
-            return Fraction(1, 8)
-        return Fraction(1, 2 << derive_seed(source.seed, "collections") % _RATES)
+            return 1 / 8
+        return 1 / (2 << derive_seed(source.seed, "collections") % _RATES)
 
     def _collect(self, task: Task, index: int) -> None:
         kernel = self.kernel

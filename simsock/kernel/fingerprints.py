@@ -20,10 +20,11 @@ from collections import deque
 from functools import lru_cache, partial
 from hashlib import blake2b
 from types import BuiltinFunctionType, CellType, CodeType, FrameType, FunctionType, MethodType, MethodWrapperType, ModuleType, WrapperDescriptorType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from simsock.kernel.plain_locals import forget_copy
 from simsock.kernel.program_lines import BOTTOM, is_library, room_of
+from simsock.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

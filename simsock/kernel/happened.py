@@ -8,7 +8,7 @@ changes no run; a fault that is configured twice in the same words is one; memor
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from simsock.tuples import NamedTuple
 
 FAULTS_MAX = 1_000
 """Different faults that are counted in one world; of more, those that come first."""

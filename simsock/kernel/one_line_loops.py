@@ -9,7 +9,9 @@ their iterators, are looked into, since that runs no code; a line is looked at a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from simsock.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

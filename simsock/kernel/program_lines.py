@@ -9,14 +9,20 @@ from __future__ import annotations
 
 import os
 import sys
-import sysconfig
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _PLUGIN = os.sep + "pytest_simsock" + os.sep
-_STDLIB = tuple({os.path.abspath(sysconfig.get_path(name)) + os.sep for name in ("stdlib", "platstdlib")})
+_VERSIONED = os.path.join(sys.platlibdir, f"python{sys.version_info[0]}.{sys.version_info[1]}")
+_STDLIB = tuple(
+    {
+        os.path.abspath(folder) + os.sep
+        for folder in (os.path.dirname(os.__file__), *(os.path.join(base, _VERSIONED) for base in (sys.base_prefix, sys.exec_prefix)))
+    }
+)
+"""What ``sysconfig`` calls ``stdlib`` and ``platstdlib``, without its table of how Python was built."""
 _INSTALLED = (os.sep + "site-packages" + os.sep, os.sep + "dist-packages" + os.sep)
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import signal as _real
 import sys
 from collections import deque
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from greenlet import getcurrent
 
@@ -25,6 +25,7 @@ from simsock.kernel.handler_places import may_run, shown_to_handler
 from simsock.kernel.limits import Halt
 from simsock.kernel.program_lines import place_of_current
 from simsock.kernel.watchdog import watchdog
+from simsock.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable

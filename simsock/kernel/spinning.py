@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import builtins
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from simsock.errors import BusyLoop
 from simsock.kernel.bytecode import Instruction, instructions_of
@@ -23,6 +23,7 @@ from simsock.kernel.fingerprints import Unreadable, digest_of
 from simsock.kernel.footprints import _UNKNOWN, local_value
 from simsock.kernel.program_lines import room_of, short_path
 from simsock.kernel.task_table import task_table
+from simsock.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from types import CodeType, FrameType

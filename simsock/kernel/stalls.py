@@ -15,7 +15,6 @@ Owns the option ``stalls``: where a task stands still, and until when. Does not 
 from __future__ import annotations
 
 from collections import deque
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from simsock.choices import derive_seed
@@ -62,7 +61,7 @@ class _Asked:
 
     __slots__ = ("chance", "left", "stream")
 
-    def __init__(self, stream: Stream, chance: Fraction | None) -> None:
+    def __init__(self, stream: Stream, chance: float | None) -> None:
         self.stream = stream
         self.chance = chance
         self.left = STALLS_MAX
@@ -152,9 +151,9 @@ class Stalls:
         source = self.kernel.tape.source
         stream = self.kernel.tape.stream(f"task {task.path} stall")
         if not hasattr(source, "seed"):  # a replay's or drawn by Hypothesis
-            return _Asked(stream, Fraction(1, 8))
+            return _Asked(stream, 1 / 8)
         number = derive_seed(source.seed, f"stalls {task.path}")
-        rate = Fraction(1, 2 << (number >> 1) % _RATES)
+        rate = 1 / (2 << (number >> 1) % _RATES)
         if stream.label in source.plans:  # a draft says where
             return _Asked(stream, rate)
         return _Asked(stream, None if self._is_plain or number & 1 else rate)

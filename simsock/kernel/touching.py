@@ -16,7 +16,7 @@ from __future__ import annotations
 import ctypes
 import sys
 from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MethodType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from simsock.kernel.bytecode import Instruction, instructions_at
 from simsock.kernel.footprints import (
@@ -41,6 +41,7 @@ from simsock.kernel.launcher import _body
 from simsock.kernel.one_line_loops import Loop, elements_of, loops_of
 from simsock.kernel.plain_operands import UNKNOWN, are_plain
 from simsock.kernel.watchers import Watcher
+from simsock.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from simsock.escaping import printable
 from simsock.kernel.files import every_table
@@ -21,6 +21,7 @@ from simsock.net.sockets import Socket
 from simsock.net.tcp.stream import StreamSocket
 from simsock.net.unix.common import UnixSocket
 from simsock.net.unix.states import LISTENING
+from simsock.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from simsock.kernel import Kernel

@@ -9,7 +9,9 @@ Owns levels, numbers, names, kinds, bounds, defaults, and one of four effects. D
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal
+
+from simsock.tuples import NamedTuple
 
 SOL_SOCKET, IPPROTO_IP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_IPV6, IPPROTO_UDPLITE = 1, 0, 6, 17, 41, 136
 

@@ -6,11 +6,12 @@ DNS; an order for every name ("*") counts where there is none for the name itsel
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from simsock.errors import UsageError
 from simsock.kernel.units import duration_ns, share
 from simsock.net.addresses import canonical
+from simsock.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

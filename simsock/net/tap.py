@@ -9,11 +9,12 @@ know files. Streams come by in ``tcp.segments.carry`` or, over a perfect way, wh
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakKeyDictionary
 
 from simsock.net.tcp.segments import ACK, FIN, PSH, RST, SYN, URG, segment_bytes_max
 from simsock.net.tcp.states import SYN_SENT
+from simsock.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable

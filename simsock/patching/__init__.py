@@ -8,17 +8,18 @@ is not searched for again. The one thing that stays are hybrid locks and queues 
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager, nullcontext
 from itertools import chain
 from operator import call, is_, itemgetter
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simsock.errors import UsageError
 from simsock.hypothesis_time import not_counted
 from simsock.kernel import Kernel
 from simsock.kernel.file_times import FileTimes
 from simsock.kernel.undoing import do_all
-from simsock.patching import clocks, descriptors, fence, files, foreign, forks, fresh, handlers, imports, outsiders, pairs, polls, sockets, tls
+from simsock.patching import clocks, descriptors, fence, files, foreign, forks, fresh, handlers, imports, late, outsiders, pairs, polls, sockets, tls
 from simsock.patching.captured import Holds
 from simsock.patching.chance import Chance
 from simsock.patching.connections import close_connections as close_connections
@@ -29,6 +30,9 @@ from simsock.patching.task_locals import Carrier
 from simsock.patching.threads import Registry
 from simsock.stdlib import _makers
 from simsock.supported import check_clocks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SIMSOCK_ROOM = "face"
 
@@ -168,6 +172,7 @@ class Patching:
         tls.apply()
         outsiders.apply()
         imports.apply(names, put_back)
+        late.originals = self._originals
 
     def remove(self) -> None:
         """The patched state ends; the stand-ins come out, by identity, also from modules that were imported meanwhile. Safe to call again.
@@ -187,6 +192,7 @@ class Patching:
         _in_force = None
 
     def _take_out(self) -> None:
+        late.originals = None
         names, holds = known()
         outer = (outsiders.remove, tls.remove, handlers.remove, files.remove, clocks.remove, polls.remove, sockets.remove)
         do_all(self._chance.remove, imports.remove, *outer, holds.restore, self._restore_names)
@@ -227,6 +233,27 @@ class Patching:
             for space, key, original, replacement in places:
                 if space.get(key) is replacement:
                     space[key] = original
+
+    @contextmanager
+    def _originals(self) -> Iterator[None]:
+        """A block in which modules hold the originals, and this thread is outside the world: what it imports is as if imported before."""
+        names, _ = known()
+        kernel = imports.world_of_thread()
+        shown = [place for place in self._places if place[0].get(place[1]) is place[3]]
+        try:
+            for space, key, original, _ in shown:
+                space[key] = original
+            with imports.outside(kernel) if kernel is not None else nullcontext():
+                yield
+        finally:
+            for space, key, original, replacement in shown:
+                if space.get(key) is original:
+                    space[key] = replacement
+            for space in names.unseen():
+                for place in names.look(space):
+                    if place[0].get(place[1]) is place[2]:
+                        place[0][place[1]] = place[3]
+                        self._places.append(place)
 
     def _hide_class(self) -> None:
         if self._classes is None:

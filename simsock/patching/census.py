@@ -24,11 +24,12 @@ from types import (
     ModuleType,
     WrapperDescriptorType,
 )
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 from simsock.patching.heap import holders_of, is_box
 from simsock.patching.referrers import referrers_of
+from simsock.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from simsock.kernel import Kernel, session
 from simsock.kernel.watchdog import watchdog
-from simsock.patching import child_signals
+from simsock.patching import child_signals, late
 from simsock.patching.task_locals import Carrier
-from simsock.processes import family, forking
+from simsock.processes import family
 from simsock.processes.doors import leave_process, refused
 from simsock.stdlib import os as sim_os
 
@@ -96,7 +96,21 @@ def start(program: Start | None) -> int:
         session.active, session.suspended = kernel, None
         watchdog.go_on(kernel)
 
-    return forking.fork(stand_aside, come_back, _carry, program)
+    return int(_forking().fork(stand_aside, come_back, _carry, program))
+
+
+def start_program(*about: Any) -> int:
+    """Start a process that takes part in this world and runs a program: see ``Start``."""
+    _forking()
+    programs: Any = late.import_module("simsock.processes.programs")  # whose function is another one in a child
+    return int(programs.start(programs.Start(*about)))
+
+
+def _forking() -> Any:
+    """What worlds with more than one process need."""
+    found = late.import_module("simsock.processes.forking")
+    late.import_module("simsock.processes.programs").starter = start
+    return found
 
 
 def _waiting(name: str) -> Any:
@@ -129,7 +143,7 @@ def pairs() -> list[tuple[Any, Any]]:
 def leave(carrier: Any) -> None:
     """The world is over. Safe to call again."""
     if type(carrier) is ProcessCarrier and carrier.kernel is not None:
-        forking.end_all(carrier.kernel)
+        _forking().end_all(carrier.kernel)
         child_signals.loud()
         carrier.__class__ = Carrier  # type: ignore[assignment]  # what it was
 

@@ -18,13 +18,14 @@ from importlib import import_module
 from importlib.machinery import ExtensionFileLoader
 from importlib.util import find_spec
 from types import CellType, FrameType, FunctionType, ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from simsock.errors import UsageError
 from simsock.harness import is_harness
 from simsock.kernel.program_lines import is_library, is_simsock
 from simsock.patching.module_names import space_of
 from simsock.patching.room import Room
+from simsock.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

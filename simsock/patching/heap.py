@@ -11,12 +11,13 @@ import gc
 from collections import deque
 from functools import partial
 from types import BuiltinFunctionType, CellType, FrameType, FunctionType, MemberDescriptorType, MethodType, ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 from simsock.harness import is_harness
 from simsock.kernel.program_lines import is_simsock
 from simsock.patching.referrers import addresses, of_kinds, referrers_of
+from simsock.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -83,14 +83,14 @@ class _Awaited:
         return f"{self.name}, by {self.task.path}"
 
 
-def _world() -> Kernel | None:
+def world_of_thread() -> Kernel | None:
     """The world whose task this is, also if an import has put it aside."""
     kernel = _aside[-1].kernel if _aside else session.active
     return kernel if kernel is not None and kernel.thread == get_ident() else None
 
 
 @contextmanager
-def _outside(kernel: Kernel) -> Iterator[None]:
+def outside(kernel: Kernel) -> Iterator[None]:
     """Within the block this thread is outside the world; nobody else of it runs."""
     session.active = None
     kernel.atomic += 1
@@ -128,7 +128,7 @@ def _inside(kernel: Kernel) -> Iterator[None]:
 
 def _find_and_load(name: str, import_: Any, **options: Any) -> Any:
     original = _originals["_find_and_load"]
-    kernel = _world()
+    kernel = world_of_thread()
     if kernel is None:
         if _put_back is not None and is_harness(name):
             _put_back()
@@ -145,7 +145,7 @@ def _find_and_load(name: str, import_: Any, **options: Any) -> Any:
         if _aside:
             return original(name, import_, **options)
         try:
-            with _outside(kernel):
+            with outside(kernel):
                 return original(name, import_, **options)
         finally:
             foreign.enter(kernel)
@@ -156,7 +156,7 @@ def _find_and_load(name: str, import_: Any, **options: Any) -> Any:
 
 def _lock_unlock_module(name: str) -> None:
     """Called by ``import`` for a module that is there and not whole."""
-    kernel = _world()
+    kernel = world_of_thread()
     if kernel is not None:
         _wait_for(kernel, name)
         if kernel.room(Room).importing.get(name) is not None:
@@ -200,7 +200,7 @@ def _leads_back(task: Task, me: Task) -> bool:
 
 def _load_unlocked(spec: Any) -> Any:
     original = _originals["_load_unlocked"]
-    kernel = _world()
+    kernel = world_of_thread()
     if kernel is None or spec.loader is None or type(spec.loader) in _KNOWN_LOADERS or not _is_program(kernel, str(spec.origin), spec.name):
         return original(spec)
     with _inside(kernel):
@@ -212,7 +212,7 @@ def _load_unlocked(spec: Any) -> Any:
 def _call_with_frames_removed(function: Any, *args: Any, **kwargs: Any) -> Any:
     original = _originals["_call_with_frames_removed"]
     if function is exec and len(args) == 2 and type(args[0]) is CodeType:
-        kernel = _world()
+        kernel = world_of_thread()
         space = args[1]
         if kernel is not None and _is_program(kernel, args[0].co_filename, str(space.get("__name__", ""))):
             return original(_run_body, kernel, _one_code(args[0]), space)

@@ -13,10 +13,11 @@ import stat
 import sys
 import threading
 from types import FunctionType, MethodType, ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 from simsock.harness import is_harness
 from simsock.patching import heap
+from simsock.tuples import NamedTuple
 
 THREAD, EXECUTOR, LOOP, POLLER, SOCKET, PIPE, GENERATOR = "thread", "executor", "event loop", "poller", "socket", "pipe", "generator"
 _WORKERS = ("concurrent.futures", "multiprocessing")

@@ -9,7 +9,8 @@ from __future__ import annotations
 import sys
 import sysconfig
 from importlib.machinery import EXTENSION_SUFFIXES
-from typing import NamedTuple
+
+from simsock.tuples import NamedTuple
 
 FILE_BYTES_MAX = 64 * 1024 * 1024
 _CALLS = tuple("connect accept accept4 sendto recvfrom sendmsg recvmsg getaddrinfo epoll_wait epoll_pwait kqueue io_uring_enter".split())

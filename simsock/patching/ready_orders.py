@@ -17,7 +17,6 @@ from __future__ import annotations
 import random
 import sys
 from _thread import get_ident
-from fractions import Fraction
 from heapq import heappop
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -50,8 +49,8 @@ class ReadyOrder:
         source = kernel.tape.source
         self.is_plain = is_plain and hasattr(source, "seed")
         number = derive_seed(getattr(source, "seed", kernel.seed), "ready orders")
-        self._rate = Fraction(1, 2 << number % 3)
-        self._holds = Fraction(1, 4 << (number >> 8) % _RATES)
+        self._rate = 1 / (2 << number % 3)
+        self._holds = 1 / (4 << (number >> 8) % _RATES)
         self._held: dict[int, list[list[Any]]] = {}
         """By a loop's identity: [handle, rounds left], of callbacks that are held back."""
         self._waiting: dict[int, int] = {}

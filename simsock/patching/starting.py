@@ -18,9 +18,7 @@ from simsock.errors import Unsupported
 from simsock.kernel.failures import os_error
 from simsock.kernel.originals import original
 from simsock.patching import fence, forks
-from simsock.processes import programs
 from simsock.processes.command_lines import Command, on_path, recognise
-from simsock.processes.interpreter import Start
 
 _stat = original(os, "stat")
 _CLOSE, _DUP2 = getattr(os, "POSIX_SPAWN_CLOSE", 1), getattr(os, "POSIX_SPAWN_DUP2", 2)
@@ -84,14 +82,14 @@ def fork_exec(  # as CPython's Modules/_posixsubprocess.c has it
     command = _command("_posixsubprocess.fork_exec", executables, args, environment, cwd)
     passed = tuple(fd for fd in pass_fds if fd != errpipe_write) if close_fds else None
     group = 0 if start_new_session else process_group
-    return programs.start(Start(command, environment, cwd, (p2cread, c2pwrite, errwrite), passed, umask, group))
+    return forks.start_program(command, environment, cwd, (p2cread, c2pwrite, errwrite), passed, umask, group)
 
 
 def start_for_server(line: list[str], passed: tuple[int, ...], told: int) -> int:
     """Start a program as a child of ``multiprocessing``'s fork server, which tells a pipe of it."""
     environment = _environment(None)
     command = _command("multiprocessing.forkserver", line[:1], line, environment)
-    return programs.start(Start(command, environment, None, (-1, -1, -1), passed, -1, -1, told))
+    return forks.start_program(command, environment, None, (-1, -1, -1), passed, -1, -1, told)
 
 
 def _check_folder(cwd: Any) -> None:
@@ -122,7 +120,7 @@ def _spawn(call: str, candidates: Any, argv: Any, env: Any, file_actions: Any, o
         elif kind != _CLOSE or numbers[0] < 3:
             raise Unsupported(f"{call}: the file action {(kind, *numbers)!r} is not simulated; what becomes standard input and output is")
     group = 0 if options.get("setsid") else -1 if options.get("setpgroup") is None else options["setpgroup"]
-    return programs.start(Start(command, environment, None, (streams[0], streams[1], streams[2]), passed, -1, group))
+    return forks.start_program(command, environment, None, (streams[0], streams[1], streams[2]), passed, -1, group)
 
 
 def posix_spawn(path: Any, argv: Any, env: Any, /, *, file_actions: Any = None, **options: Any) -> int:
@@ -143,6 +141,3 @@ def pairs() -> list[tuple[Any, Any]]:
     except ImportError:  # not on this platform
         pass
     return found
-
-
-programs.starter = forks.start

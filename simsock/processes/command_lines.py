@@ -9,11 +9,11 @@ from __future__ import annotations
 import errno
 import os
 import re
-import shlex
 import sys
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from simsock.kernel.originals import original
+from simsock.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -80,7 +80,7 @@ def recognise(candidates: Iterable[Any], args: Iterable[Any], env: dict[str, str
         elif name == "env":
             words = line[1:]
             if words[:1] == ["-S"]:
-                words = shlex.split(" ".join(words[1:2])) + words[2:]
+                words = _split(" ".join(words[1:2])) + words[2:]
             found = _first(on_path(words[0], env), folder) if words else None
             if not isinstance(found, str) or words[0].startswith("-") or "=" in words[0]:
                 return f"{path} with {' '.join(line[1:])!r} is no Python program"
@@ -146,13 +146,19 @@ def _interpreter(path: str) -> list[str]:
     return os.fsdecode(start.split(b"\n", 1)[0][2:]).strip().split(None, 1)
 
 
+def _split(command: str) -> list[str]:
+    import shlex
+
+    return shlex.split(command)
+
+
 def _words(command: str) -> list[str] | None:
     """A shell's command as words; None if the shell does anything itself."""
     outside = re.sub(r"'[^']*'", "", command)
     plain = re.sub(r'"[^"$`\\]*"', "", outside)
     if not _SPECIAL.isdisjoint(plain) or '"' in plain or "'" in plain:
         return None
-    return shlex.split(command)
+    return _split(command)
 
 
 # -- Python's own options --------------------------------------------------------------------------------------------------------------------

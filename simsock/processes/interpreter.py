@@ -28,7 +28,7 @@ import threading
 import types
 from contextlib import suppress
 from importlib.machinery import ExtensionFileLoader, ModuleSpec, SourceFileLoader
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from greenlet import getcurrent
 
@@ -42,6 +42,7 @@ from simsock.processes.child import status_of
 from simsock.processes.command_lines import Command
 from simsock.stdlib._makefile import BufferedReader, BufferedWriter, TextFile
 from simsock.stdlib._rawfile import DescriptorFile
+from simsock.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from simsock.processes.child import Child

@@ -15,7 +15,6 @@ import marshal
 import os
 import select
 import socket
-import traceback
 from collections.abc import Callable
 from struct import Struct
 from typing import Any
@@ -80,6 +79,8 @@ def error_as_message(error: BaseException, traced: bool = False) -> tuple[Any, .
             args.append(flat(arg))
         except Exception:
             args.append(repr(arg))
+    import traceback  # is there by then: who forks has it
+
     told = "".join(traceback.format_exception(error))[-_TRACEBACK_MAX:] if traced else ""
     notes = [str(note) for note in getattr(error, "__notes__", ())]
     return (kind.__module__, kind.__qualname__, tuple(args), notes, told, str(error))

@@ -30,7 +30,8 @@ from __future__ import annotations
 import os
 import socket
 
-from simsock.socketserver.base import BaseServer, error_hooks
+from simsock.network import error_hooks
+from simsock.socketserver.base import BaseServer
 from simsock.socketserver.handlers import BaseRequestHandler, DatagramRequestHandler, StreamRequestHandler
 from simsock.socketserver.mixins import ThreadingMixIn
 from simsock.socketserver.pools import ThreadPoolMixIn

@@ -1,6 +1,6 @@
 """The life of a server and the way of a request through it, whatever it listens on.
 
-Owns ``BaseServer`` and the hooks that learn of errors. Does not know sockets' kinds, nor which network it runs on: whatever touches
+Owns ``BaseServer``, and when the hooks that learn of errors are called. Does not know sockets' kinds, nor which network it runs on: whatever touches
 sockets, threads or clocks is taken from ``server.network``. The names, the signatures and the order of the override points are those of
 the standard module (the Python library reference, "socketserver"): ``get_request``, ``verify_request``, ``process_request``,
 ``finish_request``, ``shutdown_request``. Laws of the file:
@@ -18,20 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 from simsock.errors import UsageError
 from simsock.escaping import printable
-from simsock.network import Network, checked, in_force
+from simsock.network import Network, checked, error_hooks, in_force
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
     from typing import Self
-
-error_hooks: list[Callable[[BaseServer, Any, Any, Exception], bool]] = []
-"""Called with ``(server, request, client_address, error)`` for every exception that a request ends in, in the thread it was raised in.
-
-They are called from where the framework catches the error, so also when ``handle_error`` is overridden, and before it. A hook that
-returns true has taken the error: ``handle_error`` is called all the same, being the user's, but ``BaseServer``'s own prints nothing.
-Errors in a forked child are only printed there: what a hook notes in the child is lost with it.
-"""
 
 _taken: ContextVar[Exception | None] = ContextVar("_taken", default=None)
 """The error that a hook has taken and ``handle_error`` is being called for, in this thread."""

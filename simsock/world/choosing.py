@@ -8,17 +8,16 @@ how any of them works. Laws: they are asked after the strategies have seen a poi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from simsock.choices import SeededSource, Source
-from simsock.choices.drafts import DraftSource
-from simsock.choices.swarm import SwarmSource
 from simsock.kernel.collecting import Collecting
 from simsock.kernel.happened import Happened
 from simsock.kernel.stalls import BOUND, Stalls
 from simsock.kernel.units import duration_ns
 from simsock.net.link.profiles import HOSTILE_WORLD, Hostile
 from simsock.net.link.settings import PERFECT, chances
+from simsock.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from types import CodeType
@@ -58,6 +57,9 @@ def seeded(seed: int | str, run: Run, options: Options) -> Source:
     """Where the answers of a world come from: of one schedule of a search, or of a world alone."""
     if not run.number:
         return SeededSource(seed)
+    from simsock.choices.drafts import DraftSource  # there already: a search's run has loaded it
+    from simsock.choices.swarm import SwarmSource
+
     known = set() if options.link is PERFECT else set(chances(options.link))
     if options.stalls is not None:
         known.add("stalls")

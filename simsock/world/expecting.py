@@ -7,7 +7,6 @@ settles.
 from __future__ import annotations
 
 import re
-import traceback
 from typing import Any
 
 from simsock.errors import Finding, SimsockError, UsageError
@@ -79,6 +78,10 @@ def raise_errors(raised: list[tuple[Any, BaseException]]) -> None:
 
 def note(error: BaseException, raised: list[tuple[Any, BaseException]]) -> None:
     """Tell, on an error that is being raised, what tasks and handlers raised as well: it is often the cause."""
+    if not raised:
+        return
+    import traceback  # reads sources, for which it loads a reader of Python
+
     told = chain_of(error)
     said = "\n".join(getattr(error, "__notes__", ()))
     for task, other in raised[:5]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from datetime import timedelta
-from inspect import iscoroutinefunction
+from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
 from simsock.errors import TaskKilled, UsageError
@@ -187,8 +187,20 @@ def check_function(fn: Any) -> None:
     """``UsageError`` if a task cannot be made of it."""
     if not callable(fn):
         raise UsageError(f"spawn: expected a function, got {fn!r}")
-    if iscoroutinefunction(fn):
+    if _is_async(fn):
         raise UsageError(f"spawn: {base_name(fn)} is an async function, which nobody would run: spawn(trio.run, {base_name(fn)}), or a nursery's start_soon")
+
+
+_CO_COROUTINE = 0x80
+
+
+def _is_async(fn: Any) -> bool:
+    plain = fn.__func__ if type(fn) is MethodType else fn
+    if type(plain) is FunctionType and not plain.__dict__:  # nothing is wrapped or marked
+        return bool(plain.__code__.co_flags & _CO_COROUTINE)
+    from inspect import iscoroutinefunction  # loads the reader of Python's syntax, for which few have a use
+
+    return iscoroutinefunction(fn)
 
 
 def base_name(fn: Any) -> str:

@@ -39,7 +39,7 @@ from simsock.net import Fabric
 from simsock.net.fabric import NetRoom, fabric_of
 from simsock.net.link.profiles import HOSTILE, changed
 from simsock.net.link.settings import PERFECT
-from simsock.patching import close_connections, fresh, make_patching
+from simsock.patching import close_connections, fresh, late, make_patching
 from simsock.patching.room import Room as PatchRoom
 from simsock.stdlib._allowed import note_for
 from simsock.stdlib._room import Room as LibraryRoom
@@ -256,7 +256,7 @@ class Simulation(Connecting, Faults, Observing, Striking, Judging, Hoping):
         if chosen.sees_points:
             see_choices(kernel, chosen, self._run.number == 1, begun)
         networks.push(self._use)
-        _error_hooks().append(self._handler_failed)
+        networks.error_hooks.append(self._handler_failed)
         if options.fresh:
             fresh.begin(kernel, options.fresh, self._holders, frame)
 
@@ -265,9 +265,8 @@ class Simulation(Connecting, Faults, Observing, Striking, Judging, Hoping):
             networks.pop(self._use)
         if self._kernel is not None:
             fabric_of(self._kernel).socket_files.remove()
-        hooks = _error_hooks()
-        if self._handler_failed in hooks:
-            hooks.remove(self._handler_failed)
+        if self._handler_failed in networks.error_hooks:
+            networks.error_hooks.remove(self._handler_failed)
 
     def _end_tasks(self) -> None:
         kernel = self._kernel
@@ -557,7 +556,7 @@ class Simulation(Connecting, Faults, Observing, Striking, Judging, Hoping):
         or a ready server. It listens on ``port`` (0: any) of ``host``; ``options`` go to the server class.
         """
         if server_class is None:
-            server_class = sys.modules["simsock.socketserver"].ThreadingTCPServer
+            server_class = late.import_module("simsock.socketserver").ThreadingTCPServer
         kernel = self._running()
         where = self._host_of(host)
         where.must_be_up("serve")
@@ -635,19 +634,6 @@ def _at_exit() -> None:
     if other is not None and not (other._kernel is not None and other._kernel.thread != get_ident()):
         other._take_back()
         warnings.warn("a world was not left before the interpreter's end: it has been taken back", RuntimeWarning, stacklevel=1)
-
-
-_hooks: list[Any] | None = None
-
-
-def _error_hooks() -> list[Any]:
-    """The framework's, which is imported with the first world."""
-    global _hooks
-    if _hooks is None:
-        from simsock import socketserver
-
-        _hooks = socketserver.error_hooks
-    return _hooks
 
 
 __all__ = ["LimitExceeded", "Simulation"]

@@ -18,6 +18,10 @@ PROGRAMS = {
     "an event loop, asyncio imported before": "import asyncio\ndef act(sim): asyncio.run(asyncio.sleep(0.1))",
     "the folder of temporary files": "import tempfile\ndef act(sim): tempfile.gettempdir()",
     "a time that is parsed": "import time\ndef act(sim): time.strptime('2000', '%Y')",
+    "processes": "import os\ndef act(sim):\n    pid = os.fork()\n    if not pid: os._exit(3)\n    os.waitpid(pid, 0)",
+    "programs": "import subprocess, sys\ndef act(sim): subprocess.run([sys.executable, '-c', 'pass'], check=True)",
+    "a server of the framework": "def act(sim):\n    from simsock.socketserver import ThreadingTCPServer\n    ThreadingTCPServer(('', 0), None).server_close()",
+    "links with jitter": "def act(sim): sim.link('a', 'b', latency='1ms', jitter='1ms', distribution='normal')",
     "the threads of the network, unpatched": "OPTIONS = {'patch': False}\ndef act(sim): sim.network.threading.Lock()",
     "the queue of the framework, unpatched": "OPTIONS = {'patch': False}\ndef act(sim):\n    from simsock.stdlib import queue\n    queue.Queue()",
 }

@@ -44,7 +44,7 @@ PLAYED = {
 CALLED = {
     "macOS": "import sys; sys.platform = 'darwin'",
     "Windows": "import sys; sys.platform = 'win32'",
-    "a free-threaded build": "import sysconfig; sysconfig.get_config_vars()['Py_GIL_DISABLED'] = 1",
+    "a free-threaded build": "import sys, sysconfig; sysconfig.get_config_vars(); sys.abiflags = 't'",
     "PyPy": "import sys; sys.implementation.name = 'pypy'",
 }
 """What it says it is; pytest, which starts otherwise on each, is only told when it has started."""

@@ -11,28 +11,23 @@ Owns the names of strategies and their life cycle. Knows no sockets and no searc
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from simsock.errors import UsageError, meant
-from simsock.kernel.strategies.drawn_members import drawing
-from simsock.kernel.strategies.events_left import selective, surw
-from simsock.kernel.strategies.guided import guided
-from simsock.kernel.strategies.hot_names import pcth
 from simsock.kernel.strategies.objects import PARTS, asking
-from simsock.kernel.strategies.partial_orders import pos
-from simsock.kernel.strategies.portfolio import portfolio
-from simsock.kernel.strategies.priorities import pct
-from simsock.kernel.strategies.questions import Question, Questions
-from simsock.kernel.strategies.random_walk import random_walk
 from simsock.kernel.strategies.records import plain, replaying
 from simsock.kernel.strategies.runs import NAMED_RUNS, Profile, Run, run_of_token
-from simsock.kernel.strategies.shown import Showing
+from simsock.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from simsock.choices import Token
     from simsock.kernel.core import Choose
+    from simsock.kernel.strategies.drawn_members import drawing
+    from simsock.kernel.strategies.questions import Question, Questions
+    from simsock.kernel.strategies.shown import Showing
 
 FIFO = "fifo"
 DEFAULT = "portfolio"
@@ -40,13 +35,51 @@ DEFAULT = "portfolio"
 
 
 class Known(NamedTuple):
-    """A strategy by name: what makes the function of one run, how many of the first schedules it learns from, and whether it takes a depth."""
+    """A strategy by name: its file, how many of the first schedules it learns from, and whether it takes a depth."""
 
-    make: Callable[..., Choose]
+    file: str
     learns: int
     deep: bool = False
     lowest: int = 1
     """The least depth."""
+
+
+_KNOWN: dict[str, Known] = {
+    "random": Known("random_walk", 0),
+    "pct": Known("priorities", 1, deep=True),
+    "pcth": Known("hot_names", NAMED_RUNS, deep=True),
+    "pos": Known("partial_orders", 0),
+    "surw": Known("events_left", 1),
+    "surw:selective": Known("events_left", NAMED_RUNS),
+    "portfolio": Known("portfolio", NAMED_RUNS),
+    "guided": Known("guided", NAMED_RUNS),
+    "dfs": Known("", 0, deep=True, lowest=0),
+}
+"""Each file has the function that makes the one of a run, by the name of the strategy (or what is behind its colon). It is read when somebody wants it."""
+_MADE_ON_DEMAND = {"drawing": "drawn_members", "Question": "questions", "Questions": "questions", "Showing": "shown"}
+
+
+def __getattr__(name: str) -> Any:
+    file = _MADE_ON_DEMAND.get(name)
+    if file is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"simsock.kernel.strategies.{file}"), name)
+    return value
+
+
+def _maker(strategy: str) -> Callable[..., Choose]:
+    """What makes the function of a run by the strategy of that name. To be asked for before a world begins; it is there from then on."""
+    known, _ = _known(strategy)
+    if not known.file:
+        return _search_only
+    name = strategy.partition(":")[0] if known.deep else strategy.rpartition(":")[2]
+    module = import_module(f"simsock.kernel.strategies.{known.file}")
+    make: Callable[..., Choose] = getattr(module, _FUNCTIONS.get(name, name))
+    return make
+
+
+_FUNCTIONS = {"random": "random_walk"}
+"""Where a strategy's name is not its function's."""
 
 
 def _search_only(run: Run, *depth: int) -> Choose:
@@ -55,17 +88,6 @@ def _search_only(run: Run, *depth: int) -> Choose:
     )
 
 
-_KNOWN: dict[str, Known] = {
-    "random": Known(random_walk, 0),
-    "pct": Known(pct, 1, deep=True),
-    "pcth": Known(pcth, NAMED_RUNS, deep=True),
-    "pos": Known(pos, 0),
-    "surw": Known(surw, 1),
-    "surw:selective": Known(selective, NAMED_RUNS),
-    "portfolio": Known(portfolio, NAMED_RUNS),
-    "guided": Known(guided, NAMED_RUNS),
-    "dfs": Known(_search_only, 0, deep=True, lowest=0),
-}
 NAMES = (FIFO, *_KNOWN)
 DEPTH_MAX = 100
 DFS = "dfs"
@@ -79,7 +101,7 @@ def check_strategy(strategy: Any) -> None:
     """A ``UsageError`` unless ``strategy`` is a name of ``NAMES`` or an object with the life cycle."""
     if isinstance(strategy, str):
         if strategy != FIFO:
-            _known(strategy)
+            _maker(strategy)
         return
     missing = [part for part in PARTS if not callable(getattr(strategy, part, None))]
     if not missing:
@@ -146,8 +168,8 @@ def begin(strategy: Any, run: Run) -> Choose | None:
     if run.number == 1:
         return plain
     if isinstance(strategy, str):
-        known, depth = _known(strategy)
-        return known.make(run, *depth)
+        _, depth = _known(strategy)
+        return _maker(strategy)(run, *depth)
     strategy.begin(run)
     return asking(strategy)
 

@@ -13,11 +13,12 @@ Owns the list that shrinking works through when it looks for a run of one deviat
 from __future__ import annotations
 
 from types import CodeType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from simsock.kernel.footprints import ANYTHING, NOTHING, Footprint, footprint_of
 from simsock.kernel.strategies.records import replaying
 from simsock.kernel.watchers import Watcher
+from simsock.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from simsock.kernel.core import Kernel

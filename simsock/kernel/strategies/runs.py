@@ -13,9 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from simsock.choices import derive_seed
 from simsock.errors import BadToken
-from simsock.kernel.strategies.orders_seen import OrdersSeen, is_looked_at
-from simsock.kernel.strategies.shown import Showing, Shown
-from simsock.kernel.strategies.sights import Gathering, Names
 
 if TYPE_CHECKING:
     from types import CodeType
@@ -23,6 +20,9 @@ if TYPE_CHECKING:
     from simsock.choices import Token
     from simsock.choices.drafts import Draft
     from simsock.kernel.core import Kernel
+    from simsock.kernel.strategies.orders_seen import OrdersSeen
+    from simsock.kernel.strategies.shown import Showing, Shown
+    from simsock.kernel.strategies.sights import Gathering, Names
     from simsock.kernel.task import Task
 
     Sees = Callable[[Task, CodeType | None, int], object]
@@ -48,6 +48,8 @@ class Profile:
         """Steps of schedule 1."""
         self.runs = 0
         """How many of the first schedules have been looked at."""
+        from simsock.kernel.strategies.sights import Names
+
         self._first = Names()
         self._names = Names()
 
@@ -112,6 +114,8 @@ class Run:
         self._shown: Shown | None = None
         self.order: int | None = None
         """At the end: a number for the order of what cannot be exchanged; None where it was not looked at."""
+        if number or guides:
+            _load()
         self._gathering: Gathering | None = None
         self._orders: OrdersSeen | None = None
         self._is_seen = False
@@ -126,6 +130,14 @@ class Run:
             self.order = 0
             return
         sees = self.watch(kernel) if self.watch is not None else None
+        kernel.sees = self._look(kernel, sees) if self.number or self.guides else sees
+
+    def _look(self, kernel: Kernel, sees: Sees | None) -> Sees | None:
+        """Of a search: let them be seen by whoever looks for it, too."""
+        from simsock.kernel.strategies.orders_seen import OrdersSeen, is_looked_at
+        from simsock.kernel.strategies.shown import Shown
+        from simsock.kernel.strategies.sights import Gathering
+
         profile = self.profile
         if profile is not None and profile.runs == self.number - 1 and self.number <= profile.wanted:
             kernel.counts = {}
@@ -139,7 +151,7 @@ class Run:
         if self.guides:
             self._shown = Shown(kernel)
             sees = _both(self._shown.sees, sees) if sees is not None else self._shown.sees
-        kernel.sees = sees
+        return sees
 
     def world_ends(self, kernel: Kernel) -> None:
         """The world is about to end, with its tasks still there."""
@@ -172,6 +184,13 @@ class Run:
 
     def __repr__(self) -> str:
         return f"<Run {self.number} of seed {self.own_seed!r}>"
+
+
+def _load() -> None:
+    """What searches look by, before the world begins in which it is needed."""
+    import simsock.kernel.strategies.orders_seen
+    import simsock.kernel.strategies.shown
+    import simsock.kernel.strategies.sights  # noqa: F401
 
 
 def _both(one: Sees, other: Sees) -> Sees:

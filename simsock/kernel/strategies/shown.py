@@ -12,13 +12,14 @@ An *order* is: on one name, a line of one task after a line of another one, of w
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from simsock.choices.drafts import ORDER
 from simsock.kernel.happened import Happened
 from simsock.kernel.program_lines import program_frame
 from simsock.kernel.strategies.orders_seen import number_of_text
 from simsock.kernel.strategies.sights import Sight
+from simsock.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from types import CodeType

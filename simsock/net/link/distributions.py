@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from functools import lru_cache
 from math import exp, log, sqrt
-from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,9 +22,14 @@ STEPS = 4096
 ONE = 1 << 16
 """One standard deviation in a table."""
 
-_normal = NormalDist().inv_cdf
 _PARETO = 3.0
 """The shape parameter of the Pareto distribution: P(X > x) = x**-3 for x from 1, whose mean is 3/2 and whose variance is 3/4."""
+
+
+def _normal(u: float) -> float:
+    from statistics import NormalDist  # brings fractions and decimals with it, which no other part of a world needs
+
+    return NormalDist().inv_cdf(u)
 
 
 def _pareto(u: float) -> float:

@@ -8,10 +8,11 @@ Owns rulings, what a rule is shown of a packet, and the asking of rules. Does no
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from simsock.errors import UsageError
 from simsock.kernel.units import Duration, duration_ns
+from simsock.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable

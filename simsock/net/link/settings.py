@@ -6,12 +6,13 @@ Laws: a value that makes no sense is an error that names it; nothing is set that
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from simsock.errors import Unsupported, UsageError, meant
 from simsock.kernel.units import NS, Duration, bits_per_second, duration_ns, share, size_bytes
 from simsock.net.link.connections import AFTER, read_after, read_sizes
 from simsock.net.link.distributions import DISTRIBUTIONS, UNIFORM
+from simsock.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
