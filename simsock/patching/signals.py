@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import _thread
 import os
+import sys
 from importlib import import_module
 from typing import Any
 
 from simsock.kernel.identity import PROCESS, own_numbers
-from simsock.patching import fence
-from simsock.processes import killing, pidfd
+from simsock.patching import fence, late
 from simsock.stdlib import signal as sim_signal
 from simsock.stdlib._descriptors import world_of
 
@@ -22,9 +22,14 @@ _getpgrp = os.getpgrp
 _pidfd_open: Any = getattr(os, "pidfd_open", None)
 
 
+def _killing() -> Any:
+    """What kills processes of a world; None while no world has had any but this one: it comes with the first fork."""
+    return sys.modules.get("simsock.processes.killing")
+
+
 def _kill(pid: int, signal: int, /) -> None:
     """Send a signal to this process, to one that it has forked, or to a group of them."""
-    if killing.is_known(pid):
+    if (killing := _killing()) is not None and killing.is_known(pid):
         killing.kill(int(pid), int(signal))
         return
     if pid not in (0, *own_numbers(), -PROCESS, -_getpgrp()):
@@ -34,7 +39,7 @@ def _kill(pid: int, signal: int, /) -> None:
 
 def _killpg(pgid: int, signal: int, /) -> None:
     """Send a signal to a group of processes."""
-    if killing.is_known(-pgid):
+    if (killing := _killing()) is not None and killing.is_known(-pgid):
         killing.kill(-int(pgid), int(signal))
         return
     if pgid not in (0, PROCESS, _getpgrp()):
@@ -44,14 +49,15 @@ def _killpg(pgid: int, signal: int, /) -> None:
 
 def pidfd_open(pid: int, flags: int = 0) -> int:
     """A descriptor of a process: of one of this world, or of a real one."""
-    found = pidfd.open_known(pid, flags)
+    pidfd: Any = sys.modules.get("simsock.processes.pidfd")  # as above
+    found = pidfd.open_known(pid, flags) if pidfd is not None else None
     return found if found is not None else int(_pidfd_open(own_numbers()[1] if pid == PROCESS else pid, flags))
 
 
 def _pidfd_send_signal(fd: int, signal: int, siginfo: Any = None, flags: int = 0, /) -> None:
     if world_of(fd) is None:
         fence.refuse("signal.pidfd_send_signal", (fd, signal))
-    pidfd.send(fd, int(signal))
+    late.import_module("simsock.processes.pidfd").send(fd, int(signal))
 
 
 def pairs() -> list[tuple[Any, Any]]:

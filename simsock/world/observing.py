@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 from simsock.errors import NoEffectWarning, UsageError, meant
 from simsock.kernel.watchers import EVENTS, Watcher, unwatch, watch, watching
 from simsock.net.fabric import LOCALHOST, fabric_of
-from simsock.net.netstat import Netstat, netstat
-from simsock.world.capturing import Capture
+from simsock.patching import late
 from simsock.world.hosts import Host
 
 if TYPE_CHECKING:
     from simsock.kernel import Kernel
+    from simsock.net.netstat import Netstat
+    from simsock.world.capturing import Capture
 
 
 ROWS_TOLD_MAX = 40
@@ -60,7 +61,7 @@ class Observing:
 
     def netstat(self) -> Netstat:
         """All sockets of all hosts as they are now: a tuple of ``SocketEntry``; ``str()`` of it is a table as ss(8) prints it."""
-        return netstat(self._running())
+        return _netstat(self._running())
 
     def capture(self, path: Any, *, hosts: Any = None, secrets: bool = False) -> Capture:
         """Write what passes between hosts to a pcapng file, from now on until the world (or the ``with`` block) ends.
@@ -78,7 +79,21 @@ class Observing:
             hosts = [host if isinstance(host, str) else host.name for host in chosen]
         if not isinstance(secrets, bool):
             raise UsageError(f"capture: secrets: expected True (what opens the TLS in it is in the file) or False, got {secrets!r}")
-        return Capture(kernel, path, hosts, secrets)
+        capture: Capture = late.import_module("simsock.world.capturing").Capture(kernel, path, hosts, secrets)
+        return capture
+
+
+def _netstat(kernel: Kernel) -> Netstat:
+    table: Netstat = late.import_module("simsock.net.netstat").netstat(kernel)
+    return table
+
+
+def end_captures(kernel: Kernel) -> list[Any]:
+    """End all captures of a world; returns what went wrong."""
+    if fabric_of(kernel).tap is None:  # as in nearly every world
+        return []
+    problems: list[Any] = late.import_module("simsock.world.capturing").end_captures(kernel)
+    return problems
 
 
 def warn_of_no_effect(kernel: Kernel, stacklevel: int) -> None:
@@ -95,5 +110,5 @@ def warn_of_no_effect(kernel: Kernel, stacklevel: int) -> None:
 
 def note_sockets(error: BaseException, kernel: Kernel) -> None:
     """Add the sockets to an error that says which tasks wait for what."""
-    if sockets := netstat(kernel):
+    if sockets := _netstat(kernel):
         error.add_note(f"sockets:\n{sockets.table(ROWS_TOLD_MAX)}")

@@ -43,7 +43,6 @@ from simsock.patching import close_connections, fresh, late, make_patching
 from simsock.patching.room import Room as PatchRoom
 from simsock.stdlib._allowed import note_for
 from simsock.stdlib._room import Room as LibraryRoom
-from simsock.world.capturing import end_captures
 from simsock.world.causes import tell_cause
 from simsock.world.choosing import choose_world, see_choices, seeded
 from simsock.world.connecting import Connecting
@@ -52,7 +51,7 @@ from simsock.world.faults import Faults
 from simsock.world.hoping import Hoping, called
 from simsock.world.hosts import Host, base_name, check_function
 from simsock.world.judging import Judging
-from simsock.world.observing import Observing, note_sockets, warn_of_no_effect
+from simsock.world.observing import Observing, end_captures, note_sockets, warn_of_no_effect
 from simsock.world.options import NEED_CONSENT, WORLD_OPTIONS, Options, check_names, peer_of
 from simsock.world.servers import Served, make_server
 from simsock.world.striking import Striking

@@ -15,7 +15,7 @@ from simsock.errors import UsageError
 from simsock.kernel.drawn_signals import send_within
 from simsock.kernel.identity import PROCESS
 from simsock.kernel.units import Duration, duration_ns
-from simsock.processes import crashes
+from simsock.patching import late
 from simsock.processes.doors import refused
 from simsock.stdlib.signal import send
 from simsock.world.hosts import Host
@@ -68,6 +68,7 @@ class Striking:
         ns = None if within is None else duration_ns(within, "kill: within")
         kernel.point()
         member, host = self._whom(kernel, process)
+        crashes: Any = late.import_module("simsock.processes.crashes")
         kill = crashes.Kill(kernel, member, host, self._run.number == 1)
         if ns is None:
             kill.now()
@@ -79,7 +80,7 @@ class Striking:
         if isinstance(process, (Host, str)):
             return None, self._host_of(process)._host
         number = getattr(process, "pid", process)
-        members = crashes.known(kernel)
+        members = late.import_module("simsock.processes.crashes").known(kernel)
         if isinstance(number, int) and not isinstance(number, bool):
             if number == PROCESS:
                 raise UsageError(f"kill: process {number} is the one that the test itself runs in; sim.signal sends it a signal")

@@ -124,8 +124,6 @@ class Capture:
 
 def end_captures(kernel: Kernel) -> list[SimsockError]:
     """End all captures of a world; returns what went wrong."""
-    if fabric_of(kernel).tap is None:  # as in nearly every world
-        return []
     problems: list[SimsockError] = []
     for capture in list(kernel.room(Captures).open):
         try:
