@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from math import fsum
 from pathlib import Path
 
 from . import lists
@@ -62,7 +63,8 @@ def lines() -> list[str]:
     if any(measured.values()):
         result += ["", "| all of them | " + " | ".join(versions) + " |", "|---" * (len(versions) + 1) + "|"]
         for title, place in (("seconds on real sockets", 0), ("seconds in worlds", 1)):
-            sums = [sum(pair[place] for pair in measured[version].values()) for version in versions]
+            # fsum: the same to the last digit on every Python
+            sums = [fsum(pair[place] for pair in measured[version].values()) for version in versions]
             result.append(f"| {title} | " + " | ".join(f"{total:.0f}" if total else "" for total in sums) + " |")
     result += ["", *_why(versions)]
     return result
