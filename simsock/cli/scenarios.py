@@ -32,6 +32,13 @@ def add_parsers(commands: Any) -> None:
     run.add_argument("--sweep", action="append", default=[], metavar="KEY=V1,V2", help="search once for each value: links.1.loss=0%%,1%%,5%%")
     run.add_argument("--all", action="store_true", help="run every schedule, whatever fails, and tell shares of failures, p50/p90/p99 and windows of time")
     run.add_argument("--server", metavar="MODULE:NAME", help="the server class, handler class or function to use instead of the file's")
+    run.add_argument(
+        "--versus",
+        action="append",
+        default=[],
+        metavar="MODULE:NAME",
+        help="also run with this server, with the same seeds, and tell both side by side (may be repeated)",
+    )
     run.add_argument("--report", metavar="DIR", help="also write what was found to DIR, as a page (.html), as text and as JSON")
     run.set_defaults(run=run_command)
 
@@ -66,45 +73,46 @@ def run_command(arguments: argparse.Namespace) -> int:
     find_modules_here()
     worst = OK
     results: list[Result | Survey] = []
-    for number, plan in enumerate(plans):
+    servers = [arguments.server, *arguments.versus]
+    for number, (plan, server) in enumerate((plan, server) for plan in plans for server in servers):
         if number:
             say()
         try:
-            code = _survey_one(plan, arguments, results) if arguments.all else _run_one(plan, arguments, reports, results)
+            code = _survey_one(plan, server, arguments, results) if arguments.all else _run_one(plan, server, arguments, reports, results)
             worst = max(worst, code)
         except ScenarioError as error:  # what it names is not there: the others may still be fine
             complain(str(error))
             arguments.lines.error(error, file=plan.path)
             worst = BROKEN
-    if arguments.sweep:
+    if arguments.sweep or arguments.versus:
         from simsock.scenario.sweeping import sweep_table
 
-        say("\n".join(["", *sweep_table(results, len(fixed))]))
+        say("\n".join(["", *sweep_table(results, len(fixed), several=len(arguments.scenarios) > 1, servers=bool(arguments.versus))]))
     return worst
 
 
-def _begin(plan: Plan, arguments: argparse.Namespace, kind: str) -> tuple[str, Progress]:
+def _begin(plan: Plan, server: str | None, arguments: argparse.Namespace, kind: str) -> tuple[str, Progress]:
     """Tell what is going to be run; its title, and what counts its schedules."""
-    from simsock.scenario.setting import words
+    from simsock.scenario.setting import title_of
 
-    title = f"{plan.path}{words(plan.settings)}: {plan.table('scenario')['about']}"
+    title = title_of(plan, server)
     say(title)
     schedules = arguments.schedules or plan.table("search")["schedules"]
     seed = plan.table("search")["seed"] if arguments.seed is None else arguments.seed
-    arguments.lines.begin(kind, title, schedules, seed=seed, file=plan.path, settings=list(plan.settings))
+    arguments.lines.begin(kind, title, schedules, seed=seed, file=plan.path, settings=list(plan.settings), server=server)
     return title, Progress(plan.path, schedules, arguments.lines)
 
 
-def _survey_one(plan: Plan, arguments: argparse.Namespace, results: list[Result | Survey]) -> int:
+def _survey_one(plan: Plan, server: str | None, arguments: argparse.Namespace, results: list[Result | Survey]) -> int:
     from simsock.scenario.setting import words
     from simsock.scenario.surveying import survey
 
     def command(failure: Failure) -> str:
-        return replay_line(failure.token, None if found.target is not None else plan.path, arguments.server) + words(plan.settings)
+        return replay_line(failure.token, None if found.target is not None else plan.path, server) + words(plan.settings)
 
-    title, counting = _begin(plan, arguments, "survey")
+    title, counting = _begin(plan, server, arguments, "survey")
     with counting as progress:
-        found = survey(plan, seed=arguments.seed, schedules=arguments.schedules, server=arguments.server, progress=progress.told, on_run=progress.ran)
+        found = survey(plan, seed=arguments.seed, schedules=arguments.schedules, server=server, progress=progress.told, on_run=progress.ran)
     results.append(found)
     ending = f"as expected: {plan.table('scenario')['expect']}" if found.as_expected else f"NOT AS EXPECTED: {found.surprise}"
     lines = [*found.lines(command), *([ending] if found.complete else [])]
@@ -118,19 +126,19 @@ def _survey_one(plan: Plan, arguments: argparse.Namespace, results: list[Result 
     return OK if found.as_expected else FAILED
 
 
-def _run_one(plan: Plan, arguments: argparse.Namespace, reports: Reports | None, results: list[Result | Survey]) -> int:
+def _run_one(plan: Plan, server: str | None, arguments: argparse.Namespace, reports: Reports | None, results: list[Result | Survey]) -> int:
     from simsock.scenario import run
     from simsock.scenario.setting import words
 
     about = plan.table("scenario")
-    title, counting = _begin(plan, arguments, "scenario")
+    title, counting = _begin(plan, server, arguments, "scenario")
     with counting as progress:
         result = run(
             plan,
             seed=arguments.seed,
             schedules=arguments.schedules,
             jobs=arguments.jobs,
-            server=arguments.server,
+            server=server,
             progress=progress.told,
             on_run=progress.ran,
         )
@@ -140,7 +148,7 @@ def _run_one(plan: Plan, arguments: argparse.Namespace, reports: Reports | None,
     lines = [*result.table(), str(verdict), *raised]
     command = None
     if verdict.failed and verdict.token is not None:
-        command = replay_line(verdict.token, None if result.target is not None else plan.path, arguments.server) + words(plan.settings)
+        command = replay_line(verdict.token, None if result.target is not None else plan.path, server) + words(plan.settings)
         lines.append(f"repeat it: {command}")
         if result.again is not None:
             lines.append(f"repeated from its token: {_how_it_repeats(result.again, result.repeats)}")

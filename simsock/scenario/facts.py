@@ -16,7 +16,7 @@ from simsock.report.plain import SCHEMA
 from simsock.report.sight import Sight
 from simsock.scenario.repeating import failure_place
 from simsock.scenario.running import capture_failure, look_at_the_first
-from simsock.scenario.setting import words
+from simsock.scenario.setting import title_of
 from simsock.search.verdict import FAILS, INCONCLUSIVE
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def facts_of_scenario(result: Result, command: str | None, text: str, sight: Sig
     return {
         **_head(
             "scenario",
-            f"{result.plan.path}{words(result.plan.settings)}: {about['about']}",
+            title_of(result.plan, result.server),
             verdict.status,
             f"{said}; {tried(verdict)}",
             command,
@@ -49,6 +49,7 @@ def facts_of_scenario(result: Result, command: str | None, text: str, sight: Sig
         "scenario": about["name"],
         "file": result.plan.path,
         "settings": list(result.plan.settings),
+        "server": result.server,
         "about": about["about"],
         "expected": about["expect"],
         "as_expected": result.as_expected,
@@ -70,12 +71,13 @@ def facts_of_survey(survey: Survey, command: Callable[[Failure], str], text: str
     about = survey.plan.table("scenario")
     said = f"as expected: {about['expect']}" if survey.as_expected else f"NOT AS EXPECTED: {survey.surprise}"
     said = said if survey.complete else "interrupted"
-    title = f"{survey.plan.path}{words(survey.plan.settings)}: {about['about']}"
+    title = title_of(survey.plan, survey.server)
     return {
         **_head("survey", title, verdict.status, f"{said}; {survey.failed:,} of {verdict.schedules:,} schedules failed", None, text, survey.as_expected),
         "scenario": about["name"],
         "file": survey.plan.path,
         "settings": list(survey.plan.settings),
+        "server": survey.server,
         "about": about["about"],
         "expected": about["expect"],
         "as_expected": survey.as_expected,

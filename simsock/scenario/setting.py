@@ -13,9 +13,12 @@ import shlex
 import tomllib
 from copy import deepcopy
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simsock.errors import ScenarioError, UsageError
+
+if TYPE_CHECKING:
+    from simsock.scenario.schema import Plan
 
 RUNS_MAX = 1_000
 """Of a sweep: the product of all its values."""
@@ -108,4 +111,10 @@ def words(settings: tuple[str, ...]) -> str:
     return "".join(f"{_MARK}{shlex.quote(text)}" for text in settings)
 
 
-__all__ = ["checked", "put_in", "swept", "with_settings", "without_settings", "words"]
+def title_of(plan: Plan, server: str | None) -> str:
+    """What a search of a scenario is called: its file, what is not as the file says, and what it shows."""
+    other = f" --server {server}" if server is not None else ""
+    return f"{plan.path}{words(plan.settings)}{other}: {plan.table('scenario')['about']}"
+
+
+__all__ = ["checked", "put_in", "swept", "title_of", "with_settings", "without_settings", "words"]
