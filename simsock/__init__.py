@@ -11,7 +11,7 @@ __version__ = "0.1.0"
 
 _WHERE = {
     "simsock.errors": (
-        "BadToken BusyLoop DataRace Deadlock Fenced Finding InvariantBroken KilledBySignal LeakWarning LimitExceeded LockInversion NoEffectWarning "
+        "BadToken BusyLoop DataRace Deadlock Fenced Finding InvariantBroken KeptWarning KilledBySignal LeakWarning LimitExceeded LockInversion NoEffectWarning "
         "Nondeterminism NotLinearizable RealTimeLimit ReplayMismatch ScenarioError SearchFailure SimsockError StepLimit "
         "LivenessBroken NeverHappened TaskCancelled TaskKilled TaskWillNotEnd TimeLimit Unsupported UsageError WorldEnded"
     ),
@@ -42,6 +42,7 @@ __all__ = [
     "Finding",
     "GilbertElliott",
     "InvariantBroken",
+    "KeptWarning",
     "KilledBySignal",
     "LeakWarning",
     "LimitExceeded",
@@ -97,6 +98,7 @@ if TYPE_CHECKING:
         Fenced,
         Finding,
         InvariantBroken,
+        KeptWarning,
         KilledBySignal,
         LeakWarning,
         LimitExceeded,

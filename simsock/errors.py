@@ -181,5 +181,9 @@ class LeakWarning(UserWarning):
     """Tasks of the program were still running when their world ended. No ``ResourceWarning``, which Python shows to nobody by default."""
 
 
+class KeptWarning(UserWarning):
+    """The program keeps a function, from before the world, where no world can put another one: it stays real there."""
+
+
 class NoEffectWarning(UserWarning):
     """Something that a world was asked for did nothing in it, such as a link when all that was sent stayed on one host."""

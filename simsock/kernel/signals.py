@@ -138,6 +138,13 @@ class Signals:
                 return _real.default_int_handler if number == _real.SIGINT else _real.SIG_DFL
         return found
 
+    def handle(self, number: int, handler: Any) -> None:
+        """Set its handler. One that is ignored from now on is pending for nobody any more, be it blocked or not (POSIX, sigaction)."""
+        self.handlers[number] = handler
+        if self._is_ignored(number):
+            for queue in (self.shared, *self.private.values()):
+                queue[:] = [info for info in queue if info.number != number]
+
     def mask(self, task: Task) -> frozenset[int]:
         """What a task blocks."""
         return self.masks.get(task.serial, _NOTHING)

@@ -8,13 +8,14 @@ is not searched for again. The one thing that stays are hybrid locks and queues 
 from __future__ import annotations
 
 import sys
+import warnings
 from contextlib import contextmanager, nullcontext
 from itertools import chain
 from operator import call, is_, itemgetter
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from simsock.errors import UsageError
+from simsock.errors import KeptWarning, UsageError
 from simsock.hypothesis_time import not_counted
 from simsock.kernel import Kernel
 from simsock.kernel.file_times import FileTimes
@@ -121,6 +122,13 @@ class Patching:
         if _resting is None:
             with not_counted():
                 self._places = _look()
+            for kept in known()[1].news_of_kept():
+                warnings.warn(
+                    f"{kept}, where no world can put another one: it stays real in this one. Look the name up when it is called, or keep it in an "
+                    "attribute, a list, a dict or a set (simsock doctor lists all)",
+                    KeptWarning,
+                    stacklevel=2,
+                )
 
     def apply(self) -> None:
         """The patched state begins."""

@@ -13,15 +13,17 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from types import BuiltinFunctionType, CellType, FunctionType, ModuleType
+from sys import getrefcount
+from types import BuiltinFunctionType, CellType, FunctionType, MethodType, ModuleType
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakSet, ref
 
 from simsock.harness import is_harness
-from simsock.patching import heap, locks, sockets, task_locals
+from simsock.patching import bound, hashed, heap, locks, sockets, task_locals
 from simsock.patching.census import Census, is_of_heap
 from simsock.patching.module_names import space_of
 from simsock.patching.referrers import addresses, of_kinds
+from simsock.tuples import NamedTuple
 
 LOCKS = frozenset((locks.real_lock, locks.real_rlock, locks.real_queue))
 _ALONE_S = 0.5
@@ -34,6 +36,17 @@ KEPT = frozenset(("_tstate_lock", "_shutdown_locks", "_active_limbo_lock", "_shu
 its tables, which no task holds while another runs."""
 
 
+class _Swapped(NamedTuple):
+    """Where, what was there, what is there now; the tuple or frozenset that had to be made anew for it, before and now; and what was ``marked`` before."""
+
+    spot: heap.Spot
+    before: Any
+    now: Any
+    whole: Any
+    whole_now: Any
+    marked: list[Any]
+
+
 class Holds:
     """The holders of one process. ``pairs``: by identity, (original, replacement)."""
 
@@ -42,12 +55,22 @@ class Holds:
         self._ids = frozenset(pairs)
         self._replacements = frozenset(id(replacement) for _, replacement in pairs.values())
         self._functions = frozenset(key for key, (original, _) in pairs.items() if type(original) is BuiltinFunctionType)
+        self._weak_counts: list[int] = []
+        """How many weak references there were to each original that is no class, to which its bases have some."""
         self._captured: list[tuple[heap.Spot, int]] = []
         """With the pairs' keys: the originals themselves would look like something captured."""
-        self._swapped: list[tuple[heap.Spot, Any, Any, Any, Any]] = []
-        """(where, what was there, what is there now, and the tuple of defaults that it is in, before and now)."""
-        self._hidden: list[tuple[heap.Spot, Any, Any, Any, Any]] = []
+        self._swapped: list[_Swapped] = []
+        self._hidden: list[_Swapped] = []
         """Those of them that are as they were for a while."""
+        self._bound: list[tuple[heap.Spot, Any]] = []
+        """With weak references: where a method is that was bound before, see ``bound``."""
+        self._known_bound: dict[int, Any] = {}
+        """By identity, weakly: those that the last search has found."""
+        self._bound_counts: dict[int, int] = {}
+        """How many references there were to each after that."""
+        self._kept: list[str] = []
+        """What the last search has found where nothing else can be put, in words."""
+        self._told: set[str] = set()
         self._left: WeakSet[Any] = WeakSet()
         """Locks and locals that nothing could be done about, or that are the harness's."""
         self._census = Census([original for original, _ in pairs.values()], [replacement for _, replacement in pairs.values()])
@@ -62,7 +85,7 @@ class Holds:
         if not (self._is_whole and self._is_told):
             self._search(True)
             return [space_of(module) for module in list(sys.modules.values()) if issubclass(type(module), ModuleType)]
-        if modules_changed:
+        if modules_changed or self._census.count_weakly() != self._weak_counts:
             return self._search(True)
         if _collections() == self._collections:  # what came to be since then is among the young objects
             locks_, captured = self._stirred()
@@ -78,9 +101,30 @@ class Holds:
         found = of_kinds(owners, classes_of_locals)
         return any(made not in self._left and made not in task_locals.registered for made in found)
 
+    def _is_known(self, method: Any) -> bool:
+        known = self._known_bound.get(id(method))
+        return known is not None and known() is method
+
+    def _count_bound(self) -> dict[int, int]:
+        return {key: getrefcount(method) for key, known in self._known_bound.items() if (method := known()) is not None}
+
+    def _has_new_bound(self) -> bool:
+        """Whether somebody has bound a method since, of which a world has another one, or keeps such a one in another place."""
+        if self._count_bound() != self._bound_counts:
+            return True
+        methods = bound.methods_by_function()
+        found = of_kinds(gc.get_objects(), (*heap.METHODS_OF_C, MethodType))
+        return any(bound.is_bound(method, methods) and not self._is_known(method) for method in found)
+
     def _has_lost(self) -> bool:
         """Whether an original is no longer where it was captured: a holder that lives may have it in another place, and as many references as it had."""
         return any(_plain(spot.get()) is not self.pairs[key][0] and not spot.is_gone() for spot, key in self._captured)
+
+    def news_of_kept(self) -> list[str]:
+        """In words, what the program keeps where nothing else can be put, of which nobody was told yet."""
+        found = sorted(set(self._kept) - self._told)
+        self._told.update(found)
+        return found
 
     def settle(self) -> None:
         """The patched state ends: what comes to be from now on is new."""
@@ -100,6 +144,7 @@ class Holds:
             spaces = [owner for owner in others if type(owner) is dict and _is_module(owner)]
             strange = lost or len(spaces) < len(others)
             del strangers, others
+            strange = strange or self._has_new_bound()
         self._is_told = self._is_told and not spaces
         if strange:
             spaces += self._search(True)
@@ -117,19 +162,25 @@ class Holds:
         """Among the objects that came to be since the last patched state: are there new locks, and does one hold an original?"""
         young = gc.get_objects(0) + gc.get_objects(1)
         ids, functions = self._ids, self._functions
+        if alive := self._count_bound():
+            ids, functions = ids.union(alive), functions.union(alive)
         inside: set[int] | None = None
         new = False
         lists: list[Any] = []
         tuples: list[Any] = []
+        dicts: list[Any] = []
+        methods = bound.methods_by_function()
         for found in young:
             kind = type(found)
             if kind is tuple:
                 tuples.append(found)
             elif kind is dict:
-                if not ids.isdisjoint(map(id, found.values())) and not _is_module(found):
-                    return True, True
-            elif kind is list:
+                dicts.append(found)
+            elif kind is list or kind is set or kind is frozenset:
                 lists.append(found)
+            elif kind is MethodType or kind in heap.METHODS_OF_C:
+                if bound.is_bound(found, methods) and not self._is_known(found):
+                    return True, True
             elif kind is FunctionType:
                 if found.__defaults__ is not None and not ids.isdisjoint(map(id, found.__defaults__)) and not is_harness(found.__module__ or ""):
                     return True, True
@@ -149,10 +200,12 @@ class Holds:
                     return True, True
             elif (base := _base_of(kind)) is tuple:
                 tuples.append(found)
-            elif base is dict and not ids.isdisjoint(map(id, dict.values(found))):
-                return True, True
+            elif base is dict:
+                dicts.append(found)
         # Not by going over them: one that is being made, as by ``tuple`` of a generator, has places that are empty, and Python takes something from each.
         captured = not functions.isdisjoint(addresses(gc.get_referents(*tuples))) or not ids.isdisjoint(addresses(gc.get_referents(*lists)))
+        if not captured and not ids.isdisjoint(addresses(gc.get_referents(*dicts))):
+            captured = any(not ids.isdisjoint(addresses(gc.get_referents(found))) and not _is_module(found) for found in dicts)
         return new, captured
 
     def _search(self, originals: bool) -> list[dict[str, Any]]:
@@ -160,6 +213,7 @@ class Holds:
         self._is_whole = False  # until it is through: one that is interrupted is made again
         with _alone():
             spaces = self._search_alone(originals)
+            self._bound_counts = self._count_bound()
         self._is_told = self._is_told and not spaces
         self._is_whole = True
         return spaces
@@ -167,9 +221,10 @@ class Holds:
     def _search_alone(self, originals: bool) -> list[dict[str, Any]]:
         spaces: list[dict[str, Any]] = []
         if originals:
-            self._captured = []
+            self._captured, self._bound, self._known_bound, self._kept = [], [], {}, []
         functions: list[Any] = []
-        targets = [target for target in interesting(gc.get_objects(), functions) if type(target) is BuiltinFunctionType or target not in self._left]
+        methods = bound.methods_by_function() if originals else None
+        targets = [target for target in interesting(gc.get_objects(), functions, methods) if _is_method(target) or target not in self._left]
         closed = heap.closed_of(functions, self._ids)
         del functions  # before what is held is counted
         owners: list[Any] | None = None
@@ -187,22 +242,35 @@ class Holds:
         noted = _notes_of_the_harness() if originals else frozenset()
         for finding in findings:
             target, spot = finding.target, finding.spot
+            if spot is None and methods is not None and not finding.harness and _is_called(target) and _is_known_place(finding.place):
+                self._kept.append(f"{_title(target)} is kept by {finding.place}")
             if id(target) in self.pairs:
                 if spot is not None and not finding.harness and not _is_left(spot, target) and not self._is_ours(spot) and id(spot.whole()) not in noted:
                     self._captured.append((spot, id(target)))
+            elif methods is not None and bound.is_bound(target, methods):
+                self._known_bound[id(target)] = ref(target)
+                if spot is not None and not finding.harness and not spot.immutable:
+                    self._bound.append((spot, self._known_bound[id(target)]))
             elif isinstance(target, task_locals.real_local):
                 if id(target) not in kept:
                     task_locals.register(target)
             elif spot is not None and not finding.harness and finding.place.rpartition(".")[2] not in KEPT:
                 spot.exchange(target, _hybrid_of(target, finding.place, hybrids))
+        if originals:
+            self._captured += self._weakly()
         for target in targets:
-            if id(target) not in self.pairs and id(target) not in hybrids and type(target) is not BuiltinFunctionType:
+            if id(target) not in self.pairs and id(target) not in hybrids and not _is_method(target):
                 self._left.add(target)
         return spaces
 
+    def _weakly(self) -> Iterator[tuple[heap.Spot, int]]:
+        """Where weak sets and the like have originals."""
+        self._weak_counts = self._census.count_weakly()
+        return ((heap.Spot("hashed", box, mark), key) for key, (original, _) in self.pairs.items() for box, mark in hashed.weakly(original))
+
     def _is_ours(self, spot: heap.Spot) -> bool:
-        """Whether this is in a tuple that has a stand-in, too: whoever keeps both is one of us."""
-        return spot.kind == "inner" and not self._replacements.isdisjoint(value for whole in spot.tuples() for value in map(id, whole))
+        """Whether this is in a tuple or the like that has a stand-in, too: whoever keeps both is one of us."""
+        return spot.kind in ("inner", "hashed") and not self._replacements.isdisjoint(value for whole in spot.beside() for value in map(id, whole))
 
     def swap(self) -> None:
         """The patched state begins: captured originals give way."""
@@ -212,16 +280,21 @@ class Holds:
             before = spot.get()
             if _plain(before) is original:
                 self._put(spot, before, original, replacement)
+        methods = bound.methods_by_function() if self._bound else {}
+        for spot, known in self._bound:
+            before, method = spot.get(), known()
+            if method is not None and _plain(before) is method and (now := bound.stand_in(method, methods)) is not None:
+                self._put(spot, before, method, now)
 
     def _put(self, spot: heap.Spot, before: Any, original: Any, replacement: Any) -> None:
         # A function in C is no method where it stands in a class; what stands in for it must not become one.
         bare = spot.kind == "class" and type(replacement) is FunctionType and not hasattr(type(original), "__get__")
         now = staticmethod(replacement) if bare else replacement
-        whole = spot.whole()
-        self._swapped.append((spot, before, now, whole, None))
+        swapped = _Swapped(spot, before, now, spot.whole(), None, spot.marked())
+        self._swapped.append(swapped)
         spot.exchange(before, now)
-        if whole is not None:
-            self._swapped[-1] = spot, before, now, whole, spot.whole()
+        if swapped.whole is not None:
+            self._swapped[-1] = swapped._replace(whole_now=spot.whole())
 
     def restore(self) -> None:
         """The patched state ends."""
@@ -230,23 +303,23 @@ class Holds:
             self._take(self._swapped[-1])
             self._swapped.pop()
 
-    def _take(self, swapped: tuple[heap.Spot, Any, Any, Any, Any]) -> None:
-        spot, before, now, whole, whole_now = swapped
-        if whole is None or not spot.put_whole(whole_now, whole):
+    def _take(self, swapped: _Swapped) -> None:
+        spot, before, now, whole, whole_now, marked = swapped
+        if whole is None or not spot.put_whole(whole_now, whole, marked):
             spot.exchange(now, before)
 
     def hide(self, replacement: type) -> None:
         """For a while, have the original of a class where it was: it can be told from what stands in for it."""
         for swapped in self._swapped:
-            if swapped[2] is replacement:
+            if swapped.now is replacement:
                 self._hidden.append(swapped)
                 self._take(swapped)
-        self._swapped = [swapped for swapped in self._swapped if swapped[2] is not replacement]
+        self._swapped = [swapped for swapped in self._swapped if swapped.now is not replacement]
 
     def show(self) -> None:
         """Have what stands in for it there again."""
         while self._hidden:
-            spot, before, now, _, _ = self._hidden[-1]
+            spot, before, now, *_ = self._hidden[-1]
             if spot.get() is before:
                 self._put(spot, before, before, now)
             self._hidden.pop()
@@ -296,21 +369,45 @@ def _plain(value: Any) -> Any:
     return value.__func__ if type(value) is staticmethod else value
 
 
-def interesting(objects: list[Any], functions: list[Any] | None = None) -> list[Any]:
-    """Real locks that no hybrid has inside, methods bound to them, and locals. ``functions``: a list that gets all functions in the same go."""
+def _is_method(target: Any) -> bool:
+    return type(target) is MethodType or type(target) in heap.METHODS_OF_C
+
+
+def _is_called(target: Any) -> bool:
+    """Whether this is kept to be called: a function, or a method, and no class, which stands among the bases of others."""
+    return not isinstance(target, type) and type(target) not in (*LOCKS, task_locals.real_local)
+
+
+def _is_known_place(place: str) -> bool:
+    """Whether these words name something of the program's."""
+    top = place.partition(".")[0].partition(":")[0]
+    return "." in place and top not in sys.stdlib_module_names and top != "simsock"
+
+
+def _title(target: Any) -> str:
+    return f"{getattr(target, '__module__', None) or type(target.__self__).__name__}.{target.__name__}"
+
+
+def interesting(objects: list[Any], functions: list[Any] | None = None, methods: dict[int, Any] | None = None) -> list[Any]:
+    """Real locks that no hybrid has inside, methods bound to them, and locals. ``functions``: a list that gets all functions in the same go; ``methods``:
+    with these (see ``bound.methods_by_function``), other methods that were bound before are among what is returned."""
     locals_ = [cls for cls in _with_subclasses(task_locals.real_local) if cls is not task_locals.local]
     targets = []
     inside = set()
-    for found in of_kinds(objects, (*LOCKS, *_HYBRIDS, BuiltinFunctionType, *locals_, *(() if functions is None else (FunctionType,)))):
+    more = (*(() if functions is None else (FunctionType,)), *(() if methods is None else (MethodType,)))
+    for found in of_kinds(objects, (*LOCKS, *_HYBRIDS, *heap.METHODS_OF_C, *locals_, *more)):
         kind = type(found)
         if kind is FunctionType:
             functions.append(found)  # type: ignore[union-attr]  # asked for only where there is one
             continue
         if kind in _HYBRIDS:
             inside.add(id(getattr(found, "_real", None)))  # None of one whose making was interrupted
-        elif kind is not BuiltinFunctionType or type(found.__self__) in LOCKS:
+        elif kind is MethodType or kind in heap.METHODS_OF_C:
+            if (kind is not MethodType and type(found.__self__) in LOCKS) or (methods is not None and bound.is_bound(found, methods)):
+                targets.append(found)
+        else:
             targets.append(found)
-    return [found for found in targets if id(found) not in inside and (type(found) is not BuiltinFunctionType or id(found.__self__) not in inside)]
+    return [found for found in targets if id(found) not in inside and (type(found) not in heap.METHODS_OF_C or id(found.__self__) not in inside)]
 
 
 def classes() -> list[type]:
@@ -356,7 +453,7 @@ def _is_module(space: dict[Any, Any]) -> bool:
 
 def _hybrid_of(target: Any, place: str, hybrids: dict[int, Any]) -> Any:
     """The hybrid of a real lock or queue, or the same method of it."""
-    if type(target) is BuiltinFunctionType:
+    if type(target) in heap.METHODS_OF_C:
         return getattr(_hybrid_of(target.__self__, place.rpartition(".")[0], hybrids), target.__name__)
     hybrid = hybrids.get(id(target))
     if hybrid is None:

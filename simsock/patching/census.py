@@ -25,7 +25,7 @@ from types import (
     WrapperDescriptorType,
 )
 from typing import TYPE_CHECKING, Any
-from weakref import ref
+from weakref import getweakrefcount, ref
 
 from simsock.patching.heap import holders_of, is_box
 from simsock.patching.referrers import referrers_of
@@ -128,6 +128,10 @@ class Census:
     def count_functions(self) -> list[int]:
         """References to each of those that have no instances."""
         return list(map(getrefcount, self._functions))
+
+    def count_weakly(self) -> list[int]:
+        """Weak references to each of those."""
+        return list(map(getweakrefcount, self._functions))
 
     def take(self, numbers: set[int] | None = None, others: list[Any] | None = None) -> Taken:
         """Count anew, those with these numbers or all. Who refers to ``others`` is asked in the same go: passing over the heap is what takes the time."""

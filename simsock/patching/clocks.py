@@ -74,6 +74,17 @@ for _methods in _ours.values():
         _methods[_name] = classmethod(_function)
 
 
+def is_clock(cls: type, name: str) -> bool:
+    """Whether this method of a class is one of those that are exchanged."""
+    return any(issubclass(cls, owner) and name in methods for owner, methods in _originals.items())
+
+
+def bound(cls: type, name: str) -> Any:
+    """What the exchanged method of that name is for a class: for who has kept the one in C, bound, from before."""
+    methods = next(methods for owner, methods in _ours.items() if name in methods)
+    return methods[name].__get__(None, cls)
+
+
 def _put(methods: dict[type, dict[str, Any]]) -> None:
     for cls in _originals:
         gc.get_referents(cls.__dict__)[0].update(methods[cls])

@@ -8,26 +8,38 @@ of the program runs (no property, no ``__getattribute__``, no ``__eq__``); the o
 from __future__ import annotations
 
 import gc
+import itertools
 from collections import deque
-from functools import partial
-from types import BuiltinFunctionType, CellType, FrameType, FunctionType, MemberDescriptorType, MethodType, ModuleType
+from functools import lru_cache, partial
+from types import BuiltinFunctionType, CellType, FrameType, FunctionType, GenericAlias, MemberDescriptorType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 from simsock.harness import is_harness
 from simsock.kernel.program_lines import is_simsock
+from simsock.patching.hashed import Mark, held_in
 from simsock.patching.referrers import addresses, of_kinds, referrers_of
+from simsock.stdlib._locks import real_lock, real_rlock
+from simsock.stdlib._simplequeue import real_queue
 from simsock.tuples import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 _IMMUTABLE = 1 << 8
 """``Py_TPFLAGS_IMMUTABLETYPE``."""
+_ITERATORS = frozenset((type(iter(int, 1)), map, filter, *(kind for kind in vars(itertools).values() if isinstance(kind, type))))
+"""What calls a function that it has for each item, and cannot have another one."""
+_CACHED: Any = type(lru_cache(maxsize=1)(len))
+_BOXES = frozenset((dict, list, set, CellType, _CACHED, *_ITERATORS))
+METHODS_OF_C: frozenset[Any] = frozenset((BuiltinFunctionType, type(real_queue().get)))
+"""Functions, and methods that are bound. CPython has a class of its own for those that want to know in which class they were found."""
+_LOCKS = frozenset((real_lock, real_rlock, real_queue))
 _CLASSES = 32
 """So many are looked at together."""
 _class_dict: Any = type.__dict__["__dict__"]
 _qualname_of: Any = type.__dict__["__qualname__"].__get__  # a metaclass of the program may have its own
+_flags_of: Any = type.__dict__["__flags__"].__get__  # likewise
 _mro_of: Any = type.__dict__["__mro__"].__get__  # likewise
 
 
@@ -44,7 +56,7 @@ class Spot:
     @property
     def immutable(self) -> bool:
         """Whether nothing else can be put there: a class of C."""
-        return self.kind == "class" and bool(self.box.__flags__ & _IMMUTABLE)
+        return self.kind == "class" and bool(_flags_of(self.box) & _IMMUTABLE)
 
     def get(self) -> Any:
         """What is there now; None when nothing is."""
@@ -65,16 +77,18 @@ class Spot:
             if self.kind == "inner":
                 found = box.get()
                 for place in key:
-                    found = tuple.__getitem__(found, place)
+                    found = _at(found, place)
                 return found
+            if self.kind == "hashed":
+                return key.value if (here := box()) is not None and key.is_in(here) else None
             return box.func if key is None else box.args[key]
         except (AttributeError, IndexError, KeyError, TypeError, ValueError):
             return None
 
     def is_gone(self) -> bool:
-        """Whether it was an attribute of an object that lives no longer."""
+        """Whether it was an attribute of an object that lives no longer, or in a set that does not."""
         outer = self.box if self.kind == "inner" else self
-        return outer.kind == "attribute" and outer.box() is None
+        return outer.kind in ("attribute", "hashed") and outer.box() is None
 
     def exchange(self, expected: Any, value: Any) -> bool:
         """Put something else there, unless somebody else has done so."""
@@ -92,10 +106,12 @@ class Spot:
             return self.box.whole() if self.box.kind == "default" else self.box.get()
         return self.box.__defaults__ if self.kind == "default" else None
 
-    def put_whole(self, expected: Any, whole: Any) -> bool:
-        """Put such a tuple back, unless somebody else has put another one there."""
+    def put_whole(self, expected: Any, whole: Any, marked: list[Any]) -> bool:
+        """Put such a tuple back, unless somebody else has put another one there. ``marked``: what was ``marked`` when it was there."""
         if self.whole() is not expected:
             return False
+        for mark, value in zip(self._marks(), marked, strict=True):
+            mark.value = value
         outer = self.box if self.kind == "inner" else self
         if outer.kind == "default":
             outer.box.__defaults__ = whole
@@ -103,14 +119,25 @@ class Spot:
             outer._put(whole)
         return True
 
-    def tuples(self) -> list[list[Any]]:
-        """What those have that it is in, the outermost first: of one in a tuple."""
-        found = [self.box.get()]
-        for place in self.key[:-1]:
-            found.append(tuple.__getitem__(found[-1], place))
-        return [list(tuple.__iter__(whole)) for whole in found]
+    def _marks(self) -> list[Mark]:
+        return [place for place in self.key if type(place) is Mark] if self.kind == "inner" else []
 
-    def into(self, place: int) -> Spot:
+    def marked(self) -> list[Any]:
+        """What there is in each frozenset that this is in."""
+        return [mark.value for mark in self._marks()]
+
+    def beside(self) -> list[list[Any]]:
+        """What those have that it is in, the outermost first: of one in a tuple, a frozenset, a set, or under a key."""
+        outer = self.box if self.kind == "inner" else self
+        found = [list(held_in(outer.box()))] if outer.kind == "hashed" and not outer.is_gone() else []
+        if self.kind == "inner":
+            whole = outer.get()
+            for place in self.key:
+                found.append(list(items_of(whole)))
+                whole = _at(whole, place)
+        return found
+
+    def into(self, place: int | Mark) -> Spot:
         """The place in the tuple that is here."""
         return Spot("inner", self.box, (*self.key, place)) if self.kind == "inner" else Spot("inner", self, (place,))
 
@@ -132,7 +159,12 @@ class Spot:
         elif self.kind == "default":
             box.__defaults__ = (*box.__defaults__[:key], value, *box.__defaults__[key + 1 :])
         elif self.kind == "inner":
-            box._put(_made_anew(box.get(), key, value))
+            become: list[tuple[Mark, Any]] = []
+            box._put(_made_anew(box.get(), key, value, become))
+            for mark, now in become:
+                mark.value = now
+        elif self.kind == "hashed":
+            key.exchange(box(), value)
         elif key is None:
             box.__setstate__((value, box.args, box.keywords, box.__dict__ or None))
         else:
@@ -144,11 +176,31 @@ def _solid(box: Any) -> Any:
     return next(kind for kind in (dict, list, deque) if isinstance(box, kind))
 
 
-def _made_anew(whole: tuple[Any, ...], path: tuple[int, ...], value: Any) -> tuple[Any, ...]:
-    """A tuple with something else at one place of it, or of a tuple in it."""
-    items = list(tuple.__iter__(whole))
-    items[path[0]] = _made_anew(items[path[0]], path[1:], value) if len(path) > 1 else value
-    return tuple.__new__(type(whole), items)
+def _made_anew(whole: Any, path: tuple[Any, ...], value: Any, become: list[tuple[Mark, Any]]) -> Any:
+    """A tuple or frozenset with something else at one place of it, or of a tuple in it; ``become``: what the marks on the way are to say then."""
+    items = list(items_of(whole))
+    place = path[0]
+    number = place if type(place) is int else next(number for number, item in enumerate(items) if item is place.value)
+    items[number] = _made_anew(items[number], path[1:], value, become) if len(path) > 1 else value
+    if type(place) is Mark:
+        become.append((place, items[number]))
+    return (frozenset if isinstance(whole, frozenset) else tuple).__new__(type(whole), items)
+
+
+def items_of(whole: Any) -> Iterator[Any]:
+    """What a tuple or a frozenset has: a subclass's ``__iter__`` is the program's."""
+    return iter(frozenset.__iter__(whole) if isinstance(whole, frozenset) else tuple.__iter__(whole))
+
+
+def _at(whole: Any, place: int | Mark) -> Any:
+    if type(place) is int:
+        return tuple.__getitem__(whole, place)
+    return place.value if any(item is place.value for item in items_of(whole)) else None  # type: ignore[union-attr]
+
+
+def _places(whole: Any) -> list[tuple[int | Mark, Any]]:
+    """The places of a tuple, or what marks the things in a frozenset, and what is there."""
+    return [(Mark(value) if isinstance(whole, frozenset) else number, value) for number, value in enumerate(items_of(whole))]
 
 
 class Finding(NamedTuple):
@@ -191,7 +243,7 @@ def search(
                     found.extend(_in_class(cls, wanted))
     for owner in owners:
         found.extend(_in_owner(owner, wanted, above.get(id(owner), []), functions))
-    if inner := [owner for owner in owners if is_tuple(owner) and _is_of_program(owner, wanted)]:
+    if inner := [owner for owner in owners if is_tuple(owner) and _is_of_program(owner, wanted) and not _is_compared(above.get(id(owner), ()))]:
         found += _in_tuples(inner, wanted, types, above, (*ours, targets, types, given, owners, wanted, above, *above.values()))
     return found
 
@@ -205,15 +257,31 @@ def _in_tuples(inner: list[Any], wanted: dict[int, Any], types: list[type], abov
     known = set()
     for finding in held:
         known.add(id(finding.target))
-        for place, value in enumerate(tuple.__iter__(finding.target)):
-            if id(value) in wanted and _is_made_anew(value):
-                found.append(Finding(value, f"{finding.place}[{place}]", finding.harness, finding.spot and finding.spot.into(place)))
+        of_typing = finding.spot is not None and finding.spot.kind == "attribute" and str(finding.spot.key).startswith("__")  # is no more called than a base
+        for place, value in _places(finding.target):
+            if id(value) in wanted and _is_made_anew(value) and not (of_typing and _is_class_of_c(value)):
+                found.append(Finding(value, _inside(finding.place, place), finding.harness, finding.spot and finding.spot.into(place)))
     for owner in inner:
-        holds = above.get(id(owner), ())
-        if holds and id(owner) not in known and not any(_has_as_arguments(holder, owner) or _attribute_of_class(holder, owner) for holder in holds):
-            words, harness = _words(above[id(owner)], "tuple")
-            found += [Finding(value, f"{words}: tuple", harness, None) for value in tuple.__iter__(owner) if id(value) in wanted and _is_made_anew(value)]
+        holds = above.get(id(owner), [])
+        if (
+            (holds or isinstance(owner, frozenset))
+            and id(owner) not in known
+            and not any(_has_as_arguments(holder, owner) or _attribute_of_class(holder, owner) for holder in holds)
+        ):
+            kind = "frozenset" if isinstance(owner, frozenset) else "tuple"
+            words, harness = _words(holds, kind)
+            shown = kind if words == kind else f"{words}: {kind}"
+            found += [Finding(value, shown, harness, None) for value in items_of(owner) if id(value) in wanted and _is_made_anew(value)]
     return found
+
+
+def _is_compared(holders: Iterable[Any]) -> bool:
+    """Whether nobody calls what is in there: the key of a cache, or what an alias of typing's is made of."""
+    return any(type(holder) in (GenericAlias, _CACHED) for holder in holders)
+
+
+def _inside(words: str, place: int | Mark) -> str:
+    return f"{words}[{place}]" if type(place) is int else f"{words}: frozenset"
 
 
 def _has_as_arguments(holder: Any, value: tuple[Any, ...]) -> bool:
@@ -227,7 +295,7 @@ def _is_ours(owner: Any) -> bool:
 
 def _is_of_program(owner: tuple[Any, ...], wanted: dict[int, Any]) -> bool:
     """Whether a tuple has some of these functions or tuples, and no stand-in beside them, as simsock's own tables have."""
-    items = list(tuple.__iter__(owner))
+    items = list(items_of(owner))
     return any(id(value) in wanted and _is_made_anew(value) for value in items) and not any(map(_is_stand_in, items))
 
 
@@ -243,12 +311,17 @@ def _is_stand_in(value: Any) -> bool:
 
 
 def _is_made_anew(value: Any) -> bool:
-    return _is_function(value) or is_tuple(value)
+    return is_tuple(value) or _is_class_of_c(value) or type(value) is MethodType or (type(value) in METHODS_OF_C and type(value.__self__) not in _LOCKS)
+
+
+def _is_class_of_c(value: Any) -> bool:
+    """Whether who calls it makes something real: ``socket.socket`` itself knows of worlds."""
+    return issubclass(type(value), type) and bool(_flags_of(value) & _IMMUTABLE)
 
 
 def is_box(owner: Any) -> bool:
     """Whether somebody has to be asked whose this is."""
-    return (type(owner) in (dict, list, CellType) or is_tuple(owner)) and not _tells_its_name(owner)
+    return (type(owner) in _BOXES or is_tuple(owner)) and not _tells_its_name(owner)
 
 
 def holders_of(boxes: list[Any], *lists: Any) -> dict[int, list[Any]]:
@@ -295,29 +368,23 @@ def _in_class(cls: type, wanted: dict[int, Any]) -> list[Finding]:
         if id(inner) in wanted:
             module = _module_of(cls)
             found.append(Finding(inner, f"{module}.{_qualname_of(cls)}.{key}", is_harness(module), Spot("class", cls, key)))
-        elif is_tuple(inner) and not cls.__flags__ & _IMMUTABLE and not key.startswith("__"):
+        elif is_tuple(inner) and not _flags_of(cls) & _IMMUTABLE and not key.startswith("__"):
             module = _module_of(cls)
             found += _inner(inner, wanted, f"{module}.{_qualname_of(cls)}.{key}", is_harness(module), Spot("class", cls, key))
     return found
 
 
 def is_tuple(owner: Any) -> bool:
-    """A tuple, or a named one: what can be made anew with another item, and is the same to everybody who has it by a name."""
+    """A tuple, or a named one, or a frozenset: what can be made anew with another item, and is the same to everybody who has it by a name."""
     kind = type(owner)
-    return kind is tuple or (issubclass(kind, tuple) and not kind.__dictoffset__)
+    return kind is tuple or kind is frozenset or (issubclass(kind, (tuple, frozenset)) and not kind.__dictoffset__)
 
 
 def _inner(owner: tuple[Any, ...], wanted: dict[int, Any], words: str, harness: bool, spot: Spot) -> list[Finding]:
     """In a tuple that is an attribute of a class."""
-    return [
-        Finding(value, f"{words}[{place}]", harness, spot.into(place))
-        for place, value in enumerate(tuple.__iter__(owner))
-        if id(value) in wanted and _is_made_anew(value)
-    ]
-
-
-def _is_function(value: Any) -> bool:
-    return type(value) is BuiltinFunctionType and issubclass(type(value.__self__), ModuleType)
+    if not _is_of_program(owner, wanted):
+        return []
+    return [Finding(value, _inside(words, place), harness, spot.into(place)) for place, value in _places(owner) if id(value) in wanted and _is_made_anew(value)]
 
 
 def _module_of(cls: type) -> str:
@@ -347,13 +414,28 @@ def _in_owner(owner: Any, wanted: dict[int, Any], above: list[Any], functions: d
     if kind is deque:
         words, harness = _words(above, "deque")
         return [Finding(value, f"{words}[{place}]", harness, Spot("item", owner, place)) for place, value in enumerate(owner) if id(value) in wanted]
-    if kind in (set, frozenset):
-        return [Finding(value, kind.__name__, False, None) for value in owner if id(value) in wanted]
-    if issubclass(kind, (dict, list, deque)):
+    if kind is set:
+        words, harness = _words(above, "set", owner)
+        return _hashed(owner, words, harness, wanted, "{}: set")
+    if kind in _ITERATORS or kind is _CACHED:  # of a cache, keys are compared and never called, the function is
+        words, harness = _words_of_instance(above, owner)
+        held, shown = (gc.get_referents(owner), kind.__name__) if kind is not _CACHED else ([owner.__wrapped__], "lru_cache")
+        return [Finding(value, f"{words}: {shown}", harness, None) for value in held if id(value) in wanted] if words else []
+    if issubclass(kind, (dict, list, deque, set)):
         return _in_instance(owner, wanted)
     if issubclass(kind, (type, ModuleType)) or kind in (FunctionType, FrameType) or _module_of(kind) in ("builtins", "types"):
         return []  # classes were looked at, and what a method or descriptor is made of tells nothing
     return _in_instance(owner, wanted)
+
+
+def _hashed(owner: Any, words: str, harness: bool, wanted: dict[int, Any], form: str) -> list[Finding]:
+    """In a set, or as keys of a dict: unless a stand-in is in there as well, as in tables of what stand-ins can do."""
+    here = [value for value in held_in(owner) if id(value) in wanted]
+    if not here or any(map(_is_stand_in, held_in(owner))):
+        return []
+    box = ref(owner) if isinstance(owner, set) else lambda: owner
+    shown = words if words == "set" else form.format(words)
+    return [Finding(value, shown, harness, Spot("hashed", box, Mark(value))) for value in here]
 
 
 def _in_dict(owner: dict[Any, Any], wanted: dict[int, Any], above: list[Any]) -> list[Finding]:
@@ -365,13 +447,16 @@ def _in_dict(owner: dict[Any, Any], wanted: dict[int, Any], above: list[Any]) ->
             break
         if _is_instance_dict(holder, owner):
             return _in_instance(holder, wanted)
+        if type(holder) is _CACHED:
+            return []  # its keys are compared and never called
     else:
         words, harness = _words(above, "dict")
     name = owner.get("__name__")
     if isinstance(name, str) and "__spec__" in owner:
         words, harness = name, is_harness(name)
     shown = "{}.{}" if harness or above or words == name else "{}[{!r}]"
-    return [Finding(value, shown.format(words, key), harness, Spot("item", owner, key)) for key, value in list(owner.items()) if id(value) in wanted]
+    found = [Finding(value, shown.format(words, key), harness, Spot("item", owner, key)) for key, value in list(owner.items()) if id(value) in wanted]
+    return found if words == name else found + _hashed(owner, _words(above, "dict", owner)[0], harness, wanted, "{}: key")
 
 
 def _is_instance_dict(holder: Any, attributes: dict[Any, Any]) -> bool:
@@ -383,20 +468,21 @@ def _is_instance_dict(holder: Any, attributes: dict[Any, Any]) -> bool:
         return False
 
 
-def _in_tuple(owner: tuple[Any, ...], wanted: dict[int, Any], above: list[Any]) -> list[Finding]:
+def _in_tuple(owner: Any, wanted: dict[int, Any], above: list[Any]) -> list[Finding]:
     found = []
     for holder in above:
         if type(holder) is FunctionType and holder.__defaults__ is owner:
-            for place, value in enumerate(owner):
+            for place, value in enumerate(items_of(owner)):
                 if id(value) in wanted:
                     found.append(Finding(value, f"{_name(holder)}: default {place}", _of_harness(holder), Spot("default", holder, place)))
         elif type(holder) is partial and holder.args is owner:
             found += [Finding(value, f"{holder!r:.80}", False, Spot("partial", holder, place)) for place, value in enumerate(owner) if id(value) in wanted]
     placed = {id(finding.target) for finding in found}
-    left = [value for value in owner if id(value) in wanted and id(value) not in placed and not _is_made_anew(value)] if above else []
-    if left:  # a lock, a class: see _in_tuples for functions
-        words, harness = _words(above, "tuple")
-        found += [Finding(value, f"{words}: tuple", harness, None) for value in left]
+    kind = "frozenset" if isinstance(owner, frozenset) else "tuple"
+    left = [value for value in items_of(owner) if id(value) in wanted and id(value) not in placed and not _is_made_anew(value)]
+    if left and (above or kind == "frozenset"):  # a lock, a class: see _in_tuples for functions
+        words, harness = _words(above, kind)
+        found += [Finding(value, kind if words == kind else f"{words}: {kind}", harness, None) for value in left]
     return found
 
 
@@ -429,6 +515,9 @@ def _in_instance(owner: Any, wanted: dict[int, Any]) -> list[Finding]:
                     found.append(Finding(value, f"{words}.{key}", harness, spot))
     if issubclass(cls, dict):
         found += [Finding(value, f"{words}[{_shown(key)}]", harness, Spot("item", owner, key)) for key, value in list(dict.items(owner)) if id(value) in wanted]
+        found += _hashed(owner, words, harness, wanted, "{}: key")
+    elif issubclass(cls, set):
+        found += _hashed(owner, words, harness, wanted, "{}: set")
     elif issubclass(cls, (list, deque)):
         found += [Finding(value, f"{words}[{place}]", harness, Spot("item", owner, place)) for place, value in _numbered(owner) if id(value) in wanted]
     if not found:
@@ -456,13 +545,14 @@ def _attributes(cls: type) -> Mapping[str, Any]:
     return _class_dict.__get__(cls)  # type: ignore[no-any-return]  # a descriptor of C
 
 
-def _words(above: list[Any], fallback: str) -> tuple[str, bool]:
-    """What to call a container, by who holds it, and whether that is the harness."""
+def _words(above: list[Any], fallback: str, owner: Any = None) -> tuple[str, bool]:
+    """What to call a container, by who holds it (under which name, if the ``owner`` is given), and whether that is the harness."""
     words = fallback
     for holder in above:
         kind = type(holder)
         if kind is dict and isinstance(holder.get("__name__"), str) and "__spec__" in holder:
-            return holder["__name__"], is_harness(holder["__name__"])
+            name = next((f".{key}" for key, value in list(holder.items()) if value is owner), "") if owner is not None else ""
+            return holder["__name__"] + name, is_harness(holder["__name__"])
         if kind is ModuleType or issubclass(kind, ModuleType):
             name = str(object.__getattribute__(holder, "__dict__").get("__name__"))
             return name, is_harness(name)
@@ -475,6 +565,17 @@ def _words(above: list[Any], fallback: str) -> tuple[str, bool]:
             if is_harness(module):
                 return words, True
     return words, False
+
+
+def _words_of_instance(above: list[Any], owner: Any) -> tuple[str, bool]:
+    """The same for what is rare, so that it is asked also whose attributes a dict is that holds it."""
+    words, harness = _words(above, "", owner)
+    if not words:
+        for attributes in [holder for holder in above if type(holder) is dict]:
+            for holder in gc.get_referrers(attributes):
+                if _is_instance_dict(holder, attributes):
+                    return _words([holder], "")
+    return words, harness
 
 
 def _name(function: FunctionType) -> str:

@@ -11,7 +11,7 @@ import select
 import sys
 from _socket import socket as _real_socket
 from _thread import get_ident
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from operator import is_
 from types import FrameType, MappingProxyType
 from typing import Any
@@ -157,9 +157,8 @@ _OF_POLLERS = [
 """Of the classes of ``select``, which are in C."""
 
 
-def apply() -> None:
-    """The patched state begins. A module that is not loaded has made nothing."""
-    exchange(list(map(swap_of, _OF_POLLERS)))
+def _found() -> Iterator[tuple[type, str, Any, Any]]:
+    """(class, name, its method, what asks first). A module that is not loaded has made nothing."""
     for module, name, attribute, is_outside in _METHODS:
         cls = getattr(sys.modules.get(module), name, None)
         if not isinstance(cls, type) or attribute not in vars(cls):
@@ -167,8 +166,27 @@ def apply() -> None:
         method = vars(cls)[attribute]
         if id(method) not in _made:
             _made[id(method)] = method, _asking(method, f"{name}.{attribute.lstrip('_')}", is_outside)
-        _applied.append((cls, attribute, method, _made[id(method)][1]))
-        setattr(cls, attribute, _made[id(method)][1])
+        yield cls, attribute, method, _made[id(method)][1]
+
+
+def methods() -> list[tuple[Any, Any]]:
+    """(method, what asks first) of each that is exchanged in its class, as long as it is not."""
+    return [(method, asking) for _, _, method, asking in _found() if method is not asking]
+
+
+def method_of_poller(poller: Any, name: str) -> Any:
+    """What asks first, for a method of a poller of the system; None where nobody asks."""
+    pairs = next((pairs for pairs in _OF_POLLERS if pairs[0][1].__objclass__ is type(poller)), ())
+    return next((now for known, _, now in pairs if known == name), None)
+
+
+def apply() -> None:
+    """The patched state begins."""
+    exchange(list(map(swap_of, _OF_POLLERS)))
+    for found in _found():
+        cls, attribute, _, asking = found
+        _applied.append(found)
+        setattr(cls, attribute, asking)
 
 
 def note() -> None:

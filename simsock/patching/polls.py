@@ -35,6 +35,11 @@ def remove() -> None:
     exchange(_swaps, back=True)
 
 
+def methods() -> list[tuple[Any, Any]]:
+    """(method, what stands in for it) of each that is exchanged in its class."""
+    return [(before, now) for _, _, pairs_ in _swaps for _, before, now in pairs_]
+
+
 def _list() -> list[Any]:
     looked(begin(session.active))
     return _of_the_world()
@@ -60,4 +65,4 @@ def pairs() -> list[tuple[Any, Any]]:
     return [(_enumerate, _list), (_active_count, _number)]
 
 
-__all__ = ["apply", "pairs", "remove"]
+__all__ = ["apply", "methods", "pairs", "remove"]

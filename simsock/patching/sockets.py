@@ -134,6 +134,16 @@ def _either(name: str, method: Any) -> Any:
     return call
 
 
+def methods() -> list[tuple[Any, Any]]:
+    """(method in Python, what refuses that of a real socket) of each with which a socket talks."""
+    return [(_usual[name], stand_in) for name, stand_in in _talking.items() if type(_usual.get(name)) is FunctionType]
+
+
+def method_of(sock: Any, name: str) -> Any:
+    """What refuses a method in C of a real socket; None where nothing does."""
+    return None if isinstance(sock, simulated) else _talking.get(name)
+
+
 def apply() -> None:
     """The patched state begins."""
     global _in_place

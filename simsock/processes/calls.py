@@ -226,6 +226,8 @@ def _parent(member: Member) -> int:
 def _disposition(member: Member, number: int, kind: str) -> None:
     session.kernel().point()
     member.dispositions[number] = kind
+    if family.is_nothing(number, kind):
+        member.held.discard(number)  # POSIX: what comes to be ignored is pending no more
 
 
 def _group(member: Member, number: int | None) -> int:

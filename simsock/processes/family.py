@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from simsock.processes.messages import Channel
 
 HANDLED, IGNORED, DEFAULT = "handled", "ignored", "default"
+_SILENT = frozenset(int(getattr(_real, name)) for name in ("SIGCHLD", "SIGCONT", "SIGURG", "SIGWINCH") if hasattr(_real, name))
 _getuid = os.getuid
 _WNOHANG, _WNOWAIT, _WEXITED = os.WNOHANG, os.WNOWAIT, os.WEXITED
 _RUSAGE = resource.struct_rusage
@@ -193,6 +194,11 @@ def disposition(kernel: Kernel, member: Member, number: int) -> str:
     return kind_of(signals_of(kernel).disposition(int(number)))
 
 
+def is_nothing(number: int, what: str) -> bool:
+    """Whether a signal with this disposition does nothing."""
+    return what == IGNORED or (what == DEFAULT and number in _SILENT)
+
+
 def kind_of(handler: Any) -> str:
     """What a handler, SIG_IGN or SIG_DFL amounts to."""
     return HANDLED if callable(handler) else IGNORED if handler == _real.SIG_IGN else DEFAULT
@@ -288,6 +294,7 @@ __all__ = [
     "family_of",
     "found",
     "has_children",
+    "is_nothing",
     "kind_of",
     "parent_of",
 ]

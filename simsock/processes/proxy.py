@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 _kill_really, _wait_really = os.kill, os.waitpid
 _WNOHANG = os.WNOHANG
-_SILENT = frozenset(int(getattr(_real, name)) for name in ("SIGCHLD", "SIGCONT", "SIGURG", "SIGWINCH") if hasattr(_real, name))
 _STOPS = frozenset(int(getattr(_real, name)) for name in ("SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU") if hasattr(_real, name))
 
 Calls = "dict[str, Callable[..., Any]]"
@@ -314,7 +313,7 @@ def send(kernel: Kernel, member: Member, number: int, quietly: bool = False, by_
         kernel.wake_all(member.signalled)
         return
     what = family.disposition(kernel, member, number) if number != _real.SIGKILL else family.DEFAULT
-    if what == family.IGNORED or (what == family.DEFAULT and number in _SILENT):
+    if family.is_nothing(number, what):
         return
     if not quietly:
         kernel.log.append((kernel.now, kernel.current.path, "signal", name_of(number)))

@@ -28,7 +28,7 @@ _REMEDIES = {
     SOCKET: "make it in the test, or in a fixture that comes after `sim`; a call of this one in a world is an error",
     THREAD: "start it in the test, or in a fixture that comes after `sim`; this one goes on in real time, outside every world",
 }
-_OF_CAPTURED = "look the name up when it is called (time.sleep, not a set that holds it), or keep it in a list, dict or attribute"
+_OF_CAPTURED = "look the name up when it is called (time.sleep, not an iterator that has it), or keep it in an attribute, a list, a dict or a set"
 _OF_LOCKS = "make them where they are used, or keep them in an attribute or a dict; contended in a world they are an error that names them"
 _OF_NATIVE = "use a client written in Python in the test, or put a stub behind your own interface; their waits are real and end a run by its limit"
 _OPENSSL = (

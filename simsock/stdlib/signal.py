@@ -71,7 +71,7 @@ def signal(signalnum: int, handler: Any, /) -> Any:
         return _set_really(signalnum, handler)  # says what is wrong
     begin(signals.kernel)
     before = signals.disposition(number)
-    signals.handlers[number] = handler
+    signals.handle(number, handler)
     return before
 
 

@@ -122,6 +122,7 @@ FOUND_OF_DESCRIPTORS = {
     "a descriptor that is duplicated onto itself, not to be inherited": "pipe 0 0 0, dup2 0 0 0, flags 0 0 0",
     "a descriptor that is duplicated onto itself, to be inherited, stays what it is": "pipe 0 0 0, dup2 1 1 1, flags 1 0 0",
     "nothing is written to a pipe that nobody reads": "pipe 0 0 0, close 0 0 0, write 1 0 0, write 1 0 1",
+    "a blocked signal that comes to be ignored is pending no more": "block 0 0 0, kill 0 0 0, handler 0 0 0, pending 0 0 0, handler 0 0 1, block 0 0 1",
     "who fails to be woken by a signal": "wakeup 0 0 1, kill 0 0 0, handled 0 0 0",
     "the place in a counter": "event 0 0 3, pipe 0 0 0, odd 0 0 0, odd 0 0 1, odd 0 0 2, odd 0 0 3, odd 1 0 0",
     "who gets a descriptor with a message says whether it is inherited": "pipe 0 0 0, passing 0 0 2, passing 0 0 5, file 0 0 0, passing 1 1 2",

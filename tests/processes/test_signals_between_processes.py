@@ -273,6 +273,24 @@ def test_a_child_blocks_signals_and_waits_for_them(world):
     assert status_of(pid) == 6
 
 
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGURG])
+def test_a_blocked_signal_that_a_child_comes_to_ignore_is_pending_no_more(world, number):
+    def ignore():
+        ran = []
+        signal.signal(number, lambda *_: ran.append(1))
+        signal.pthread_sigmask(signal.SIG_BLOCK, [number])
+        os.kill(os.getpid(), number)
+        before = signal.sigpending()
+        signal.signal(number, signal.SIG_DFL if number == signal.SIGURG else signal.SIG_IGN)
+        after = signal.sigpending()
+        signal.signal(number, lambda *_: ran.append(1))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
+        return len(before), len(after), len(ran)
+
+    pid = child(lambda: int(ignore() != (1, 0, 0)))
+    assert status_of(pid) == 0
+
+
 def test_each_thread_of_a_child_has_a_mask_and_waits_for_signals_of_its_own(world):
     def wait():
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1, signal.SIGUSR2])
