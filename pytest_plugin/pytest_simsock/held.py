@@ -8,7 +8,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any
 
-from simsock.patching.fresh import belongs
+from simsock.patching.room import belongs
 
 
 def holders_of(item: Any) -> list[tuple[str, dict[str, Any]]]:

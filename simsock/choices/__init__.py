@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from simsock.choices.drawn import DrawnSource
 from simsock.choices.sources import DefaultSource, ReplaySource, SeededSource, derive_seed, generator
 from simsock.choices.tape import Deviation, Source, Stream, Tape
 
 if TYPE_CHECKING:
+    from simsock.choices.drawn import DrawnSource
     from simsock.choices.shrinking import Shrunk, shrink
     from simsock.choices.tokens import Token
 
@@ -42,6 +42,8 @@ def __getattr__(name: str) -> Any:
     value: Any
     if name == "Token":
         from simsock.choices.tokens import Token as value
+    elif name == "DrawnSource":
+        from simsock.choices.drawn import DrawnSource as value
     elif name == "Shrunk":
         from simsock.choices.shrinking import Shrunk as value
     elif name == "shrink":

@@ -12,10 +12,10 @@ Owns the sources, the derivation of seeds, and the drawing of numbers. Does not 
 from __future__ import annotations
 
 from functools import lru_cache
-from hashlib import blake2b
 from random import Random
 from typing import TYPE_CHECKING
 
+from simsock.choices.hashing import blake2b
 from simsock.choices.tape import Source, Stream, out_of_range
 from simsock.errors import UsageError
 

@@ -20,10 +20,10 @@ import os
 import re
 import sys
 import zlib
-from hashlib import blake2b
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from simsock.choices.hashing import blake2b
 from simsock.choices.tape import Deviation
 from simsock.errors import BadToken, UsageError
 

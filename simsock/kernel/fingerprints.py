@@ -18,10 +18,10 @@ import os
 import sys
 from collections import deque
 from functools import lru_cache, partial
-from hashlib import blake2b
 from types import BuiltinFunctionType, CellType, CodeType, FrameType, FunctionType, MethodType, MethodWrapperType, ModuleType, WrapperDescriptorType
 from typing import TYPE_CHECKING, Any
 
+from simsock.choices.hashing import blake2b
 from simsock.kernel.plain_locals import forget_copy
 from simsock.kernel.program_lines import BOTTOM, is_library, room_of
 from simsock.tuples import NamedTuple

@@ -10,8 +10,9 @@ Owns the list of records and the running digest. Knows nothing of what the words
 from __future__ import annotations
 
 from collections import deque
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
+
+from simsock.choices.hashing import blake2b
 
 if TYPE_CHECKING:
     from collections.abc import Callable

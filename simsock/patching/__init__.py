@@ -20,7 +20,7 @@ from simsock.hypothesis_time import not_counted
 from simsock.kernel import Kernel
 from simsock.kernel.file_times import FileTimes
 from simsock.kernel.undoing import do_all
-from simsock.patching import clocks, descriptors, fence, files, foreign, forks, fresh, handlers, imports, late, outsiders, pairs, polls, sockets, tls
+from simsock.patching import clocks, descriptors, fence, files, foreign, forks, handlers, imports, late, outsiders, pairs, polls, sockets, tls
 from simsock.patching.captured import Holds
 from simsock.patching.chance import Chance
 from simsock.patching.connections import close_connections as close_connections
@@ -330,7 +330,8 @@ class Patching:
     def _forget_imports(self) -> None:
         if self._carrier.kernel is not None:
             imports.leave(self._carrier.kernel)
-            fresh.leave(self._carrier.kernel)
+            if (renewed := self._renewed()) is not None:
+                renewed.hide()
 
 
 class Hybrids:

@@ -11,10 +11,10 @@ import os
 import random
 import sys
 from _thread import get_ident
-from hashlib import blake2b
 from typing import Any
 
 from simsock.choices import derive_seed
+from simsock.choices.hashing import blake2b
 from simsock.kernel import Kernel, session
 from simsock.patching import generator_state
 from simsock.patching.room import Room

@@ -24,7 +24,7 @@ from simsock.errors import UsageError
 from simsock.harness import is_harness
 from simsock.kernel.program_lines import is_library, is_simsock
 from simsock.patching.module_names import space_of
-from simsock.patching.room import Room
+from simsock.patching.room import Room, belongs
 from simsock.tuples import NamedTuple
 
 if TYPE_CHECKING:
@@ -84,11 +84,6 @@ def _put_all(entries: list[tuple[dict[str, Any], str, Any]]) -> None:
             space.pop(name, None)
         else:
             space[name] = value
-
-
-def belongs(name: str, packages: Iterable[str]) -> bool:
-    """Whether a module is one of these packages, or in one."""
-    return any(name == package or name.startswith(package + ".") for package in packages)
 
 
 class Renewed:
@@ -373,17 +368,10 @@ def begin(kernel: Kernel, packages: tuple[str, ...], holders: Iterable[tuple[str
     room.renewed.begin(kernel, holders, frame)
 
 
-def leave(kernel: Kernel) -> None:
-    """The world is over. Safe to call again."""
-    renewed = kernel.room(Room).renewed
-    if renewed is not None:
-        renewed.hide()
-
-
 def outlives_tests(kernel: Kernel, task: Task) -> bool:
     """Whether it is no leak that a task runs at the world's end: its package lives on, as far as the program knows."""
     renewed = kernel.room(Room).renewed
     return renewed is not None and bool(renewed.outlives_tests(task))
 
 
-__all__ = ["Renewed", "begin", "belongs", "check_packages", "leave", "outlives_tests"]
+__all__ = ["Renewed", "begin", "check_packages", "outlives_tests"]

@@ -29,8 +29,7 @@ from simsock.kernel import session
 from simsock.kernel.program_lines import is_library, is_simsock
 from simsock.kernel.unpreempted import unpreempted
 from simsock.patching import fence, foreign, locks
-from simsock.patching.fresh import belongs
-from simsock.patching.room import Room
+from simsock.patching.room import Room, belongs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -2,14 +2,18 @@
 
 PYTEST_DONT_REWRITE
 
-Owns the fields of ``Room`` and what they are in a fresh world; each is used by the module that is named beside it.
+Owns the fields of ``Room`` and what they are in a fresh world, each of which is used by the module that is named beside it; and which modules are a
+package's that is imported anew.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simsock.errors import Fenced
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Room:
@@ -62,3 +66,8 @@ class Room:
         """Who is asked (``ready_orders``)."""
         self.renewed: Any = None
         """Those that were loaded before, imported anew (``fresh``)."""
+
+
+def belongs(name: str, packages: Iterable[str]) -> bool:
+    """Whether a module is one of these packages, or in one."""
+    return any(name == package or name.startswith(package + ".") for package in packages)

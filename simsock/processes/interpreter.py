@@ -27,7 +27,7 @@ import textwrap
 import threading
 import types
 from contextlib import suppress
-from importlib.machinery import ExtensionFileLoader, ModuleSpec, SourceFileLoader
+from importlib.machinery import BuiltinImporter, ExtensionFileLoader, ModuleSpec, SourceFileLoader
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from greenlet import getcurrent
@@ -297,7 +297,7 @@ def _main(command: Command) -> None:
             lines._register_code(code, text, name)
         elif sys.version_info >= (3, 13):
             lines.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
-        space.update(__spec__=None, __package__=None, __loader__=importlib.machinery.BuiltinImporter, __doc__=None)
+        space.update(__spec__=None, __package__=None, __loader__=BuiltinImporter, __doc__=None)
         if sys.version_info < (3, 14):
             space["__annotations__"] = {}
         exec(code, space)

@@ -16,11 +16,11 @@ import ctypes
 import sys
 from _thread import get_ident
 from functools import cache
-from hashlib import blake2b
 from os import urandom
 from typing import TYPE_CHECKING, Any
 
 from simsock.choices import derive_seed
+from simsock.choices.hashing import blake2b
 from simsock.errors import Unsupported
 from simsock.kernel import session
 

@@ -39,7 +39,7 @@ from simsock.net import Fabric
 from simsock.net.fabric import NetRoom, fabric_of
 from simsock.net.link.profiles import HOSTILE, changed
 from simsock.net.link.settings import PERFECT
-from simsock.patching import close_connections, fresh, late, make_patching
+from simsock.patching import close_connections, late, make_patching
 from simsock.patching.room import Room as PatchRoom
 from simsock.stdlib._allowed import note_for
 from simsock.stdlib._room import Room as LibraryRoom
@@ -195,7 +195,7 @@ class Simulation(Connecting, Faults, Observing, Striking, Judging, Hoping):
         _SIMULATED.load()
         options = self.options
         if options.fresh:
-            fresh.check_packages(options.fresh)
+            _fresh().check_packages(options.fresh)
         begun = self._begun
         opened = self._session
         if opened is None:
@@ -257,7 +257,7 @@ class Simulation(Connecting, Faults, Observing, Striking, Judging, Hoping):
         networks.push(self._use)
         networks.error_hooks.append(self._handler_failed)
         if options.fresh:
-            fresh.begin(kernel, options.fresh, self._holders, frame)
+            _fresh().begin(kernel, options.fresh, self._holders, frame)
 
     def _leave_network(self) -> None:
         if self._use in networks._stack:
@@ -416,7 +416,7 @@ class Simulation(Connecting, Faults, Observing, Striking, Judging, Hoping):
     def _look_for_leaks(self, kernel: Kernel) -> None:
         def counts(task: Task) -> bool:
             given_up = task.pending is not None or (task.queue is None and task.why.startswith("stopped"))  # cancelled, or told in an error
-            return task is not kernel.first and task.started and not given_up and not (self.options.fresh and fresh.outlives_tests(kernel, task))
+            return task is not kernel.first and task.started and not given_up and not (self.options.fresh and _fresh().outlives_tests(kernel, task))
 
         self.leaks += running_tasks(kernel, counts)
 
@@ -633,6 +633,11 @@ def _at_exit() -> None:
     if other is not None and not (other._kernel is not None and other._kernel.thread != get_ident()):
         other._take_back()
         warnings.warn("a world was not left before the interpreter's end: it has been taken back", RuntimeWarning, stacklevel=1)
+
+
+def _fresh() -> Any:
+    """What worlds need in which packages are imported anew: there before the first of them begins."""
+    return late.import_module("simsock.patching.fresh")
 
 
 __all__ = ["LimitExceeded", "Simulation"]

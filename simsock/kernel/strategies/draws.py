@@ -9,9 +9,10 @@ never the tape, which records what was picked.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from hashlib import blake2b
 from itertools import chain, count, islice, takewhile
 from operator import or_
+
+from simsock.choices.hashing import blake2b
 
 
 class Draws:

@@ -9,9 +9,9 @@ every machine; it goes by names, as strategies do (``sights``), so objects with 
 
 from __future__ import annotations
 
-from hashlib import blake2b
 from typing import TYPE_CHECKING
 
+from simsock.choices.hashing import blake2b
 from simsock.kernel.strategies.sights import Sight
 
 if TYPE_CHECKING:
