@@ -210,13 +210,13 @@ class _Line:
         """What the first name of a chain stands for; ``_NOT_A_START`` for another instruction."""
         frame, name = self.frame, found.name
         if name in _LOCALS:
-            return _UNKNOWN if frame is None else local_value(frame, found.value)
+            return _UNKNOWN if frame is None else self._local(found.value)
         if name in ("LOAD_FAST_LOAD_FAST", "LOAD_FAST_BORROW_LOAD_FAST_BORROW", "STORE_FAST_LOAD_FAST"):
             if frame is None:
                 return _UNKNOWN
             if not name.startswith("STORE"):
-                self._chain_ends(local_value(frame, found.value[0]), False)
-            return _UNKNOWN if name.startswith("STORE") else local_value(frame, found.value[1])
+                self._chain_ends(self._local(found.value[0]), False)
+            return _UNKNOWN if name.startswith("STORE") else self._local(found.value[1])
         if name in _CELL_READ:
             return _UNKNOWN if frame is None else local_value(frame, found.value)
         if name in ("LOAD_GLOBAL", "LOAD_NAME"):
@@ -227,6 +227,9 @@ class _Line:
         if name in ("LOAD_CONST", "LOAD_SMALL_INT", "LOAD_COMMON_CONSTANT"):
             return found.value if type(found.value) in PLAIN else _CONSTANT
         return _NOT_A_START
+
+    def _local(self, name: str) -> Any:
+        return local_value(self.frame, name) if self.frame is not None else _UNKNOWN
 
     def _attribute(self, value: Any, name: str) -> Any:
         if value is _UNKNOWN or value is _CONSTANT:

@@ -13,6 +13,7 @@ not know searches. Unlike a strategy's guess, what is said here must never be to
 
 from __future__ import annotations
 
+import builtins
 import ctypes
 import sys
 from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MethodType
@@ -20,9 +21,12 @@ from typing import TYPE_CHECKING, Any
 
 from simsock.kernel.bytecode import Instruction, instructions_at
 from simsock.kernel.footprints import (
+    _CALLS,
     _CONSTANT,
     _FOREIGN_CODE,
     _NOT_A_START,
+    _OPERATORS,
+    _PURE,
     _UNKNOWN,
     ITEMS,
     NOTHING,
@@ -37,9 +41,12 @@ from simsock.kernel.footprints import (
     simulated_names,
     static_attribute,
 )
+from simsock.kernel.items import GONE_THROUGH
 from simsock.kernel.launcher import _body
+from simsock.kernel.loop_heads import UNKNOWN as UNKNOWN_LOOP
+from simsock.kernel.loop_heads import gone_through
 from simsock.kernel.one_line_loops import Loop, elements_of, loops_of
-from simsock.kernel.plain_operands import UNKNOWN, are_plain
+from simsock.kernel.plain_operands import UNKNOWN, items_touched
 from simsock.kernel.watchers import Watcher
 from simsock.tuples import NamedTuple
 
@@ -67,6 +74,14 @@ _QUIET = frozenset("sleep get_ident current_thread get_native_id monotonic monot
 """Functions of the simulated modules whose answers no other task that can run now changes; a sleep sets a timer, which is told."""
 _QUIET_MODULES = frozenset(("math", "operator", "_operator"))
 _CONTAINERS = frozenset(("builtins", "collections"))
+_PURE_OF_VALUES = _PURE - frozenset("map filter sorted min max iter".split())
+"""Of the functions that change nothing, those that call no argument."""
+_READS_CONTENTS = _OPERATORS | _CALLS | {"BINARY_SUBSCR"}
+_OTHER_OPERATORS = _OPERATORS - {"GET_ITER", "FOR_ITER"}
+_TWO = frozenset("LOAD_FAST_LOAD_FAST LOAD_FAST_BORROW_LOAD_FAST_BORROW".split())
+_SAVES = "LOAD_FAST_AND_CLEAR"
+_PROLOGUE = frozenset("SWAP BUILD_LIST BUILD_SET BUILD_MAP GET_ITER".split())
+"""After ``_SAVES``, until the loop of a comprehension begins. From 3.15 on, GET_ITER is among them; before, it comes first."""
 _OF_FILES = frozenset("send throw close write writelines read readline readlines seek truncate flush".split())
 
 
@@ -90,17 +105,34 @@ class _Exact(_Line):
         """Touches of simulated things."""
         self.foreign_calls = 0
         self.is_unsure = False
+        if (simple := self._of_simple()) is not None:
+            return simple, simple
         names = [found.name for found in self.instructions]
         self._stored: set[str] = set()
         self._loops: list[Loop] = []
         self._iterated: Any = _UNKNOWN
+        self._before = self._name = ""
+        self._is_called = self._was_called = self._starts = self._is_chain_called = False
+        """Whether the chain that is being read is what the line calls; the same of the one before; whether it has just begun."""
+        self._arguments: list[Any] = []
+        """Functions and classes that it does not call itself."""
+        self.calls_others = False
+        """Whether it calls what may call them."""
+        self._is_prologue = False
+        """Whether the last instructions were what a comprehension begins with, between what it goes through and its loop."""
         self._heads: dict[int, Any] = {}
         """What loops go through, by the offsets of their heads."""
         if any("JUMP_BACKWARD" in name for name in names):
             self._loops = loops_of(self.instructions)
             for found in self.instructions:
-                self._stores(found)
+                if found.name.startswith("STORE_FAST"):
+                    self._stored.update(_names_of(found.value)[: 1 if found.name == "STORE_FAST_LOAD_FAST" else 2])
         whole = self.footprint()
+        if self._arguments and self.calls_others:
+            for argument in self._arguments:
+                self.foreign_calls += 1
+                super()._calls(argument)
+            whole = frozenset(self.touches)
         written = {name for name, how in whole if how == "w"}
         changes_what_it_reads = any(how == "r" and name in written for name, how in whole - {(ITEMS, "r")})
         if self.is_unsure or (self.operation and (changes_what_it_reads or self.foreign_calls)):
@@ -110,32 +142,54 @@ class _Exact(_Line):
         has_one = bool(self.operation) and chains == 1 and sum(name == "BEFORE_WITH" for name in names) < 2 and names.count("LOAD_SPECIAL") <= 2
         return whole, whole - self.operation if has_one else whole
 
-    def _stores(self, found: Instruction) -> None:
-        if found.name == "STORE_FAST_LOAD_FAST":
-            self._stored.add(found.value[0])
-        elif found.name.startswith("STORE_FAST"):
-            self._stored.update(_names_of(found.value))
+    def _of_simple(self) -> Footprint | None:
+        """Of a line without calls, whose items are known, or that is the head of a loop."""
+        frame = self.frame
+        assert frame is not None
+        items = items_touched(self.instructions, PLAIN, self._value, _known_attribute)
+        if items is None:
+            through = gone_through(frame.f_code, self.instructions, self._value)
+            if through is UNKNOWN_LOOP or type(through) not in GONE_THROUGH:
+                return None
+            items = GONE_THROUGH[type(through)]
+        for found in self.instructions:
+            super()._names(found)
+        touches, self.touches = self.touches - _ITEMS, set()
+        return frozenset(touches | items)
 
     def _start(self, found: Instruction) -> Any:
         start = super()._start(found)
-        self._stores(found)
-        if start is not _NOT_A_START and self._loops and (values := self._in_loop(found)) is not None:
-            return _AnyOf(values)
-        if found.name.startswith(("LOAD_FAST", "STORE_FAST_LOAD_FAST")) and not self._stored.isdisjoint(_names_of(found.value)):
-            return _UNKNOWN  # it is another object by the time it is used
+        if found.name == "STORE_FAST_LOAD_FAST":
+            self._stored.add(found.value[0])
+            start = self._local(found.value[1])
+        if start is not _NOT_A_START:
+            self._starts, self._was_called = found.name in _TWO or found is not self.instructions[-1], self._is_called
+            self._is_called = self._before == "PUSH_NULL" or (found.name == "LOAD_GLOBAL" and "NULL" in found.text)
+        elif found.name == _SAVES:
+            return _UNKNOWN
+        elif found.name.startswith("STORE_FAST"):
+            self._stored.update(_names_of(found.value))
         return start
 
-    def _in_loop(self, found: Instruction) -> tuple[Any, ...] | None:
-        """What a local variable that is loaded here stands for, if it is a loop's."""
-        loaded = found.value[1] if found.name == "STORE_FAST_LOAD_FAST" else found.value if found.name.startswith("LOAD_FAST") else None
-        within = [loop for loop in self._loops if loop.variable == loaded and loop.first <= found.offset < loop.last]
-        return elements_of(self._heads.get(within[-1].head, _UNKNOWN)) if within else None
+    def _local(self, name: str) -> Any:
+        """A local variable that the line has stored is another object by the time it is used; in a loop, one of those that the loop goes through."""
+        if name not in self._stored:
+            return super()._local(name)
+        at = self._at.offset
+        within = [loop for loop in self._loops if loop.variable == name and loop.first <= at < loop.last]
+        values = elements_of(self._heads.get(within[-1].head, _UNKNOWN)) if within else None
+        return _UNKNOWN if values is None else _AnyOf(values)
 
     def _names(self, found: Instruction) -> None:
-        self._at = found
-        if found.name == "GET_ITER":
+        name = found.name
+        self._before, self._at, self._name = self._name, found, name
+        self._starts = False
+        if name in ("PUSH_NULL", "LOAD_METHOD") or (name == "LOAD_ATTR" and "NULL|self" in found.text):
+            self._is_called = True
+        self._is_prologue = name == _SAVES or (self._is_prologue and name in _PROLOGUE)
+        if (name == "GET_ITER" and not self._is_prologue) or (name == _SAVES and self._before not in ("GET_ITER", _SAVES)):
             self._iterated = _UNKNOWN
-        elif found.name == "FOR_ITER":
+        elif name == "FOR_ITER":
             self._heads[found.offset], self._iterated = self._iterated, _UNKNOWN
         super()._names(found)
 
@@ -145,9 +199,10 @@ class _Exact(_Line):
         return super()._attribute(value, name)
 
     def _chain_ends(self, value: Any, enters: bool) -> None:
-        if self._at.name == "GET_ITER":
-            self._iterated = value
-        elif self._at.name == "FOR_ITER":
+        if self._name == "GET_ITER" or (self._name == _SAVES and self._before != _SAVES):
+            # another name than that of a local variable may stand for another list by the second pass
+            self._iterated = value if self._before.startswith("LOAD_FAST") else _UNKNOWN
+        elif self._name == "FOR_ITER":
             self._heads[self._at.offset] = value
         if type(value) is _AnyOf:
             before, most = self.callees, self.called * (not value.values)
@@ -156,6 +211,8 @@ class _Exact(_Line):
                 self._chain_ends(one, enters)
                 most = max(most, self.callees - before)
             self.callees = before + most
+            self._iterated = _UNKNOWN  # what a loop within a loop goes through is another one each time
+            self._heads.update({self._at.offset: _UNKNOWN} if self._name == "FOR_ITER" else {})
             return
         names = []
         if value is not _UNKNOWN and not _is_plain(value) and not isinstance(value, _Method):
@@ -164,11 +221,19 @@ class _Exact(_Line):
             self.is_unsure = True  # what is entered is not known
         if enters or self.called:
             self.operation.update((name, "w") for name in names)
+        self._is_chain_called = self._was_called if self._starts else self._is_called and self._name not in _TWO
+        if self._is_chain_called and (value is _UNKNOWN or isinstance(value, _Method)):
+            self.calls_others = True
         super()._chain_ends(value, enters)
 
     def _operators(self, names: list[str]) -> None:
-        if not are_plain(self.instructions, PLAIN, self._value, _known_attribute):
-            super()._operators(names)
+        heads = self._heads.values()
+        if len(heads) == names.count("FOR_ITER") > 0 and all(type(value) in GONE_THROUGH for value in heads) and not _OTHER_OPERATORS.intersection(names):
+            self.touches.update(touch for value in heads for touch in GONE_THROUGH[type(value)])
+            return
+        super()._operators(names)
+        if not _READS_CONTENTS.isdisjoint(names) and any(hasattr(type(value), "__next__") or hasattr(type(value), "__missing__") for value in self.values):
+            self.touches.add((ITEMS, "w"))  # to read it changes it
 
     def _value(self, loaded: str, what: Any) -> Any:
         """What one instruction loads."""
@@ -176,7 +241,7 @@ class _Exact(_Line):
         if frame is None or "CONST" in loaded or "SMALL" in loaded:
             return what
         if loaded == "LOAD_GLOBAL":
-            return frame.f_globals.get(what, _UNKNOWN)
+            return frame.f_globals[what] if what in frame.f_globals else vars(builtins).get(what, _UNKNOWN)
         return local_value(frame, what)
 
     def _follows(self, value: Any) -> bool:
@@ -200,7 +265,14 @@ class _Exact(_Line):
         function = value.__func__ if isinstance(value, MethodType) else value
         module = getattr(function, "__module__", "") if isinstance(function, (FunctionType, BuiltinFunctionType, type)) else type(function).__module__
         if not is_simulated(module):
+            if isinstance(function, (FunctionType, type)) and not self._is_chain_called:
+                self._arguments.append(value)
+                return
+            if function is range:
+                self.callees += 1
+                return
             self.foreign_calls += isinstance(function, (FunctionType, type)) and module != "builtins"
+            self.calls_others = self.calls_others or (callable(function) and not (module == "builtins" and function.__name__ in _PURE_OF_VALUES))
             super()._calls(value)
             return
         if not callable(function):
@@ -411,7 +483,7 @@ class Touching(Watcher):
                 break
             elif not (code.co_filename == _THREADING and code.co_name in _BOTTOM):
                 return ANY, ANY
-            if OPAQUE in touches or (self._is_aliased and not _ITEMS.isdisjoint(touches)):
+            if OPAQUE in touches or (self._is_aliased and any(name.startswith(ITEMS) for name, _ in touches)):
                 return ANY, ANY
             inner = inner.f_back
             line = inner.f_lineno if inner is not None and inner.f_lineno is not None else 0

@@ -15,7 +15,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simsock.kernel.footprints import NOTHING, Footprint, Touch, meet
+from simsock.kernel.footprints import NOTHING, Footprint, Touch
+from simsock.kernel.items import meet
 from simsock.kernel.touching import ANY, Standing, Touching
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ class Picker:
             for name in node.forced:
                 later.setdefault(name, set()).update(node.after)
             if not node.is_met:
-                node.is_met = self._touching.is_cut or any(meet(node.touched, touched) for name, touched in later.items() if name != node.chosen)
+                node.is_met = self._touching.is_cut or any(meet(node.touched, frozenset(touched)) for name, touched in later.items() if name != node.chosen)
             later.setdefault(node.chosen, set()).update(node.touched)
 
     def _new(self, label: str, index: int, paths: tuple[str, ...], closed: Footprint) -> Node | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import threading
 
 
 class Counter:
@@ -110,3 +111,34 @@ def clean(sim) -> None:
     """Nothing but the world decides what it does."""
     for task in [sim.spawn(sim.sleep, number) for number in (2, 1)]:
         task.result()
+
+
+def in_a_dictionary(sim):
+    """Two tasks that count under a lock in an item of a dictionary, and their results."""
+    counts, lock = {"all": 0}, threading.Lock()
+
+    def work():
+        with lock:
+            counts["all"] += 1
+            return counts["all"]
+
+    one = sim.spawn(work)
+    other = sim.spawn(work)
+    total = one.result() + other.result()
+    assert total == 3
+
+
+def with_items_of_their_own(sim):
+    """Two threads that count in a loop, each in its own item."""
+    counts = {"one": 0, "other": 0}
+
+    def work(name):
+        for _ in range(3):
+            counts[name] += 1
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in counts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert counts == {"one": 3, "other": 3}

@@ -18,6 +18,7 @@ from simsock.world.options import SEARCH_DEFAULTS, Options
 from tests.search import programs
 
 HEAD = """
+import collections
 import threading
 
 TOTAL = 0
@@ -31,6 +32,13 @@ class Box:
         self.lock = threading.Lock()
         self.other = threading.Lock()
         self.event = threading.Event()
+        self.counts = {"a": 0, "b": 1}
+        self.more = {"a": 5}
+        self.made = collections.defaultdict(int)
+        self.row = [0, 1]
+        self.first_ones = iter((1, 2, 3))
+        self.keys = ["a", "b"]
+        self.locks = {"a": self.lock, "b": self.other}
 
     @property
     def both(self):
@@ -62,6 +70,7 @@ def test(sim):
     second.result()
     global TOTAL
     found.add((box.a, box.b, tuple(box.items), tuple(map(len, box.each)), TOTAL, box.event.is_set()))
+    found.add((tuple(box.counts.items()), tuple(box.made.items()), tuple(box.row), tuple(box.more), box.a, box.b, tuple(box.first_ones)))
     TOTAL = 0
 
 
@@ -110,6 +119,46 @@ ENDS = [
     "box.thread.join()",
     "box.thread.join(); box.a = 9",
     "[thread.join() for thread in (box.thread, box.thread)]",
+]
+ITEMS = [
+    "box.counts['a'] += 1",
+    "box.counts['b'] = v",
+    "v = box.counts['a']",
+    "box.counts['b'] = box.counts['a']",
+    "box.counts['c'] = v",
+    "v = len(box.counts)",
+    "if 'c' in box.counts: v = 7",
+    "v = box.counts.get('c', 3)",
+    "box.counts.pop('b', 0)",
+    "del box.counts['a']; box.counts['a'] = v",
+    "box.counts = box.more",
+    "v = box.counts[box.keys[0]]",
+    "box.keys[0] = 'b'",
+    "box.counts[box.keys[0]] += 1",
+    "box.made['x'] += 1",
+    "v = box.made['y']",
+    "v = box.made.get('y', 4)",
+    "box.row[0] = v + 1",
+    "v = box.row[1]",
+    "box.row[-1] = 9",
+    "box.row.append(v)",
+    "v = box.row.pop() if box.row else 5",
+    "v = next(box.first_ones, 0)",
+    "v = sum(box.first_ones)",
+    "v += 2 in box.first_ones",
+    "for each in box.row: v += each",
+    "box.a = len([each for each in box.row])",
+    "box.b = v",
+    "box.a = max(box.row, key=lambda each: box.a + each)",
+    "for key in ('a', 'b'): box.counts[key] = v",
+    "for each in box.first_ones: v += each; break",
+    "with box.locks[box.keys[0]]: box.counts['a'] = v",
+    "box.row = list(box.counts.values())",
+    "box.row, v = [v, 3], box.row[0]",
+    "box.counts['a'], box.counts['b'] = box.counts['b'], box.counts['a']",
+    "box.made = collections.defaultdict(int, box.counts)",
+    "get(box); box.counts['b'] = box.a",
+    "box.a = box.counts[('a', 'b')[v % 2]]",
 ]
 BLOCKS = ["with box.lock:", "with box.other:", "if box.a == 1:", "for _ in range(2):"]
 
@@ -179,7 +228,12 @@ def outcomes(module, search, most):
     return (set(module.found), errors), runs
 
 
-DRAWN = {"lines": (LINES, 700, (2, 3, 223, 298, 299), 200), "loops on one line": (LOOPS, 700, (0, 1, 2), 100), "ends of threads": (ENDS, 1_500, (1, 2), 100)}
+DRAWN = {
+    "lines": (LINES, 700, (2, 3, 223, 298, 299), 200),
+    "loops on one line": (LOOPS, 700, (0, 1, 2), 100),
+    "ends of threads": (ENDS, 1_500, (1, 2), 100),
+    "items": (ITEMS, 700, (12, 25, 40, 48), 200),
+}
 """By what drawn programs are made of: the lines, how many schedules are enough for a few seeds, which seeds these are, and how many are tried if asked for."""
 
 
@@ -398,6 +452,12 @@ def test_threads_that_are_started_and_joined_on_one_line_are_known():
     verdict = simsock.explore(in_comprehensions, 1_000, strategy="dfs", scope=[__file__])
     assert verdict.status == "holds"
     assert verdict.schedules < 120, "they would be thousands if those lines met everything"
+
+
+@pytest.mark.parametrize(("test", "most"), [(programs.in_a_dictionary, 100), (programs.with_items_of_their_own, 20)])
+def test_items_of_a_dictionary_are_known_by_their_keys(test, most):
+    runs, errors = lines(test, scope=[programs.__file__])
+    assert (runs < most, errors) == (True, set()), "they were 319, and more than 3,000"
 
 
 @pytest.mark.parametrize(("test", "most"), [(sections, 700), (nested, 150), (twice_under_one_lock, 700)])
