@@ -69,7 +69,13 @@ def stamp_option(socket: DatagramSocket, number: int) -> int:
 def refuse_stamps(option: Option, value: int | bytes) -> None:
     """Of a socket whose messages have none."""
     if option.level == SOL_SOCKET and option.number in STAMPS and value:
-        raise Unsupported(f"setsockopt: {option.name} of this kind of socket is not simulated; datagram sockets of the Internet have it")
+        raise Unsupported(f"setsockopt: {option.name} of this kind of socket is not simulated; datagram sockets and Unix sockets have it")
+
+
+def stamp(host: Host, number: int, ns: int) -> tuple[int, int, bytes]:
+    """The message that says when something came to a host, in the form of this option."""
+    ns += host.fabric.kernel.epoch_ns + host.skew_ns
+    return SOL_SOCKET, number, struct.pack("qq", ns // NS, ns % NS // STAMPS[number][1])
 
 
 # -- sending -------------------------------------------------------------------------------------------------------------------------
@@ -192,10 +198,9 @@ class Incoming:
         (ip, port), v6 = self._flight[1], is_v6(self._flight[1][0])
         hops, kind, _ = self._flight[4] or (HOPS, 0, 0)
         found = []
-        for number, (_, unit) in STAMPS.items():
+        for number in STAMPS:
             if (SOL_SOCKET, number) in asks:
-                ns = socket.kernel.epoch_ns + socket.host.skew_ns + (self._noted if self._noted >= 0 else socket.kernel.now)
-                found.append((SOL_SOCKET, number, struct.pack("qq", ns // NS, ns % NS // unit)))
+                found.append(stamp(socket.host, number, self._noted if self._noted >= 0 else socket.kernel.now))
         interface = self._flight[5] or interface_to(ip)
         if socket.family == AF_INET6:
             told = IPv6Address(mapped(ip)).packed + struct.pack("i", interface)

@@ -97,19 +97,22 @@ def unpack(passed: Passed | None, process: Process, room: int, wants_credentials
     """The ``ancdata`` that ``recvmsg`` returns when its buffer has so much room, and whether something did not fit (and was closed)."""
     messages: list[tuple[int, int, bytes]] = []
     short = False
+    if passed is not None and passed.stamp is not None:
+        messages, short = fitting([passed.stamp], room)
+        room = max(0, room - -(-(_HEADER + len(passed.stamp[2])) // _ALIGNMENT) * _ALIGNMENT)
     if wants_credentials:
         data = _CREDENTIALS.pack(*((passed and passed.credentials) or own_credentials()))
         if room < _HEADER:
             short = True
         else:
             messages.append((SOL_SOCKET, SCM_CREDENTIALS, data[: room - _HEADER]))
-            short = room < _HEADER + len(data)
+            short = short or room < _HEADER + len(data)
             room = max(0, room - -(-(_HEADER + len(data)) // _ALIGNMENT) * _ALIGNMENT)
     count = len(passed) if passed is not None else 0
     if passed is not None and count:
-        fitting = min(count, max(0, room - _HEADER) // 4)
-        short = short or fitting < count
-        fds = passed.unpack(process, fitting, inheritable)
+        taken = min(count, max(0, room - _HEADER) // 4)
+        short = short or taken < count
+        fds = passed.unpack(process, taken, inheritable)
         if fds:
             messages.append((SOL_SOCKET, SCM_RIGHTS, array("i", fds).tobytes()))
     return messages, short

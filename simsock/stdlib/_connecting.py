@@ -28,7 +28,10 @@ from simsock.stdlib._buffers import c_int
 from simsock.stdlib._refusals import explain, explained
 from simsock.stdlib._room import Room
 from simsock.stdlib._socketbase import SocketBase
+from simsock.stdlib._waiting import tried_in_vain
 
+_NOBODY = (errno.ECONNREFUSED, errno.ENOENT)
+"""How a try ends when nobody listens there."""
 _SHUT = {0: (True, False), 1: (False, True), 2: (True, True)}
 
 
@@ -90,7 +93,21 @@ class Connecting(SocketBase):
         return number if number != -1 else errno.EAGAIN
 
     def _connect(self, address: Any, what: str = "connect") -> int:
-        """0, an errno, or -1 for "timed out". The states are those of __inet_stream_connect() in Linux's af_inet.c."""
+        """0, an errno, or -1 for "timed out". A try that is refused at once counts as a poll: programs wait so until somebody listens."""
+        kernel = self._kernel
+        now, wakes, polls = kernel.now, kernel.wakes, kernel.current.polls
+        try:
+            number = self._try(address, what)
+        except OSError as error:
+            if error.errno in _NOBODY and kernel.now == now:
+                tried_in_vain(kernel, polls, wakes)
+            raise
+        if number in _NOBODY and kernel.now == now:
+            tried_in_vain(kernel, polls, wakes)
+        return number
+
+    def _try(self, address: Any, what: str) -> int:
+        """The states are those of __inet_stream_connect() in Linux's af_inet.c."""
         target = target_of(self._sim_family, address, what)
         file = self._file()
         if isinstance(file, UnixSocket):

@@ -32,6 +32,8 @@ class Room:
         "real_peers",
         "real_sockets",
         "socket_class",
+        "sought",
+        "sought_at",
         "threads_born",
     )
 
@@ -60,6 +62,9 @@ class Room:
         """How often somebody looked at other things that threads share, in that instant, or since something happened (``_waiting``)."""
         self.moved = 0
         """How many items were put into queues and taken out of them (``_polls``, ``_simplequeue``)."""
+        self.sought: set[Any] = set()
+        self.sought_at = -1
+        """Files that were looked for at that time, and are not there."""
         self.news: object = None
         """What had happened when glances were last counted anew (``_waiting``)."""
         self.made: dict[str, int] = {}

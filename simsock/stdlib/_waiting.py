@@ -19,6 +19,7 @@ from operator import index
 from typing import TYPE_CHECKING, Any
 
 from simsock.kernel import session
+from simsock.kernel.core import FREE_POLLS
 from simsock.kernel.signals import AGAIN
 from simsock.kernel.units import NS
 from simsock.stdlib._room import Room
@@ -106,6 +107,33 @@ def looked(kernel: Kernel | None) -> None:
             return
         kernel.fruitless()
         room.glanced_at = kernel.now
+
+
+def tried_in_vain(kernel: Kernel, polls: int, wakes: int) -> None:
+    """What the current task tried has failed in the same instant, after it has perhaps waited: the try counts as a poll. ``polls`` and ``wakes``: as many
+    as there were before it. Others had their turn if it waited, so nobody goes first as long as it costs nothing."""
+    task = kernel.current
+    task.polls = min(polls, FREE_POLLS) if task.polled_at != wakes else polls
+    task.polled_at = kernel.wakes
+    if task.polls >= FREE_POLLS:
+        kernel.fruitless()
+    else:
+        task.polls += 1
+
+
+def sought(path: Any) -> None:
+    """A file is not there. Who looks for it again and again within one instant waits for it; who looks for many does not."""
+    kernel = session.active
+    if kernel is None or kernel.ending:
+        return
+    room = kernel.room(Room)
+    if room.sought_at != kernel.now:
+        room.sought_at = kernel.now
+        room.sought.clear()
+    if path in room.sought:
+        looked(kernel)
+    else:
+        room.sought.add(path)
 
 
 def moved(kernel: Kernel) -> None:

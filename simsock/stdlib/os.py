@@ -29,7 +29,7 @@ from simsock.stdlib._descriptors import file_of, world_of
 from simsock.stdlib._file_calls import CALLS as _CALLS
 from simsock.stdlib._file_calls import refuse_name, told
 from simsock.stdlib._room import Room
-from simsock.stdlib._waiting import looked
+from simsock.stdlib._waiting import looked, sought
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -419,6 +419,7 @@ def stat(path: Any, *, dir_fd: int | None = None, follow_symlinks: bool = True) 
         return told(_stat(path, dir_fd=dir_fd, follow_symlinks=follow_symlinks))
     except FileNotFoundError:
         refuse_name("os.stat", path)
+        sought(_real.fspath(path))
         raise
 
 

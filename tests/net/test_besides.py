@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket as names
 import struct
 
@@ -228,9 +229,63 @@ def test_what_is_not_simulated_of_messages_is_told_by_name(sim):
         sock.sendmsg([b"x"], [(17, 103, b"\1\0")], 0, ("::1", 9))
     with pytest.raises(Unsupported, match="IP_RETOPTS"):
         sim.datagram().sendmsg([b"x"], [(0, 7, b"1234")], 0, ("127.0.0.1", 9))
-    for other in (sim.network.socket.socket(), sim.network.socket.socketpair()[0]):
-        with pytest.raises(Unsupported, match="SO_TIMESTAMP of this kind of socket is not simulated; datagram sockets of the Internet have it"):
-            other.setsockopt(1, 29, 1)
+    with pytest.raises(Unsupported, match="SO_TIMESTAMP of this kind of socket is not simulated; datagram sockets and Unix sockets have it"):
+        sim.network.socket.socket().setsockopt(1, 29, 1)
+
+
+def stamped(sock, room=200):
+    """What came besides; of a timestamp its length, and whether it is one."""
+    data, messages, flags, _ = sock.recvmsg(9, room)
+    seen = [(level, kind, len(text), kind in (29, 35) and len(text) == 16 and struct.unpack("qq", text)[0] > 1_700_000_000) for level, kind, text in messages]
+    return data, seen, int(flags)
+
+
+def kinds(sock, room):
+    """What kinds of messages came besides; descriptors are closed."""
+    _, messages, flags, _ = sock.recvmsg(9, room)
+    for _, kind, text in messages:
+        if kind == names.SCM_RIGHTS:
+            os.close(*struct.unpack("i", text))
+    return [kind for _, kind, _ in messages], int(flags)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("kind", [names.SOCK_DGRAM, names.SOCK_SEQPACKET, names.SOCK_STREAM])
+def test_unix_sockets_tell_when_a_message_was_sent_and_streams_do_not(twins, kind):
+    def program(net, notes):
+        sock, sender = net.socket.socketpair(names.AF_UNIX, kind)
+        sender.send(b"before")
+        sock.setsockopt(1, 29, 1)
+        notes("asked later", stamped, sock)
+        for setting in ((29, 1), (35, 1), (29, 1), (63, 1), (64, 1), (29, 0), (35, 7)):
+            sock.setsockopt(1, *setting)
+            sender.send(b"x")
+            notes(setting, stamped, sock)
+            notes((setting, "read"), lambda: [sock.getsockopt(1, number) for number in (29, 35, 63, 64)])
+        for room in (0, 15, 16, 20, 32, 40):
+            sender.send(b"x")
+            notes(room, stamped, sock, room)
+        sock.setsockopt(1, names.SO_PASSCRED, 1)
+        for room in (200, 60, 56, 33, 32):
+            sender.sendmsg([b"x"], [(1, names.SCM_RIGHTS, number(0))])
+            notes(("all", room), kinds, sock, room)
+        sender.send(b"x")
+        notes("peeked", lambda: [len(sock.recvmsg(9, 200, names.MSG_PEEK)[1]), len(sock.recvmsg(9, 200)[1])])
+        sock.close()
+        sender.close()
+
+    twins(program)
+
+
+def test_the_time_of_a_unix_message_is_the_world_s(sim):
+    sock, sender = sim.network.socket.socketpair(names.AF_UNIX, names.SOCK_DGRAM)
+    sender.send(b"before")
+    sock.setsockopt(1, 35, 1)
+    sender.send(b"x")
+    then = sim.network.time.time_ns()
+    sim.sleep(5)
+    told = [struct.unpack("qq", sock.recvmsg(9, 200)[1][0][2]) for _ in range(2)]
+    assert [seconds * 10**9 + rest for seconds, rest in told] == [then + 5 * 10**9, then]
 
 
 # -- interfaces ----------------------------------------------------------------------------------------------------------------------

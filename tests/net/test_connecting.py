@@ -371,3 +371,35 @@ def test_the_own_address_towards_one_that_nobody_has(sim):
         assert sock.getsockname()[0] == host.addresses[0] and sock.getpeername() == ("8.8.8.8", 80)
         with pytest.raises(OSError, match="Network is unreachable"):
             sock.send(b"x")
+
+
+@pytest.mark.parametrize("kind", ["tcp", "timeout", "unix path", "unix name"])
+def test_who_tries_again_and_again_until_somebody_listens_lets_time_pass(sim, kind, tmp_path, monkeypatch):
+    """Nothing else in the loop would: neither is there a wait, nor does what the loop can reach come back to what it was."""
+    monkeypatch.chdir(tmp_path)
+    socket, time = sim.network.socket, sim.network.time
+    family, address = {"unix path": (socket.AF_UNIX, "here"), "unix name": (socket.AF_UNIX, "\0here")}.get(kind, (socket.AF_INET, ("127.0.0.1", 777)))
+
+    def serve():
+        time.sleep(0.5)
+        with socket.socket(family) as listener:
+            listener.bind(address)
+            listener.listen()
+            listener.accept()[0].close()
+
+    server = sim.spawn(serve)
+    while True:
+        with socket.socket(family) as client:
+            if kind == "timeout":
+                client.settimeout(3)
+            if not client.connect_ex(address):
+                break
+    assert 0.5 <= sim.now < 0.7
+    server.result()
+
+
+def test_a_few_refusals_cost_nothing(sim):
+    for _ in range(60):
+        with sim.network.socket.socket() as client, pytest.raises(ConnectionRefusedError):
+            client.connect(("127.0.0.1", 777))
+    assert sim.now == 0

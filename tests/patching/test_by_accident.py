@@ -216,3 +216,24 @@ def test_what_is_not_acknowledged_is_told():
         for file in (server, os.pipe()[0]):
             with pytest.raises(OSError, match=r"Invalid argument|Inappropriate ioctl"):
                 unsent(file)
+
+
+LOOKS = os.path.exists, lambda path: Path(path).is_file(), lambda path: os.path.isdir(f"{path}-none") or os.path.exists(path)
+
+
+@pytest.mark.parametrize("exists", LOOKS)
+def test_who_looks_again_and_again_for_a_file_that_comes_lets_time_pass(tmp_path, exists):
+    path = str(tmp_path / "file")
+    with Simulation(max_real_time=60) as sim:
+        threading.Timer(0.5, lambda: Path(path).write_bytes(b"x")).start()
+        while not exists(path):
+            pass
+        assert 0.5 <= sim.now < 1
+
+
+def test_who_looks_for_many_files_moves_no_time(tmp_path):
+    with Simulation() as sim:
+        for _ in range(20):
+            assert not any(os.path.exists(tmp_path / str(number)) for number in range(1000))
+            sim.sleep(0.001)
+        assert sim.now == pytest.approx(0.02)

@@ -56,12 +56,14 @@ class RealFile:
 class Passed:
     """What one message carries beside its bytes."""
 
-    __slots__ = ("_files", "credentials")
+    __slots__ = ("_files", "credentials", "stamp")
 
     def __init__(self, credentials: Credentials | None = None) -> None:
         self._files: list[Any] = []
         self.credentials = credentials
         """Those that the sender named itself; None for its own."""
+        self.stamp: tuple[int, int, bytes] | None = None
+        """What tells a receiver that asks for it when the message was sent."""
 
     def add(self, process: Process, fds: list[int]) -> None:
         """Take what descriptors refer to along. Raises EBADF."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from simsock.errors import Unsupported
 from simsock.kernel.files import POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP
 from simsock.net.addresses import AF_UNIX
-from simsock.net.besides import refuse_stamps
+from simsock.net.besides import STAMPS, stamp
 from simsock.net.options import SO_PASSCRED, SO_PEERCRED, SO_RCVLOWAT, SO_REUSEPORT, SOL_SOCKET, Option
 from simsock.net.sockets import Socket, os_error
 from simsock.net.unix.ancillary import NOBODY, own_credentials
@@ -52,13 +52,16 @@ SOCK_DGRAM = 2
 class Letter:
     """What one call sent: its bytes, who sent it, and what it carries besides."""
 
-    __slots__ = ("cost", "data", "passed", "sender")
+    __slots__ = ("cost", "data", "noted", "passed", "sender")
+    noted: int
+    """When it was sent, of a message whose receiver asked for that; else -1."""
 
     def __init__(self, sender: UnixSocket, data: bytes, cost: int, passed: Passed | None) -> None:
         self.sender = sender
         self.data = data
         self.cost = cost
         self.passed = passed
+        self.noted = -1
         sender.charged += cost
 
     def open(self, peek: bool) -> Passed | None:
@@ -83,7 +86,7 @@ class Letter:
 class UnixSocket(Socket):
     """A Unix socket of any type."""
 
-    __slots__ = ("acquainted", "blocked", "charged", "dead", "name", "pass_credentials", "peer", "rx", "serial", "state")
+    __slots__ = ("acquainted", "blocked", "charged", "dead", "name", "pass_credentials", "peer", "rx", "serial", "stamp", "state")
 
     kind = "unix socket"
     eof = False
@@ -103,6 +106,8 @@ class UnixSocket(Socket):
         self.acquainted = False
         """Whether it knows who its peer is (of a listener: itself)."""
         self.pass_credentials = False
+        self.stamp = 0
+        """The option by which it has asked for timestamps, of which a stream makes none."""
 
     def describe(self) -> str:
         name = os.fsdecode(self.name).replace("\0", "@") if self.name else ""
@@ -150,7 +155,10 @@ class UnixSocket(Socket):
     def heed(self, option: Option, value: int | bytes) -> int | bytes:
         if option.number == SO_REUSEPORT and value:
             raise os_error(errno.EOPNOTSUPP)
-        refuse_stamps(option, value)
+        if option.number in STAMPS:
+            for number in STAMPS:  # the latest counts, and ends those before
+                self.options.pop((SOL_SOCKET, number), None)
+            self.stamp = option.number if value else 0
         if option.number == SO_RCVLOWAT and self.carries_bytes and value not in (0, 1):
             raise Unsupported(f"setsockopt: SO_RCVLOWAT of a Unix stream is not simulated, got {value!r}; TCP has it")
         if option.number == SO_PASSCRED:
@@ -165,7 +173,22 @@ class UnixSocket(Socket):
     def option_value(self, option: Option) -> int | bytes:
         if option.number == SO_PEERCRED:
             return struct.pack("3i", *(own_credentials() if self.acquainted else NOBODY))
+        if option.number in STAMPS:
+            return int(option.number == self.stamp or (option.number == 63 and self.stamp == 64))
         return super().option_value(option)
+
+    def put(self, letter: Letter) -> None:
+        """A message is there."""
+        if self.stamp:
+            letter.noted = self.kernel.now
+        self.rx.append(letter)
+        self.wake_readers()
+
+    def stamp_of(self, letter: Letter) -> tuple[int, int, bytes] | None:
+        """The message that says when another one was sent, if this socket asks for it: if it did not then, when it is received."""
+        if not self.stamp or self.carries_bytes:
+            return None
+        return stamp(self.host, self.stamp, letter.noted if letter.noted >= 0 else self.kernel.now)
 
     def pair_with(self, other: UnixSocket) -> None:
         """Become each other's peers."""

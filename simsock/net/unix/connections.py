@@ -235,15 +235,18 @@ class UnixPackets(UnixConnection):
             raise os_error(errno.EPIPE)
         if self.charged >= self.send_bytes_max:
             return None
-        self.peer.rx.append(Letter(self, data, cost(len(data), PACKET_HEAD_BYTES_MAX), passed))
-        self.peer.wake_readers()
+        self.peer.put(Letter(self, data, cost(len(data), PACKET_HEAD_BYTES_MAX), passed))
         return len(data)
 
 
 def take_letter(socket: UnixSocket, count: int, peek: bool) -> Received:
     """The first message of a queue, cut to ``count`` bytes."""
     letter = socket.rx[0] if peek else socket.rx.popleft()
-    answer = letter.data[:count], letter.sender.name, len(letter.data), letter.open(peek)
+    passed = letter.open(peek)
+    if (stamp := socket.stamp_of(letter)) is not None:
+        passed = passed or Passed()
+        passed.stamp = stamp
+    answer = letter.data[:count], letter.sender.name, len(letter.data), passed
     if not peek:
         letter.done()
         socket.wake_blocked()

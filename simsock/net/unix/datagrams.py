@@ -91,8 +91,7 @@ class UnixDatagram(UnixSocket):
             raise os_error(errno.EPIPE)
         if self._blocked_by(other):
             return None
-        other.rx.append(Letter(self, data, cost(len(data), PACKET_HEAD_BYTES_MAX), passed))
-        other.wake_readers()
+        other.put(Letter(self, data, cost(len(data), PACKET_HEAD_BYTES_MAX), passed))
         return len(data)
 
     def _blocked_by(self, other: Any) -> bool:
