@@ -188,7 +188,7 @@ def _rebuild(attempt: _Attempt, questions: Callable[[tuple[Deviation, ...]], Seq
         return
     if len(picks) < 3:
         return
-    for pick in picks:  # what is known to matter, and one answer more
+    for pick in reversed(picks):  # what is known to matter, and one answer more; the last is the nearest to the failure
         if _add_one(attempt, questions, (*others, pick), _PAIRED_RANKS):
             return
     for first in _single(attempt.ask(questions, others), others, _PAIRED_RANKS):

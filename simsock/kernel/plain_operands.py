@@ -10,10 +10,11 @@ None; looking runs no code of the program.
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from simsock.kernel.footprints import Touch
 from simsock.kernel.items import KINDS, UNCHANGING, is_compared_plainly, item_of
+from simsock.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -227,6 +227,17 @@ def test_where_one_does_not_do_pairs_are_tried():
     assert set(shrunk.deviations) == set(pair)
 
 
+def test_pairs_are_tried_with_the_deviation_nearest_to_the_failure_first():
+    found = tuple(Deviation("hot", index, 1) for index in range(0, 12, 2))
+    pair = {found[-1], Deviation("hot", 7, 2)}
+
+    def still_fails(candidate):
+        return set(candidate) >= set(found) or set(candidate) == pair
+
+    # 80 runs of one deviation, those that leave out, and fewer than the pairs of all six deviations would take
+    assert set(shrink(found, still_fails, 320, lambda base: PLAIN).deviations) == pair
+
+
 def test_what_the_network_did_stays_and_one_answer_of_the_scheduler_is_tried_beside_it():
     lost = Deviation("link a->b loss", 0, 1)
     single = Deviation("hot", 5, 2)
