@@ -13,10 +13,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from itertools import compress
 from sys import getrefcount
 from types import BuiltinFunctionType, CellType, FunctionType, MethodType, ModuleType
 from typing import Any
-from weakref import WeakSet, ref
+from weakref import KeyedRef, ReferenceType, WeakSet, ref
 
 from simsock.harness import is_harness
 from simsock.patching import bound, hashed, heap, locks, sockets, task_locals
@@ -62,6 +63,8 @@ class Holds:
         self._swapped: list[_Swapped] = []
         self._hidden: list[_Swapped] = []
         """Those of them that are as they were for a while."""
+        self._methods: dict[int, Any] = {}
+        """See ``bound.methods_by_function``: as they were at the last search, since who changes them imports something."""
         self._bound: list[tuple[heap.Spot, Any]] = []
         """With weak references: where a method is that was bound before, see ``bound``."""
         self._known_bound: dict[int, Any] = {}
@@ -85,7 +88,7 @@ class Holds:
         if not (self._is_whole and self._is_told):
             self._search(True)
             return [space_of(module) for module in list(sys.modules.values()) if issubclass(type(module), ModuleType)]
-        if modules_changed or self._census.count_weakly() != self._weak_counts:
+        if modules_changed:
             return self._search(True)
         if _collections() == self._collections:  # what came to be since then is among the young objects
             locks_, captured = self._stirred()
@@ -112,8 +115,9 @@ class Holds:
         """Whether somebody has bound a method since, of which a world has another one, or keeps such a one in another place."""
         if self._count_bound() != self._bound_counts:
             return True
-        methods = bound.methods_by_function()
-        found = of_kinds(gc.get_objects(), (*heap.METHODS_OF_C, MethodType))
+        methods = self._methods
+        objects, kinds = gc.get_objects(), frozenset(map(id, (*heap.METHODS_OF_C, MethodType)))
+        found = compress(objects, map(kinds.__contains__, addresses(map(type, objects))))  # of these there are some everywhere
         return any(bound.is_bound(method, methods) and not self._is_known(method) for method in found)
 
     def _has_lost(self) -> bool:
@@ -144,7 +148,7 @@ class Holds:
             spaces = [owner for owner in others if type(owner) is dict and _is_module(owner)]
             strange = lost or len(spaces) < len(others)
             del strangers, others
-            strange = strange or self._has_new_bound()
+            strange = strange or self._has_new_bound() or self._census.count_weakly() != self._weak_counts
         self._is_told = self._is_told and not spaces
         if strange:
             spaces += self._search(True)
@@ -162,14 +166,15 @@ class Holds:
         """Among the objects that came to be since the last patched state: are there new locks, and does one hold an original?"""
         young = gc.get_objects(0) + gc.get_objects(1)
         ids, functions = self._ids, self._functions
-        if alive := self._count_bound():
+        if self._known_bound and (alive := self._count_bound()):
             ids, functions = ids.union(alive), functions.union(alive)
         inside: set[int] | None = None
         new = False
         lists: list[Any] = []
         tuples: list[Any] = []
         dicts: list[Any] = []
-        methods = bound.methods_by_function()
+        methods = self._methods
+        weakly = False
         for found in young:
             kind = type(found)
             if kind is tuple:
@@ -198,15 +203,18 @@ class Holds:
             elif kind is partial:
                 if id(found.func) in ids or not ids.isdisjoint(map(id, found.args)):
                     return True, True
+            elif kind is ReferenceType or kind is KeyedRef:
+                weakly = True
             elif (base := _base_of(kind)) is tuple:
                 tuples.append(found)
             elif base is dict:
                 dicts.append(found)
         # Not by going over them: one that is being made, as by ``tuple`` of a generator, has places that are empty, and Python takes something from each.
-        captured = not functions.isdisjoint(addresses(gc.get_referents(*tuples))) or not ids.isdisjoint(addresses(gc.get_referents(*lists)))
-        if not captured and not ids.isdisjoint(addresses(gc.get_referents(*dicts))):
-            captured = any(not ids.isdisjoint(addresses(gc.get_referents(found))) and not _is_module(found) for found in dicts)
-        return new, captured
+        captured = not functions.isdisjoint(addresses(gc.get_referents(*tuples)))
+        if not captured and not ids.isdisjoint(addresses(gc.get_referents(*lists, *dicts))):
+            holders = [found for found in (*lists, *dicts) if not ids.isdisjoint(addresses(gc.get_referents(found)))]
+            captured = any(not (type(found) is dict and _is_module(found)) for found in holders)
+        return new, captured or (weakly and self._census.count_weakly() != self._weak_counts)
 
     def _search(self, originals: bool) -> list[dict[str, Any]]:
         """Adopt locks and locals; with ``originals``, see where those are captured. Returned is what ``refresh`` returns."""
@@ -223,7 +231,9 @@ class Holds:
         if originals:
             self._captured, self._bound, self._known_bound, self._kept = [], [], {}, []
         functions: list[Any] = []
-        methods = bound.methods_by_function() if originals else None
+        if originals:
+            self._methods = bound.methods_by_function()
+        methods = self._methods if originals else None
         targets = [target for target in interesting(gc.get_objects(), functions, methods) if _is_method(target) or target not in self._left]
         closed = heap.closed_of(functions, self._ids)
         del functions  # before what is held is counted
@@ -280,10 +290,9 @@ class Holds:
             before = spot.get()
             if _plain(before) is original:
                 self._put(spot, before, original, replacement)
-        methods = bound.methods_by_function() if self._bound else {}
         for spot, known in self._bound:
             before, method = spot.get(), known()
-            if method is not None and _plain(before) is method and (now := bound.stand_in(method, methods)) is not None:
+            if method is not None and _plain(before) is method and (now := bound.stand_in(method, self._methods)) is not None:
                 self._put(spot, before, method, now)
 
     def _put(self, spot: heap.Spot, before: Any, original: Any, replacement: Any) -> None:
