@@ -116,6 +116,8 @@ class SimulatedNetwork:
     threading: Any
     time: Any
     os: Any
+    is_loaded = False
+    """Whether every stand-in is there."""
 
     def __getattr__(self, name: str) -> Any:
         # Only for names that are not attributes yet; from then on a stand-in costs no more than any attribute. Servers ask at every request.
@@ -129,6 +131,7 @@ class SimulatedNetwork:
         """Make every stand-in that is not there yet. To be called outside every world: in one, locks that a module takes while it is imported are points."""
         for name in NAMES:
             getattr(self, name)
+        self.is_loaded = True
 
     def __repr__(self) -> str:
         return "<simsock.network.SimulatedNetwork>"
@@ -173,12 +176,19 @@ def push(entry: use) -> None:
     _stack.append(entry)
 
 
-def pop(entry: use) -> None:
-    """Take an entry out of force: the latest push of it, wherever it now stands in the stack."""
+def drop(entry: use) -> bool:
+    """Take an entry out of force: the latest push of it, wherever it now stands in the stack. Returns whether it was in force."""
     for place in range(len(_stack) - 1, -1, -1):
         if _stack[place] is entry:
             del _stack[place]
-            return
+            return True
+    return False
+
+
+def pop(entry: use) -> None:
+    """The same for one that is in force."""
+    if drop(entry):
+        return
     raise UsageError(f"{entry.network!r} is not in force: a use() block ended twice, or ended without being entered")
 
 

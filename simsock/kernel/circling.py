@@ -45,26 +45,24 @@ TICKS_MAX = 16
 class Circling:
     """Of one world."""
 
-    __slots__ = ("_between", "_going", "_news", "_place", "_rounds", "_starts_left", "_state", "_steps_left", "_switches", "_task", "_ticks", "_vain")
-
-    def __init__(self) -> None:
-        self._switches = -1
-        self._news: Any = None
-        self._vain = 0
-        """How often it was asked without news."""
-        self._rounds = False
-        """Whether a task was seen to go round in this world."""
-        self._steps_left = 0
-        """Steps for which it is looked at each: until the task is where it was when that began."""
-        self._ticks = 0
-        """How often in a row whoever gave way was chosen again."""
-        self._task: Task | None = None
-        self._place: Any = None
-        self._state = b""
-        self._between: Any = None
-        self._starts_left = 0
-        self._going: set[int] = set()
-        """The numbers of the tasks that were seen to go round since something has happened."""
+    # What a new world has: none of it is set before it changes, since every world begins with one of these.
+    _switches = -1
+    _news: Any = None
+    _vain = 0
+    """How often it was asked without news."""
+    _rounds = False
+    """Whether a task was seen to go round in this world."""
+    _steps_left = 0
+    """Steps for which it is looked at each: until the task is where it was when that began."""
+    _ticks = 0
+    """How often in a row whoever gave way was chosen again."""
+    _task: Task | None = None
+    _place: Any = None
+    _state = b""
+    _between: Any = None
+    _starts_left = 0
+    _going: frozenset[int] = frozenset()
+    """The numbers of the tasks that were seen to go round since something has happened."""
 
     def give_way(self, kernel: Kernel) -> None:
         """The others run first. A strategy may choose the current task again; for ever, if it is one that goes by priorities: then it stays back."""
@@ -101,7 +99,7 @@ class Circling:
         """Whether it is time to look closely."""
         if self._has_news(kernel):
             self._vain = 0
-            self._going.clear()
+            self._going = frozenset()
             return False
         self._vain = vain = self._vain + 1
         if vain > _LOOKS_MAX:
@@ -151,7 +149,7 @@ class Circling:
             return False
         if is_same:
             self._rounds = True
-            self._going.add(kernel.current.serial)
+            self._going |= {kernel.current.serial}
         return is_same
 
     def _wait_for_anything(self, kernel: Kernel) -> None:

@@ -139,7 +139,7 @@ class Kernel:
         self.counts: dict[str, int] | None = None  # questions that each ended task had asked, by its path, if anybody wants to know
         self.strategy_error: BaseException | None = None
         self.sees: Callable[[Task, CodeType | None, int], object] | None = None  # told of every point: see strategies/sights.py
-        self.alarm = min(CHECK_EVERY, limits.steps)
+        self.alarm = CHECK_EVERY if limits.steps > CHECK_EVERY else limits.steps
         self.atomic = 0
         self.log = Log(keep_records)
         self.timers = Timers()
@@ -147,8 +147,7 @@ class Kernel:
         self.polling = Polling()
         self.circling = Circling()
         self.last_words = ""
-        self.held: deque[Task] = deque()
-        """Who could run and stays back until nobody else can: an answer to the question who runs now."""
+        self.held: list[Task] = []  # who could run and stays back until nobody else can: an answer to the question who runs now
         self.tasks: dict[int, Task] = {}
         self.errors: list[tuple[Task, BaseException]] = []
         self.finalized: list[Callable[[], object]] = []
@@ -156,8 +155,7 @@ class Kernel:
         self.process = Process("program")
         self.files = self.process.files
         self.seed: int | str = 0
-        self.epoch_ns = EPOCH_NS
-        """What the clocks of this world show when it begins, in nanoseconds since 1970."""
+        self.epoch_ns = EPOCH_NS  # what the clocks of this world show when it begins, in nanoseconds since 1970
         self.room = make_room()
         """What a higher floor keeps for this world: an object of a class of its own, made when it is first asked for."""
         self.watchers: Watchers | None = None  # who is told of what happens
@@ -179,7 +177,7 @@ class Kernel:
         self.preemption: Any = None
         """What switches tasks between lines, if anything does; the session sets it."""
         self._serial = 0
-        self._idlers: deque[Task] = deque()
+        self._idlers: deque[Task] | None = None
         self._collect_at = COLLECT_EVERY
         self._collected = False
         self._limit_at = limits.steps
@@ -202,7 +200,8 @@ class Kernel:
         if self.choose is not None:
             task.plan = self.tape.plan(task.label)
         self.tasks[serial] = task
-        self.alive_max = max(self.alive_max, len(self.tasks))
+        if len(self.tasks) > self.alive_max:
+            self.alive_max = len(self.tasks)
         return task
 
     def spawn(
@@ -271,6 +270,7 @@ class Kernel:
     def join(self, task: Task, deadline: int | None, overshoot_ns: int = 0) -> bool:
         """Park until ``task`` is dead; False when the deadline passed first."""
         while not task.dead:
+            task.joiners = task.joiners or deque()
             if not self.wait(task.joiners, deadline, "join", task, overshoot_ns):
                 return task.dead
         return True
@@ -358,13 +358,13 @@ class Kernel:
 
     def start_all(self) -> None:
         """Let the others run until each task that was spawned has at least begun."""
-        while any(not task.started for task in (*self.runq, *self.held)):
+        while (self.runq or self.held) and any(not task.started for task in (*self.runq, *self.held)):
             self.circling.give_way(self)
 
     def _let_in(self) -> bool:
         """Nobody else can run: the first of those held back can again. False if there is none."""
         if self.held:
-            self.runq.append(self.held.popleft())
+            self.runq.append(self.held.pop(0))
         return bool(self.runq)
 
     def fruitless(self) -> None:
@@ -478,8 +478,8 @@ class Kernel:
                 task = self.current
                 task.polls = 0
                 task.why = "settle"
-                task.queue = self._idlers
-                self._idlers.append(task)
+                task.queue = self._idlers = self._idlers or deque()
+                task.queue.append(task)
                 self._park()  # until _stir finds nothing else to do; whoever can run by now waits for something of the kind, too
             before = (self.wakes, self.in_flight)
             self.collect()

@@ -20,6 +20,7 @@ from simsock.kernel.fingerprints import WAITING, Unreadable, fingerprint
 from simsock.kernel.program_lines import room_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import FrameType
 
     from simsock.kernel.core import Kernel
@@ -34,15 +35,13 @@ LOOKS_MAX = 1 << 20
 class Polling:
     """Of one world."""
 
-    __slots__ = ("_equal", "_news", "_print", "_timers", "vain")
-
-    def __init__(self) -> None:
-        self.vain = 0
-        """Vain moments in a row."""
-        self._news: Any = None
-        self._print = b""
-        self._equal = 0
-        self._timers: list[Timer] = []
+    # What a new world has: none of it is set before it changes, since every world begins with one of these.
+    vain = 0
+    """Vain moments in a row."""
+    _news: Any = None
+    _print = b""
+    _equal = 0
+    _timers: Sequence[Timer] = ()
 
     def is_vain_for_ever(self, kernel: Kernel) -> bool:
         """The clock is about to move: whether that is in vain for good."""

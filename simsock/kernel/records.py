@@ -25,12 +25,13 @@ _FLUSH_OVER = 8192
 class Log:
     """The records of one world: ``append`` is the hot path (a plain list's), everything else is worked out when asked for."""
 
-    __slots__ = ("_buffer", "_change", "_hash", "_hear", "_kept", "append", "count_flushed")
+    __slots__ = ("_buffer", "_change", "_hash", "_hear", "_keep", "_kept", "append", "count_flushed")
 
     def __init__(self, keep: int) -> None:
         self._buffer: list[Record] = []
         self.append: Callable[[Record], object] = self._buffer.append
-        self._kept: deque[Record] = deque(maxlen=keep)
+        self._keep = keep
+        self._kept: deque[Record] | None = None  # those that are folded already
         self._hash: Any = None
         self.count_flushed = 0
         self._change: Callable[[Record], Record] | None = None
@@ -70,6 +71,8 @@ class Log:
                 self._hash = blake2b(digest_size=16)
             self._hash.update(_text(buffer))
             self.count_flushed += len(buffer)
+            if self._kept is None:
+                self._kept = deque(maxlen=self._keep)
             self._kept.extend(buffer)
             buffer.clear()
 
@@ -87,7 +90,7 @@ class Log:
 
     def records(self) -> list[Record]:
         """The newest records, oldest first; at most as many as the world was told to keep."""
-        newest = deque(self._kept, maxlen=self._kept.maxlen)
+        newest = deque(self._kept or (), maxlen=self._keep)
         newest.extend(self._buffer)
         return list(newest)
 

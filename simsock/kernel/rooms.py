@@ -20,6 +20,18 @@ if TYPE_CHECKING:
         def __call__(self, kind: type[R], /) -> R: ...
 
 
+def keep(room: Room, thing: Any) -> None:
+    """Have ``room`` answer with this object when it is asked for its class: one that cannot be made without arguments."""
+    table: dict[type, Any] = room.__self__  # type: ignore[attr-defined]  # of a dictionary's method
+    table[type(thing)] = thing
+
+
+def room_if_there(room: Room, kind: type[R]) -> R | None:
+    """What ``room`` has of that class, which is not made for this."""
+    table: dict[type, Any] = room.__self__  # type: ignore[attr-defined]  # as above
+    return table.get(kind)
+
+
 class _Rooms(dict[type, Any]):
     def __missing__(self, kind: type) -> Any:
         room = self[kind] = kind()
@@ -31,4 +43,4 @@ def make_room() -> Room:
     return _Rooms().__getitem__
 
 
-__all__ = ["make_room"]
+__all__ = ["keep", "make_room", "room_if_there"]

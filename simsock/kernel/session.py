@@ -21,7 +21,7 @@ from simsock.kernel.boundaries import boundary
 from simsock.kernel.launcher import borrow_launcher, return_launcher
 from simsock.kernel.preempt import Preemption, make_preemption
 from simsock.kernel.scope import Scope
-from simsock.kernel.undoing import Undoing, do_all
+from simsock.kernel.undoing import Undoing, do_all, each_again
 from simsock.kernel.watchdog import watchdog
 from simsock.supported import check
 
@@ -100,7 +100,7 @@ def _let_go() -> None:
 class Session:
     """A context manager; re-entering is not possible, nesting is an error of whoever uses it."""
 
-    __slots__ = ("_begun", "_of_world", "launcher", "patching", "preemption")
+    __slots__ = ("_begun", "_has_world", "launcher", "patching", "preemption")
 
     def __init__(self, granularity: str = "calls", scope: Scope | None = None, patching: Any = None) -> None:
         self.patching = patching
@@ -111,7 +111,8 @@ class Session:
             self.preemption = make_preemption(granularity, scope)
         self.launcher: Any = None
         self._begun = Undoing()
-        self._of_world = Undoing()
+        self._has_world = False
+        """A world has begun in it, or half of one, and not all of that is taken back."""
 
     @boundary
     def __enter__(self) -> Session:
@@ -152,23 +153,17 @@ class Session:
 
     @boundary
     def __exit__(self, *exc: object) -> None:
-        do_all(self._of_world.take_back, self._begun.take_back)
+        do_all(self.leave_world, self._begun.take_back)
 
     def enter_world(self, world: Kernel, frame: FrameType | None) -> None:
         """A world begins; ``frame`` is the frame that it begins in. ``leave_world`` takes back what was begun, also half of it."""
         global active
-        undo = self._of_world
-        undo.begin(watchdog.release)
-        if self.patching is not None:
-            undo.begin(self.patching.leave)
-        undo.begin(_deactivate)
-        if self.preemption is not None:
-            undo.begin(self.preemption.leave)
+        self._has_world = True
         watchdog.guard(world)
         active = world
-        world.preemption = self.preemption
-        if self.preemption is not None:
-            self.preemption.enter(world, frame)
+        preemption = world.preemption = self.preemption
+        if preemption is not None:
+            preemption.enter(world, frame)
         if self.patching is not None:
             self.patching.enter(world)
 
@@ -196,8 +191,24 @@ class Session:
         watchdog.go_on(kernel)
 
     def leave_world(self) -> None:
-        """The world is over: called after its last task is dead, or when it could not begin. Safe to call again."""
-        self._of_world.take_back()
+        """The world is over: called after its last task is dead, or when it could not begin. Safe to call again, also when it was interrupted."""
+        global active, suspended
+        if not self._has_world:
+            return
+        preemption, patching = self.preemption, self.patching
+        try:
+            if preemption is not None:
+                preemption.leave()
+            active = suspended = None
+            if patching is not None:
+                patching.leave()
+            watchdog.release()
+        except BaseException:
+            parts = (*((preemption.leave,) if preemption is not None else ()), _deactivate, *((patching.leave,) if patching is not None else ()))
+            each_again(*parts, watchdog.release)
+            self._has_world = False
+            raise
+        self._has_world = False
 
 
 def _deactivate() -> None:

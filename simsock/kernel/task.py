@@ -121,14 +121,15 @@ class Task:
         self.cancelled = False
         self.value: Any = None
         self.error: BaseException | None = None
-        self.joiners: deque[Task] = deque()
+        self.joiners: deque[Task] | None = None
+        """Who waits for its end, if anybody does."""
         self.refusals = 0
 
     @staticmethod
     def _pick_name(parent: Task | None, name: str | None, base: str) -> str:
         """A name that no other child of ``parent`` has: two tasks with one path would share one stream of the tape."""
-        if parent is None:
-            return printable(name or base)
+        if parent is None:  # the kernel's own
+            return name or base
         children = parent._children
         if children is None:
             # the paths of the first task's children begin with their own names, so none of them may be called like it

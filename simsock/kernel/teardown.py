@@ -67,7 +67,8 @@ def end(kernel: Kernel, *, collect: bool = False) -> list[TaskWillNotEnd]:
             kernel.collect_last()
         finally:
             kernel.log.append = kept
-    kernel.timers = type(kernel.timers)()
+    if kernel.timers.were_set:
+        kernel.timers = type(kernel.timers)()
     kernel.runq.clear()
     kernel.held.clear()
     kernel.finalized.clear()

@@ -38,6 +38,11 @@ class Timers:
     def __len__(self) -> int:
         return len(self._heap) - self._dead
 
+    @property
+    def were_set(self) -> bool:
+        """Whether any ever was."""
+        return self._serial > 0
+
     def add(self, deadline: int, action: Callable[[Any], object], argument: Any) -> Timer:
         """Set a timer for an absolute virtual time."""
         timer = Timer(deadline, action, argument)

@@ -50,6 +50,16 @@ def do_all(*steps: Callable[[], object]) -> None:
         raise raised
 
 
+def each_again(*steps: Callable[[], object]) -> None:
+    """For steps that are taken in a row without further ado, as all but ever they can be: one of them has failed, so take each (once more), whatever comes of
+    it. What had failed is the caller's to raise."""
+    for step in steps:
+        try:
+            step()
+        except BaseException:
+            _again(step)
+
+
 def _again(step: Callable[[], object]) -> None:
     try:
         step()
@@ -57,4 +67,4 @@ def _again(step: Callable[[], object]) -> None:
         error.__context__ = None
 
 
-__all__ = ["Undoing", "do_all"]
+__all__ = ["Undoing", "do_all", "each_again"]

@@ -21,6 +21,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from operator import is_
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -74,6 +75,8 @@ class Watchdog:
         """The sessions under way in the main thread."""
         self._foreign: dict[int, _Foreign] = {}
         """Handlers of others that are kept from striking where a world begins or ends, by the number of their signal."""
+        self._harmless: list[Any] = []
+        """The handlers that were there when none had to be kept from it, in the order of ``_STRIKES``; empty: nobody knows."""
         self._late: list[int] = []
         """Signals that came where nothing may be raised."""
         self._timer = HardTimer(SIGNAL)
@@ -92,6 +95,7 @@ class Watchdog:
         if _kill is None or _get_ident() != threading.main_thread().ident:
             return
         self._main = _get_ident()
+        self._harmless = []
         if session not in self._users:
             self._users.append(session)
         for number, handler in ((SIGNAL, self._on_signal), (_SIGINT, self._on_interrupt)):
@@ -104,6 +108,7 @@ class Watchdog:
         """The session is over. To be called again if it is interrupted."""
         if session not in self._users:
             return
+        self._harmless = []
         if len(self._users) == 1:
             self._timer.stop()
             for number, former in list(self._former.items()):
@@ -122,11 +127,15 @@ class Watchdog:
             self._bell.acquire()
             _thread.start_new_thread(self._watch, (self._bell,))
         self._deadline = due = _monotonic() + kernel.limits.real_seconds
-        if self._has_signals(kernel):
-            self._shelter()
+        if SIGNAL in self._former and kernel.thread == self._main:
+            # Seven looks in one go: each world begins with them. By identity, whatever a program's handler has for ==.
+            if not (self._harmless and all(map(is_, map(_get_handler, _STRIKES), self._harmless))):
+                self._shelter()
             if due + _GRACE_S < self._timer.due:  # else it rings early, and is set anew then
                 self._set_timer()
-        self._look_at(kernel)
+        self._guarded = kernel
+        if self._asleep:
+            self._look_at(kernel)
 
     def _has_signals(self, kernel: Kernel) -> bool:
         return SIGNAL in self._former and kernel.thread == self._main
@@ -145,13 +154,14 @@ class Watchdog:
 
     def _shelter(self) -> None:
         """Keep handlers that are there before the world from striking where it begins or ends."""
-        for number in _STRIKES:
-            theirs = _get_handler(number)
+        found = [_get_handler(number) for number in _STRIKES]
+        for number, theirs in zip(_STRIKES, found, strict=True):
             if type(theirs) is int or theirs is None or theirs is _default_int_handler:  # as most are
                 continue
             if callable(theirs) and number not in self._former:
                 foreign = self._foreign[number] = _Foreign(self, theirs)
                 _set_handler(number, foreign)
+        self._harmless = [] if self._foreign else found
 
     def _unshelter(self) -> None:
         while self._foreign:

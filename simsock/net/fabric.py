@@ -47,7 +47,7 @@ _UNIX: dict[int, type[UnixSocket]] = {SOCK_STREAM: UnixStream, SOCK_DGRAM: UnixD
 class Host:
     """A machine of the world. ``addresses`` are those that other hosts reach it at; 127.0.0.0/8 and ::1 are its own as well."""
 
-    __slots__ = ("addresses", "down", "fabric", "groups", "name", "refuses_overflow", "skew_ns", "tcp", "udp", "udplite", "unix")
+    __slots__ = ("_udplite", "_unix", "addresses", "down", "fabric", "groups", "name", "refuses_overflow", "skew_ns", "tcp", "udp")
 
     def __init__(self, fabric: Fabric, name: str, addresses: tuple[str, ...]) -> None:
         self.fabric = fabric
@@ -63,8 +63,22 @@ class Host:
         """By interface and group, how many sockets have joined it."""
         self.tcp = PortTable()
         self.udp = PortTable()
-        self.udplite = PortTable()
-        self.unix = UnixNames(fabric.socket_files)
+        self._udplite: PortTable | None = None
+        self._unix: UnixNames | None = None
+
+    @property
+    def udplite(self) -> PortTable:
+        """The ports of UDP-Lite, which hardly any world has."""
+        if self._udplite is None:
+            self._udplite = PortTable()
+        return self._udplite
+
+    @property
+    def unix(self) -> UnixNames:
+        """The names of its Unix sockets."""
+        if self._unix is None:
+            self._unix = UnixNames(self.fabric.socket_files)
+        return self._unix
 
     def __repr__(self) -> str:
         return f"<Host {printable(self.name)} {' '.join(self.addresses)}>"
@@ -87,25 +101,13 @@ class Host:
         raise os_error(errno.ENETUNREACH)
 
 
-class NetRoom:
-    """What the net keeps for one world: ``kernel.room(NetRoom)``."""
-
-    __slots__ = ("fabric",)
-
-    def __init__(self) -> None:
-        self.fabric: Fabric | None = None
-        """None until the world has one."""
-
-
 def fabric_of(kernel: Kernel) -> Fabric:
-    """The net of a world."""
-    fabric = kernel.room(NetRoom).fabric
-    assert fabric is not None, "a world has a net from its beginning on"
-    return fabric
+    """The net of a world, which has one from its beginning on."""
+    return kernel.room(Fabric)
 
 
 class Fabric:
-    """All hosts and wires of a world."""
+    """All hosts and wires of a world. What few worlds ask for is made when it is first asked for: each begins with one of these."""
 
     __slots__ = (
         "_by_address",
@@ -115,22 +117,22 @@ class Fabric:
         "_default",
         "_hostile",
         "_hosts",
+        "_interference",
         "_loopback",
+        "_resolver",
         "_seen",
         "_sends",
         "_settings",
         "_silent",
+        "_socket_files",
         "_wires",
         "asked",
         "background_timers",
-        "interference",
         "kernel",
         "localhost",
         "orphans",
         "real_ports",
         "refused",
-        "resolver",
-        "socket_files",
         "tap",
         "verbose",
     )
@@ -146,18 +148,17 @@ class Fabric:
         """How many timers are set that only ask whether a peer is still there."""
         self._default = link
         self._loopback = loopback
-        happened = kernel.room(Happened)
-        self._seen = count_link(happened, link, "every link")
+        self._seen = {} if link is PERFECT else count_link(kernel.room(Happened), link, "every link")
         """Where it is counted what the impairments of links do that have no condition of their own."""
         self._hostile: Link | None = None
-        self.interference = Interference()
-        self.resolver = Resolver()
-        self.socket_files = SocketFiles()
+        self._interference: Interference | None = None
+        self._resolver: Resolver | None = None
+        self._socket_files: SocketFiles | None = None
         self.asked: set[str] = set()
         """Names of hosts whose addresses a program was told."""
         self._silent: set[str] = set()
-        self._chunks = chunks, None if chunks == "whole" else happened.fault(f"chunks={_shown(chunks)}")
-        self._sends = sends, None if sends == "whole" else happened.fault(f"sends={_shown(sends)}")
+        self._chunks = _WHOLE if chunks == "whole" else (chunks, kernel.room(Happened).fault(f"chunks={_shown(chunks)}"))
+        self._sends = _WHOLE if sends == "whole" else (sends, kernel.room(Happened).fault(f"sends={_shown(sends)}"))
         self._hosts: dict[str, Host] = {}
         self.real_ports: dict[int, bool] = {}
         """Ports at which a connection was refused, and whether a real socket of this process listens there: for words only."""
@@ -169,7 +170,33 @@ class Fabric:
         """By source and destination (None: any), with the number of the setting: later ones have higher numbers."""
         self._settings = 0
         self._connections: dict[str, int] = {}
-        self.localhost = self.host(LOCALHOST)
+        self.localhost = self._add_host(LOCALHOST, nth_address(1))
+
+    @property
+    def interference(self) -> Interference:
+        """The orders of tests for what passes between hosts."""
+        if self._interference is None:
+            self._interference = Interference()
+        return self._interference
+
+    @property
+    def resolver(self) -> Resolver:
+        """The orders for names."""
+        if self._resolver is None:
+            self._resolver = Resolver()
+        return self._resolver
+
+    @property
+    def socket_files(self) -> SocketFiles:
+        """The files of Unix sockets."""
+        if self._socket_files is None:
+            self._socket_files = SocketFiles()
+        return self._socket_files
+
+    def remove_socket_files(self) -> None:
+        """The world is over, and the files of its Unix sockets go. Safe to call again."""
+        if self._socket_files is not None:
+            self._socket_files.remove()
 
     # -- hosts -----------------------------------------------------------------------------------------------------------------------
 
@@ -190,9 +217,12 @@ class Fabric:
         for ip in found:
             if ip in taken:  # somebody was given it
                 self._checked(name, found)
-        host = self._hosts[name] = Host(self, name, found)
-        for ip in found:
-            taken[ip] = host
+        return self._add_host(name, found)
+
+    def _add_host(self, name: str, addresses: tuple[str, ...]) -> Host:
+        host = self._hosts[name] = Host(self, name, addresses)
+        for ip in addresses:
+            self._by_address[ip] = host
         return host
 
     def _checked(self, name: str, addresses: Iterable[str]) -> tuple[str, ...]:
@@ -289,8 +319,8 @@ class Fabric:
             else:
                 link, seen = self._loopback if source is destination else self._default, self._seen
             wire = self._wires[key] = Wire(self.kernel, source.name, destination.name, self._drawn(link), seen if link is not PERFECT else None)
-            if not self.interference.at_rest:
-                self.interference.apply(wire)
+            if self._interference is not None and not self._interference.at_rest:
+                self._interference.apply(wire)
         return wire
 
     def unused_link(self) -> Link | None:
@@ -417,6 +447,9 @@ class Fabric:
         """A send takes a part."""
         kernel = self.kernel
         kernel.log.append((kernel.now, kernel.current.path, "takes", label, index, count, have))
+
+
+_WHOLE: tuple[Any, Fault | None] = ("whole", None)
 
 
 def _shown(sizes: Any) -> str:

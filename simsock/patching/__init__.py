@@ -19,7 +19,7 @@ from simsock.errors import KeptWarning, UsageError
 from simsock.hypothesis_time import not_counted
 from simsock.kernel import Kernel
 from simsock.kernel.file_times import FileTimes
-from simsock.kernel.undoing import do_all
+from simsock.kernel.undoing import do_all, each_again
 from simsock.patching import clocks, descriptors, fence, files, foreign, forks, handlers, imports, late, outsiders, pairs, polls, sockets, tls
 from simsock.patching.captured import Holds
 from simsock.patching.chance import Chance
@@ -164,7 +164,10 @@ class Patching:
         _in_force = self
         for place in found:
             space, key, original, replacement = place
-            now = space.get(key)
+            try:
+                now = space[key]
+            except KeyError:
+                now = None
             if now is original:
                 put(place)
                 space[key] = replacement
@@ -239,8 +242,11 @@ class Patching:
     def _restore_names(self) -> None:
         for places in (self._places, self._others):
             for space, key, original, replacement in places:
-                if space.get(key) is replacement:
-                    space[key] = original
+                try:
+                    if space[key] is replacement:
+                        space[key] = original
+                except KeyError:  # the name is gone
+                    pass
 
     @contextmanager
     def _originals(self) -> Iterator[None]:
@@ -317,15 +323,21 @@ class Patching:
 
     def leave(self) -> None:
         """The world is over. Safe to call again."""
-        do_all(
-            lambda: forks.leave(self._carrier),
-            fence.take_down,
-            self._forget_imports,
-            foreign.leave,
-            self._carrier.leave,
-            self._chance.leave,
-            self._registry.leave,
-        )
+        try:
+            self._leave_processes()
+            fence.take_down()
+            self._forget_imports()
+            foreign.leave()
+            self._carrier.leave()
+            self._chance.leave()
+            self._registry.leave()
+        except BaseException:
+            inner = (fence.take_down, self._forget_imports, foreign.leave)
+            each_again(self._leave_processes, *inner, self._carrier.leave, self._chance.leave, self._registry.leave)
+            raise
+
+    def _leave_processes(self) -> None:
+        forks.leave(self._carrier)
 
     def _forget_imports(self) -> None:
         if self._carrier.kernel is not None:

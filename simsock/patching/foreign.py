@@ -61,6 +61,10 @@ _NAMES: tuple[tuple[str, str, Callable[[Any, Kernel], Any]], ...] = (
     ("concurrent.futures.interpreter", "WorkerContext", lambda before, kernel: _NoInterpreters),
 )
 """(module, name, what is there in a world, given what was there before)."""
+_BY_MODULE: dict[str, list[tuple[str, Callable[[Any, Kernel], Any]]]] = {}
+"""The same, by module: few of them are loaded, and each world looks which."""
+for _module, _name, _make in _NAMES:
+    _BY_MODULE.setdefault(_module, []).append((_name, _make))
 _before: list[tuple[dict[str, Any], str, Any]] = []
 
 
@@ -105,11 +109,11 @@ class _NoTravel:
 
 def enter(kernel: Kernel) -> None:
     """A world begins, after its chance; or goes on after an import."""
-    known = [(space, name) for space, name, _ in _before]
+    known = [(space, name) for space, name, _ in _before] if _before else None
     modules = sys.modules
-    for module, name, make in _NAMES:
-        if module in modules:
-            space = vars(modules[module])
+    for module in filter(modules.__contains__, _BY_MODULE):
+        space = vars(modules[module])
+        for name, make in _BY_MODULE[module]:
             if name in space and not (known and any(space is seen and name == there for seen, there in known)):
                 _before.append((space, name, space[name]))
                 space[name] = make(space[name], kernel)

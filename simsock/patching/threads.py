@@ -109,12 +109,17 @@ class Registry:
     _aside: Any = None
     """The world's while it is suspended."""
     _entered = False
+    _own_dangling: Any = None
+    """The latest world's set of threads. The next one has it too, if nothing is in it."""
 
     def enter(self) -> None:
         """A world begins in this thread."""
         self._note()
         _thread_hashes.install(threading.Thread)
-        threading._dangling = _thread_hashes.Dangling(self._dangling)  # type: ignore[attr-defined]  # likewise
+        dangling = self._own_dangling
+        if dangling is None or not dangling.is_as_new(self._dangling):
+            dangling = self._own_dangling = _thread_hashes.Dangling(self._dangling)
+        threading._dangling = dangling  # type: ignore[attr-defined]  # likewise
         if sys.version_info < (3, 13):
             threading._shutdown_locks, threading._shutdown_locks_lock = _threads.ShutdownLocks(), locks.real_allocate()  # type: ignore[attr-defined]  # likewise
         threading._DummyThread = _TaskThread  # type: ignore[misc]  # the class that current_thread makes
@@ -184,14 +189,16 @@ class Registry:
         for ident in list(active):
             if is_task_ident(ident):
                 del active[ident]
-        for thread in [thread for thread in list(limbo) if thread not in self._limbo and _thread_hashes.born_in_world(thread)]:
-            limbo.pop(thread, None)
+        if limbo:
+            for thread in [thread for thread in list(limbo) if thread not in self._limbo and _thread_hashes.born_in_world(thread)]:
+                limbo.pop(thread, None)
         threading._dangling = self._dangling  # type: ignore[attr-defined]  # see enter
         if sys.version_info < (3, 13):
             of_world = threading._shutdown_locks  # type: ignore[attr-defined]  # see enter
             threading._shutdown_locks, threading._shutdown_locks_lock = self._shutdown  # type: ignore[attr-defined]  # see enter
             # Other OS threads may have started some meanwhile.
-            threading._shutdown_locks.update(lock for lock in of_world if type(lock) is locks.real_lock)  # type: ignore[attr-defined]  # see enter
+            if of_world:
+                threading._shutdown_locks.update(lock for lock in of_world if type(lock) is locks.real_lock)  # type: ignore[attr-defined]  # see enter
         threading._DummyThread = _REAL_DUMMY  # type: ignore[misc]  # see enter
         if threading.excepthook is _note_error:
             threading.excepthook = self._hook

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from simsock.choices import journal
 from simsock.escaping import printable, told
 from simsock.kernel.program_lines import short_path
+from simsock.kernel.rooms import room_if_there
 from simsock.kernel.units import NS
-from simsock.net.fabric import NetRoom
+from simsock.net.fabric import Fabric
 from simsock.net.link.distributions import offset_ns
 from simsock.net.link.profiles import hostile_words, hostile_world_words
 from simsock.net.link.settings import PERFECT
@@ -187,7 +188,7 @@ class Teller:
         return not any(link.as_dict() for link in self.links.values()) and not any(event.kind is FAULT for event in listener.events)
 
     def _look_at_links(self, kernel: Kernel) -> None:
-        fabric = kernel.room(NetRoom).fabric
+        fabric = room_if_there(kernel.room, Fabric)
         for wire in fabric._wires.values() if fabric is not None else ():
             link = wire.link
             self.links[wire.name] = link

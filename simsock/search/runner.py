@@ -14,6 +14,7 @@ from simsock.errors import Deadlock, Finding, LimitExceeded, ScenarioError, Usag
 from simsock.kernel import Session, session, strategies
 from simsock.kernel.happened import NOTHING, Counts, Happened
 from simsock.kernel.program_lines import innermost_line
+from simsock.kernel.rooms import room_if_there
 from simsock.kernel.scope import make_scope
 from simsock.patching import make_patching
 from simsock.search.guiding import AGAIN, Guide, Tried, is_drafted
@@ -191,7 +192,7 @@ class Runner:
                 kernel.alive_max,
                 tuple(kernel.tape.asked()) if deviations is not None else (),
                 sim._run.order,
-                kernel.room(Happened).counts(),
+                NOTHING if (happened := room_if_there(kernel.room, Happened)) is None else happened.counts(),
                 seed,
                 sim._run.showing,
             )

@@ -39,6 +39,11 @@ class Dangling(WeakSet[Any]):
         super().__init__()  # without what is in there: only fork() reads it, and other threads may be adding to it
         self._before = before
 
+    def is_as_new(self, before: Any) -> bool:
+        """Whether nobody could tell it from one that is made now."""
+        inner = vars(self)  # of Lib/_weakrefset.py; the latter two are gone in later versions
+        return self._before is before and not (inner["data"] or inner.get("_pending_removals") or inner.get("_iterating"))
+
     def add(self, item: Any) -> None:
         """A thread is born."""
         kernel = session.active
@@ -56,4 +61,5 @@ def born_in_world(thread: Any) -> bool:
 
 def install(cls: Any) -> None:
     """For good: threads of a world may outlive it in somebody's set."""
-    cls.__hash__ = _hash  # reads what Dangling wrote
+    if vars(cls).get("__hash__") is not _hash:  # to set anything in a class is no small thing: what Python knows of its names is forgotten
+        cls.__hash__ = _hash  # reads what Dangling wrote

@@ -50,7 +50,8 @@ class Chosen(NamedTuple):
         return self.stall_ns is not None or self.collects
 
 
-_NOTHING = Chosen(None, False, "whole", ())
+NOTHING = Chosen(None, False, "whole", ())
+"""What nearly every world has."""
 
 
 def seeded(seed: int | str, run: Run, options: Options) -> Source:
@@ -76,7 +77,7 @@ def choose_world(options: Options, tape: Tape) -> Chosen:
     """What the options say; where the world's link is hostile and they say nothing, what the tape draws."""
     is_hostile = isinstance(options.link, Hostile)
     if not is_hostile and options.stalls is None and options.collect is None and options.sends == "whole":
-        return _NOTHING
+        return NOTHING
     drawn = dict.fromkeys(HOSTILE_WORLD)
     if is_hostile:
         for name, values in HOSTILE_WORLD.items():
@@ -114,4 +115,4 @@ def see_choices(kernel: Kernel, chosen: Chosen, is_plain: bool, begun: Undoing) 
     kernel.sees = seers[0] if len(seers) == 1 else sees
 
 
-__all__ = ["Chosen", "choose_world", "see_choices", "seeded"]
+__all__ = ["NOTHING", "Chosen", "choose_world", "see_choices", "seeded"]

@@ -21,22 +21,23 @@ from typing import TYPE_CHECKING, Any
 from greenlet import getcurrent
 
 from simsock import network as networks
-from simsock.choices import ReplaySource, Tape
+from simsock.choices import ReplaySource, SeededSource, Tape
 from simsock.errors import Deadlock, LeakWarning, LimitExceeded, UsageError
 from simsock.escaping import printable
 from simsock.kernel import Kernel, Session, Task, session, strategies
 from simsock.kernel.boundaries import WithStatement, boundary, is_boundary
 from simsock.kernel.leaks import open_descriptors, running_tasks
 from simsock.kernel.program_lines import program_frame
+from simsock.kernel.rooms import keep
 from simsock.kernel.scope import make_scope
 from simsock.kernel.task_table import task_table, wait_cycles, waits_of
 from simsock.kernel.teardown import end
-from simsock.kernel.undoing import Undoing
+from simsock.kernel.undoing import Undoing, each_again
 from simsock.kernel.units import NS, Duration, duration_ns
 from simsock.kernel.watchdog import watchdog
 from simsock.kernel.watchers import Watcher, watch
 from simsock.net import Fabric
-from simsock.net.fabric import NetRoom, fabric_of
+from simsock.net.fabric import fabric_of
 from simsock.net.link.profiles import HOSTILE, changed
 from simsock.net.link.settings import PERFECT
 from simsock.patching import close_connections, late, make_patching
@@ -44,7 +45,7 @@ from simsock.patching.room import Room as PatchRoom
 from simsock.stdlib._allowed import note_for
 from simsock.stdlib._room import Room as LibraryRoom
 from simsock.world.causes import tell_cause
-from simsock.world.choosing import choose_world, see_choices, seeded
+from simsock.world.choosing import NOTHING, choose_world, see_choices, seeded
 from simsock.world.connecting import Connecting
 from simsock.world.expecting import Expectation, note, raise_errors
 from simsock.world.faults import Faults
@@ -63,6 +64,8 @@ if TYPE_CHECKING:
     from simsock.choices import DrawnSource
 
 _SIMULATED = networks.SimulatedNetwork()
+_USE = networks.use(_SIMULATED)
+"""What is in force while a world is: of all worlds, since there is one at a time."""
 _END_PATIENCE_NS = 60 * NS
 """How much virtual time the end of a world gives servers to finish what they handle."""
 
@@ -124,7 +127,6 @@ class Simulation(Connecting, Faults, Observing, Striking, Judging, Hoping):
         self._only_named: dict[str, str] = {}
         """Hosts that nothing but a condition has named, and which."""
         self._expectations: list[Expectation] = []
-        self._use = networks.use(_SIMULATED)
         self._begun = Undoing()
         """What takes the world back out of the process."""
         self._is_in = self._was_left = False
@@ -188,11 +190,16 @@ class Simulation(Connecting, Faults, Observing, Striking, Judging, Hoping):
             self._begun.take_back()
 
     def _forget(self) -> None:
-        if session.entered is self:
-            session.entered = None
+        try:
+            if self._own_session and self._session is not None:
+                self._session.__exit__()
+        finally:
+            if session.entered is self:
+                session.entered = None
 
     def _begin(self, frame: FrameType, statement: WithStatement) -> None:
-        _SIMULATED.load()
+        if not _SIMULATED.is_loaded:
+            _SIMULATED.load()
         options = self.options
         if options.fresh:
             _fresh().check_packages(options.fresh)
@@ -204,24 +211,25 @@ class Simulation(Connecting, Faults, Observing, Striking, Judging, Hoping):
                 scope = make_scope(options.scope, (program_frame(frame) or frame).f_code.co_filename)
             opened = self._session = Session(options.preempt, scope, make_patching(options))
         if self._own_session:
-            begun.begin(opened.__exit__)
             opened.__enter__()
         if options.collect is not None or options.link is HOSTILE:
             gc.collect()  # what the worlds before it have left behind is no garbage of this one's
         planned = self._planned
         drawn = self._drawn
         if planned is None:
-            tape = Tape(seeded(self.seed, self._run, options) if drawn is None else drawn)
             if drawn is None:
+                tape = Tape(seeded(self.seed, self._run, options) if self._run.number else SeededSource(self.seed))
                 choose = strategies.begin(options.strategy, self._run)
             else:
+                tape = Tape(drawn)
                 choose = strategies.drawing(drawn, self._drawn_strategy) if strategies.asks(self._drawn_strategy) else None
         else:
             tape = Tape(ReplaySource(planned))
             choose = strategies.replaying if self._questions is None else self._questions.choose
         asks = choose is not None
         chosen = choose_world(options, tape)
-        if chosen.sees_points and choose is None:
+        sees_points = chosen is not NOTHING and chosen.sees_points
+        if sees_points and choose is None:
             choose = strategies.plain  # points are to be seen
         kernel = self._kernel = Kernel(tape, choose, options.limits, opened.launcher, self._records)
         kernel.with_statement, kernel.leave_now = statement, self._leave_now
@@ -242,35 +250,49 @@ class Simulation(Connecting, Faults, Observing, Striking, Judging, Hoping):
             kernel.room(PatchRoom).fresh = options.fresh
         if options.tls_time == "world":
             kernel.room(PatchRoom).judges_certificates = True
-        fabric = kernel.room(NetRoom).fabric = Fabric(kernel, options.link, options.chunks, options.link if options.loopback else PERFECT, chosen.sends)
+        fabric = Fabric(kernel, options.link, options.chunks, options.link if options.loopback else PERFECT, chosen.sends)
+        keep(kernel.room, fabric)
         kernel.first.host = fabric.localhost
-        begun.begin(self._leave_network)
-        begun.begin(opened.leave_world)
-        begun.begin(self._end_tasks)
-        begun.begin(lambda: end_captures(kernel))
-        begun.begin(self._resume)
+        begun.begin(self._take_out)
         opened.enter_world(kernel, frame)
         if planned is None:
             self._run.world_begins(kernel, asks)
-        if chosen.sees_points:
+        if sees_points:
             see_choices(kernel, chosen, self._run.number == 1, begun)
-        networks.push(self._use)
+        networks.push(_USE)
         networks.error_hooks.append(self._handler_failed)
         if options.fresh:
             _fresh().begin(kernel, options.fresh, self._holders, frame)
 
+    def _take_out(self) -> None:
+        """The world comes out of the process, whatever of it is in. Safe to call again."""
+        assert self._kernel is not None and self._session is not None, "it has begun"
+        try:
+            if session.suspended is not None:
+                self._resume()
+            if not self._kernel.ended:
+                self._end_tasks()
+            self._session.leave_world()
+            self._leave_network()
+        except BaseException:
+            each_again(self._resume, self._end_tasks, self._session.leave_world, self._leave_network)
+            raise
+
     def _leave_network(self) -> None:
-        if self._use in networks._stack:
-            networks.pop(self._use)
+        networks.drop(_USE)
         if self._kernel is not None:
-            fabric_of(self._kernel).socket_files.remove()
-        if self._handler_failed in networks.error_hooks:
-            networks.error_hooks.remove(self._handler_failed)
+            fabric_of(self._kernel).remove_socket_files()
+        hooks, ours = networks.error_hooks, self._handler_failed
+        if ours in hooks:
+            hooks.remove(ours)
 
     def _end_tasks(self) -> None:
         kernel = self._kernel
         if kernel is not None and not kernel.ended:
-            end(kernel)
+            try:
+                end_captures(kernel)
+            finally:
+                end(kernel)
             kernel.files.clear()
 
     def _leave_now(self, error: BaseException) -> None:
@@ -321,7 +343,8 @@ class Simulation(Connecting, Faults, Observing, Striking, Judging, Hoping):
             try:
                 self._take_back()
             finally:
-                self._take_back()  # it was interrupted
+                if self._begun:
+                    self._take_back()  # it was interrupted
             self._served.clear()
             self._sockets.clear()
         if self._own_session:
@@ -329,7 +352,7 @@ class Simulation(Connecting, Faults, Observing, Striking, Judging, Hoping):
         raised = self._unexpected(kernel)
         for _, failure in raised:
             tell_cause(failure, kernel)
-        if self._planned is None and self._drawn is None:
+        if self._planned is None and self._drawn is None and not isinstance(self.options.strategy, str):
             problems.extend(self._end_strategy(kernel, error or (raised[0][1] if raised else None)))
         if problems:
             raised.extend((None, problem) for problem in problems)
@@ -344,8 +367,10 @@ class Simulation(Connecting, Faults, Observing, Striking, Judging, Hoping):
             if ours:
                 return
             raise error
-        raise_errors(raised)
-        warn_of_no_effect(kernel, stacklevel=2)
+        if raised:
+            raise_errors(raised)
+        if self.options.link is not PERFECT:
+            warn_of_no_effect(kernel, stacklevel=2)
         if self.leaks and (tasks := [leak for leak in self.leaks if leak.startswith("task ")]):
             warnings.warn(LeakWarning(f"the world ended while tasks still ran: {', '.join(map(printable, tasks))}"), stacklevel=2)
 
@@ -368,7 +393,7 @@ class Simulation(Connecting, Faults, Observing, Striking, Judging, Hoping):
         if kernel is None or session.active is not kernel or kernel.thread != get_ident() or kernel.current is not kernel.first or kernel.ending:
             return False
         assert self._session is not None
-        networks.pop(self._use)
+        networks.pop(_USE)
         self._session.suspend()
         return True
 
@@ -376,26 +401,29 @@ class Simulation(Connecting, Faults, Observing, Striking, Judging, Hoping):
         """Go on, if it was suspended."""
         if self._session is not None and self._kernel is not None and session.suspended is self._kernel:
             self._session.resume()
-            if self._use not in networks._stack:
-                networks.push(self._use)
+            if _USE not in networks._stack:
+                networks.push(_USE)
 
     def _wind_down(self, kernel: Kernel) -> None:
         """Let every task begin, stop the servers, close what tests were handed, and let what is being handled come to its end."""
         for host in self._hosts.values():
             host.thaw()
         kernel.start_all()
-        stops = [kernel.spawn(served.stop, base="stop", host=served.host._host, daemon=True) for served in self._served if not served._stopped]
-        kernel.start_all()
+        stops: list[Task] = []
+        if self._served:
+            stops += [kernel.spawn(served.stop, base="stop", host=served.host._host, daemon=True) for served in self._served if not served._stopped]
+            kernel.start_all()
         # A server without threads may be in the middle of a request whose end it learns from the close.
         for sock in self._sockets:
             sock.close()
         deadline = kernel.now + _END_PATIENCE_NS
         for task in stops:
             kernel.join(task, deadline)  # in vain where a handler waits for a peer that says no more: it is ended with the world
-        if cycles := wait_cycles(kernel):
+        if len(kernel.tasks) > 1 and (cycles := wait_cycles(kernel)):
             names = "; ".join(" -> ".join(task.path for task in [*cycle, cycle[0]]) for cycle in cycles)
             raise Deadlock(f"deadlock: tasks wait for each other in a cycle: {names}\n{task_table(kernel)}", report=task_table(kernel), waits=waits_of(kernel))
-        self._judge_last(kernel)
+        if kernel.watchers is not None:
+            self._judge_last(kernel)
         for expectation in self._expectations:
             expectation.check()
 
@@ -405,7 +433,8 @@ class Simulation(Connecting, Faults, Observing, Striking, Judging, Hoping):
         unwritten = end_captures(kernel)
         if current.preemption is not None:
             current.preemption.leave()
-        self._look_for_leaks(kernel)
+        if len(kernel.tasks) > 1:
+            self._look_for_leaks(kernel)
         problems = end(kernel, collect=self._own_session)  # a search collects after many worlds instead
         if self._own_session and sound:
             self.leaks += open_descriptors(kernel)

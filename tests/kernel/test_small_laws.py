@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections import deque
 
@@ -15,7 +16,10 @@ from simsock.kernel.interrupting import interrupt
 from simsock.kernel.program_lines import program_call
 from simsock.kernel.strategies.runs import Run
 from simsock.kernel.teardown import _kill
-from simsock.kernel.watchdog import Watchdog
+from simsock.kernel.undoing import each_again
+from simsock.kernel.watchdog import Watchdog, watchdog
+from simsock.search.runner import Runner
+from simsock.world.options import Options
 
 
 @pytest.fixture
@@ -168,3 +172,43 @@ def test_a_signal_that_came_for_a_world_that_is_over_leaves_the_timer_free_for_t
     guard._timer.due = 5.0
     guard._on_signal(14, None)
     assert guard._timer.due == float("inf")
+
+
+def test_handlers_that_came_between_two_worlds_of_a_search_are_kept_from_striking_in_the_next():
+    """Which handlers there are is compared with those of the world before, and a new one is noticed."""
+    kept: list[set[int]] = []
+
+    def handler(number, frame):
+        raise AssertionError("nobody sends it")
+
+    def test(sim):
+        kept.append(set(watchdog._foreign))
+
+    of_the_harness = signal.signal(signal.SIGALRM, signal.SIG_IGN)  # without it there is none
+    former = signal.getsignal(signal.SIGUSR1)
+    try:
+        with Runner(test, Options(patch=False)) as runner:
+            runner.run("0/1")
+            runner.run("0/2")
+            signal.signal(signal.SIGUSR1, handler)
+            runner.run("0/3")
+            runner.run("0/4")
+            assert signal.getsignal(signal.SIGUSR1) is handler
+            signal.signal(signal.SIGUSR1, former)
+            runner.run("0/5")
+    finally:
+        signal.signal(signal.SIGUSR1, former)
+        signal.signal(signal.SIGALRM, of_the_harness)
+    number = int(signal.SIGUSR1)
+    assert [number in numbers for numbers in kept] == [False, False, True, True, False]
+
+
+def test_of_steps_in_a_row_of_which_one_fails_each_is_taken_again():
+    taken: list[str] = []
+
+    def fails():
+        taken.append("fails")
+        raise ValueError("it does")
+
+    each_again(lambda: taken.append("first"), fails, lambda: taken.append("last"))
+    assert taken == ["first", "fails", "fails", "last"]

@@ -311,3 +311,42 @@ def test_the_interpreter_ends_with_originals_in_place(in_process):
         print(id(time.sleep) == before)
     """
     assert in_process(program).split() == ["False", "True"]
+
+
+def test_threads_that_outlive_their_world_are_in_no_table_of_the_next():
+    """Worlds of a session may have one table of threads, as long as nobody could tell."""
+    kept = []
+    with simsock.session():
+        with Simulation():
+            nobody_s = threading._dangling
+        with Simulation():
+            assert threading._dangling is nobody_s
+            kept.append(threading.Thread(target=int))
+            assert kept[0] in threading._dangling
+        with Simulation():
+            assert kept[0] not in threading._dangling
+            assert len(threading._dangling) == 0
+
+
+def test_methods_that_came_between_worlds_ask_first_in_the_next(monkeypatch):
+    """What was found in the classes of the library is not looked for again, unless something else is there now."""
+    pool = futures.ThreadPoolExecutor(1)
+    pool.submit(int).result()
+    calls = []
+    original = vars(futures.ThreadPoolExecutor)["submit"]
+
+    def submit(self, *args):
+        calls.append(args)
+        return original(self, *args)
+
+    for _ in range(2):
+        with Simulation(), pytest.raises(Fenced):
+            pool.submit(int)
+    monkeypatch.setattr(futures.ThreadPoolExecutor, "submit", submit)
+    for _ in range(2):
+        with Simulation(), pytest.raises(Fenced):
+            pool.submit(int)
+    assert not calls
+    assert pool.submit(int).result() == 0
+    assert len(calls) == 1
+    pool.shutdown()
