@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import stat
 import sys
 import threading
@@ -54,7 +55,12 @@ def find_living(before: frozenset[int] | None = None) -> list[Living]:
         found.append(Living(kind, _form(kind, made), place))
     if before is not None:
         found += _pipes(before)
-    return sorted(found)
+    return sorted(found, key=_order)
+
+
+def _order(one: Living) -> tuple[str, str, str]:
+    """By kind, and by numbers as numbers."""
+    return one.kind, re.sub("[0-9]+", lambda match: match[0].zfill(20), one.what), one.place
 
 
 def _threads() -> list[Living]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from hashlib import blake2b
-from pathlib import PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -61,7 +61,7 @@ def _results(row: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _location(path: str) -> dict[str, str]:
-    pure = PurePath(path)
+    pure = Path(path)
     if pure.is_absolute():
         return {"uri": pure.as_uri()}
     return {"uri": quote(pure.as_posix()), "uriBaseId": _BASE}

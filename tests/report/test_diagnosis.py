@@ -14,6 +14,7 @@ import pytest
 
 import simsock
 from simsock.errors import UsageError
+from simsock.patching import living
 from simsock.report.diagnosis import diagnose
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -117,6 +118,13 @@ def test_what_is_alive_before_any_world_is_named_with_its_place_and_what_to_do(d
     assert sum(line.startswith("  -> ") for line in lines) == 8
     assert len(lines) == 1 + 10 + 8 + 1, "nothing else: not what a loop or a pool consists of"
     assert lines[-1].endswith("swapped in every world by themselves (--all lists them).")
+
+
+def test_descriptors_are_in_the_order_of_their_numbers(monkeypatch):
+    pipes = [living.Living(living.PIPE, f"descriptor {number}", f"app.{name}") for number, name in ((10, "W"), (9, "R"), (100, "A"))]
+    monkeypatch.setattr(living, "_pipes", lambda before: pipes)
+    found = [one.place for one in living.find_living(frozenset()) if one.kind == living.PIPE]
+    assert found == ["app.R", "app.W", "app.A"]
 
 
 def test_what_is_over_is_not_alive(doctor):
