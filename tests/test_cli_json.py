@@ -486,6 +486,8 @@ ENDS = {
     ("scenarios", 2): ("scenarios", "nowhere"),
     ("profiles", 0): ("profiles",),
     ("profiles", 2): ("profiles", "too", "much"),
+    ("init", 0): ("init",),
+    ("init", 2): ("init", "late"),
 }
 
 
@@ -506,7 +508,11 @@ def test_each_command_ends_with_130_when_it_is_interrupted(here, read, monkeypat
         raise KeyboardInterrupt
 
     names = {"run": "simsock.scenario.read", "scenarios": "simsock.scenario.read", "doctor": "simsock.report.diagnosis.diagnose"}
-    names |= {"replay": "simsock.choices.Token.decode", "profiles": "simsock.net.link.profiles.profile_rows"}
+    names |= {
+        "replay": "simsock.choices.Token.decode",
+        "profiles": "simsock.net.link.profiles.profile_rows",
+        "init": "simsock.scenario.first_files.first_files",
+    }
     monkeypatch.setattr(names.get(command, "simsock.scenario.loading.load_function"), pressed)
     arguments = {"run": ("patient.toml",), "explore": ("program:fine",), "check": ("program:fine",), "replay": ("token",)}
     code, made, _ = read(command, *arguments.get(command, ()))

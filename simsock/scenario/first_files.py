@@ -1,0 +1,164 @@
+"""The files that ``simsock init`` writes: a scenario with words beside each line, a test, and a server for both if there is none yet.
+
+Owns their texts and names. Does not write them. Law: what is written runs as it is, and passes with the server that comes with it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from simsock.errors import UsageError
+from simsock.scenario.loading import find, is_server, takes
+
+if TYPE_CHECKING:
+    from typing import Literal
+
+    Kind = Literal["class", "handler", "function"]
+
+NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
+
+_SERVER = '''\
+"""A server to begin with: put yours in its place."""
+
+import socketserver
+
+
+class Greeter(socketserver.StreamRequestHandler):
+    """Answers each line with a greeting."""
+
+    def handle(self):
+        for line in self.rfile:
+            self.wfile.write(b"hello, " + line)
+'''
+
+_SCENARIO = """\
+# Two kinds of clients over a bad network: write here what the scenario is to show.
+#
+#     simsock run {path}           # look for a schedule in which something below does not hold
+#     simsock run {path} --all     # run every schedule, and count what came of the clients
+#     simsock run {path} --set link.loss=20%
+#     pytest {folder}/                            # the same as a test, beside {test}
+#
+# Every key, with its default: docs/scenarios.md.
+
+[scenario]
+name = "{name}"
+about = "Clients that behave are served in time, beside others that send a byte at a time, over a link that loses packets."
+expect = "inconclusive"  # no schedule fails. Of a bug that is known: "fails", and error = "a part of its message"
+
+[server]
+{key} = "{server}"  # {beside}
+
+[link]  # between every two hosts, each way; `simsock profiles` lists links that have a name: profile = "flaky-wifi"
+latency = "20ms"
+loss = "1%"
+
+[[populations]]
+kind = "polite"  # says its request, hears the reply out, hangs up
+count = 5
+arrivals = "every 100ms"
+request = "world\\n"
+
+[[populations]]
+kind = "slow-sender"  # the same, one byte after the other. All kinds: docs/clients.md
+count = 2
+request = "world\\n"
+
+[expectations]
+served = {{ polite = "30s" }}  # at most so long; virtual time, which costs no real time
+{replies}no_leaks = true  # no thread and no socket of the server is left when all clients are gone
+
+[search]
+schedules = 20
+preempt = "lines"  # threads are switched between any two lines of your code; "calls": only where they call something simulated
+"""
+
+_TEST = '''\
+"""{title} in a world: no real ports, no real time, and the order of threads is searched. `pytest {path}`"""
+
+import pytest
+from {module} import {top}
+
+
+def visit(sim, served):
+    with sim.connect(served) as client:
+        client.sendall(b"world\\n")
+        return client.recv(100)
+
+
+def test_one_client(sim):
+    served = sim.serve({made})
+    assert {expected}
+
+
+@pytest.mark.simsock(schedules=50, preempt="lines")
+def test_clients_at_once(sim):
+    served = sim.serve({made})
+    tasks = [sim.spawn(visit, sim, served) for _ in range(3)]
+    for task in tasks:
+        assert {expected_of_task}
+'''
+
+_BESIDE: dict[str, str] = {
+    "handler": 'a request handler class; or class = "module:Server", or function = "module:function", which is called with an address',
+    "class": 'a server class that is made from an address; or handler = "module:Handler", or function = "module:function"',
+    "function": 'called with an address, makes a server or serves there; or class = "module:Server", or handler = "module:Handler"',
+}
+
+
+def first_files(name: str, server: str | None, folder: str = "scenarios") -> dict[str, str]:
+    """By path, what is to be written. ``server``: ``"module:name"`` of one that there is.
+
+    Raises ``UsageError`` when that is no server, or ``name`` is none.
+    """
+    if not NAME.fullmatch(name):
+        raise UsageError(f"init: expected a name of small letters, digits and underscores, got {name!r}")
+    path, test, own = f"{folder}/{name}.toml", f"{folder}/test_{name}.py", f"{folder}/{name}_server.py"
+    files = {}
+    reference, kind = f"{name}_server:Greeter", "handler"
+    if server is None:
+        files[own] = _SERVER
+    else:
+        reference, kind = server, _kind_of(server)
+    files[path] = _SCENARIO.format(
+        path=path,
+        folder=folder,
+        test=test,
+        name=name,
+        key=kind,
+        server=reference,
+        beside=_BESIDE[kind],
+        replies='replies = { polite = "hello, world\\n" }\n' if server is None else '# replies = { polite = "hello, world\\n" }\n',
+    )
+    if kind != "function":
+        module, _, names = reference.partition(":")
+        files[test] = _TEST.format(
+            title="The server" if server is None else f"`{names}`",
+            path=test,
+            module=module,
+            top=names.partition(".")[0],
+            made=names if kind == "handler" else f'{names}(("127.0.0.1", 0))',
+            expected='visit(sim, served) == b"hello, world\\n"' if server is None else 'visit(sim, served), "say here what the reply is to be"',
+            expected_of_task='task.result() == b"hello, world\\n"' if server is None else "task.result()",
+        )
+    return files
+
+
+def _kind_of(server: str) -> Kind:
+    try:
+        found = find(server)
+    except LookupError as error:
+        raise UsageError(f"init: --server {server}: {error}") from error.__cause__
+    if is_server(found):
+        if not takes(found, 1):
+            raise UsageError(f"init: --server {server}: it cannot be made from an address alone: name its request handler class, or a function that makes it")
+        return "class"
+    if isinstance(found, type):
+        return "handler"
+    if callable(found) and takes(found, 1):
+        return "function"
+    raise UsageError(f"init: --server {server}: expected a server class, a request handler class or a function of an address, found {found!r:.60}")
+
+
+__all__ = ["first_files"]
