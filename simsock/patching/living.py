@@ -16,6 +16,7 @@ import threading
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
+from simsock.errors import WorldEnded
 from simsock.harness import is_harness
 from simsock.patching import heap
 from simsock.tuples import NamedTuple
@@ -126,9 +127,20 @@ def _is_alive(kind: str, made: Any) -> bool:
     if kind == GENERATOR:
         return not isinstance(made, sys.modules["random"].SystemRandom)
     try:
-        return bool(made.fileno() >= 0)
+        return bool(made.fileno() >= 0) and not (kind == SOCKET and _is_over(made))
     except (OSError, ValueError, AttributeError, NotImplementedError):
         return not hasattr(type(made), "fileno") and getattr(made, "_map", None) is not None  # a selector over select or poll
+
+
+def _is_over(sock: Any) -> bool:
+    """Whether it belongs to a world that has ended."""
+    try:
+        sock.getsockname()
+    except WorldEnded:
+        return True
+    except OSError:
+        pass
+    return False
 
 
 def _form(kind: str, made: Any) -> str:

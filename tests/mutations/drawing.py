@@ -37,9 +37,7 @@ CHANGES_NOTHING: dict[str, str] = {
     "simsock/patching/captured.py: 1 -> 2 in self._collections = -1": "no count of collections is below 0",
     "simsock/patching/captured.py: locks_ or captured -> (locks_)": "the one says so already where the other does",
     "simsock/patching/captured.py: True -> False in return True, True #12": "the other value says so already",
-    "simsock/patching/captured.py: type(target) is BuiltinFunctionType or target not in self._left -> (target not in self._left)": (
-        "no function is among those that are left"
-    ),
+    "simsock/patching/captured.py: _is_method(target) or target not in self._left -> (target not in self._left)": "no method is among those that are left",
     "simsock/patching/census.py: kind not in _DESCRIPTORS and kind not in _OF_C and not _weak_offset_of(kind) -> "
     "(kind not in _DESCRIPTORS or kind not in _OF_C or (not _weak_offset_of(kind)))": "more holders of holders are looked for, and none of them is asked",
     "simsock/patching/task_locals.py: registered[self] = (args, kwargs) -> pass": "the next world's search finds it all the same, only later",

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.machinery
 import importlib.util
 import os
+import select
+import selectors
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -125,6 +129,19 @@ def test_descriptors_are_in_the_order_of_their_numbers(monkeypatch):
     monkeypatch.setattr(living, "_pipes", lambda before: pipes)
     found = [one.place for one in living.find_living(frozenset()) if one.kind == living.PIPE]
     assert found == ["app.R", "app.W", "app.A"]
+
+
+def test_what_belongs_to_a_world_that_is_over_is_not_alive():
+    with simsock.Simulation():
+        kept = [socket.socket(), socket.create_server(("127.0.0.1", 0)), select.epoll(), selectors.DefaultSelector()]
+    with pytest.raises(simsock.WorldEnded):
+        kept[0].getsockname()
+    numbers = {f"descriptor {sock.fileno()}" for sock in kept[:2]}
+    found = [one for one in living.find_living() if one.kind in (living.SOCKET, living.POLLER)]
+    kept.clear()
+    gc.collect()
+    assert found == [one for one in living.find_living() if one.kind in (living.SOCKET, living.POLLER)]
+    assert not numbers & {one.what for one in found}
 
 
 def test_what_is_over_is_not_alive(doctor):
