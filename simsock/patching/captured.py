@@ -117,7 +117,7 @@ class Holds:
             return True
         methods = self._methods
         objects, kinds = gc.get_objects(), frozenset(map(id, (*heap.METHODS_OF_C, MethodType)))
-        found = compress(objects, map(kinds.__contains__, addresses(map(type, objects))))  # of these there are some everywhere
+        found = compress(objects, map(kinds.__contains__, map(id, map(type, objects))))  # of these there are some everywhere
         return any(bound.is_bound(method, methods) and not self._is_known(method) for method in found)
 
     def _has_lost(self) -> bool:

@@ -78,7 +78,7 @@ def test_searches_are_counted_and_summed_up(project, args):
     if args:
         pytest.importorskip("xdist")
     project.write_plain(SEARCHES)
-    result = project.run_apart(*args, "--junitxml=out.xml", "--simsock-database=none")
+    result = (project.run_apart if args else project.run)(*args, "--junitxml=out.xml", "--simsock-database=none")
     result.assert_outcomes(failed=1, passed=3, skipped=1)
     root = ElementTree.parse(project.pytester.path / "out.xml").getroot()
     failed_in = tried_of(root, "test_racing")
@@ -88,14 +88,14 @@ def test_searches_are_counted_and_summed_up(project, args):
 
 def test_a_session_without_a_search_has_no_such_line(project):
     project.write_plain(SEARCHES)
-    result = project.run_apart("-k", "of_one_run or without or skipped")
+    result = project.run("-k", "of_one_run or without or skipped")
     result.assert_outcomes(passed=2, skipped=1, deselected=2)
     assert said(result) is None
 
 
 def test_one_schedule_is_one_schedule(project):
     project.write_plain(SEARCHES.replace("schedules=20", "schedules=1"))
-    assert said(project.run_apart("-k", "sound")) == "1 test searched, 1 schedule, 1 inconclusive"
+    assert said(project.run("-k", "sound")) == "1 test searched, 1 schedule, 1 inconclusive"
 
 
 def test_what_ctrl_c_has_cut_short_is_counted_with_what_it_had_tried(project):
@@ -107,8 +107,8 @@ def test_what_ctrl_c_has_cut_short_is_counted_with_what_it_had_tried(project):
 
 def test_failures_that_are_kept_from_an_earlier_session_count_as_one_run_each(project):
     project.write_plain(SEARCHES)
-    project.run_apart("-k", "racing")
-    assert said(project.run_apart("-k", "racing")) == "1 test searched, 1 schedule, 1 failed"
+    project.run("-k", "racing")
+    assert said(project.run("-k", "racing")) == "1 test searched, 1 schedule, 1 failed"
 
 
 def test_scenario_files_are_counted(project):
@@ -118,7 +118,7 @@ def test_scenario_files_are_counted(project):
     (folder / "wrong.toml").write_text(
         (folder / "lost-update.toml").read_text().replace('expect = "fails"\nerror = "visitors came"', 'expect = "inconclusive"')
     )
-    result = project.run_apart("scenarios", "--junitxml=out.xml")
+    result = project.run("scenarios", "--junitxml=out.xml")
     result.assert_outcomes(passed=2, failed=1)
     root = ElementTree.parse(project.pytester.path / "out.xml").getroot()
     found = {case.get("classname"): properties(root, case.get("classname")) for case in root.iter("testcase")}
@@ -131,39 +131,39 @@ def test_scenario_files_are_counted(project):
 
 def test_junit_xml_has_what_repeats_a_failure(project):
     project.write_plain(SEARCHES)
-    project.run_apart("--junitxml=out.xml", "--simsock-database=none")
+    project.run("--junitxml=out.xml", "--simsock-database=none")
     root = ElementTree.parse(project.pytester.path / "out.xml").getroot()
     found = properties(root, "test_racing")
     assert sorted(found) == ["simsock_repeat", "simsock_schedules", "simsock_token"]
     words = shlex.split(found["simsock_repeat"])
     assert words[:2] == ["pytest", "test_it.py::test_racing"] and words[2] == f"--simsock-replay={found['simsock_token']}"
-    project.run_apart(*words[1:]).assert_outcomes(failed=1)
+    project.run(*words[1:]).assert_outcomes(failed=1)
     assert properties(root, "test_sound") == {"simsock_schedules": "20"}
     assert properties(root, "test_of_one_run") == {}
 
 
 def test_junit_xml_has_the_command_of_a_failure_that_was_not_searched_for(project):
     project.write_plain("def test_one(sim):\n    assert sim.now < 0\n")
-    project.run_apart("--junitxml=out.xml")
+    project.run("--junitxml=out.xml")
     found = properties(ElementTree.parse(project.pytester.path / "out.xml").getroot(), "test_one")
     assert list(found) == ["simsock_repeat"] and found["simsock_repeat"].startswith("pytest test_it.py::test_one --simsock-seed=")
 
 
 def test_sarif_has_the_line_of_each_failure_and_an_empty_file_says_that_there_is_none(project):
     project.write_plain(SEARCHES)
-    project.run_apart("--simsock-report=out", "--simsock-database=none")
+    project.run("--simsock-report=out", "--simsock-database=none")
     (result,) = json.loads((project.pytester.path / "out" / "simsock.sarif").read_text())["runs"][0]["results"]
     (place,) = result["locations"]
     line = place["physicalLocation"]["region"]["startLine"]
     source = (project.pytester.path / "test_it.py").read_text().splitlines()
     assert place["physicalLocation"]["artifactLocation"]["uri"] == "test_it.py" and source[line - 1].strip() == "assert state != [1]"
-    project.run_apart("--simsock-report=out", "-k", "sound")
+    project.run("--simsock-report=out", "-k", "sound")
     assert json.loads((project.pytester.path / "out" / "simsock.sarif").read_text())["runs"][0]["results"] == []
 
 
 def test_a_report_folder_that_cannot_be_made_is_told_and_no_success(project):
     project.write_plain(SEARCHES)
     (project.pytester.path / "out").write_text("a file")
-    result = project.run_apart("--simsock-report=out", "-k", "without")
+    result = project.run("--simsock-report=out", "-k", "without")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stdout.fnmatch_lines(["simsock: --simsock-report *out: cannot be made: File exists"])
