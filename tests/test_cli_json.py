@@ -442,7 +442,7 @@ def test_every_key_of_every_object_stands_in_the_documentation(here, read, monke
     made = read("run", "scenarios/late.toml", "--report", "out")[1] + read("explore", "program:fine", "--schedules", "2", "--database", "none")[1]
     made += read("check", "program:fine")[1] + read("replay", Token(0, {}, ()).encode(), "program:fine")[1] + read("doctor")[1] + read("run")[1]
     made += read("run", "patient.toml", "--all")[1]
-    made += read("scenarios")[1] + read("profiles")[1] + read("explore", "program:presses_ctrl_c", "--database", "none")[1]
+    made += read("scenarios")[1] + read("profiles")[1] + read("init")[1] + read("explore", "program:presses_ctrl_c", "--database", "none")[1]
     events = {row[0].strip("`"): set(re.findall(r"`([a-z_]+)`", row[1])) for row in rows_of("json.md", "The objects")}
     known = set(re.findall(r"`([a-z_]+)`", (ROOT / "docs/reports.md").read_text(encoding="utf-8").partition("\n## The JSON\n")[2]))
     known |= {key for row in rows_of("json.md", "The result") for key in re.findall(r"`([a-z_]+)`", row[0])}
