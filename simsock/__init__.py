@@ -134,10 +134,6 @@ if TYPE_CHECKING:
     from simsock.world.simulation import Simulation
 
 
-_FROZEN_AT_START_MAX = 1_000
-"""CPython 3.12 starts with some hundred frozen objects; a program that freezes its own has many more."""
-
-
 def __getattr__(name: str) -> Any:
     import gc
     import sys
@@ -154,7 +150,7 @@ def __getattr__(name: str) -> Any:
         from simsock.supported import check_clocks
 
         check_clocks()  # what stands in for clocks would take the replaced ones for the machine's, for ever
-    collects, is_first = gc.isenabled(), "simsock.kernel" not in sys.modules
+    collects = gc.isenabled()
     with not_counted():
         gc.disable()  # what is loaded stays: each look for garbage among it takes longer than the one before
         try:
@@ -165,9 +161,6 @@ def __getattr__(name: str) -> Any:
             check()
             raise
         finally:
-            if is_first and gc.get_freeze_count() <= _FROZEN_AT_START_MAX:
-                gc.freeze()
-                gc.unfreeze()  # all is old now, without a look at any of it
             if collects:
                 gc.enable()
     if name in _MODULES:

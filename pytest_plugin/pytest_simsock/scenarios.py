@@ -65,14 +65,14 @@ class ScenarioItem(pytest.Item):
 
     def runtest(self) -> None:
         """Search it, and fail if what comes out is not as expected."""
+        from pytest_simsock.telling import note_properties
         from simsock.scenario import run
 
         result = run(self.plan)
         verdict = result.verdict
-        self.stash[SEARCHED] = (verdict.failing_schedule or verdict.schedules, "as expected" if result.as_expected else "failed")
-        self.user_properties.append(("simsock_schedules", self.stash[SEARCHED][0]))
-        if verdict.failed and verdict.token is not None:
-            self.user_properties += [("simsock_token", verdict.token), ("simsock_repeat", _command(result))]
+        tried = verdict.failing_schedule or verdict.schedules
+        self.stash[SEARCHED] = (tried, "as expected" if result.as_expected else "failed")
+        note_properties(self, [], simsock_token=verdict.token, simsock_repeat=_command(result), simsock_schedules=tried)
         folder = self.config.stash[CHOSEN].report
         if folder is not None:
             from pytest_simsock.artefacts import write_scenario

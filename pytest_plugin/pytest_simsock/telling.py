@@ -70,11 +70,11 @@ def add_sections(item: pytest.Item, report: pytest.TestReport, sections: list[tu
 
 
 def note_properties(item: pytest.Item, reports: list[pytest.TestReport], **properties: object) -> None:
-    """What JUnit's XML says of a test beside its failure: properties, of reports that are there already and of those to come."""
+    """What JUnit's XML says of a test beside its failure: properties, of reports that are there already and of those to come; each once, also of a test that
+    is run again."""
     told = [(name, printable(str(value))) for name, value in properties.items() if value is not None]
-    item.user_properties += told
-    for report in reports:
-        report.user_properties += told
+    for kept in (item.user_properties, *(report.user_properties for report in reports)):
+        kept[:] = [*(one for one in kept if one[0] not in properties), *told]
 
 
 def command(item: pytest.Item, world: World) -> str:

@@ -1,5 +1,8 @@
 """Small scenarios in folders of their own."""
 
+import sys
+from pathlib import Path
+
 import pytest
 
 COUNTER = """
@@ -111,3 +114,21 @@ def scenario(tmp_path, monkeypatch):
         return name
 
     return write
+
+
+@pytest.fixture
+def folder_with(tmp_path, monkeypatch):
+    """What writes files to a folder of their own, by name, and makes it the working directory. Their modules are not kept."""
+    modules = []
+
+    def write(files):
+        for name, text in files.items():
+            (tmp_path / name).write_text(text)
+            modules.extend([Path(name).stem] if name.endswith(".py") else [])
+        monkeypatch.chdir(tmp_path)
+        return tmp_path
+
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    yield write
+    for name in modules:
+        sys.modules.pop(name, None)

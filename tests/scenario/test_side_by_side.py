@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import sys
 
 import pytest
 
@@ -66,13 +65,8 @@ preempt = "calls"
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    (tmp_path / "sided.py").write_text(SERVER)
-    (tmp_path / "counted.toml").write_text(SCENARIO)
-    yield tmp_path
-    sys.modules.pop("sided", None)
+def here(folder_with):
+    return folder_with({"sided.py": SERVER, "counted.toml": SCENARIO})
 
 
 def table(text):

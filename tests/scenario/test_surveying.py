@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import sys
 
 import pytest
 from hypothesis import given
@@ -65,13 +64,8 @@ preempt = "calls"
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    (tmp_path / "surveyed.py").write_text(SERVER)
-    (tmp_path / "counted.toml").write_text(SCENARIO)
-    yield tmp_path
-    sys.modules.pop("surveyed", None)
+def here(folder_with):
+    return folder_with({"surveyed.py": SERVER, "counted.toml": SCENARIO})
 
 
 def test_every_schedule_is_run_and_failures_are_counted_by_kind(here):
