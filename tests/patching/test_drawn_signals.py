@@ -106,10 +106,13 @@ def test_a_world_alone_draws_it_from_its_seed():
 
 
 def test_a_world_that_ends_before_is_not_troubled():
+    before, came = signal.getsignal(signal.SIGTERM), []
     for seed in range(10):
         with Simulation(seed=seed) as sim:
-            signal.signal(signal.SIGTERM, lambda number, frame: None)
+            signal.signal(signal.SIGTERM, lambda number, frame: came.append(number))
             sim.signal(signal.SIGTERM, within="1h")
+        assert sim.now == 0 and came == []
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 @pytest.mark.parametrize("wrong", [-1, "soon", True])

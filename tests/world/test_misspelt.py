@@ -50,14 +50,18 @@ def test_a_condition_for_a_host_that_nobody_made_is_an_error_with_the_nearest_na
         ask(sim)
 
 
-def test_conditions_may_come_before_the_hosts():
+def test_conditions_may_come_before_the_hosts_and_hold_once_they_are_there():
     with simsock.Simulation() as sim:
         sim.link("client-1", "client-2", latency=1)
         sim.partition("client-2", "client-3")
         sim.host("client-1")
         with sim.host("client-2"):
-            pass
-        sim.spawn(int, host="client-3").result()
+            server = socket.create_server(("", 1))
+        with sim.host("client-1"), socket.create_connection(("client-2", 1)):
+            assert sim.now == pytest.approx(2, abs=0.001), "a second there and one back"
+        with sim.host("client-3"), pytest.raises(TimeoutError):
+            socket.create_connection(("client-2", 1), timeout=5)
+        server.close()
 
 
 @pytest.mark.parametrize("ask", CONDITIONS)
