@@ -13,7 +13,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from itertools import compress
 from sys import getrefcount
 from types import BuiltinFunctionType, CellType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -23,7 +22,7 @@ from simsock.harness import is_harness
 from simsock.patching import bound, hashed, heap, locks, sockets, task_locals
 from simsock.patching.census import Census, is_of_heap
 from simsock.patching.module_names import space_of
-from simsock.patching.referrers import addresses, of_kinds
+from simsock.patching.referrers import addresses, common_kinds, of_kinds
 from simsock.tuples import NamedTuple
 
 LOCKS = frozenset((locks.real_lock, locks.real_rlock, locks.real_queue))
@@ -116,8 +115,7 @@ class Holds:
         if self._count_bound() != self._bound_counts:
             return True
         methods = self._methods
-        objects, kinds = gc.get_objects(), frozenset(map(id, (*heap.METHODS_OF_C, MethodType)))
-        found = compress(objects, map(kinds.__contains__, map(id, map(type, objects))))  # of these there are some everywhere
+        found = common_kinds(gc.get_objects(), {*heap.METHODS_OF_C, MethodType})
         return any(bound.is_bound(method, methods) and not self._is_known(method) for method in found)
 
     def _has_lost(self) -> bool:

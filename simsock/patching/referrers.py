@@ -114,22 +114,42 @@ def of_kinds(objects: list[Any], kinds: Iterable[type]) -> Iterator[Any]:
             yield from compress(some, map(ids.__contains__, addresses(map(type, some))))
 
 
+def common_kinds(objects: list[Any], kinds: Iterable[type]) -> Iterator[Any]:
+    """The same as ``of_kinds``, one class after the other: the faster way where each of a few classes has objects everywhere."""
+    held = tuple(map(type, objects))
+    seen = _memory(held)
+    for kind in kinds:
+        pattern = id(kind).to_bytes(_ADDRESS_BYTES, sys.byteorder)
+        at = seen.find(pattern)
+        while at >= 0:
+            place, rest = divmod(at, _ADDRESS_BYTES)
+            if rest:  # the end of one address and the beginning of the next
+                at = seen.find(pattern, at + 1)
+                continue
+            yield objects[place]
+            at = seen.find(pattern, at + _ADDRESS_BYTES)
+
+
 def _has_any(objects: list[Any], patterns: list[bytes]) -> bool:
     """Whether one of these addresses may be among those of the objects."""
     held = tuple(objects)
-    seen = ctypes.string_at(id(held) + _ITEMS_AT, len(held) * _ADDRESS_BYTES)
+    seen = _memory(held)
     return any(pattern in seen for pattern in patterns)
+
+
+def _memory(held: tuple[Any, ...]) -> bytes:
+    """A copy of where a tuple has its items: to look at it in its place takes a class of ctypes for each length, whose making is longer than all the rest."""
+    return ctypes.string_at(id(held) + _ITEMS_AT, len(held) * _ADDRESS_BYTES)
 
 
 def addresses(objects: Iterable[Any]) -> Any:
     """The identity of each, as ``id`` says it. They are read from where a tuple has its items."""
     held = tuple(objects)
-    # A copy of that memory: to look at it where it is takes a class of ctypes for each length, which is longer in the making than all the rest.
-    return memoryview(ctypes.string_at(id(held) + _ITEMS_AT, len(held) * _ADDRESS_BYTES)).cast("L").tolist()
+    return memoryview(_memory(held)).cast("L").tolist()
 
 
 def _cut(objects: list[Any], size: int) -> Iterator[list[Any]]:
     return (objects[start : start + size] for start in range(0, len(objects), size))
 
 
-__all__ = ["addresses", "of_kinds", "referrers_of"]
+__all__ = ["addresses", "common_kinds", "of_kinds", "referrers_of"]

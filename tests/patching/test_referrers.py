@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from simsock.patching import referrers
-from simsock.patching.referrers import addresses, of_kinds, referrers_of
+from simsock.patching.referrers import addresses, common_kinds, of_kinds, referrers_of
 
 
 class Thing:
@@ -130,3 +130,20 @@ def test_asyncio_s_module_in_c_which_tells_of_what_is_free_is_not_asked():
 
     assert any(one is _asyncio for one in gc.get_objects())
     assert not any(one is _asyncio for one in referrers._objects())
+
+
+def test_of_few_kinds_that_are_everywhere_one_is_found_after_the_other():
+    class Odd(metaclass=Strange):
+        pass
+
+    objects = [1, Odd(), "a", Odd(), 2, len, print, Odd, True]
+    found = common_kinds(objects, (Odd, int, type(len)))
+    assert [next(place for place, one in enumerate(objects) if one is it) for it in found] == [1, 3, 0, 4, 5, 6]
+    assert list(common_kinds(objects, (bytes,))) == list(common_kinds([], (int,))) == []
+
+
+def test_an_address_that_lies_across_two_others_is_none(monkeypatch):
+    wanted = id(int).to_bytes(8, sys.byteorder)
+    across = b"\1" * 3 + wanted + b"\1" * 5 + wanted
+    monkeypatch.setattr(referrers, "_memory", lambda held: across)
+    assert list(common_kinds(["a", "b", 3], (int,))) == [3]
