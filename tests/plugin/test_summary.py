@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import shlex
 from pathlib import Path
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
+
+from pytest_simsock.telling import note_properties
 
 SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"
 SEARCHES = """
@@ -167,3 +170,10 @@ def test_a_report_folder_that_cannot_be_made_is_told_and_no_success(project):
     result = project.run("--simsock-report=out", "-k", "without")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stdout.fnmatch_lines(["simsock: --simsock-report *out: cannot be made: File exists"])
+
+
+def test_properties_of_a_test_that_is_run_again_are_there_once():
+    item, reports = SimpleNamespace(user_properties=[("own", 1)]), [SimpleNamespace(user_properties=[("own", 1)])]
+    for tried in (3, 5):
+        note_properties(item, reports, simsock_schedules=tried, simsock_token=None)
+    assert item.user_properties == reports[0].user_properties == [("own", 1), ("simsock_schedules", "5")]
