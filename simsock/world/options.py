@@ -163,8 +163,9 @@ class Options:
         made = _made.get(known)
         if made is None:
             made = cls(**options)
-            if len(_made) < _MADE_MAX:
-                _made[known] = made
+            if len(_made) >= _MADE_MAX:  # a long session with many kinds of worlds still shares those that it makes now
+                _made.clear()
+            _made[known] = made
         return made
 
     def as_dict(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from datetime import datetime
 import pytest
 
 import simsock
+import simsock.world.options as options_module
 from simsock import BadToken, Link, Simulation, UsageError
 
 
@@ -203,6 +204,13 @@ def test_equal_options_of_different_types_are_not_taken_for_each_other():
     assert Simulation(patch=True).options.patch
     with pytest.raises(UsageError, match="patch: expected True or False, got 1"):
         Simulation(patch=1)
+
+
+def test_after_many_kinds_of_worlds_equal_options_are_still_shared():
+    for number in range(1, 400):
+        made = Simulation(max_steps=number).options
+        assert Simulation(max_steps=number).options is made
+    assert len(options_module._made) <= options_module._MADE_MAX
 
 
 def test_a_changeable_option_is_read_anew():
