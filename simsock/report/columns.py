@@ -11,9 +11,12 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from simsock.escaping import printable
-from simsock.report.listening import FAILURE, FAULT, LINE, Event, Listener, Pick
+from simsock.report.listening import FAILURE, FAULT, LINE, Event, Listener, Pick, Place
+from simsock.report.raced import last_writers
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from simsock.report.story import Words
 
 ROWS_MAX = 40
@@ -25,6 +28,8 @@ LAST_LINES = 3
 """Shown of each task where nobody was switched out."""
 AROUND = 2
 """Rows shown of a task before it was switched out and after it went on; and at the end of the run."""
+ROUNDS = 3
+"""How often a line shows of which a task ran many rounds while another was switched out."""
 FAULTS_MAX = 10
 """Ordered faults shown: the first ones."""
 LOOK_MAX = 2_000
@@ -34,23 +39,24 @@ Row = tuple[str, str, str]
 """A mark for the margin, the task's path, the text."""
 
 
-def columns(listener: Listener, marks: list[tuple[int, Pick | None]], words: Words, ending: str) -> list[str]:
-    """The lines of the table; none when there is nothing to show. ``marks`` are the story's steps: the number of events before each, and its pick."""
+def columns(listener: Listener, marks: list[tuple[int, Pick | None]], words: Words, ending: str, raced: Sequence[int] = ()) -> list[str]:
+    """The lines of the table; none when there is nothing to show. ``marks`` are the story's steps: the number of events before each, and its pick;
+    ``raced`` the numbers of the events that touch what was raced on."""
     shifted = [(at - listener.dropped, pick) for at, pick in marks]
     lines: list[str] = []
     for budget in range(ROWS_MAX - 2, 2 * AROUND, -4):  # what is left out takes rows too
-        lines = _table(listener, shifted, words, ending, budget)
+        lines = _table(listener, shifted, words, ending, raced, budget)
         if len(lines) <= ROWS_MAX + 2:
             break
     return lines
 
 
-def _table(listener: Listener, marks: list[tuple[int, Pick | None]], words: Words, ending: str, budget: int) -> list[str]:
+def _table(listener: Listener, marks: list[tuple[int, Pick | None]], words: Words, ending: str, raced: Sequence[int], budget: int) -> list[str]:
     events = listener.events
-    chosen = choose(events, marks, budget)
+    chosen = choose(events, marks, budget, raced)
     if ending and chosen and events[chosen[-1]].words.startswith("raises "):
         del chosen[-1]  # the last row says the same, and more
-    tasks = columns_of(events, chosen)
+    tasks = columns_of(events, chosen, raced=raced)
     chosen = [number for number in chosen if events[number].task in tasks]
     if not chosen:
         return []
@@ -82,9 +88,14 @@ def _short(mark: str) -> str:
 # -- which rows ------------------------------------------------------------------------------------------------------------------------------
 
 
-def choose(events: list[Event], marks: list[tuple[int, Pick | None]], budget: int) -> list[int]:
-    """The numbers of the events to show, in order: those around the steps first, then what ran in between, until the rows are used up."""
-    musts: dict[int, None] = {}
+def choose(events: list[Event], marks: list[tuple[int, Pick | None]], budget: int, raced: Sequence[int] = ()) -> list[int]:
+    """The numbers of the events to show, in order: those that touch what was raced on and those around the steps first, then what ran in between, until
+    the rows are used up."""
+    end = _last(events)
+    musts: dict[int, None] = dict.fromkeys(raced)
+    switched = [at for at, pick in marks if pick is not None]
+    if switched and (lines := [number for number in end if events[number].kind is LINE]):
+        musts.update(dict.fromkeys(last_writers(events, switched[0], lines[-1])))
     mays: dict[int, int] = {}
     for at, pick in marks:
         if at < 0:
@@ -98,14 +109,18 @@ def choose(events: list[Event], marks: list[tuple[int, Pick | None]], budget: in
             after = _of_task(events, pick.task, range(at, min(len(events), at + LOOK_MAX)))
             resumed = after[0] if after else min(len(events), at + ROWS_MAX)
             musts.update(dict.fromkeys(after))
+            rounds: dict[tuple[str, Place | None], int] = {}
             for number in range(at, resumed):
-                mays[number] = min(mays.get(number, 9), _rank(events[number], pick))
+                key = events[number].task, events[number].place
+                rounds[key] = rounds.get(key, 0) + 1
+                if rounds[key] <= ROUNDS:
+                    mays[number] = min(mays.get(number, 9), _rank(events[number], pick))
         else:
             musts.update(dict.fromkeys(_of_task(events, pick.chosen, range(at, min(len(events), at + LOOK_MAX)))))
     faults = (number for number, event in enumerate(events) if event.kind is FAULT)
     musts.update(dict.fromkeys(islice(faults, FAULTS_MAX)))
     shown = list(musts)[: budget - AROUND]
-    taken = {*shown, *_last(events)}
+    taken = {*shown, *end}
     if not any(pick is not None for _, pick in marks):
         taken.update(_last_of_each(events, max(0, budget - len(taken))))
     for number in sorted(mays, key=lambda number: (mays[number], number)):
@@ -161,15 +176,16 @@ def _last_of_each(events: list[Event], room: int) -> list[int]:
     return sorted(number for numbers in best for number in numbers)[-room:] if room else []
 
 
-def columns_of(events: list[Event], chosen: list[int], most: int = COLUMNS_MAX) -> list[str]:
-    """The tasks that get a column, in the order in which they first show: those with the most rows, and always that of the last row."""
+def columns_of(events: list[Event], chosen: list[int], most: int = COLUMNS_MAX, raced: Sequence[int] = ()) -> list[str]:
+    """The tasks that get a column, in the order in which they first show: that of the last row, those that touch what was raced on, those with the most."""
     count: dict[str, int] = {}
     for number in chosen:
         count[events[number].task] = count.get(events[number].task, 0) + 1
     if not count:
         return []
     last = events[chosen[-1]].task
-    best = sorted(count, key=lambda task: (task != last, -count[task]))[:most]
+    racing = {events[number].task for number in raced}
+    best = sorted(count, key=lambda task: (task != last, task not in racing, -count[task]))[:most]
     return [task for task in count if task in best]
 
 

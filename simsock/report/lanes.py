@@ -14,6 +14,8 @@ from simsock.report.columns import choose, columns_of
 from simsock.report.listening import LINE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from simsock.report.listening import Listener, Pick
     from simsock.report.story import Words
 
@@ -38,15 +40,15 @@ class Lanes:
         return {"tasks": self.tasks, "rows": self.rows, "sources": self.sources}
 
 
-def lanes_of(listener: Listener, marks: list[tuple[int, Pick | None]], words: Words, ending: str) -> Lanes:
-    """What there is to show of a run that was listened to; ``marks`` are its story's steps: the number of events before each, and its pick."""
+def lanes_of(listener: Listener, marks: list[tuple[int, Pick | None]], words: Words, ending: str, raced: Sequence[int] = ()) -> Lanes:
+    """What there is to show of a run that was listened to; ``marks`` and ``raced`` as of ``columns``."""
     lanes = Lanes()
     events = listener.events
     marks = [(at - listener.dropped, pick) for at, pick in marks]
-    chosen = choose(events, marks, ROWS_MAX)
+    chosen = choose(events, marks, ROWS_MAX, raced)
     if ending and chosen and events[chosen[-1]].words.startswith("raises "):
         del chosen[-1]
-    tasks = columns_of(events, chosen, LANES_MAX)
+    tasks = columns_of(events, chosen, LANES_MAX, raced)
     lanes.tasks = [printable(words.task(task)) for task in tasks]
     waiting = [(at, step) for step, (at, _) in enumerate(marks, 1)]
     ran: dict[str, dict[int, None]] = {}

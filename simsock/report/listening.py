@@ -23,6 +23,7 @@ from simsock.kernel.program_lines import call_for_child, innermost_line, program
 from simsock.kernel.task_table import frame_of, lock_of
 from simsock.kernel.watchers import Watcher
 from simsock.report.besides import COLLECTS, GOES_ON, HOLDS_BACK, STANDS_STILL, Besides, Where
+from simsock.report.holding import Holding, Spot
 from simsock.report.silent_causes import Deeds
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ Place = tuple[str, int]
 PAYLOAD_MAX = 40
 """Bytes shown of what is sent or received."""
 LINE, RECORD, FAULT, FAILURE = "line", "record", "fault", "failure"
+SPOT_MAX = 100
+"""Events looked at for the line of a call."""
 _USUAL = (errno.EAGAIN, errno.EINPROGRESS, errno.EALREADY)
 """What calls that do not wait say all the time."""
 
@@ -105,6 +108,7 @@ class Listener(Watcher):
         """What the record that comes next has moved: its first bytes."""
         self.deeds = Deeds()
         self.besides = Besides()
+        self.holding = Holding()
         self.failed = "main"
         """The task in which the error was raised."""
 
@@ -122,7 +126,9 @@ class Listener(Watcher):
             place = innermost_line(error)
             if self._ends_at is not None:
                 del self.events[max(0, self._ends_at - self.dropped) :]
-            if self.sparse and place is not None and self._kernel is not None:
+            last = next((event for event in reversed(self.events) if event.task == self.failed), None)
+            is_told = last is not None and last[:3] == (LINE, self.failed, place)
+            if self.sparse and place is not None and self._kernel is not None and not is_told:
                 self.events.append(Event(LINE, self.failed, place, "", self._kernel.now))
         self._kernel = self._line_task = None
         self._stopped.clear()
@@ -154,9 +160,42 @@ class Listener(Watcher):
 
     def takes(self, task: Task, thing: Any) -> None:
         self.besides.takes(task, thing)
+        if not task.kernel.ending:
+            place = self._calls(task)
+            self.holding.takes(task.path, str(thing.describe()), self._spot(task, place))
 
     def gives(self, task: Task, thing: Any) -> None:
         self.besides.gives(task, thing)
+        if not task.kernel.ending:
+            self._calls(task)
+            self.holding.gives(task.path, str(thing.describe()))
+
+    def waits(self, task: Task) -> None:
+        if not task.kernel.ending:
+            place = self._calls(task)
+            if hasattr(task.on, "holder"):
+                self.holding.waits(task.path, str(task.on.describe()), self._spot(task, place))
+
+    def _spot(self, task: Task, place: Place | None) -> Spot:
+        """A place in the program at which a task stands, and the number of the event that shows it, if one does."""
+        for number in range(len(self.events) - 1, max(-1, len(self.events) - SPOT_MAX), -1):
+            if self.events[number][:3] == (LINE, task.path, place):
+                return Spot(place, self.dropped + number)
+        return Spot(place, -1)
+
+    def _calls(self, task: Task) -> Place | None:
+        """The program has made a simulated call there. Where no lines are told, that is the line to show; once, whatever the call is made of."""
+        kernel = self._kernel
+        if kernel is None or task is not kernel.current:
+            return None
+        place = _stand()[0]
+        if self.sparse and place is not None:
+            if self._stopped:
+                self._went_on(task)
+            last = next((event for event in reversed(self.events) if not event.words.startswith("(")), None)
+            if last is None or last[:3] != (LINE, task.path, place):
+                self._add(Event(LINE, task.path, place, "", kernel.now), task)
+        return place
 
     def moves(self, task: Task, data: Any) -> None:
         self._payload = bytes(data[: PAYLOAD_MAX + 1])

@@ -21,10 +21,11 @@ from simsock.net.link.profiles import hostile_words, hostile_world_words
 from simsock.net.link.settings import PERFECT
 from simsock.report.besides import Besides
 from simsock.report.columns import columns
+from simsock.report.holding import words_of
 from simsock.report.lanes import Lanes, lanes_of
 from simsock.report.listening import FAULT, Event, Listener, Pick, Place
 from simsock.report.nearest import beside
-from simsock.report.raced import raced_on
+from simsock.report.raced import NOT_KNOWN, raced_on
 
 if TYPE_CHECKING:
     from simsock.choices import Deviation
@@ -72,6 +73,8 @@ class Story:
         self._asides = asides or {}
         self.beside: list[str] = []
         """Where it leaves the nearest run that passes, if one was looked for and found: lines of text."""
+        self.holds: list[str] = []
+        """Of a deadlock: who holds what others wait for, since where."""
         self.set_up = ""
         """Options of the world that make its network unkind, in words; empty where all are the usual ones."""
         self.lanes = Lanes()
@@ -83,6 +86,7 @@ class Story:
             "steps": [{**step._asdict(), "asides": list(self._asides.get(number, ()))} for number, step in enumerate(self.steps)],
             "set_up": self.set_up,
             "deeds": self.deeds,
+            "holds": self.holds,
             "columns": self.columns,
             "beside": self.beside,
             "lanes": self.lanes.as_dict(),
@@ -106,6 +110,9 @@ class Story:
         if self.deeds:
             lines.append("what hurt besides:")
             lines.extend(f"  - {deed}" for deed in self.deeds)
+        if self.holds:
+            lines.append("who holds what:")
+            lines.extend(f"  - {held}" for held in self.holds)
         if self.columns:
             lines.extend(["", *self.columns])
         if self.beside:
@@ -161,13 +168,16 @@ class Teller:
         steps: list[Step] = []
         marks: list[tuple[int, Pick | None]] = []
         asides: dict[int, tuple[str, ...]] = {}
+        raced: dict[int, None] = {}
         losses = [(deviation.label, deviation.index) for _, deviation in listener.asked]
         for at, deviation in listener.asked:
             pick = picks.get((deviation.label, deviation.index))
             if pick is not None:
                 asides[len(steps)] = tuple(f"at that moment {words.fill(held)}" for held in pick.held)
-                if pick.how in ("line", "within") and (names := raced_on(listener.events, pick.at - listener.dropped, pick.task)):
-                    asides[len(steps)] += (f"raced on: {', '.join(names)}",)
+                found = raced_on(listener.events, pick.at - listener.dropped, pick.task) if pick.how in ("line", "within") else NOT_KNOWN
+                if found.names:
+                    asides[len(steps)] += (f"raced on: {', '.join(found.names)}",)
+                raced.update(dict.fromkeys(found.lines))
             text = words.of_pick(pick) if pick is not None else self._of_the_net(deviation, losses)
             steps.append(_step(deviation, text))
             marks.append((pick.at if pick is not None else at, pick))
@@ -176,8 +186,12 @@ class Teller:
             if tuple(deviation) not in used:
                 steps.append(_step(deviation, f"(not asked for in this run: {journal.bare(deviation)})"))
         ending = one_line(error) if error is not None else ""
-        told = Story(steps, columns(listener, marks, words, ending), asides, listener.deeds.lines(), self._was_quiet(listener))
-        told.lanes = lanes_of(listener, marks, words, ending)
+        held = listener.holding.at_end(error)
+        spots = [spot.number - listener.dropped for one in held for spot in (one.taken, one.waited)]
+        shown = [*(number for number in spots if number >= 0), *raced]
+        told = Story(steps, columns(listener, marks, words, ending, shown), asides, listener.deeds.lines(), self._was_quiet(listener))
+        told.lanes = lanes_of(listener, marks, words, ending, shown)
+        told.holds = words_of(held, words)
         told.set_up = _set_up(sim)
         if nearest is not None and (other := nearest._listener) is not None:
             other.finish(None)

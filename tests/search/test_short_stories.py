@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import socketserver
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -125,6 +128,126 @@ def a_list_of_one(sim):
 )
 def test_what_was_raced_on_is_named(program, names):
     assert f"\n     raced on: {names}\n" in simsock.explore(program, schedules=500).story.text()
+
+
+class Client:
+    """Ends its thread after many lines that touch other things that both use."""
+
+    def __init__(self):
+        self.thread = threading.Thread(target=self.run)
+        self.is_stopped = False
+        self.seen = 0
+
+    def run(self):
+        self.go_through(self.is_stopped)
+        for _ in range(60):
+            self.seen = self.seen + 1
+            self.look()
+        self.go_through(self.is_stopped)
+        self.thread = None  # ends
+        self.go_through(self.is_stopped)
+
+    def look(self):
+        self.go_through(self.seen)
+
+    def go_through(self, what):
+        self.last = what
+
+    def stop(self):
+        if self.thread is None:  # looks
+            return
+        self.is_stopped = True
+        self.thread.join()  # waits
+
+
+def a_thread_that_ends_while_it_is_stopped(sim):
+    client = Client()
+    client.thread.start()
+    client.stop()
+
+
+def test_the_lines_that_touch_what_was_raced_on_are_shown_however_far_away_they_are():
+    verdict = simsock.explore(a_thread_that_ends_while_it_is_stopped, schedules=500, seed=0)
+    text = verdict.story.text()
+    assert isinstance(verdict.error, AttributeError)
+    assert len(verdict.deviations) == 1
+    assert "raced on: thread" in text or "raced on: is_stopped, thread" in text
+    assert all(f"# {remark}\n" in text for remark in ("ends", "looks", "waits")), text
+
+
+def test_who_wrote_what_the_failing_line_reads_is_shown_too():
+    """The switch is at a call, where no names are known: two tasks are held up before a third writes."""
+    shared = SimpleNamespace()
+
+    def program(sim):
+        shared.connection, shared.others = object(), 0
+        gate = threading.Lock()
+
+        def close():
+            with gate:
+                pass
+            for number in range(40):
+                shared.others = number
+            shared.connection = None  # closes
+            for number in range(40):
+                shared.others = number
+
+        def use():
+            with gate:
+                pass
+            assert shared.connection is not None  # uses
+
+        together(use, close)
+
+    verdict = simsock.explore(program, schedules=500, seed=0)
+    assert "# closes\n" in verdict.story.text()
+    assert "# uses\n" in verdict.story.text()
+
+
+def a_bank_of_a_pool(sim):
+    locks = {"one": threading.Lock(), "other": threading.Lock()}
+
+    def transfer(source, target):
+        with locks[source]:  # first
+            for _ in range(30):
+                len(locks)
+            with locks[target]:  # second
+                pass
+
+    with ThreadPoolExecutor(2) as pool:
+        for future in [pool.submit(transfer, "one", "other"), pool.submit(transfer, "other", "one")]:
+            future.result()
+
+
+def line_with(remark):
+    """The number of the one line of this file that ends in a remark."""
+    (number,) = (number for number, line in enumerate(Path(__file__).read_text().splitlines(), 1) if line.endswith(f"# {remark}"))
+    return number
+
+
+@pytest.mark.parametrize("preempt", ["calls", "lines"])
+def test_of_a_deadlock_it_is_told_who_took_which_lock_where_and_who_waits_for_it_where(preempt):
+    verdict = simsock.explore(a_bank_of_a_pool, schedules=500, preempt=preempt)
+    assert len(verdict.deviations) == 1
+    text = verdict.story.text()
+    first, second = (f"{Path(__file__).name}:{line_with(remark)}" for remark in ("first", "second"))
+    for lock, holder, waiter in (("Lock-1", 0, 1), ("Lock-2", 1, 0)):
+        said = rf"  - {lock} \(locks\[…\]\): ThreadPoolExecutor-\d_{holder} took it at {first}, ThreadPoolExecutor-\d_{waiter} waits for it at {second}\n"
+        assert re.search(said, text), text
+    columns = "\n".join(verdict.story.columns)
+    assert columns.count(f"{line_with('first')} with locks[source]:") == 2, columns
+    assert columns.count(f"{line_with('second')} with locks[target]:") == 2, columns
+    assert verdict.story.as_dict()["holds"] == verdict.story.holds
+
+
+def test_at_calls_the_columns_have_the_lines_of_the_calls():
+    verdict = simsock.explore(locks_in_opposite_order, schedules=200, preempt="calls")
+    _, tasks, *rows = verdict.story.columns
+    assert {"forth-1", "back-1"} <= {*tasks.split()}
+    assert sum("with one, other:" in row for row in rows) >= 2, rows
+    assert sum("with other, one:" in row for row in rows) >= 1, rows
+    passing = [line.partition("   ")[2].strip() for line in verdict.story.beside[2:]]
+    assert any(passing), "what the run that passes did is told, too"
 
 
 @pytest.mark.parametrize(
