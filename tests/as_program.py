@@ -6,6 +6,7 @@ every test; ``test_house.py`` looks that no entry is left over.
 
 AS_PROGRAM = {
     "simsock.socketserver": "a server framework",
+    "simsock.stubs": "canned servers",
     "simsock.clients": "clients",
     "simsock.talking": "the client and the handler of one conversation",
     "simsock.world.servers": "runs a server in a task of its own, and shuts it down",

@@ -39,6 +39,7 @@ FLOORS = {
     "simsock.network": 5,
     "simsock.processes": 5,
     "simsock.socketserver": 5,
+    "simsock.stubs": 5,
     "simsock.patching": 6,
     "simsock.world": 6,
     "simsock.search": 7,
@@ -67,6 +68,7 @@ FLOOR_OF_NEIGHBOURS = 7
 SIDEWAYS = {
     ("simsock.errors", "simsock.escaping"): "the text of an error is printable from its birth",
     ("simsock.socketserver", "simsock.network"): "a server asks which network is in force",
+    ("simsock.stubs", "simsock.socketserver"): "a canned server is one of the framework's",
     ("simsock.world", "simsock.patching"): "a world puts the stand-ins in and takes them out",
     ("simsock.__main__", "simsock.cli"): "python -m simsock is the command",
 }

@@ -62,6 +62,7 @@ OF_FEW = {
     "simsock.search": "is for searches",
     "simsock.socketserver": "is for servers that are written with it",
     "simsock.strategies": "is for tests that draw",
+    "simsock.stubs": "is for tests of clients",
     "simsock.world.capturing": "is for files that others read",
     "ssl": "is replaced in where the program has it",
     "statistics": "is for tables of jitter",

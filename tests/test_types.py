@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = """
 import socket
 import simsock
+from simsock.stubs import Answer
 
 def right(sim: simsock.Simulation, served: object) -> bytes:
     with sim.connect(served, timeout=1.0) as client:
@@ -23,6 +24,17 @@ def right(sim: simsock.Simulation, served: object) -> bytes:
         one.sendto(b"hello", ("server", 9))
     plain: socket.socket = sim.connect(served)
     return plain.recv(10)
+
+def right_stubs(sim: simsock.Simulation) -> str:
+    sim.stub(lines={"PING": ["PONG", "PANG"], "QUIT": Answer("bye", then="close")}, otherwise=lambda request: request.line)
+    stub = sim.stub(routes={"GET /": 503, "/json": {"a": 1}}, host="api", port=80)
+    sim.connect(stub).close()
+    return stub.url + stub.requests[0].path
+
+def wrong_stubs(sim: simsock.Simulation) -> None:
+    sim.stub(route={"GET /": 503})  # wrong
+    sim.stub(data=1.5)  # wrong
+    sim.stub(data=b"").requests[0].lines  # wrong
 
 async def right_on_trio(sim: simsock.Simulation, served: object) -> bytes | bytearray:
     async with await sim.aconnect(served, host="client") as stream:

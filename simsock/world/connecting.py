@@ -1,8 +1,8 @@
-"""Clients of a world: sockets that a test connects by a line, blocking ones and trio's.
+"""Clients of a world: sockets that a test connects by a line, blocking ones and trio's, and the canned server that a client is tested with.
 
 PYTEST_DONT_REWRITE
 
-Owns ``connect``, ``aconnect`` and ``datagram``, and from which host one goes to which address. Does not know how a connection comes about.
+Owns ``connect``, ``aconnect``, ``datagram`` and ``stub``, and from which host one goes to which address. Does not know how a connection comes about.
 """
 
 from __future__ import annotations
@@ -13,16 +13,21 @@ from typing import TYPE_CHECKING, Any
 from simsock.errors import Unsupported, UsageError
 from simsock.net.addresses import AF_INET6
 from simsock.net.fabric import fabric_of
+from simsock.patching import late
 from simsock.world.hosts import Host
 from simsock.world.servers import Served
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from socket import socket
+    from ssl import SSLContext
 
     from trio import SocketStream
 
     from simsock.kernel import Kernel
     from simsock.network import SimulatedNetwork
+    from simsock.stubs import Stub
+    from simsock.stubs.answers import Said, Says
     from simsock.world.options import Options
 
 
@@ -35,6 +40,8 @@ class Connecting:
         network: SimulatedNetwork
         options: Options
         _sockets: list[Any]
+
+        serve: Callable[..., Served]
 
         def _running(self) -> Kernel: ...
 
@@ -100,6 +107,27 @@ class Connecting:
             sock.bind(target)
         self._sockets.append(sock)
         return sock
+
+    def stub(
+        self,
+        *,
+        lines: Mapping[Any, Said] | None = None,
+        routes: Mapping[str, Said] | None = None,
+        data: Said | None = None,
+        otherwise: Said | None = None,
+        greeting: Says | None = None,
+        host: str | Host = "server",
+        port: int = 0,
+        tls: SSLContext | None = None,
+    ) -> Stub:
+        """Run a canned server, for tests of clients: request lines (``lines``) or methods and paths of HTTP (``routes``) with what is said to each, or what
+        every connection is told (``data``); ``otherwise`` is the answer to all others, ``greeting`` what is said first. What an answer may be, and more:
+        ``simsock.stubs`` and docs/stubs.md. On the host ``localhost`` it listens at 127.0.0.1, elsewhere at the host's first address.
+        """
+        if tls is not None and not self.options.patch:
+            raise Unsupported("stub: tls in a world with patch=False, which has no TLS")
+        begin: Callable[..., Stub] = late.import_module("simsock.stubs").begin_stub
+        return begin(self.serve, host, port, tls, (lines, routes, data, otherwise, greeting))
 
     def _way_to(self, address: Any, host: str | Host | None) -> tuple[Host, Any]:
         """From which host ``connect`` goes to which address."""

@@ -15,16 +15,19 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from simsock.network import Network, RealNetwork, use
 from simsock.socketserver import BaseServer, ThreadingTCPServer, error_hooks
+from simsock.stubs import Stub, begin_stub
 from simsock.world.expecting import Expectation, note, raise_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from socket import socket
+    from ssl import SSLContext
     from types import TracebackType
     from typing import Self
 
     from trio import SocketStream
 
+    from simsock.stubs.answers import Said, Says
     from simsock.world.simulation import Simulation
 
 _PATIENCE = 10.0
@@ -65,6 +68,19 @@ class Testbed(Protocol):
 
     def serve(self, handler_or_server: Any, handler: Any = None, *, port: int = 0, server_class: Any = None, **options: Any) -> Served:
         """Run a server until the end of the test: a handler class, a server class and its handler, or a ready server."""
+
+    def stub(
+        self,
+        *,
+        lines: Mapping[Any, Said] | None = None,
+        routes: Mapping[str, Said] | None = None,
+        data: Said | None = None,
+        otherwise: Said | None = None,
+        greeting: Says | None = None,
+        port: int = 0,
+        tls: SSLContext | None = None,
+    ) -> Stub:
+        """A canned server."""
 
     def connect(self, served_or_address: Any, *, timeout: float | None = None) -> socket:
         """A stream socket connected to a server."""
@@ -279,6 +295,21 @@ class RealTestbed:
         self._served.append(served)
         return served
 
+    def stub(
+        self,
+        *,
+        lines: Mapping[Any, Said] | None = None,
+        routes: Mapping[str, Said] | None = None,
+        data: Said | None = None,
+        otherwise: Said | None = None,
+        greeting: Says | None = None,
+        host: str = "server",
+        port: int = 0,
+        tls: SSLContext | None = None,
+    ) -> Stub:
+        """Run a canned server in threads until the end: as ``Simulation.stub``, on this machine."""
+        return begin_stub(self.serve, "localhost", port, tls, (lines, routes, data, otherwise, greeting))
+
     def connect(self, served_or_address: Any, *, host: str = "client", timeout: float | None = None) -> socket:
         """A stream socket connected to a server; closed at the end."""
         sock: socket = self.network.socket.create_connection(getattr(served_or_address, "address", served_or_address)[:2], timeout)
@@ -318,6 +349,7 @@ class SimTestbed:
         self.sim = sim
         self.network: Network = sim.network
         self.serve = sim.serve
+        self.stub = sim.stub
         self.connect = sim.connect
         self.aconnect = sim.aconnect
         self.datagram = sim.datagram
