@@ -46,7 +46,7 @@ TABLE: dict[str, dict[str, str]] = {
     "fcntl": {SIMULATED: "fcntl flock ioctl lockf"},
     "termios": {SIMULATED: "tcdrain tcflow tcflush tcgetattr tcgetwinsize tcsendbreak tcsetattr tcsetwinsize"},
     "posix": {
-        SIMULATED: "_exit fork posix_spawn posix_spawnp wait wait3 wait4 waitid waitpid "
+        SIMULATED: "_exit execv execve fork posix_spawn posix_spawnp wait wait3 wait4 waitid waitpid "
         "chdir chmod chown close closerange copy_file_range device_encoding dup dup2 eventfd eventfd_read eventfd_write fchdir fchmod fchown "
         "fdatasync fpathconf fstat fstatvfs fsync ftruncate get_blocking get_inheritable get_terminal_size getrandom getxattr isatty kill killpg listdir "
         "listxattr lockf lseek pathconf pipe pipe2 posix_fadvise posix_fallocate pread preadv pwrite pwritev read readinto readv removexattr scandir "
@@ -55,7 +55,7 @@ TABLE: dict[str, dict[str, str]] = {
         "getpgid getpgrp getpid getppid getpriority getsid pidfd_open sched_getaffinity sched_getparam sched_getscheduler sched_rr_get_interval "
         "sched_setaffinity sched_setparam sched_setscheduler setpgid setpgrp setpriority setsid uname "
         "lchown link lstat mkdir mknod open remove rename replace rmdir symlink unlink",
-        REFUSED: "abort execv execve forkpty login_tty mkfifo openpty posix_openpt system timerfd_create",
+        REFUSED: "abort forkpty login_tty mkfifo openpty posix_openpt system timerfd_create",
         "computes from its arguments alone": "WCOREDUMP WEXITSTATUS WIFCONTINUED WIFEXITED WIFSIGNALED WIFSTOPPED WSTOPSIG WTERMSIG _path_normpath "
         "_path_splitroot_ex fspath major makedev minor strerror waitstatus_to_exitcode",
         "a name in the real file system, without waiting": "access chroot getcwd getcwdb readlink sync umask",
@@ -117,8 +117,6 @@ BY_OTHER_MEANS = {
     ("_random", "Random"): "seeds from the world",
     ("_ssl", "_SSLContext"): "two of its methods are exchanged, by which conversations are made",
     ("_ssl", "_SSLSocket"): "is made over buffers, for another object in its place",
-    ("posix", "execv"): "os.exec",
-    ("posix", "execve"): "os.exec",
     ("posix", "forkpty"): "os.forkpty",
     ("posix", "system"): "os.system",
 }

@@ -188,6 +188,7 @@ ACTS: dict[str, Callable[[Record], str]] = {
     **dict.fromkeys(("encrypt", "decrypt"), _sized),
     "signal": lambda record: f"sends {record[3]}",
     "fork": lambda record: f"(forks process {record[3]})",
+    "exec": lambda record: f"(process {record[3]} becomes another program)",
     "start": lambda record: f"(starts process {record[3]})",
     "exit": lambda record: f"(process ends: {record[3]})",
     "wait": lambda record: f"(waited for process {record[3]})",

@@ -54,6 +54,8 @@ _NAMES: tuple[tuple[str, str, Callable[[Any, Kernel], Any]], ...] = (
     ("multiprocessing.process", "_children", lambda before, kernel: set()),
     ("multiprocessing.process", "_current_process", lambda before, kernel: start_methods.process_of(before, kernel)),
     ("multiprocessing.process", "_process_counter", lambda before, kernel: itertools.count(1)),
+    ("multiprocessing.heap", "tempfile", lambda before, kernel: start_methods.Files(before)),
+    ("multiprocessing.pool", "job_counter", lambda before, kernel: itertools.count()),
     # multiprocessing keeps processes that help it start others; those of a world are others, and none from before it is asked.
     *(("multiprocessing.resource_tracker", name, lambda before, kernel, name=name: start_methods.of_tracker(name, kernel)) for name in start_methods.TRACKER),
     *(("multiprocessing.forkserver", name, lambda before, kernel, name=name: start_methods.of_server(name, before, kernel)) for name in start_methods.SERVER),

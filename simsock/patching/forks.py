@@ -11,14 +11,14 @@ Owns who is let through to simulated processes, and how the patched state stands
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from simsock.kernel import Kernel, session
 from simsock.kernel.watchdog import watchdog
 from simsock.patching import child_signals, late
 from simsock.patching.task_locals import Carrier
 from simsock.processes import family
-from simsock.processes.doors import leave_process, refused
+from simsock.processes.doors import execute, leave_process
 from simsock.stdlib import os as sim_os
 
 if TYPE_CHECKING:
@@ -106,6 +106,13 @@ def start_program(*about: Any) -> int:
     return int(programs.start(programs.Start(*about)))
 
 
+def become_program(*about: Any) -> NoReturn:
+    """Go on as a program, in this process: see ``Start``."""
+    _forking()
+    execute(late.import_module("simsock.processes.programs").Start(*about))
+    raise AssertionError  # never
+
+
 def _forking() -> Any:
     """What worlds with more than one process need."""
     found = late.import_module("simsock.processes.forking")
@@ -146,6 +153,3 @@ def leave(carrier: Any) -> None:
         _forking().end_all(carrier.kernel)
         child_signals.loud()
         carrier.__class__ = Carrier  # type: ignore[assignment]  # what it was
-
-
-refused[fork] = "os.fork"

@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import os
 import sys
+import weakref
 from typing import Any
 
 from simsock.choices import derive_seed
 from simsock.kernel import Kernel
 from simsock.patching import sockets, starting
 from simsock.patching.locks import Kind
+from simsock.processes.messages import far_away
 from simsock.stdlib import os as sim_os
 
 
@@ -116,8 +118,63 @@ def process_of(before: Any, kernel: Kernel) -> Any:
     return made
 
 
+_FIRST_OF_MEMORY = 850
+_DRAWN = (
+    ("multiprocessing.synchronize", "SemLock", "_rand"),
+    ("multiprocessing.heap", "BufferWrapper", "_heap"),
+)
+"""What of a class draws, or has drawn, names: (module, class, attribute). Each world has new ones, or the first would draw more than the second."""
+_drawn_before: list[tuple[Any, str, Any]] = []
+
+
+class Files:
+    """In the place of ``tempfile`` in ``multiprocessing.heap``, which tells other processes the real descriptors of the memory that it shares.
+
+    Their numbers do not depend on what else the process has open.
+    """
+
+    def __init__(self, before: Any) -> None:
+        self._before = before
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._before, name)
+
+    def mkstemp(self, *args: Any, **keywords: Any) -> tuple[int, str]:
+        """A file for memory."""
+        near, name = self._before.mkstemp(*args, **keywords)
+        return far_away(near, _FIRST_OF_MEMORY), name
+
+
+class Identities:
+    """In the place of ``id`` in ``multiprocessing.managers``, which sends what it says to other processes: no addresses, which no run repeats."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[int, Any]] = {}
+        self._next = 0x7F00_0000_0000  # as long as an address
+
+    def __call__(self, thing: Any) -> int:
+        key = id(thing)
+        if key not in self._known:
+            self._next += 16
+            try:
+                kept: Any = weakref.ref(thing, lambda _: self._known.pop(key, None))
+            except TypeError:  # nothing has its address as long as it is there
+                kept = thing
+            self._known[key] = self._next, kept
+        return self._known[key][0]
+
+
 def enter() -> None:
     """A world begins, or goes on after an import: sockets can be sent to other processes as real ones can."""
+    managers: Any = sys.modules.get("multiprocessing.managers")
+    if managers is not None and "id" not in vars(managers):
+        managers.id = Identities()
+    for name, kind, attribute in _DRAWN:
+        holder = getattr(sys.modules.get(name), kind, None)
+        if hasattr(holder, attribute) and not any(holder is known and attribute == there for known, there, _ in _drawn_before):
+            before = getattr(holder, attribute)
+            _drawn_before.append((holder, attribute, before))
+            setattr(holder, attribute, type(before)())
     module: Any = sys.modules.get("multiprocessing.reduction")
     if module is not None and hasattr(module, "_reduce_socket"):
         module.ForkingPickler._extra_reducers.setdefault(sockets.standing, module._reduce_socket)
@@ -132,10 +189,29 @@ def _name_of(kind: Any) -> str:
 
 def leave() -> None:
     """It is over."""
+    managers: Any = sys.modules.get("multiprocessing.managers")
+    if managers is not None:
+        vars(managers).pop("id", None)
+    _forget_memory()
+    while _drawn_before:
+        setattr(*_drawn_before[-1])
+        _drawn_before.pop()
     module: Any = sys.modules.get("multiprocessing.reduction")
     if module is not None:
         for kind in (sockets.standing, Kind):
             module.ForkingPickler._extra_reducers.pop(kind, None)
+
+
+def _forget_memory() -> None:
+    """Descriptors of memory that the world's processes shared: who still has the memory needs none of them."""
+    heap: Any = sys.modules.get("multiprocessing.heap")
+    arenas = heap.BufferWrapper._heap._arenas if heap is not None and any(holder is heap.BufferWrapper for holder, _, _ in _drawn_before) else ()
+    if arenas:
+        for finalizer in list(heap.util._finalizer_registry.values()):
+            owner: Any = finalizer._weakref() if finalizer._weakref is not None else None
+            if any(owner is arena for arena in arenas):
+                finalizer.cancel()  # which is of a process that is not there any more, and would do nothing
+                os.close(owner.fd)
 
 
 TRACKER = ("_resource_tracker", "getfd", "ensure_running", "register", "unregister")

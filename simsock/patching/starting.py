@@ -12,9 +12,10 @@ import errno
 import os
 import stat
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
 
-from simsock.errors import Unsupported
+from simsock.errors import SimsockError, Unsupported
+from simsock.kernel import session
 from simsock.kernel.failures import os_error
 from simsock.kernel.originals import original
 from simsock.patching import fence, forks
@@ -69,10 +70,6 @@ def fork_exec(  # as CPython's Modules/_posixsubprocess.c has it
     *more: Any,
 ) -> int:
     """What ``subprocess`` and ``multiprocessing`` start programs by."""
-    if preexec_fn is not None:
-        raise Unsupported(
-            f"subprocess: preexec_fn={preexec_fn!r} runs code between fork and exec, which is not simulated; start_new_session, umask and cwd are"
-        )
     for name, value in (("group", gid), ("extra_groups", groups), ("user", uid)):
         if value is not None:
             raise Unsupported(f"subprocess: {name}={value!r} changes who the process is for the real system, which is not simulated")
@@ -82,7 +79,54 @@ def fork_exec(  # as CPython's Modules/_posixsubprocess.c has it
     command = _command("_posixsubprocess.fork_exec", executables, args, environment, cwd)
     passed = tuple(fd for fd in pass_fds if fd != errpipe_write) if close_fds else None
     group = 0 if start_new_session else process_group
-    return forks.start_program(command, environment, cwd, (p2cread, c2pwrite, errwrite), passed, umask, group)
+    streams = p2cread, c2pwrite, errwrite
+    if preexec_fn is None:
+        return forks.start_program(command, environment, cwd, streams, passed, umask, group)
+    pid = forks.fork()
+    if not pid:
+        _prepare(preexec_fn, cwd, umask, group, errpipe_write)
+        forks.become_program(command, environment, None, streams, passed, -1, -1)
+    return pid
+
+
+def _prepare(preexec_fn: Any, cwd: Any, umask: int, group: int, errpipe_write: int) -> None:
+    """In the new process, which is not the program yet."""
+    try:
+        if cwd is not None:
+            os.chdir(cwd)
+        if umask >= 0:
+            os.umask(umask)
+        if group >= 0:
+            os.setpgid(0, group)
+        preexec_fn()
+    except BaseException as error:
+        if isinstance(error, SimsockError):
+            kernel = session.kernel()
+            kernel.task_failed(kernel.current, error)
+        os.write(errpipe_write, b"SubprocessError:0:Exception occurred in preexec_fn.")
+        os._exit(255)
+
+
+def execve(path: Any, argv: Any, env: Any) -> NoReturn:
+    """Go on as another program."""
+    _execute("os.execve", path, argv, env)
+
+
+def execv(path: Any, argv: Any, /) -> NoReturn:
+    """The same, with this process's environment."""
+    _execute("os.execv", path, argv, None)
+
+
+def _execute(call: str, path: Any, argv: Any, env: Any) -> NoReturn:
+    if not isinstance(argv, (list, tuple)):
+        raise TypeError(f"{call.removeprefix('os.')}: argv must be a tuple or list")
+    if not argv or not os.fsencode(argv[0]):
+        raise ValueError(f"{call.removeprefix('os.')}() arg 2 {'first element cannot' if argv else 'must not'} be empty")
+    if isinstance(path, int):
+        raise Unsupported(f"{call} of the descriptor {path}: a program is named by its path")
+    environment = _environment(env)
+    command = _command(call, [path], argv, environment)
+    forks.become_program(command, environment, None, (-1, -1, -1), None, -1, -1)
 
 
 def start_for_server(line: list[str], passed: tuple[int, ...], told: int) -> int:
@@ -135,7 +179,7 @@ def posix_spawnp(path: Any, argv: Any, env: Any, /, *, file_actions: Any = None,
 
 def pairs() -> list[tuple[Any, Any]]:
     """Originals and what stands in for them."""
-    found = [(getattr(os, name), globals()[name]) for name in ("posix_spawn", "posix_spawnp") if hasattr(os, name)]
+    found = [(getattr(os, name), globals()[name]) for name in ("posix_spawn", "posix_spawnp", "execv", "execve") if hasattr(os, name)]
     try:
         found.append((import_module("_posixsubprocess").fork_exec, fork_exec))
     except ImportError:  # not on this platform

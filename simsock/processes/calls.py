@@ -19,7 +19,20 @@ from simsock.kernel.signals import AGAIN
 from simsock.net.pipes import PipeEnd
 from simsock.net.tcp.stream import StreamSocket
 from simsock.net.unix.connections import UnixStream
-from simsock.processes import family, far_files, far_times, killing, member_signals, member_threads, pidfd, programs, sharing
+from simsock.processes import (
+    descendants,
+    executing,
+    family,
+    far_files,
+    far_times,
+    killing,
+    low_numbers,
+    member_signals,
+    member_threads,
+    pidfd,
+    programs,
+    sharing,
+)
 from simsock.processes.messages import error_of
 from simsock.processes.proxy import proxy_of
 from simsock.stdlib import _descriptors, _names
@@ -286,9 +299,12 @@ CALLS: dict[str, Callable[..., Any]] = {
     "disposition": _disposition,
     "group": _group,
     "failed": _failed,
+    "exec": executing.execute_for,
+    "fork": descendants.fork_for,
     "output": _output,
     "semaphore": sharing.make,
     "start": programs.start_for,
+    "stream": low_numbers.put,
     "use semaphore": sharing.use,
     "file": far_files.call,
     "file times": far_times.asked,

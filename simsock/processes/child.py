@@ -104,6 +104,11 @@ class Child:
             host.skew_ns = skew
         return kind, value
 
+    def add(self, name: str, *args: Any) -> Any:
+        """Tell home what it waits for before it makes a call, and return or raise what came of that."""
+        self._send(name, args)
+        return self.answer()
+
     def say(self, name: str) -> None:
         """Tell home something that it does not answer."""
         self._send(name, ())
@@ -127,6 +132,24 @@ class Child:
             self._send("raised", ())
             raise
         self._send("handled", ())
+
+    def be_another(self, channel: Channel, pid: int, path: str) -> None:
+        """This process was forked by a child just now."""
+        kernel = self.kernel
+        self._channel.close()
+        self._channel, self.pid = channel, pid
+        self._is_flushing = self._is_leaving = False
+        self.lines.told = []
+        kernel.finalized = []
+        self.be_alone()
+        _draw_anew(kernel, path)
+        _be_the_only_thread()
+        _watch_the_harness()
+
+    def be_alone(self) -> None:
+        """The current thread is this process's only one."""
+        self.threads.be_alone()
+        _be_of_one(self.kernel)
 
     # -- the end ---------------------------------------------------------------------------------------------------------------------------
 
@@ -227,17 +250,10 @@ def begin(kernel: Kernel, channel: Channel, pid: int, path: str, apply: Callable
     _set_handler(int(_real.SIGINT), int(_real.SIG_IGN))  # Ctrl-C is home's alone
     gc.disable()
     atexit._clear()
-    me = kernel.current
-    for task in kernel.tasks.values():
-        if task is not me:
-            task.dead = True
-            _not_copied.append(task)
-    kernel.tasks.clear()
-    kernel.tasks[me.serial] = me
+    _be_of_one(kernel)
     here = Child(kernel, channel, pid)
     child_kernel.ask, child_kernel.leave, child_kernel.threads, child_kernel.lines = here.ask, here.leave, here.threads, here.lines
     kernel.__class__ = here.threads.kind = child_kernel.ChildKernel
-    kernel.steps = me.points = 0
     kernel.alarm = child_kernel.POINTS_MAX
     kernel.finalized = []
     kernel.log = child_kernel.NoLog(here.lines)  # type: ignore[assignment]
@@ -263,6 +279,18 @@ def begin(kernel: Kernel, channel: Channel, pid: int, path: str, apply: Callable
     for name in ("stdout", "stderr"):
         if _keeps_in_memory(getattr(sys, name)):
             setattr(sys, name, _HomeStream(name))
+
+
+def _be_of_one(kernel: Kernel) -> None:
+    """No other task was copied."""
+    me = kernel.current
+    for task in kernel.tasks.values():
+        if task is not me:
+            task.dead = True
+            _not_copied.append(task)
+    kernel.tasks.clear()
+    kernel.tasks[me.serial] = me
+    kernel.steps = me.points = 0
 
 
 def _draw_anew(kernel: Kernel, path: str) -> None:

@@ -42,6 +42,11 @@ class Threads:
         """What home calls a thread; None for one that is none of this process."""
         return self._numbers.get(task.serial)
 
+    def be_alone(self) -> None:
+        """The current one was forked, or goes on as another program; the others are not there."""
+        me = self._child.kernel.current
+        self._tasks, self._numbers, self._words = {MAIN: me}, {me.serial: MAIN}, {}
+
     def receive(self) -> Any:
         """Home's next word for the current thread. Others go on meanwhile."""
         child, kernel = self._child, self._child.kernel

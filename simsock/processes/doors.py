@@ -23,4 +23,11 @@ def leave_process(status: int) -> Any:
     raise Unsupported("os._exit: it would end the process in which the world runs, the tests and all; sys.exit ends the program")
 
 
-__all__ = ["doors", "leave_process", "refused"]
+def execute(start: Any) -> Any:
+    """``os.exec*``: of a child. At home it is refused."""
+    raise Unsupported(
+        "os.execv: it would end the process in which the world runs, the tests and all; subprocess starts a program beside it, a child may be one"
+    )
+
+
+__all__ = ["doors", "execute", "leave_process", "refused"]

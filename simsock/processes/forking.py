@@ -12,33 +12,27 @@ Owns the fork itself, on both sides, until each goes on. Laws:
 from __future__ import annotations
 
 import os
-import sys
 import traceback
-import warnings
 from typing import TYPE_CHECKING, Any
 
-from simsock.errors import Unsupported, WorldEnded
+from simsock.errors import WorldEnded
 from simsock.kernel import session
-from simsock.kernel.boundaries import boundary
-from simsock.kernel.files import Tables
-from simsock.kernel.identity import PROCESS, over
-from simsock.kernel.starting import begin_at_once
+from simsock.kernel.identity import over
 from simsock.kernel.watchdog import watchdog
-from simsock.processes import child, family, interpreter, programs, servers, stand_ins
+from simsock.processes import births, child, descendants, family, interpreter, programs, stand_ins
 from simsock.processes.calls import CALLS
-from simsock.processes.family import Member
 from simsock.processes.messages import Channel, make_channels
-from simsock.processes.proxy import Proxy, end_really, proxy_of
+from simsock.processes.proxy import end_really
+from simsock.processes.real_forks import aside, flush
+from simsock.processes.redirecting import redirect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from simsock.kernel import Kernel, Task
+    from simsock.kernel import Kernel
     from simsock.processes.interpreter import Start
 
 _fork_really, _exit_really, _write, _getpid = os.fork, os._exit, os.write, os.getpid
-CHILDREN_MAX = 1_000
-"""How many processes may be there at once."""
 
 
 class _AtHome(list[Any]):
@@ -77,14 +71,10 @@ def fork(stand_aside: Callable[[], None], come_back: Callable[[], None], carry: 
     if not isinstance(kernel.finalized, _AtHome):
         kernel.finalized = _AtHome(kernel, kernel.finalized)
         carry(kernel)
-    living = [member for member in known.members if member.status is None]
-    if len(living) >= CHILDREN_MAX:
-        raise Unsupported(f"os.fork: more than {CHILDREN_MAX:,} processes in a world")
     parent = family.caller(kernel)
-    pid = PROCESS + len(known.members) + 1
-    for stream in (sys.stdout, sys.stderr) if start is None else ():
-        if stream is not None:
-            stream.flush()  # or both processes would write what is in the buffer
+    pid = births.next_number(kernel)
+    if start is None:
+        flush()
     ignored: frozenset[int] = frozenset()
     if start is not None:
         programs.check(start, parent.table)
@@ -92,7 +82,7 @@ def fork(stand_aside: Callable[[], None], come_back: Callable[[], None], carry: 
     at_home, far = make_channels()
     home_pid = _getpid()
     try:
-        real = _fork(kernel, stand_aside, come_back)
+        real = aside(kernel, stand_aside, come_back, _fork_really)
     except BaseException:
         at_home.close()
         far.close()
@@ -103,54 +93,9 @@ def fork(stand_aside: Callable[[], None], come_back: Callable[[], None], carry: 
             interpreter.become(child.here, start, ignored)
         return 0
     far.close()
-    host = kernel.current.host
-    # The test's own process has the descriptors of all hosts, as real ones have not: those of clients elsewhere would stay open in a server's children.
-    member = Member(pid, parent, parent.table.fork(f"process {pid}", None if host is kernel.first.host else host))
-    member.table.owner = member
-    member.channel, member.real = at_home, real
-    known.members.append(member)
-    if start is not None and start.told >= 0:
-        servers.of(kernel).adopt(member, parent.table.files[start.told])
-    kernel.room(Tables).children.append(member.table)
-    if parent.parent is not None:
-        member.masks[0] = parent.masks[proxy_of(kernel.current).number]
-    elif kernel.signals is not None:
-        member.masks[0] = kernel.signals.mask(kernel.current)
-    if start is not None:
-        programs.begin(member, start, parent.table, ignored)
-    elif parent.parent is None and kernel.signals is not None:
-        member.dispositions = {number: family.kind_of(handler) for number, handler in kernel.signals.handlers.items()}
-    _begin_proxy(kernel, member, start is not None)
+    births.admit(kernel, pid, at_home, real, CALLS, start, ignored)
     watchdog.deliver()
     return pid
-
-
-def _begin_proxy(kernel: Kernel, member: Member, starts: bool) -> None:
-    proxy = Proxy(kernel, member, CALLS)
-    starter = kernel.current
-    task: Task = kernel.spawn(proxy.run, (starter,), base="process")
-    member.task = task
-    task.value = proxy
-    if starts:
-        kernel.log.append((kernel.now, starter.path, "start", member.pid))
-    else:
-        kernel.log.append((kernel.now, starter.path, "fork", member.pid))
-    begin_at_once(kernel, task)
-    kernel.point()
-
-
-@boundary
-def _fork(kernel: Kernel, stand_aside: Callable[[], None], come_back: Callable[[], None]) -> int:
-    """The fork with the world out of the way; in the child it has not come back yet."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # the other thread is the watchdog's, which holds nothing
-        stand_aside()
-        real = -1
-        try:
-            real = _fork_really()
-        finally:
-            come_back()
-    return real
 
 
 def _begin_child(kernel: Kernel, known: family.Family, channels: tuple[Channel, Channel], pid: int, home_pid: int) -> None:
@@ -161,8 +106,8 @@ def _begin_child(kernel: Kernel, known: family.Family, channels: tuple[Channel, 
         for member in known.members:
             if member.channel is not None:
                 member.channel.close()
-        path = f"{kernel.current.path}/process {pid}"
-        child.begin(kernel, far, pid, path, stand_ins.apply)
+        child.begin(kernel, far, pid, births.path_of_next(kernel, pid), stand_ins.apply)
+        redirect(fork, lambda *how: descendants.fork(child.here, *how))
         child.here.answer()
     except BaseException:
         _write(2, traceback.format_exc().encode())
@@ -175,4 +120,4 @@ def end_all(kernel: Kernel) -> None:
         end_really(member)
 
 
-__all__ = ["CHILDREN_MAX", "end_all", "fork"]
+__all__ = ["end_all", "fork"]

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from simsock.processes.child import Child
 
 _dup2, _close, _closerange, _chdir, _umask, _open = (original(os, name) for name in ("dup2", "close", "closerange", "chdir", "umask", "open"))
-_fcntl = original(fcntl, "fcntl")
+_fcntl, _listdir = original(fcntl, "fcntl"), original(os, "listdir")
 _FileIO = original(io, "FileIO")
 _exit_really = os._exit
 _STAYS = ("__editable__", "_distutils_hack", "_virtualenv", "sitecustomize", "usercustomize")
@@ -116,6 +116,7 @@ def _run(child: Child, start: Start, ignored: frozenset[int]) -> None:
             _umask(start.umask)
         signals_of(child.kernel).handlers.update(_handlers(ignored))
         child.wakeup_fd = -1
+        atexit._clear()
         os.environ.clear()
         os.environ.update(start.env)
         library_state.reset()
@@ -141,6 +142,8 @@ def _descriptors(child: Child, start: Start) -> None:
     for number, (fd, copy) in enumerate(zip(start.streams, copies, strict=True)):
         if fd >= FIRST_DESCRIPTOR:
             child_kernel.low[number] = child_kernel.LOW + number
+        elif fd >= 0:
+            child_kernel.low.pop(number, None)
         if copy >= 0:
             _dup2(copy, number)
             _close(copy)
@@ -150,6 +153,11 @@ def _descriptors(child: Child, start: Start) -> None:
             _closerange(low, fd)
             low = fd + 1
         _closerange(low, _DESCRIPTORS_MAX)
+    else:
+        for fd in sorted(int(name) for name in _listdir("/proc/self/fd")):
+            with suppress(OSError):  # that of the list itself
+                if fd not in child.own_descriptors and _fcntl(fd, fcntl.F_GETFD) & fcntl.FD_CLOEXEC:
+                    _close(fd)
 
 
 def _handlers(ignored: frozenset[int]) -> dict[int, Any]:
@@ -249,12 +257,13 @@ def _streams(start: Start) -> None:
     found = []
     for number, (name, mode) in enumerate((("<stdin>", "r"), ("<stdout>", "w"), ("<stderr>", "w"))):
         handling = "backslashreplace" if number == 2 else errors or "strict"
-        found.append(_stream(number, name, mode, encoding or None, handling, unbuffered and number > 0))
+        found.append(stream(number, name, mode, encoding or None, handling, unbuffered and number > 0))
     sys.stdin, sys.stdout, sys.stderr = found
     sys.__stdin__, sys.__stdout__, sys.__stderr__ = found  # type: ignore[misc]  # as at a start
 
 
-def _stream(number: int, name: str, mode: str, encoding: str | None, errors: str, unbuffered: bool) -> Any:
+def stream(number: int, name: str, mode: str, encoding: str | None, errors: str, unbuffered: bool) -> Any:
+    """Python's object for a standard stream."""
     newline = "\n" if mode == "w" else None
     raw: Any
     if number in child_kernel.low:
@@ -364,4 +373,4 @@ def _finish(child: Child, error: BaseException | None) -> NoReturn:
     child.exit(status)
 
 
-__all__ = ["Start", "become"]
+__all__ = ["Start", "become", "stream"]

@@ -184,18 +184,18 @@ def make_channels() -> tuple[Channel, Channel]:
 
 
 def _far_pipe() -> tuple[int, int]:
-    near = _pipe()
-    far = []
+    reading, writing = _pipe()
+    return far_away(reading), far_away(writing)
+
+
+def far_away(near: int, first: int = _FIRST_DESCRIPTOR) -> int:
+    """A descriptor that programs do not use in the place of one that is near."""
     try:
-        for fd in near:
-            far.append(_fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _FIRST_DESCRIPTOR))
+        far: int = _fcntl(near, fcntl.F_DUPFD_CLOEXEC, first)
     except OSError:  # a limit of descriptors below that
-        for fd in far:
-            _close(fd)
         return near
-    for fd in near:
-        _close(fd)
-    return far[0], far[1]
+    _close(near)
+    return far
 
 
-__all__ = ["Channel", "error_as_message", "error_of", "flat", "make_channels"]
+__all__ = ["Channel", "error_as_message", "error_of", "far_away", "flat", "make_channels"]

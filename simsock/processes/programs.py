@@ -8,7 +8,6 @@ whoever starts a program: nothing of its starter's memory is needed.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal as _real
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from simsock.kernel.failures import bad_descriptor
 from simsock.kernel.files import FIRST_DESCRIPTOR
 from simsock.kernel.originals import original
 from simsock.processes import child_kernel, family
+from simsock.processes.borrowing import borrow
 from simsock.processes.command_lines import Command
 from simsock.processes.interpreter import Start
 
@@ -29,10 +29,7 @@ if TYPE_CHECKING:
 
 starter: Any = None
 """Forks home for a program: (start). Put here by who can take the world out of the way."""
-_open, _close, _umask, _fstat = (original(os, name) for name in ("open", "close", "umask", "fstat"))
-_pidfd_open: Any = original(os, "pidfd_open") if hasattr(os, "pidfd_open") else None
-_PIDFD_GETFD = 438
-"""The number of pidfd_getfd(2), on every machine."""
+_close, _umask, _fstat = (original(os, name) for name in ("close", "umask", "fstat"))
 _RESTORED = frozenset(int(getattr(_real, name)) for name in ("SIGPIPE", "SIGXFZ", "SIGXFSZ") if hasattr(_real, name))
 
 
@@ -69,7 +66,7 @@ def start_for(member: Member, command: Any, env: Any, cwd: str, streams: list[in
         here = []
         for fd in streams:
             if fd < FIRST_DESCRIPTOR:
-                fd = _borrow(member, fd)
+                fd = borrow(member.real, fd, os.O_WRONLY | os.O_APPEND if fd else os.O_RDONLY)
                 borrowed.append(fd)
             here.append(fd)
         executable, line, kind, target, args, flags, warnings, options = command
@@ -79,23 +76,6 @@ def start_for(member: Member, command: Any, env: Any, cwd: str, streams: list[in
     finally:
         for fd in borrowed:
             _close(fd)
-
-
-def _borrow(member: Member, fd: int) -> int:
-    """A descriptor for what a real one of a child refers to."""
-    if _pidfd_open is not None:
-        try:
-            process = _pidfd_open(member.real, 0)
-        except OSError:
-            process = -1
-        if process >= 0:
-            try:
-                found = int(ctypes.CDLL(None).syscall(_PIDFD_GETFD, process, fd, 0))
-            finally:
-                _close(process)
-            if found >= 0:
-                return found
-    return int(_open(f"/proc/{member.real}/fd/{fd}", os.O_RDONLY if not fd else os.O_WRONLY | os.O_APPEND))  # the system is old, or does not let us
 
 
 # -- at home ---------------------------------------------------------------------------------------------------------------------------------
@@ -118,17 +98,27 @@ def ignored_by(kernel: Kernel, parent: Member) -> frozenset[int]:
 
 def begin(member: Member, start: Start, parent: Process, ignored: frozenset[int]) -> None:
     """A process that was forked to run a program: it has its parent's descriptors so far."""
-    table = member.table
-    streams = {child_kernel.LOW + number: parent.files[fd] for number, fd in enumerate(start.streams) if fd >= FIRST_DESCRIPTOR}
-    passed = table.inheritable if start.passed is None else set(start.passed)
-    for file in streams.values():
-        file.references += 1
-    for fd in sorted(table.files.keys() - passed):
-        table.close(fd)
-    table.files.update(streams)
-    table.inheritable = set(table.files)
+    pass_on(parent, member.table, start.streams, start.passed)
     if start.group >= 0:
         member.group = start.group or member.pid
+    forget_handlers(member, ignored)
+
+
+def pass_on(parent: Process, table: Process, streams: tuple[int, int, int], passed: tuple[int, ...] | None) -> None:
+    """Of the parent's descriptors, which the table has so far, a program keeps the streams, and what is passed: see ``Start``."""
+    kept = set(table.inheritable if passed is None else passed)
+    found = {number: parent.files.get(child_kernel.LOW + number if fd < 0 else fd) for number, fd in enumerate(streams)}
+    for file in found.values():
+        if file is not None:
+            file.references += 1
+    for fd in sorted(fd for fd in table.files if fd >= child_kernel.LOW or fd not in kept):
+        table.close(fd)
+    table.files.update({child_kernel.LOW + number: file for number, file in found.items() if file is not None})
+    table.inheritable = set(table.files)
+
+
+def forget_handlers(member: Member, ignored: frozenset[int]) -> None:
+    """What it does about signals from now on."""
     member.dispositions = {int(number): family.DEFAULT for number in _real.valid_signals()}
     member.dispositions.update(dict.fromkeys(ignored, family.IGNORED))
     member.dispositions[int(_real.SIGPIPE)] = family.IGNORED  # Python's own
@@ -136,4 +126,4 @@ def begin(member: Member, start: Start, parent: Process, ignored: frozenset[int]
         member.dispositions[int(_real.SIGINT)] = family.HANDLED
 
 
-__all__ = ["ask_home", "begin", "check", "ignored_by", "start", "start_for"]
+__all__ = ["ask_home", "begin", "check", "forget_handlers", "ignored_by", "pass_on", "start", "start_for"]

@@ -94,6 +94,16 @@ class _Killed(Halt):
         raise _Gone(self.number)
 
 
+class _Dismissed(Halt):
+    """As a proxy's pending error: its thread is there no more, and its process goes on."""
+
+    def __init__(self) -> None:
+        super().__init__("dismissed")
+
+    def meet(self, kernel: Kernel, task: Task) -> None:
+        raise _ThreadOver
+
+
 class Proxy:
     """Of one child, or of one of its threads."""
 
@@ -120,7 +130,7 @@ class Proxy:
         try:
             if starter is not None:
                 give_back(kernel, starter)
-            self._answer(None)
+            self.answer(None)
             self._serve(False)
         except _Gone as gone:
             status = gone.status
@@ -139,12 +149,8 @@ class Proxy:
     def _serve(self, nested: bool) -> str:
         """Make the calls that the child asks for; ``nested``: until its handler is done."""
         while True:
-            name, args, steps, points, lines = self._next()
+            name, args = self.hear()
             self.is_at_line = name in _BETWEEN_CALLS
-            self.kernel.current.points += points
-            if lines:
-                self._tell(lines, steps)
-            self._count(steps)
             if name == "exit":
                 self.member.left = args[0]
                 raise _Gone(args[0])
@@ -163,7 +169,16 @@ class Proxy:
             except Exception as error:
                 self._refuse(error)
             else:
-                self._answer(value)
+                self.answer(value)
+
+    def hear(self) -> tuple[str, Any]:
+        """What the child asks for next, and with what. What it has done since it asked before is counted, and told."""
+        name, args, steps, points, lines = self._next()
+        self.kernel.current.points += points
+        if lines:
+            self._tell(lines, steps)
+        self._count(steps)
+        return name, args
 
     def _next(self) -> Any:
         """The child's next message. It computes until then."""
@@ -217,7 +232,8 @@ class Proxy:
         if not self.member.channel.send((*message, *self._clock())):
             raise _Gone(None)
 
-    def _answer(self, value: Any) -> None:
+    def answer(self, value: Any) -> None:
+        """What comes of what it has asked for."""
         self._send("answer", flat(value))
 
     def _refuse(self, error: Exception) -> None:
@@ -349,6 +365,14 @@ def strike(kernel: Kernel, member: Member, number: int) -> None:
             kernel.alarm = 0
 
 
+def dismiss_threads(kernel: Kernel, member: Member) -> None:
+    """The threads of a process but for its main one are there no more."""
+    for task in member.threads.values():
+        if not task.dead:
+            task.pending = _Dismissed()
+            _stir(kernel, task)
+
+
 def _stir(kernel: Kernel, task: Task) -> None:
     """A proxy that waits does so no more."""
     if task.queue is not None:
@@ -361,4 +385,4 @@ def proxy_of(task: Task) -> Proxy:
     return task.value  # type: ignore[no-any-return]  # put there by the fork
 
 
-__all__ = ["Proxy", "end_really", "proxy_of", "send", "strike", "told_status"]
+__all__ = ["Proxy", "dismiss_threads", "end_really", "proxy_of", "send", "strike", "told_status"]

@@ -18,11 +18,11 @@ from simsock.kernel import teardown
 from simsock.kernel.failures import os_error
 from simsock.kernel.files import FIRST_DESCRIPTOR
 from simsock.kernel.session import Session
-from simsock.processes import child_signals, child_threads, family, far_files, far_times, killing, pidfd, programs, sharing
+from simsock.processes import child_signals, child_threads, executing, family, far_files, far_times, killing, low_numbers, pidfd, programs, sharing
 from simsock.processes.calls import OF_EPOLL, OF_NAMES, OF_OS, OF_SOCKETS
 from simsock.processes.child import Child, at_door
 from simsock.processes.child_kernel import far, is_simulated, low, near, refuse
-from simsock.processes.doors import doors, leave_process, refused
+from simsock.processes.doors import doors, execute, leave_process, refused
 from simsock.processes.redirecting import original_of, redirect
 from simsock.stdlib import _closing, _descriptors, _identity, _names, _socketbase, _threads
 from simsock.stdlib import fcntl as sim_fcntl
@@ -36,7 +36,7 @@ from simsock.stdlib._rawfile import DescriptorFile
 from simsock.stdlib._room import Room
 from simsock.stdlib._socketobject import socket as simulated
 
-_closerange_really = _os.closerange
+_closerange_really, _read_really, _write_really = _os.closerange, _os.read, _os.write
 
 
 def apply(child: Child) -> None:
@@ -57,6 +57,7 @@ def apply(child: Child) -> None:
     for function, name in refused.items():
         redirect(function, _refusal(name))
     redirect(leave_process, lambda status: child.exit(status))
+    redirect(execute, lambda start: executing.execute(child, start))
 
 
 def _our_doors() -> list[Any]:
@@ -174,11 +175,12 @@ def _descriptors_and_polls(child: Child) -> None:
     redirect(_closing.close_descriptor, lambda kernel, fd: ask("close", _closed(fd)))
     redirect(_descriptors.world_of, lambda fd: sessions.active if is_simulated(fd) else None)
     redirect(_descriptors.file_of, _file_of(child))
-    redirect(_descriptors.read, lambda fd, count: ask("read", far(fd), count))
-    redirect(_descriptors.write, lambda fd, view: ask("write", far(fd), view))
+    redirect(_descriptors.read, lambda fd, count: ask("read", far(fd), count) if is_simulated(fd) else _read_really(fd, count))
+    redirect(_descriptors.write, lambda fd, view: ask("write", far(fd), view) if is_simulated(fd) else _write_really(fd, view))  # a stream that was turned
     for name in OF_OS:
         function = getattr(sim_os, name)
-        redirect(function, _of_descriptor(child, name, original_of(function)))
+        before = original_of(function)
+        redirect(function, low_numbers.dup2_of(child, before) if name == "dup2" else _of_descriptor(child, name, before))
     redirect(sim_os.closerange, _closerange(child))
     redirect(sim_os.fstat, _fstat(child, original_of(sim_os.fstat)))
     redirect(sim_fcntl.fcntl, _fcntl(child, original_of(sim_fcntl.fcntl)))
@@ -230,13 +232,11 @@ def _of_descriptor(child: Child, name: str, original: Any) -> Any:
 
 
 def _closerange(child: Child) -> Any:
-    own = sorted((child._channel.reading, child._channel.writing))
-
     def closerange(first: int, end: int, /) -> None:
         child.ask("closerange", first, end)
         for fd in [fd for fd in low if first <= fd < end]:
             child.ask("close", _closed(fd))
-        for fd in own:  # the way home stays open
+        for fd in sorted(child.own_descriptors):  # the way home stays open
             if first <= fd < end:
                 _closerange_really(first, fd)
                 first = fd + 1

@@ -110,14 +110,6 @@ def test_waitid_tells_how_a_child_ended_and_can_leave_it_to_be_waited_for(world)
     assert os.wait4(pid, 0)[:2] == (pid, 4 << 8)
 
 
-def test_a_child_may_fork_no_further_and_is_told_so_by_name(world):
-    world.expect_errors(Unsupported, match=r"os\.fork in a child process")
-    pid = os.fork()
-    if not pid:
-        os.fork()
-    assert status_of(pid) == 1
-
-
 def test_home_cannot_be_ended(world):
     with pytest.raises(Unsupported, match=r"os\._exit: it would end the process in which the world runs"):
         os._exit(0)

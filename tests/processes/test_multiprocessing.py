@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import concurrent.futures
+import gc
 import mmap
 import multiprocessing
 import os
 import queue
+import tempfile
 import time
 
+import psutil
 import pytest
 
-from simsock import explore
+from simsock import Simulation, explore
 from simsock.kernel.identity import PROCESS
 
 forks = multiprocessing.get_context("fork")
@@ -179,3 +182,42 @@ def test_the_helpers_of_multiprocessing_are_stopped_as_test_suites_do(world):
     for _ in range(2):
         forkserver._forkserver._stop()
         resource_tracker._resource_tracker._stop()
+
+
+def _digest(method):
+    context = multiprocessing.get_context(method)
+    with Simulation() as sim:
+        with context.Pool(2) as pool:
+            assert pool.map(square, range(3)) == [0, 1, 4]
+        with context.Manager() as manager:
+            shared, number = manager.list(), context.Value("i", 0)
+            process = context.Process(target=_add, args=(shared, number))
+            process.start()
+            process.join()
+            assert [*shared, number.value] == [1, 1]
+    return sim.digest
+
+
+def _add(shared, number):
+    shared.append(1)
+    number.value += 1
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_pools_managers_and_shared_memory_are_the_same_in_each_world(method):
+    first = _digest(method)
+    with tempfile.TemporaryFile(), tempfile.TemporaryFile():  # takes the lowest descriptors
+        assert _digest(method) == first
+
+
+def test_descriptors_of_shared_memory_are_closed_with_the_world():
+    before = psutil.Process().num_fds()
+    kept = []
+    for _ in range(3):
+        with Simulation():
+            kept.append(forks.RawArray("i", 10_000))
+    kept[0][5] = 7  # who has the memory keeps it
+    assert kept[0][5] == 7
+    kept.clear()
+    gc.collect()
+    assert psutil.Process().num_fds() == before
