@@ -15,10 +15,10 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from types import CodeType, FrameType
+from types import CellType, CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
-from simsock.kernel.footprints import PLAIN, local_value
+from simsock.kernel.footprints import _UNKNOWN, PLAIN, local_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,6 +113,29 @@ if sys.version_info < (3, 12):
     _write_back.argtypes = [ctypes.py_object, ctypes.c_int]
     _write_back.restype = None
 
+
+def variables_of(frame: FrameType) -> dict[str, Any]:
+    """What the variables and cells of a function hold that runs, or stands; those that are bound. Looking keeps nothing alive."""
+    code = frame.f_code
+    names = dict.fromkeys((*code.co_varnames, *code.co_cellvars, *code.co_freevars))
+    if sys.version_info < (3, 12) and _is_read:
+        return _variables_in_memory(frame, list(names))
+    return {name: value for name in names if (value := local_value(frame, name)) is not _UNKNOWN}
+
+
+def _variables_in_memory(frame: FrameType, names: list[str]) -> dict[str, Any]:
+    at = (_frames[id(frame) >> 3] + _LOCALS_AT - _WORD) >> 3  # as seen from where types are read
+    found = {}
+    for place, name in enumerate(names):
+        if address := _types[at + place]:
+            value = ctypes.cast(address, ctypes.py_object).value
+            try:
+                found[name] = value.cell_contents if type(value) is CellType else value
+            except ValueError:  # not bound yet
+                pass
+    return found
+
+
 _readers = {(3, 11): _touch_in_copy, (3, 12): _touch_by_name}
 """Where variables are not read in memory, nor ``f_locals`` is a view."""
 operands: Callable[[tuple[str, ...], CodeType], tuple[Any, ...]] = _by_place if _is_read else _by_name
@@ -120,4 +143,4 @@ operands: Callable[[tuple[str, ...], CodeType], tuple[Any, ...]] = _by_place if 
 touches: Callable[[tuple[Any, ...], FrameType], bool] = _touch_in_memory if _is_read else _readers.get(sys.version_info[:2], _touch_in_view)
 """Whether one of them is not plain in a frame of that function."""
 
-__all__ = ["forget_copy", "operands", "touches"]
+__all__ = ["forget_copy", "operands", "touches", "variables_of"]

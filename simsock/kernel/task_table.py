@@ -5,6 +5,7 @@ Knows how to word the kernel's tables; changes nothing. Law: a report never alte
 
 from __future__ import annotations
 
+import _thread
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 ROWS_MAX = 40
 _LIBRARIES = ("threading", "queue")
 _NO_LOCK = object()
+FROM_OUTSIDE = "(made outside the world)"
+"""After the name of what has no number in this world."""
+_thread_count = _thread._count
 
 
 def _no_words(frame: Any) -> tuple[str, str] | None:
@@ -153,10 +157,20 @@ def waits_of(kernel: Kernel) -> tuple[str, ...]:
     return tuple(sorted(f"{task.why} at {place_of_current() if task is kernel.current else place_of(task.greenlet)}" for task in parked))
 
 
+def _hint(kernel: Kernel) -> str:
+    """For who waits for what a thread of the process is to do. Besides the world's own OS thread there is the watchdog's, and maybe the program's."""
+    if _thread_count() > 1 and any(FROM_OUTSIDE in _waits_for(task) for task in kernel.tasks.values() if task.queue is not None):
+        return (
+            f"\n{FROM_OUTSIDE}: no thread from outside the world ends such a wait. If one is to: start it inside the world, in the test, or in a fixture "
+            "that asks for `sim`"
+        )
+    return ""
+
+
 def deadlock(kernel: Kernel) -> Deadlock:
     """The error of a world in which nothing can happen any more."""
     why = "all that goes on is polling, and what is polled for stays as it is" if len(kernel.timers) else "no task can run and no timer is left"
-    return Deadlock(f"deadlock: {why}\n{task_table(kernel)}", report=task_table(kernel), rows=task_rows(kernel), waits=waits_of(kernel))
+    return Deadlock(f"deadlock: {why}\n{task_table(kernel)}{_hint(kernel)}", report=task_table(kernel), rows=task_rows(kernel), waits=waits_of(kernel))
 
 
 def wait_cycles(kernel: Kernel) -> list[list[Task]]:

@@ -10,17 +10,16 @@ from __future__ import annotations
 import os
 import sys
 from _thread import get_ident
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib import import_module
-from types import FrameType, MappingProxyType, ModuleType
+from types import FrameType, ModuleType
 from typing import Any
 
 from simsock.errors import Fenced, Unsupported
-from simsock.harness import is_harness
 from simsock.kernel import Kernel, session
 from simsock.kernel.identity import PROCESS
 from simsock.kernel.program_lines import is_simsock
-from simsock.patching.module_names import space_of
+from simsock.patching.holders import kept_by
 from simsock.patching.room import Room
 from simsock.processes.command_lines import on_path, recognise
 from simsock.stdlib._allowed import Allowed
@@ -51,8 +50,6 @@ _NUMBER_HINT = f"{PROCESS} is the process in the world only: ask for /proc/self,
 _installed = False
 _live: Kernel | None = None
 """The world that has a fence; one without patching has none."""
-_LOOKED_AT_MAX = 100
-_class_dict: Any = type.__dict__["__dict__"].__get__  # a metaclass of the program may have its own
 importing = 0
 """How deep in imports the world's thread is."""
 
@@ -133,58 +130,39 @@ _CAUGHT_BY = tuple(kind for kind in Fenced.__mro__ if kind.__module__ == Fenced.
 _CAUGHT_BY_NAME = tuple(kind.__name__ for kind in _CAUGHT_BY)
 
 
-def refuse_outsider(call: str, what: str, made: str, thing: Any = None) -> None:
+IT_IS_REAL = "it is a real one, made outside this world"
+
+
+def refuse_outsider(call: str, what: str, made: str, thing: Any = None, why: str = IT_IS_REAL) -> None:
     """Raise the error about an object from before the world, or from outside it, that one of its tasks wants to use."""
     kernel = session.active
     path = kernel.current.path if kernel is not None else "?"
     error = Fenced(
-        f"{call} of {what}{made}, in task {path}: it is a real one, made outside this world, so what it does would be neither simulated nor repeatable; "
-        f"make it inside the world: in the test, or in a fixture that asks for `sim`{kept_by(thing)}",
+        f"{call} of {what}{made}, in task {path}: {why}, so what it does would be neither simulated nor repeatable; "
+        f"make it inside the world: in the test, or in a fixture that asks for `sim`{_words(kernel, thing)}",
         call=call,
     )
     _note(error)
     raise error
 
 
-def kept_by(thing: Any) -> str:
-    """Words about who keeps an object from before: a module of the program or of an installed package, which a world can import anew; or one of the tests'."""
-    if thing is None:
-        return ""
-    words = next((f"; it is kept by {words}{key}{inner}" for words, key, inner in _in_holders(thing)), "")
-    for name, module in sorted(sys.modules.items()):
-        top = name.partition(".")[0]
-        if not issubclass(type(module), ModuleType) or top in sys.stdlib_module_names or is_harness(name):
-            continue
-        is_of_tests = name in ("__main__", "__mp_main__", "conftest") or name.rpartition(".")[2].startswith("test_")
-        for key, value in list(space_of(module).items()):
-            inner = "" if value is thing else _part(value, thing)
-            if (value is thing or inner) and not key.startswith("__"):
-                if not is_of_tests:
-                    return f"; it is kept by {name}.{key}{inner}: fresh={[top]!r} imports that anew in each world"
-                words = words or f"; it is kept by {name}.{key}{inner}"
-    return words
+class _Told:
+    """Who keeps what, as a world has told it: ``kernel.room(_Told)``."""
+
+    __slots__ = ("by_identity",)
+
+    def __init__(self) -> None:
+        self.by_identity: dict[int, str] = {}
 
 
-def _in_holders(thing: Any) -> Iterator[tuple[str, str, str]]:
-    """Who else keeps it: the plugin's list, such as what fixtures have given."""
-    for words, space in getattr(session.entered, "_holders", ()):
-        for key, value in list(space.items()):
-            inner = "" if value is thing else _part(value, thing)
-            if value is thing or inner:
-                yield f"{words}." if words.endswith("conftest") else words, key, inner
-
-
-def _part(value: Any, thing: Any) -> str:
-    """How an object, or a class, holds another one, directly: by an attribute, or as an item."""
-    if issubclass(type(value), ModuleType):
-        return ""
-    if isinstance(value, (list, tuple)):
-        return next((f"[{place}]" for place, held in enumerate(value[:_LOOKED_AT_MAX]) if held is thing), "")
-    try:
-        space = _class_dict(value) if issubclass(type(value), type) else object.__getattribute__(value, "__dict__")
-    except AttributeError:
-        return ""
-    return next((f".{key}" for key, held in list(space.items()) if held is thing), "") if type(space) in (dict, MappingProxyType) else ""
+def _words(kernel: Kernel | None, thing: Any) -> str:
+    """Looked for once in a world: a program may try again and again."""
+    if kernel is None:
+        return kept_by(thing)
+    told = kernel.room(_Told).by_identity
+    if id(thing) not in told:
+        told[id(thing)] = kept_by(thing)
+    return told[id(thing)]
 
 
 def refusing(name: str) -> Any:

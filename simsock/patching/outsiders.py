@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import select
 import sys
+import threading
 from _socket import socket as _real_socket
 from _thread import get_ident
 from collections.abc import Callable, Iterator
@@ -19,11 +20,13 @@ from typing import Any
 from simsock.harness import is_harness
 from simsock.kernel import session
 from simsock.kernel.originals import original
-from simsock.kernel.program_lines import is_library, short_path
+from simsock.kernel.plain_locals import variables_of
+from simsock.kernel.program_lines import is_library, is_simsock, short_path
 from simsock.kernel.task import is_task_ident
 from simsock.patching.classes import exchange, pairs_of, swap_of
 from simsock.patching.fence import refuse_outsider
 from simsock.patching.unwaiting_loops import let_others_run
+from simsock.stdlib import _handing_over
 from simsock.stdlib._allowed import Allowed
 from simsock.stdlib._makers import made_by
 from simsock.stdlib._socketobject import socket as simulated
@@ -61,10 +64,52 @@ def _of_executor(pool: Any) -> str:
 def _of_thread(thread: Any) -> str:
     if _is_of_world(thread) or not thread.is_alive():  # asked of a real one only: of a task it is a point
         return ""
-    code = getattr(getattr(thread, "_target", None), "__code__", None)
-    if code is None or is_library(code.co_filename):
+    return _thread_words(thread)
+
+
+def _thread_words(thread: Any) -> str:
+    target = getattr(thread, "_target", None) or getattr(thread, "function", None)  # a Timer's
+    code = getattr(target, "__code__", None)
+    if code is None or is_library(code.co_filename) or is_simsock(code.co_filename):
         return repr(thread)
     return f"{thread!r}, which runs {code.co_qualname} ({short_path(code.co_filename)}:{code.co_firstlineno})"
+
+
+def _refuse_handing_over(thing: Any, call: str, ident: int) -> None:
+    """A task is about to wake an OS thread from outside the world, or to give it something."""
+    asked = _asked_for(call, thing)
+    thread = _threads.get(ident)
+    if asked is None:
+        return
+    call, thing = asked
+    who = "a thread" if thread is None else f"{_thread_words(thread)}{made_by(thread)}"
+    refuse_outsider(call, f"{thing!r}, for which {who}, waits", "", thing, "that thread is a real one, started outside this world")
+
+
+def _asked_for(call: str, thing: Any) -> tuple[str, Any] | None:
+    """What the program has called, and of what; None where the harness does so, simsock itself, or logging, which hands over what nobody waits for."""
+    frame: FrameType | None = sys._getframe(2)
+    inner = True
+    while frame is not None:
+        name, code = str(frame.f_globals.get("__name__", "")), frame.f_code
+        if name in _HANDING:
+            if inner and not code.co_name.startswith("_") and code.co_name != "run" and code.co_varnames[:1] == ("self",):
+                call, thing = code.co_qualname, variables_of(frame)["self"]
+        elif name == "logging.handlers" or (is_harness(name) and not name.startswith(_ASKING)):
+            return None
+        elif not name.startswith(_ASKING):
+            inner = False
+            if name.partition(".")[0] not in sys.stdlib_module_names:
+                break
+        frame = frame.f_back
+    return call, thing
+
+
+_ASKING = ("simsock.stdlib._polls", "simsock.stdlib._handing_over", "simsock.stdlib._simplequeue", "simsock.patching.outsiders")
+_HANDING = ("threading", "queue", "concurrent.futures._base", "concurrent.futures.thread")
+"""Modules in whose words it is told what was called."""
+_threads: dict[int, Any] = vars(threading)["_active"]
+_handing_over.refuse = _refuse_handing_over
 
 
 def _of_loop(loop: Any) -> str:
@@ -106,7 +151,10 @@ _METHODS: tuple[tuple[str, str, str, Callable[[Any], str]], ...] = (
     *(("multiprocessing.pool", "Pool", method, _of_pool) for method in ("apply_async", "_map_async", "imap", "imap_unordered", "join")),
     ("threading", "Thread", "join", _of_thread),
     ("asyncio.base_events", "BaseEventLoop", "run_forever", _of_loop_that_begins),
-    ("asyncio.base_events", "BaseEventLoop", "call_soon_threadsafe", _of_loop),
+    *(
+        ("asyncio.base_events", "BaseEventLoop", method, _of_loop)
+        for method in ("call_soon", "call_at", "call_soon_threadsafe", "create_task", "run_in_executor")
+    ),
     ("selectors", "_PollLikeSelector", "register", _of_selector),
     ("selectors", "_PollLikeSelector", "select", _of_selector),
     ("selectors", "EpollSelector", "select", _of_selector),
@@ -133,7 +181,7 @@ def _asking(method: Any, title: str, is_outside: Callable[[Any], str]) -> Any:
     def call(self: Any, /, *args: Any, **kwargs: Any) -> Any:
         kernel = session.active
         if kernel is not None and kernel.thread == get_ident() and (what := is_outside(self)) and not _is_harness_s(sys._getframe(1)):
-            refuse_outsider(title, what, made_by(self, *_parts(self)), self)
+            refuse_outsider(f"{type(self).__name__}{title}" if title.startswith(".") else title, what, made_by(self, *_parts(self)), self)
         return method(self, *args, **kwargs)
 
     functools.update_wrapper(call, method, assigned=("__module__", "__name__", "__qualname__", "__doc__"), updated=())
@@ -165,7 +213,7 @@ def _found() -> Iterator[tuple[type, str, Any, Any]]:
             continue
         method = vars(cls)[attribute]
         if id(method) not in _made:
-            _made[id(method)] = method, _asking(method, f"{name}.{attribute.lstrip('_')}", is_outside)
+            _made[id(method)] = method, _asking(method, f"{'' if name.startswith('_') else name}.{attribute.lstrip('_')}", is_outside)
         yield cls, attribute, method, _made[id(method)][1]
 
 

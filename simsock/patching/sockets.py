@@ -36,9 +36,10 @@ _default_timeout = original(_socket, "getdefaulttimeout")
 _FUNCTIONS = (FunctionType, MethodDescriptorType)
 _hidden: dict[type, type] = {}
 _TALKS = (
-    "accept bind connect connect_ex listen makefile recv recv_into recvfrom recvfrom_into recvmsg recvmsg_into send sendall sendfile sendmsg sendto shutdown"
+    "accept bind connect connect_ex dup listen makefile recv recv_into recvfrom recvfrom_into recvmsg recvmsg_into send sendall sendfile sendmsg sendto "
+    "setsockopt shutdown"
 ).split()
-"""Methods of a real socket that would reach somebody outside the world, or wait for him in real time."""
+"""Methods of a real socket that would reach somebody outside the world, wait for him in real time, or change what he meets."""
 
 
 def _names_of(cls: type) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from simsock.errors import Unsupported
 from simsock.kernel.files import FIRST_DESCRIPTOR, POLLIN, POLLOUT, OpenFile, bad_descriptor
 from simsock.net.sockets import os_error
 from simsock.stdlib._buffers import c_int
+from simsock.stdlib._room import Room
 
 if TYPE_CHECKING:
     from simsock.kernel import Kernel
@@ -43,6 +44,9 @@ def pollable(kernel: Kernel, fd: int, who: str) -> OpenFile | None:
             return None
         if not kind:
             return _RealFile(kernel)
+        ask = kernel.room(Room).ask_waited
+        if ask is not None:
+            ask(who, fd, kind)
         raise Unsupported(f"{who}: descriptor {fd} is a real {kind}: nothing inside a world can wait for it; make it inside the world")
     return file
 

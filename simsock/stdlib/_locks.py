@@ -25,7 +25,7 @@ from simsock.kernel.handler_places import uninterruptible
 from simsock.kernel.identity import over
 from simsock.stdlib._bookkeeping import codes, waits
 from simsock.stdlib._room import Room
-from simsock.stdlib._waiting import TIMEOUT_MAX, Line, granted, in_vain, looked, nanoseconds, real_number
+from simsock.stdlib._waiting import TIMEOUT_MAX, Line, described, granted, in_vain, looked, nanoseconds, real_number
 
 if TYPE_CHECKING:
     from simsock.kernel import Kernel, Task
@@ -112,7 +112,7 @@ class _Hybrid:
         """A few words for reports."""
         if self.inner:
             return f"inner {self._kind}-{self._serial}"
-        return f"{self._kind} {self.place}" if self.place else f"{self._kind}-{self._serial}" if self._serial else f"{self._kind} (made outside the world)"
+        return f"{self._kind} {self.place}" if self.place else described(self._kind, self._serial)
 
     def _park(self, kernel: Kernel, ns: int) -> bool:
         """Wait for another task's release; the lock is ours when this returns True."""

@@ -1,9 +1,10 @@
-"""Looks at what threads share that are no operation on a lock: programs spin on them.
+"""Methods of what threads share that are more than operations on locks: looks, on which programs spin, and what hands something over.
 
 PYTEST_DONT_REWRITE
 
 Owns the methods of ``threading`` and ``queue`` that answer at once whether something is so: each is a point in a world, and one that finds nothing new
-is a poll in vain, so that a loop of nothing else lets others run and, in the end, time pass. Laws: outside a world's thread they are the standard
+is a poll in vain, so that a loop of nothing else lets others run and, in the end, time pass; and what is asked before one of them wakes another.
+Laws: outside a world's thread they are the standard
 library's; what ``threading`` itself asks is no poll of the program's.
 """
 
@@ -14,6 +15,7 @@ from _thread import get_ident
 from typing import Any
 
 from simsock.kernel import Kernel, session
+from simsock.stdlib._handing_over import to_whom
 from simsock.stdlib._wait_words import name_of
 from simsock.stdlib._waiting import granted, in_vain, looked, moved
 
@@ -147,6 +149,8 @@ def _get(real: Any, empty: type[Exception]) -> Any:
 def _put(real: Any, full: type[Exception]) -> Any:
     def put(self: Any, item: Any, block: bool = True, timeout: float | None = None) -> None:
         """Add an item, if there is room or comes some in time."""
+        if self.not_empty._waiters:
+            to_whom(self.not_empty, 1, self, f"{type(self).__name__}.put")
         try:
             real(self, item, block, timeout)
         except full:
@@ -162,9 +166,29 @@ def _put(real: Any, full: type[Exception]) -> Any:
     return put
 
 
+def _notify(real: Any) -> Any:
+    def notify(self: Any, n: int = 1) -> None:
+        """Wake as many as ``n`` of those who wait."""
+        if self._waiters:
+            to_whom(self, n, self, "Condition.notify")
+        real(self, n)
+
+    return notify
+
+
+def _set(real: Any) -> Any:
+    def set(self: Any) -> None:
+        """Raise the flag."""
+        if self._cond._waiters:
+            to_whom(self._cond, None, self, "Event.set")
+        real(self)
+
+    return set
+
+
 def polls_of_threading(namespace: dict[str, Any]) -> list[tuple[Any, str, Any]]:
     """(class, name, what stands there in a world) of a module ``threading``."""
-    event, barrier, semaphore = namespace["Event"], namespace["Barrier"], namespace["Semaphore"]
+    event, barrier, semaphore, condition = (namespace[name] for name in ("Event", "Barrier", "Semaphore", "Condition"))
     take, bounded = _take(semaphore.acquire), namespace["BoundedSemaphore"]
     found = [
         (semaphore, "acquire", take),
@@ -172,6 +196,8 @@ def polls_of_threading(namespace: dict[str, Any]) -> list[tuple[Any, str, Any]]:
         (semaphore, "release", _give(semaphore.release)),
         (bounded, "release", _give(bounded.release)),
         (event, "is_set", _flag(namespace, event.is_set)),
+        (event, "set", _set(event.set)),
+        (condition, "notify", _notify(condition.notify)),
     ]
     found += [(barrier, name, property(_look(vars(barrier)[name].fget))) for name in ("n_waiting", "broken")]
     return found

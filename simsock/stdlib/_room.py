@@ -19,6 +19,7 @@ class Room:
     __slots__ = (
         "allowed",
         "ask_real",
+        "ask_waited",
         "default_timeout_ns",
         "glanced_at",
         "glances",
@@ -45,6 +46,8 @@ class Room:
         """Weak references to those that talk to them, by their descriptors, which others may have by now."""
         self.ask_real: Any = None
         """Told of each call on a real descriptor and of its number, and may refuse it (``os``, ``simsock.patching.descriptors``)."""
+        self.ask_waited: Any = None
+        """Told of each real socket or pipe that a task wants to wait for: the call, its number, and what it is; refuses it (``_files``, the same)."""
         self.default_timeout_ns: int | None = None
         """``socket.setdefaulttimeout`` (``_socketbase``)."""
         self.socket_class: Any = None

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from simsock.errors import WorldEnded
 from simsock.kernel import session
 from simsock.kernel.identity import over
-from simsock.stdlib._waiting import Line, granted, in_vain, looked, moved, nanoseconds, number
+from simsock.stdlib._handing_over import through_queue
+from simsock.stdlib._waiting import Line, described, granted, in_vain, looked, moved, nanoseconds, number
 
 if TYPE_CHECKING:
     from simsock.kernel import Kernel
@@ -76,6 +77,8 @@ class SimpleQueue:
     def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
         """Add an item; never waits."""
         kernel = self._begin()
+        if kernel is not None and not self._serial:
+            through_queue(self, self._real)
         self._real.put(item)
         if kernel is not None:
             moved(kernel)
@@ -158,7 +161,7 @@ class SimpleQueue:
 
     def describe(self) -> str:
         """A few words for reports."""
-        return f"SimpleQueue {self.place}" if self.place else f"SimpleQueue-{self._serial}" if self._serial else "SimpleQueue (made outside the world)"
+        return f"SimpleQueue {self.place}" if self.place else described("SimpleQueue", self._serial)
 
     def __repr__(self) -> str:
         return f"<{type(self).__module__}.{type(self).__qualname__} {self.describe()}>"

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from simsock.kernel import session
 from simsock.kernel.core import FREE_POLLS
 from simsock.kernel.signals import AGAIN
+from simsock.kernel.task_table import FROM_OUTSIDE
 from simsock.kernel.units import NS
 from simsock.stdlib._room import Room
 
@@ -152,7 +153,7 @@ def number(kernel: Kernel | None, kind: str) -> int:
 
 def described(kind: str, serial: int) -> str:
     """``"Lock-3"``."""
-    return f"{kind}-{serial}" if serial else f"{kind} (made outside the world)"
+    return f"{kind}-{serial}" if serial else f"{kind} {FROM_OUTSIDE}"
 
 
 def real_number(value: Any) -> int | float:

@@ -366,7 +366,7 @@ def test_a_real_pipe_in_a_poller_is_an_error_that_says_so():
     r, w = real_os.pipe()
     with Simulation():
         for ask in (lambda: select.select([r], [], [], 1), lambda: select.epoll().register(r)):
-            with pytest.raises(Unsupported, match=f"descriptor {r} is a real pipe: nothing inside a world can wait for it"):
+            with pytest.raises(Unsupported, match=f"descriptor {r}, a real pipe, .*: nothing inside a world can wait for it"):
                 ask()
     for fd in (r, w):
         real_os.close(fd)

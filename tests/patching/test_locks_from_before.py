@@ -204,12 +204,13 @@ def test_what_a_task_held_when_its_world_ended_is_free_in_the_next_and_outside(w
 
 def test_another_os_thread_s_lock_is_waited_for_in_real_time(world):
     # The thread is a real one, made before the world; what it does there is real as well.
-    lock, ready, go = threading.Lock(), threading.Event(), threading.Event()
+    lock, ready, go = threading.Lock(), threading.Event(), []
 
     def hold():
         with lock:
             ready.set()
-            go.wait(10)
+            while not go:  # an event that it waits for a task must not set
+                time.sleep(0.001)
 
     thread = threading.Thread(target=hold)
     thread.start()
@@ -217,19 +218,20 @@ def test_another_os_thread_s_lock_is_waited_for_in_real_time(world):
     shared = {"lock": lock, "go": go}
     with world(max_real_time=20):
         assert not shared["lock"].acquire(False)
-        shared["go"].set()
+        shared["go"].append(True)
         with shared["lock"]:
             pass
     thread.join()
 
 
 def test_a_task_that_parked_goes_on_when_another_os_thread_releases_the_lock(world):
-    shared = {"lock": threading.Lock(), "release": threading.Event(), "queue": queue.SimpleQueue()}
+    shared = {"lock": threading.Lock(), "release": [], "queue": queue.SimpleQueue()}
     with world():  # adopts them
         pass
 
     def help_from_outside():
-        shared["release"].wait(10)
+        while not shared["release"]:
+            time.sleep(0.001)
         shared["lock"].release()
         shared["queue"].put("given")
 
@@ -246,7 +248,7 @@ def test_a_task_that_parked_goes_on_when_another_os_thread_releases_the_lock(wor
         waiter = threading.Thread(target=wait)
         waiter.start()
         time.sleep(1)
-        shared["release"].set()
+        shared["release"].append(True)
         while waiter.is_alive():  # the other thread gets its turns while this one waits in virtual time
             sim.sleep(1)
     thread.join()

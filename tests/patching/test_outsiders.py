@@ -44,6 +44,8 @@ CALLS = {
     "recv_into": lambda sock: sock.recv_into(bytearray(1)),
     "makefile": lambda sock: sock.makefile("rb").read(1),
     "shutdown": lambda sock: sock.shutdown(socket.SHUT_WR),
+    "setsockopt": lambda sock: sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    "dup": lambda sock: sock.dup(),
 }
 
 
@@ -267,9 +269,17 @@ def test_a_loop(world, loop):
     with world():
         waiting = wait()
         with pytest.raises(Fenced, match=r"^BaseEventLoop\.run_forever of <_UnixSelectorEventLoop .*made outside this world"):
-            loop.run_until_complete(waiting)
-        with pytest.raises(Fenced, match=r"call_soon_threadsafe of <_UnixSelectorEventLoop"):
-            loop.call_soon_threadsafe(int)
+            loop.run_forever()
+        for name, call in {
+            "call_soon_threadsafe": lambda: loop.call_soon_threadsafe(int),
+            "call_soon": lambda: loop.call_soon(int),
+            "call_at": lambda: loop.call_later(1, int),
+            "create_task": lambda: loop.create_task(waiting),
+            "run_in_executor": lambda: loop.run_in_executor(None, int),
+        }.items():
+            with pytest.raises(Fenced, match=rf"BaseEventLoop\.{name} of <_UnixSelectorEventLoop"):
+                call()
+        waiting.close()
         assert asyncio.run(wait()) == 5
     assert loop.run_until_complete(wait()) == 5
 
@@ -561,3 +571,75 @@ def test_the_timeout_that_a_program_has_given_to_new_sockets_before_the_world_ho
         assert socket.getdefaulttimeout() == 2.5
     finally:
         socket.setdefaulttimeout(None)
+
+
+WAITS = {
+    "select": lambda what: select.select([what], [], [], 0),
+    "poll": lambda what: wait_by(select.poll(), what).poll(0),
+    **({"epoll": lambda what: wait_by(select.epoll(), what)} if hasattr(select, "epoll") else {}),
+}
+
+
+def wait_by(poller, what):
+    poller.register(what, select.POLLIN)
+    return poller
+
+
+@pytest.mark.parametrize("name", WAITS)
+@pytest.mark.parametrize("by_number", [False, True])
+def test_a_socket_that_nothing_in_a_world_can_wait_for_is_named_with_who_made_and_keeps_it(world, name, by_number):
+    with world():
+        pass  # from now on notes are taken
+    with make_listener() as listener:
+        told = (
+            rf"^{name} of <socket\.socket fd={listener.fileno()}, .*, bound by make_listener \(.*in task main: it is a real one, made outside this world: "
+            rf"nothing inside a world can wait for it.*; it is kept by the variable listener of {sys._getframe().f_code.co_qualname} \(\S*\.py:\d+\)"
+        )
+        with world(), pytest.raises(Fenced, match=told):
+            WAITS[name](listener.fileno() if by_number else listener)
+
+
+def test_a_number_of_a_socket_or_pipe_that_nobody_keeps_is_named_as_such(world, pipe):
+    with world(), pytest.raises(Fenced, match=rf"^select of descriptor {pipe[0]}, a real pipe.*nothing inside a world can wait for it"):
+        select.select([pipe[0]], [], [], 0)
+
+
+class Keeper:
+    __slots__ = ("inner",)
+    shared = None
+
+    def __init__(self, inner=None):
+        self.inner = inner
+
+
+KEPT = Keeper()
+
+
+def keep_in_a_closure(thing):
+    return lambda: thing
+
+
+@pytest.mark.parametrize("where", ["attribute", "class", "items", "closure", "variable"])
+def test_who_keeps_a_poller_or_a_thread_is_told_however_deep_it_is_kept(world, monkeypatch, where):
+    """Where it was made nobody has noted: of a thread before Python 3.12, of a poller never."""
+    poller = select.poll()
+    if where == "attribute":
+        monkeypatch.setattr(KEPT, "inner", Keeper(poller))
+        told = rf"{__name__}\.KEPT\.inner\.inner$"
+    elif where == "class":
+        monkeypatch.setattr(Keeper, "shared", [poller])
+        told = rf"{__name__}\.Keeper\.shared\[0\]$"
+    elif where == "items":
+        monkeypatch.setattr(KEPT, "inner", {"a": (1, {poller})})
+        told = rf"{__name__}\.KEPT\.inner\['a'\]\[1\]\[…\]$"
+    elif where == "closure":
+        monkeypatch.setattr(KEPT, "inner", keep_in_a_closure(poller))
+        told = rf"{__name__}\.KEPT\.inner: variable thing$"
+    else:
+        told = rf"the variable poller of {sys._getframe().f_code.co_qualname} \(\S*test_outsiders\.py:\d+\)$"
+
+    def use(again):
+        with world(), pytest.raises(Fenced, match=f"; it is kept by {told}"):
+            again.poll(0)
+
+    use(poller)

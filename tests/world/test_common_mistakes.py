@@ -9,10 +9,12 @@ import concurrent.futures
 import os
 import queue
 import re
+import select
 import socket
 import socketserver
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -55,6 +57,25 @@ def _pool_before():
         pool.submit(len, "").result()
         with Simulation():
             pool.submit(len, "")
+
+
+def _thread_before():
+    go = threading.Event()
+    thread = threading.Thread(target=go.wait, name="from before")
+    thread.start()
+    while not go._cond._waiters:
+        time.sleep(0.001)
+    try:
+        with Simulation():
+            go.set()
+    finally:
+        go.set()
+        thread.join()
+
+
+def _loop_before():
+    with socket.create_server(("127.0.0.1", 0)) as listener, Simulation():
+        select.select([listener], [], [], 1)
 
 
 def _real_server():
@@ -119,6 +140,8 @@ MISTAKES = {
     "a socket from before": (_before, Fenced),
     "a pipe from before": (_pipe_before, Fenced),
     "a pool from before": (_pool_before, Fenced),
+    "a library whose thread runs from before": (_thread_before, Fenced),
+    "a loop over a socket from before": (_loop_before, Fenced),
     "a program that is no Python program": (_in(lambda sim: subprocess.run(["true"])), Fenced),
     "nobody there": (_in(lambda sim: socket.create_connection(("127.0.0.1", 9))), OSError),
     "a server on another host": (_in(_elsewhere), OSError),
