@@ -13,6 +13,7 @@ AS_PROGRAM = {
     "simsock.world.connecting.Connecting": "what a client does that connects, or a program that binds a socket",
     "simsock.world.striking.Striking.signal": "what a program does that sends itself a signal",
     "simsock.world.simulation.Simulation._wind_down": "closes what it has handed out, as a program that ends",
+    "simsock.scenario.walking.Walk": "what somebody does by hand who walks through a world",
     "simsock.scenario.running.ScenarioTest._send": "what a scenario's own client does, request by request",
     "simsock.strategies.stateful": "the clients of a state machine, step by step",
     "pytest_simsock.searching.Search._phase": "calls pytest's hooks, in which the test runs",

@@ -442,6 +442,8 @@ def test_every_key_of_every_object_stands_in_the_documentation(here, read, monke
     made = read("run", "scenarios/late.toml", "--report", "out")[1] + read("explore", "program:fine", "--schedules", "2", "--database", "none")[1]
     made += read("check", "program:fine")[1] + read("replay", Token(0, {}, ()).encode(), "program:fine")[1] + read("doctor")[1] + read("run")[1]
     made += read("run", "patient.toml", "--all")[1]
+    monkeypatch.setattr(sys, "stdin", io.StringIO("run 5s\n"))
+    made += read("shell", "patient.toml")[1]
     made += read("scenarios")[1] + read("profiles")[1] + read("init")[1] + read("explore", "program:presses_ctrl_c", "--database", "none")[1]
     events = {row[0].strip("`"): set(re.findall(r"`([a-z_]+)`", row[1])) for row in rows_of("json.md", "The objects")}
     known = set(re.findall(r"`([a-z_]+)`", (ROOT / "docs/reports.md").read_text(encoding="utf-8").partition("\n## The JSON\n")[2]))
@@ -488,13 +490,19 @@ ENDS = {
     ("profiles", 2): ("profiles", "too", "much"),
     ("init", 0): ("init",),
     ("init", 2): ("init", "late"),
+    ("shell", 0): ("shell", "patient.toml"),
+    ("shell", 1): ("shell", "patient.toml"),
+    ("shell", 2): ("shell", "patient.toml"),
 }
+TYPED = {0: "run 5s", 1: "connect\nrun 1ms\nreset 1\nrun 5s", 2: "fly"}
+"""What comes from a pipe, for those who read it."""
 
 
 @pytest.mark.parametrize(("command", "code"), [(command, code) for command, codes in EXIT_CODES.items() for code in codes])
 def test_each_command_ends_with_each_of_its_codes(here, read, monkeypatch, command, code):
     from simsock.patching.native import Native
 
+    monkeypatch.setattr(sys, "stdin", io.StringIO(TYPED[code]))
     found = [Native("pycurl", "libcurl")] if code else []
     monkeypatch.setattr("simsock.report.diagnosis.diagnose", lambda _: Diagnosis([], [], found, []))
     token = Token(0, {}, ()).encode()
@@ -512,8 +520,9 @@ def test_each_command_ends_with_130_when_it_is_interrupted(here, read, monkeypat
         "replay": "simsock.choices.Token.decode",
         "profiles": "simsock.net.link.profiles.profile_rows",
         "init": "simsock.scenario.first_files.first_files",
+        "shell": "simsock.scenario.walking.read",
     }
     monkeypatch.setattr(names.get(command, "simsock.scenario.loading.load_function"), pressed)
-    arguments = {"run": ("patient.toml",), "explore": ("program:fine",), "check": ("program:fine",), "replay": ("token",)}
+    arguments = {"run": ("patient.toml",), "shell": ("patient.toml",), "explore": ("program:fine",), "check": ("program:fine",), "replay": ("token",)}
     code, made, _ = read(command, *arguments.get(command, ()))
     assert (code, [one["event"] for one in made], made[-1]["interrupted"]) == (130, ["end"], True)

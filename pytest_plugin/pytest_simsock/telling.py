@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,7 +16,7 @@ from pytest_simsock import artefacts
 from pytest_simsock.configuring import CHOSEN
 from pytest_simsock.escaped import make_printable
 from simsock.escaping import printable
-from simsock.kernel.units import format_ns
+from simsock.report.recorded import records_text
 from simsock.report.story import STEPS_TOLD_MAX, Story, Teller
 from simsock.search.telling import make_token
 
@@ -40,7 +40,7 @@ def tell(item: pytest.Item, report: pytest.TestReport, world: World, error: Base
     if world.sockets:
         sections.append(("simsock: netstat", world.sockets))
     if records := world.records or world.sim.records:
-        sections.append(("simsock: last records", records_text(records)))
+        sections.append(("simsock: last records", records_text(records, RECORDS_TOLD_MAX)))
     kernel = world.sim._kernel
     if kernel is not None and kernel.last_words and item.config.getoption("verbose", 0) > 0:
         sections.append(("simsock: printed by tasks that ended with their world", kernel.last_words))
@@ -118,24 +118,3 @@ def _deviations(world: World, error: BaseException, told: Story | None) -> str:
     if len(deviations) > len(lines):
         lines.append(f"  … and {len(deviations) - len(lines):,} more")
     return "\n".join(["what was not as usual in this run:", *lines])
-
-
-def _told(record: tuple[Any, ...]) -> list[str]:
-    """The words of a record. What the checksum of moved bytes is, nobody reads."""
-    what, *more = record[2:]
-    if what in ("recv", "send", "read", "write", "arrive") and len(more) > 1 and isinstance(more[-1], int):
-        *more, _ = more
-        if isinstance(more[-1], int):
-            more[-1] = f"{more[-1]:,} byte{'' if more[-1] == 1 else 's'}"
-    return [str(what), *map(str, more)]
-
-
-def records_text(records: list[tuple[Any, ...]]) -> str:
-    """The last records as lines: when, who, what."""
-    last = records[-RECORDS_TOLD_MAX:]
-    rows = [(format_ns(record[0]), printable(str(record[1])), printable(" ".join(_told(record)))) for record in last]
-    widths = [max(len(row[column]) for row in rows) for column in range(2)]
-    lines = [f"{when.rjust(widths[0])}  {who.ljust(widths[1])}  {what}".rstrip() for when, who, what in rows]
-    if len(records) > len(last):
-        lines.insert(0, f"… ({len(records) - len(last):,} before)")
-    return "\n".join(lines)

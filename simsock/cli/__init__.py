@@ -11,7 +11,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from simsock import __version__
-from simsock.cli import beginning, examining, replaying, scenarios, searching
+from simsock.cli import beginning, examining, replaying, scenarios, searching, shelling
 from simsock.cli.arguments import Misused, Parser
 from simsock.cli.lines import JSON_HELP, JsonLines, Lines, asks_for_json
 from simsock.cli.printing import BROKEN, FAILED, INTERRUPTED, OK, Interrupted, Progress, complain, say
@@ -83,7 +83,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"simsock {__version__}")
     parser.add_argument("--json", action="store_true", help=JSON_HELP)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for room in (scenarios, replaying, searching, examining, beginning):
+    for room in (scenarios, shelling, replaying, searching, examining, beginning):
         room.add_parsers(commands)
     for command in commands.choices.values():
         command.add_argument("--json", action="store_true", help=JSON_HELP)

@@ -23,6 +23,7 @@ EXIT_CODES: dict[str, dict[int, str]] = {
     "doctor": {0: "a world reaches everything", 1: "something was found", 2: "usage or a module that cannot be imported"},
     "scenarios": {0: "listed", 2: "there are none, or one is broken"},
     "profiles": {0: "listed", 2: "usage"},
+    "shell": {0: "left", 1: "something failed in the world", 2: "usage, a broken file, or a mistake in commands that come from a pipe"},
     "init": {0: "written", 2: "usage, or a file is there already"},
 }
 """By command: what it ends with, and what that means. Every one ends with 130 when it is interrupted by Ctrl-C."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from simsock.errors import Deadlock
 from simsock.escaping import printable, told
+from simsock.kernel.units import NS
 from simsock.report.drawing import client_charts
 from simsock.report.plain import SCHEMA
 from simsock.report.sight import Sight
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from simsock.scenario.repeating import Again
     from simsock.scenario.running import Result
     from simsock.scenario.surveying import Failure, Survey
+    from simsock.scenario.written import Done
     from simsock.search import Verdict
 
 
@@ -150,6 +152,22 @@ def facts_of_check(target: str, seed: int | str, processes: int, digest: str | N
     }
 
 
+def facts_of_walk(title: str, done: Done, clients: list[dict[str, Any]], errors: list[BaseException]) -> dict[str, Any]:
+    """Of ``simsock shell``. ``errors``: what was raised in the world, in order."""
+    said = f"{len(errors)} errors" if len(errors) > 1 else "an error" if errors else "no error"
+    return {
+        **_head("walk", title, FAILS if errors else "passes", f"{said} by {done.ended_ns / NS:g} s", None, ""),
+        "file": done.plan.path,
+        "settings": list(done.plan.settings),
+        "server": done.server,
+        "seed": done.seed,
+        "ended_ns": done.ended_ns,
+        "error": error_facts(errors[0] if errors else None),
+        "errors": [error_facts(error) for error in errors],
+        "clients": clients,
+    }
+
+
 def facts_of_test(nodeid: str, error: BaseException, command: str, story: Story | None, sight: Sight, is_shrunk: bool) -> dict[str, Any]:
     """Of a test that failed under pytest. ``is_shrunk``: the steps of its story are all needed."""
     return {
@@ -268,6 +286,7 @@ __all__ = [
     "facts_of_search",
     "facts_of_survey",
     "facts_of_test",
+    "facts_of_walk",
     "tried",
     "write_report",
 ]
