@@ -9,7 +9,7 @@ Law: what cannot be read is no name.
 from __future__ import annotations
 
 import dis
-from types import FrameType
+from types import CodeType, FrameType
 
 _STARTS = ("LOAD_FAST", "LOAD_DEREF", "LOAD_GLOBAL", "LOAD_NAME", "LOAD_CLASSDEREF")
 _TWO = ("STORE_FAST_LOAD_FAST", "LOAD_FAST_LOAD_FAST", "LOAD_FAST_BORROW_LOAD_FAST_BORROW")
@@ -18,10 +18,13 @@ _LONGEST = 60
 
 def operand_of(frame: FrameType | None) -> str:
     """The name of what the call is about in which ``frame`` stands; empty where there is none."""
-    if frame is None:
-        return ""
-    instructions = [found for found in dis.get_instructions(frame.f_code) if found.opname not in ("CACHE", "EXTENDED_ARG")]
-    place = next((number for number in reversed(range(len(instructions))) if instructions[number].offset <= frame.f_lasti), 0)
+    return "" if frame is None else operand_at(frame.f_code, frame.f_lasti)
+
+
+def operand_at(code: CodeType, offset: int) -> str:
+    """The same for the call at that offset of a code object."""
+    instructions = [found for found in dis.get_instructions(code) if found.opname not in ("CACHE", "EXTENDED_ARG")]
+    place = next((number for number in reversed(range(len(instructions))) if instructions[number].offset <= offset), 0)
     at = instructions[place]
     if at.opname == "BEFORE_WITH":  # some Pythons say that it is where the ``with`` is
         at = instructions[place - 1]
@@ -53,4 +56,4 @@ def operand_of(frame: FrameType | None) -> str:
     return name if len(name) <= _LONGEST else ""
 
 
-__all__ = ["operand_of"]
+__all__ = ["operand_at", "operand_of"]

@@ -95,14 +95,22 @@ def _program_s_name(task: Task) -> str:
     """What the program calls the lock, queue or event that a task waits for, in brackets: ``" (self.lock)"``. Nothing where another library waits for it."""
     if not _waits_for_lock(task):
         return ""
-    frame = frame_of(task)
-    program = program_frame(frame)
-    while frame is not None and frame is not program:
-        if not room_of(frame) and frame.f_globals.get("__name__") not in _LIBRARIES:
-            return ""
-        frame = frame.f_back
-    name = operand_of(program)
+    name = operand_of(taken_by(frame_of(task))[0])
     return f" ({name})" if name else ""
+
+
+def taken_by(frame: FrameType | None) -> tuple[FrameType | None, str]:
+    """Where the program calls a lock, a queue or an event of its own, and which function of the library that is (``"Queue.put"``; nothing where it is the
+    lock's own). No frame where another library stands in between."""
+    program = program_frame(frame)
+    called = ""
+    while frame is not None and frame is not program:
+        if not room_of(frame):
+            if frame.f_globals.get("__name__") not in _LIBRARIES:
+                return None, ""
+            called = frame.f_code.co_qualname
+        frame = frame.f_back
+    return program, called
 
 
 def _waits_for(task: Task) -> str:

@@ -120,8 +120,8 @@ _ABSENT = "absent", object
 
 
 class Map(Model):
-    """Values by keys, each key for itself: ``get(key, default)``, ``put`` (``set``), ``delete``, ``pop``, ``contains``, ``put_if_absent``, ``compare_and_set``;
-    and ``getitem``, ``setitem``, ``delitem``, as ``thing[key]`` is called in a history. ``initial`` is a dictionary."""
+    """Values by keys, each key for itself: ``get(key, default)``, ``put`` (``set``), ``delete``, ``pop``, ``contains``, ``put_if_absent``, ``compare_and_set``,
+    ``setdefault``; and ``getitem``, ``setitem``, ``delitem``, as ``thing[key]`` is called in a history. ``initial`` is a dictionary."""
 
     def __init__(self, initial: dict[Any, Any] | None = None) -> None:
         self._initial = dict(initial or {})
@@ -146,6 +146,9 @@ class Map(Model):
 
     def put_if_absent(self, state: Any, key: Any, value: Any) -> tuple[Any, Any]:
         return (value, True) if state is _ABSENT else (state, False)
+
+    def setdefault(self, state: Any, key: Any, default: Any = None) -> tuple[Any, Any]:
+        return (default, default) if state is _ABSENT else (state, state)
 
     def compare_and_set(self, state: Any, key: Any, old: Any, new: Any) -> tuple[Any, Any]:
         return (new, True) if state is not _ABSENT and state == old else (state, False)

@@ -5,11 +5,16 @@ Owns the notes about both and their words. Does not know how a run is listened t
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from simsock.kernel.operands import operand_at
+from simsock.kernel.task_table import taken_by
 from simsock.kernel.units import NS
 
 if TYPE_CHECKING:
+    from types import CodeType
+
     from simsock.kernel.task import Task
     from simsock.report.story import Words
 
@@ -26,6 +31,20 @@ class Where(NamedTuple):
     what: str = ""
 
 
+class Held(NamedTuple):
+    """A lock that a task has: its name, whose lock it is if ``threading`` or ``queue`` made it for itself, and the call by which the program took it."""
+
+    name: str
+    of: str
+    code: CodeType | None
+    offset: int
+
+    def in_words(self) -> str:
+        """``"Lock-1 (self.lock)"``, ``"the lock of a Queue (jobs)"``."""
+        called = "" if self.code is None else operand_at(self.code, self.offset)
+        return (f"the lock of a {self.of}" if self.of else self.name) + (f" ({called})" if called else "")
+
+
 class Besides:
     """Notes of one run."""
 
@@ -38,19 +57,25 @@ class Besides:
         self._killed: dict[int, tuple[str, Where | None, str, int]] = {}
         self.taken: dict[tuple[str, int], int] = {}
         """By the label and number of a question about a send that took a part: how many bytes it was given."""
-        self._has: dict[str, list[str]] = {}
+        self._has: dict[str, list[Held]] = {}
         """Which locks each task has taken and not given back."""
 
     def takes(self, task: Task, thing: Any) -> None:
-        """A lock was taken, or something of the kind."""
-        self._has.setdefault(task.path, []).append(str(thing.describe()))
+        """Something was taken; what nobody can hold, such as an item of a queue, is not what this is about."""
+        if hasattr(thing, "holder"):
+            frame, library = taken_by(sys._getframe(1))
+            of = library.partition(".")[0] if getattr(thing, "inner", False) else ""
+            place = (None, 0) if frame is None else (frame.f_code, frame.f_lasti)
+            self._has.setdefault(task.path, []).append(Held(str(thing.describe()), of, *place))
 
     def gives(self, task: Task, thing: Any) -> None:
-        """It was given back."""
-        words = str(thing.describe())
-        has = self._has.get(task.path, ())
-        if words in has:
-            has.remove(words)  # type: ignore[union-attr]  # it is a list where it has something
+        """It was given back, by whoever took it or by another task."""
+        name = str(thing.describe())
+        for has in (self._has.get(task.path, []), *self._has.values()):
+            for held in reversed(has):
+                if held.name == name:
+                    has.remove(held)
+                    return
 
     def note(self, record: Record, where: Where) -> None:
         """One of the four kinds of records was written, by a task that stands there."""
@@ -62,7 +87,7 @@ class Besides:
         elif record[2] == HOLDS_BACK:
             self._later[key] = record
         else:
-            self._collected[key] = where, tuple(dict.fromkeys(self._has.get(record[1], ())))
+            self._collected[key] = where, tuple(dict.fromkeys(held.in_words() for held in self._has.get(record[1], ())))
 
     def stood_still(self, path: str, index: int, words: Words) -> str:
         """``"task worker stood still before a.py:3 until main's sleep was over"``."""
@@ -107,7 +132,7 @@ class Besides:
         return f"in the event loop of {words.task(path)}, {what} ran {f'{rounds} round' + 's' * (rounds > 1) if rounds else 'rounds'} later than it could have"
 
     def collected(self, path: str, index: int, words: Words) -> str:
-        """``"the garbage collector ran before a.py:3 of worker, which held Lock-1"``."""
+        """``"the garbage collector ran before a.py:3 of worker, which held Lock-1 (self.lock)"``."""
         where, has = self._collected.get((path, index), (None, ()))
         task = words.task(path)
         if where is None:

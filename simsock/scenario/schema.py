@@ -23,7 +23,7 @@ from simsock.errors import ScenarioError, SimsockError
 from simsock.kernel.preempt import GRANULARITIES
 from simsock.kernel.strategies import DEFAULT
 from simsock.net import Link
-from simsock.net.link.profiles import changed
+from simsock.net.link.profiles import changed, line
 from simsock.net.link.settings import ARGUMENTS as IMPAIRMENTS
 from simsock.net.resolver import FAILURES
 from simsock.scenario import checks
@@ -355,7 +355,9 @@ def impairments(row: dict[str, Any]) -> dict[str, Any]:
 
 def _check_link(made: Plan, where: str, given: dict[str, Any]) -> None:
     try:
-        condition_of(given)
+        condition = condition_of(given)
+        if where != "link":
+            line(condition)
     except SimsockError as error:
         raise ScenarioError(f"{made.path}: {where}: {error}", path=made.path, key=where) from None
 

@@ -23,7 +23,7 @@ from simsock.kernel.strategies import DEFAULT, check_strategy
 from simsock.kernel.units import EPOCH_NS, NS, duration_ns
 from simsock.net.addresses import canonical
 from simsock.net.chunks import check_chunks
-from simsock.net.link.profiles import HOSTILE, make_link
+from simsock.net.link.profiles import HOSTILE, besides, make_link
 from simsock.net.link.settings import Link
 
 NOW = "now"
@@ -123,6 +123,10 @@ class Options:
         self.link: Link = make_link(link)
         self.loopback = loopback
         self.chunks = check_chunks(chunks)
+        if machines := besides(self.link):  # what is said beside a profile goes before what it says itself
+            stalls = machines.get("stalls") if stalls is None else stalls
+            collect = machines.get("collect") if collect is None else collect
+            sends = machines.get("sends", sends) if sends == "whole" else sends
         self.sends = check_chunks(sends, "sends")
         self.stalls = _stalls(stalls)
         if collect not in (None, RANDOM):

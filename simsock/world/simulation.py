@@ -38,7 +38,7 @@ from simsock.kernel.watchdog import watchdog
 from simsock.kernel.watchers import Watcher, watch
 from simsock.net import Fabric
 from simsock.net.fabric import fabric_of
-from simsock.net.link.profiles import HOSTILE, changed
+from simsock.net.link.profiles import HOSTILE, changed, line
 from simsock.net.link.settings import PERFECT
 from simsock.patching import close_connections, late, make_patching
 from simsock.patching.room import Room as PatchRoom
@@ -561,7 +561,7 @@ class Simulation(Connecting, Faults, Observing, Striking, Judging, Hoping):
         ``condition`` is a ``Link`` or a profile's name, ``impairments`` are those of ``Link`` and change it. What is under way keeps its time.
         """
         kernel = self._running()
-        condition = changed(condition, impairments)
+        condition = line(changed(condition, impairments))
         names = [self._name_of("link", host) for host in ((a,) if b is None else (a, b))]
         kernel.log.append((kernel.now, kernel.current.path, "link", *names, repr(condition)))
         fabric_of(kernel).set_link(names[0], names[1] if b is not None else None, condition, both_ways)

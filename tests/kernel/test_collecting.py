@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 import weakref
 
@@ -68,9 +69,63 @@ def test_it_is_told_with_what_was_held():
     verdict = simsock.explore(registry(threading.Lock), 200, collect="random")
     assert "collect" in [step.label.rpartition(" ")[2] for step in verdict.deviations], str(verdict)
     assert "the garbage collector ran" in str(verdict)
-    assert "which held Lock" in str(verdict)
+    assert "which held Lock-1 (lock)" in str(verdict)
     with pytest.raises(simsock.Deadlock):
         simsock.replay(registry(threading.Lock), verdict.token)
+
+
+def in_a_with(lock, shared):
+    with lock:
+        shared.append({})
+
+
+def in_a_queue(lock, shared):
+    shared.put({})
+
+
+def after_others(lock, shared):
+    """What has been given back is not held, whoever gave it back, and nobody can hold what came out of a queue."""
+    handed, items = threading.Lock(), queue.SimpleQueue()
+    handed.acquire()
+    thread = threading.Thread(target=handed.release)
+    thread.start()
+    thread.join()
+    items.put(1)
+    items.get()
+    with lock:
+        with lock:
+            pass
+        shared.append({})
+
+
+@pytest.mark.parametrize(
+    ("work", "make", "said"),
+    [
+        (in_a_with, lambda: (threading.Lock(), []), "which held Lock-1 (lock)"),
+        (in_a_queue, lambda: (None, queue.Queue()), "which held the lock of a Queue (shared)"),
+        (after_others, lambda: (threading.RLock(), []), "which held RLock-1 (lock)"),
+    ],
+)
+def test_what_was_held_is_called_what_the_program_calls_it(work, make, said):
+    def test(sim):
+        lock, shared = make()
+        gone = []
+
+        class Cycle:
+            def __init__(self):
+                self.itself = self
+
+            def __del__(self):
+                gone.append(shared.mutex.locked() if lock is None else lock._is_owned() if hasattr(lock, "_is_owned") else lock.locked())
+
+        for _ in range(3):
+            Cycle()
+            work(lock, shared)
+        assert True not in gone
+
+    verdict = simsock.explore(test, 300, collect="random", preempt="lines", scope=[__file__, queue.__file__])
+    assert verdict.failed
+    assert str(verdict.deviations[-1]).endswith(said), verdict.deviations
 
 
 def test_a_deadlock_of_the_first_task_is_raised_although_python_ignores_what_finalizers_raise():

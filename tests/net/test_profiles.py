@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import pickle
+import threading
+import time
+
 import pytest
 
 import simsock
 from simsock.cli import main
 from simsock.errors import UsageError
 from simsock.net.fabric import fabric_of
-from simsock.net.link.profiles import PROFILES
+from simsock.net.link.profiles import PROFILES, make_link
 from simsock.net.link.settings import PERFECT, GilbertElliott, Link
 from simsock.report.story import Teller
 
-NAMES = "perfect loopback lan datacenter wifi flaky-wifi dsl 4g 3g edge gprs dial-up satellite-geo starlink hostile".split()
+NAMES = "perfect loopback lan datacenter wifi flaky-wifi dsl 4g 3g edge gprs dial-up satellite-geo starlink busy phone hostile".split()
 
 
 def ping(sim):
@@ -143,6 +147,8 @@ def test_the_words_of_a_drawn_fault_name_it():
         (3, {}, "expected a Link or a profile's name, got 3"),
         ("hostile", {"loss": 0.1}, "'hostile' draws all its impairments; loss cannot be given beside it"),
         ("lan", {"speed": 3}, "unknown impairment speed=3"),
+        ("busy", {}, "'busy' says what all machines of the world are like, too (stalls='50ms', sends='random', collect='random'), so it can only be"),
+        ("phone", {"loss": 0.1}, "the link alone is '4g'"),
     ],
 )
 def test_conditions_that_make_no_sense_are_errors(condition, impairments, text):
@@ -151,8 +157,42 @@ def test_conditions_that_make_no_sense_are_errors(condition, impairments, text):
     assert text in str(caught.value)
 
 
+@pytest.mark.parametrize(("name", "link", "said"), [("busy", "lan", ("50ms", "random", "random")), ("phone", "4g", ("random", "random", None))])
+def test_a_profile_may_say_what_the_world_is_besides(name, link, said):
+    changed = {"loss": "3%"}
+    for given, impairments in ((name, {}), (PROFILES[name].but(**changed), changed), (pickle.loads(pickle.dumps(PROFILES[name])), {})):
+        with simsock.Simulation(link=given, seed=7) as sim:
+            assert (sim.options.stalls, sim.options.sends, sim.options.collect) == said
+            assert sim.options.link == make_link(link).but(**impairments)
+        with simsock.Simulation(token=sim.token) as again:
+            assert again.options.as_dict() == sim.options.as_dict()
+
+
+def test_what_is_said_beside_such_a_profile_goes_before_it():
+    options = simsock.Simulation(link="busy", stalls="2s", sends="bytes").options
+    assert (options.stalls, options.sends, options.collect) == ("2s", "bytes", "random")
+    assert simsock.Simulation(link=simsock.Link(latency="1ms")).options.stalls is None
+
+
+def test_a_search_by_such_a_profile_finds_what_takes_a_machine_that_is_late_and_tells_it():
+    def asked_in_time(sim):
+        ready = threading.Event()
+        thread = threading.Thread(target=ready.set)
+        thread.start()
+        time.sleep(0.001)
+        assert ready.is_set()
+
+    assert simsock.explore(asked_in_time, 200, link="lan").status == "inconclusive"
+    for link in ("busy", "phone"):
+        verdict = simsock.explore(asked_in_time, 200, link=link)
+        assert verdict.failed and "stood still" in str(verdict) and len(verdict.deviations) == 1
+        with pytest.raises(AssertionError):
+            simsock.replay(asked_in_time, verdict.token)
+
+
 def test_the_command_lists_the_profiles(capsys):
     assert main(["profiles"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == NAMES
+    assert lines[NAMES.index("busy")].endswith("rate 1 Gbit, stalls 50ms, sends random, collect random")
     assert "latency 185 ms" in lines[NAMES.index("dial-up")] and "rate 40 kbit" in lines[NAMES.index("dial-up")]

@@ -135,6 +135,8 @@ W, R = "write", "read"
         (Map(), [("a", 1, 2, "put", ("k", 1), None), ("b", 3, 4, "getitem", ("k",), KeyError)], False),
         (Map(), [("a", 1, 2, "put", ("k", 1), None), ("b", 3, 4, "get", ("other",), None), ("b", 5, 6, "contains", ("k",), True)], True),
         (Map({"k": 1}), [("a", 1, 3, "put_if_absent", ("k", 2), True)], False),
+        (Map({"k": 1}), [("a", 1, 3, "setdefault", ("k", 2), 1), ("a", 4, 6, "setdefault", ("l", 2), 2), ("a", 7, 9, "get", ("l",), 2)], True),
+        (Map({"k": 1}), [("a", 1, 3, "setdefault", ("k", 2), 2)], False),
         (Map({"k": 1}), [("a", 1, 3, "delete", ("k",), True), ("a", 4, 5, "delitem", ("k",), KeyError), ("a", 6, 7, "get", ("k", 9), 9)], True),
         (Map({"k": 1}), [("a", 1, 3, "compare_and_set", ("k", 1, 2), True), ("a", 4, 5, "get", ("k",), 2)], True),
         (Queue(), [("a", 1, 2, "put", (1,), None), ("a", 3, 4, "put", (2,), None), ("b", 5, 6, "get", (), 2)], False),

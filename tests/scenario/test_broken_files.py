@@ -134,6 +134,11 @@ KNOWN = "known: 'polite' (polite-1 to polite-2), 'server'; name any other in [[h
         (FAULT + 'do = "link"\nbetween = ["polite", "server"]\nlink = 3', 'timeline[1].link = 3: expected a table, { latency = "50ms" }, or the name'),
         (FAULT + 'do = "link"\nbetween = ["polite", "server"]\nlink = "moon"', "timeline[1].link = 'moon': link: unknown profile 'moon'"),
         (
+            FAULT + 'do = "link"\nbetween = ["polite", "server"]\nlink = "busy"',
+            "timeline[1].link: link: 'busy' says what all machines of the world are like, too",
+        ),
+        ('[[links]]\nhost = "polite"\nprofile = "phone"', "links[1]: link: 'phone' says what all machines of the world are like, too"),
+        (
             FAULT + 'do = "link"\nbetween = ["polite", "server"]\nlink = { los = 1 }',
             "timeline[1].link.los = 1: unknown key; did you mean timeline[1].link.loss?",
         ),

@@ -14,9 +14,11 @@ from pytest_simsock.configuring import MARKER
 from simsock import UsageError, testing
 from simsock.kernel import strategies
 from simsock.net.link.profiles import make_link
+from simsock.scenario import importable, read
+from simsock.scenario.running import ScenarioTest, search_options
 from simsock.scenario.schema import MODELS
 from simsock.strategies import simulations
-from simsock.world.options import WORLD_OPTIONS
+from simsock.world.options import WORLD_OPTIONS, Options
 from simsock.world_arguments import ARGUMENTS, add_world_arguments, world_options
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -131,6 +133,46 @@ def test_a_marker_takes_all(pytester):
 
 def test_a_scenario_takes_all_but_the_condition_of_links_which_is_a_table_of_its_own():
     assert set(WORLD_OPTIONS) - set(MODELS["search"].model_fields) == {"link"}
+
+
+@pytest.mark.parametrize("link", ["busy", "phone"])
+def test_every_door_takes_a_profile_that_says_what_machines_are_like(link, pytester, tmp_path):
+    """Each of them is asked what its world stalls by."""
+    stalls = {"busy": "50ms", "phone": "random"}[link]
+    seen = []
+    simsock.explore(lambda sim: seen.append(sim.options.stalls), 2, link=link)
+
+    @settings(max_examples=1, database=None, phases=[Phase.generate], deadline=None)
+    @given(simulations(link=link))
+    def drawn(sim):
+        with sim:
+            seen.append(sim.options.stalls)
+
+    drawn()
+
+    class Case(testing.SimulationTestCase):
+        sim_link = link
+
+        def test_it(self):
+            seen.append(self.sim.options.stalls)
+
+    assert Case("test_it").run().wasSuccessful()
+    parser = argparse.ArgumentParser()
+    add_world_arguments(parser)
+    for words in (link, f"{link},latency=1ms"):
+        seen.append(simsock.Simulation(**world_options(parser.parse_args(["--link", words]))).options.stalls)
+    (tmp_path / "asked.py").write_text("import socketserver\n\nclass Handler(socketserver.BaseRequestHandler):\n    pass\n")
+    head = "[scenario]\nname = 'asked'\nabout = 'what it is besides'\nexpect = 'inconclusive'\n"
+    head += "[server]\nhandler = 'asked:Handler'\n[clients]\ncount = 1\nsend = 'x'\n"
+    for table in (f"link = '{link}'\n{head}", f"{head}[link]\nprofile = '{link}'\nlatency = '1ms'\n"):
+        (tmp_path / "asked.toml").write_text(table)
+        plan = read(str(tmp_path / "asked.toml"))
+        with importable(plan, None):
+            asked = search_options(ScenarioTest(plan, None), plan)
+        seen.append(Options(**{name: value for name, value in asked.items() if name in WORLD_OPTIONS}).stalls)
+    assert set(seen) == {stalls} and len(seen) == 8, seen
+    pytester.makepyfile(f"import pytest\n\n@pytest.mark.simsock(link={link!r})\ndef test_it(sim):\n    assert sim.options.stalls == {stalls!r}\n")
+    pytester.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
 
 
 def test_the_documentation_names_all():

@@ -1,7 +1,8 @@
 """Links by name.
 
 Owns the table of profiles, where their figures come from, and the drawing of ``hostile``. Does not know how links work. Law: a profile is
-one direction of an ordinary ``Link``; nothing in the simulation asks for its name. ``hostile`` is no link but a rule for making one: each
+one direction of an ordinary ``Link``; nothing in the simulation asks for its name. Some say as well what the machines at its ends are like: options of a
+world, which the world takes from it as if they had been given. ``hostile`` is no link but a rule for making one: each
 run draws its own from the tape, and every dull answer takes a fault out of it.
 """
 
@@ -63,6 +64,15 @@ _TABLE: dict[str, tuple[str, dict[str, Any]]] = {
     ),
 }
 """By name: what it is, and the impairments. One way; jitter and loss beside comcast's figures are common practice and no measurement."""
+
+_MACHINES: dict[str, tuple[str, str, dict[str, str]]] = {
+    # A test runner with more processes than cores: Linux's scheduler gives a thread its turn after tens of milliseconds then (sched(7): a real-time
+    # task may leave 50 ms of each second to all others; CFS bandwidth control takes a container out for the rest of its 100 ms).
+    "busy": ("wired, and machines that have too much to do", "lan", {"stalls": "50ms", "sends": "random", "collect": "random"}),
+    # An application that is not in front is put aside at any moment, for as long as it pleases the telephone; what the radio has not sent fills the buffer.
+    "phone": ("LTE, and an application that is put aside", "4g", {"stalls": "random", "sends": "random"}),
+}
+"""By name: what it is, the profile of its link, and what the world is besides. No measurement says how often: that is the tape's."""
 
 # Swarm testing (Groce et al., ISSTA 2012): a mix that leaves some faults out finds what a mix of all of them hides. Of the answers to each
 # question half mean "none"; the others grow.
@@ -126,8 +136,31 @@ def hostile_words(what: str, answer: int) -> str:
     return f"the hostile link of this run has {what}={values[place]!r}" if 0 <= place < len(values) else ""
 
 
+class WithMachines(Link):
+    """A link that says as well what the machines at its ends are like: the options ``besides`` of the world whose link it is."""
+
+    __slots__ = ("besides", "name")
+
+    def but(self, **impairments: Any) -> Link:
+        link = WithMachines()
+        self.copy_to(link, **impairments)
+        link.name, link.besides = self.name, self.besides
+        return link
+
+
+def _with_machines(name: str) -> Link:
+    _, link, besides = _MACHINES[name]
+    made = WithMachines(**_TABLE[link][1])
+    made.name, made.besides = name, besides
+    return made
+
+
 HOSTILE = Hostile()
-PROFILES: dict[str, Link] = {name: Link(**settings) if settings else PERFECT for name, (_, settings) in _TABLE.items()} | {"hostile": HOSTILE}
+PROFILES: dict[str, Link] = {
+    **{name: Link(**settings) if settings else PERFECT for name, (_, settings) in _TABLE.items()},
+    **{name: _with_machines(name) for name in _MACHINES},
+    "hostile": HOSTILE,
+}
 
 
 def hostile_world_words(what: str, answer: int) -> str:
@@ -148,6 +181,22 @@ def make_link(link: Any) -> Link:
     raise UsageError(f"link: expected a Link or a profile's name, got {link!r}")
 
 
+def besides(link: Link) -> dict[str, str]:
+    """Options of the world whose link it is, where nothing else is said of them."""
+    return link.besides if isinstance(link, WithMachines) else {}
+
+
+def line(link: Link) -> Link:
+    """The link between some hosts of a world. Raises ``UsageError`` for one that says what machines are like: that is the world's."""
+    if isinstance(link, WithMachines):
+        options = ", ".join(f"{name}={value!r}" for name, value in link.besides.items())
+        raise UsageError(
+            f"link: {link.name!r} says what all machines of the world are like, too ({options}), so it can only be the link of the whole world; "
+            f"the link alone is {_MACHINES[link.name][1]!r}"
+        )
+    return link
+
+
 def changed(link: Any, impairments: dict[str, Any]) -> Link:
     """A link or a profile, with some impairments of its own."""
     base = make_link(link)
@@ -161,4 +210,6 @@ def changed(link: Any, impairments: dict[str, Any]) -> Link:
 def profile_rows() -> list[tuple[str, str, str]]:
     """(name, what it is, its impairments) of every profile, for people."""
     rows = [(name, about, PROFILES[name].described()) for name, (about, _) in _TABLE.items()]
+    for name, (about, _, options) in _MACHINES.items():
+        rows.append((name, about, ", ".join([PROFILES[name].described(), *(f"{option} {value}" for option, value in options.items())])))
     return [*rows, ("hostile", "each run draws its own mix: some faults off, some wild", "")]

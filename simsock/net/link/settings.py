@@ -181,12 +181,16 @@ class Link:
 
     def but(self, **impairments: Any) -> Link:
         """This link with some impairments changed."""
-        given = Link(**impairments)
         link = Link()
+        self.copy_to(link, **impairments)
+        return link
+
+    def copy_to(self, link: Link, **impairments: Any) -> None:
+        """Give another link all settings of this one, some of them changed."""
+        given = Link(**impairments)
         for name in _SETTINGS:
             setattr(link, name, getattr(given if _argument(name) in impairments else self, name))
         link._check_sense()
-        return link
 
     def healed(self) -> Link:
         """This link without what goes wrong on it: what is left is how long it takes."""
