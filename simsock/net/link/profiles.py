@@ -140,6 +140,8 @@ class WithMachines(Link):
     """A link that says as well what the machines at its ends are like: the options ``besides`` of the world whose link it is."""
 
     __slots__ = ("besides", "name")
+    name: str
+    besides: dict[str, str]
 
     def but(self, **impairments: Any) -> Link:
         link = WithMachines()
