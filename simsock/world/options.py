@@ -123,10 +123,7 @@ class Options:
         self.link: Link = make_link(link)
         self.loopback = loopback
         self.chunks = check_chunks(chunks)
-        if machines := besides(self.link):  # what is said beside a profile goes before what it says itself
-            stalls = machines.get("stalls") if stalls is None else stalls
-            collect = machines.get("collect") if collect is None else collect
-            sends = machines.get("sends", sends) if sends == "whole" else sends
+        stalls, sends, collect = _with_machines(self.link, stalls, sends, collect)
         self.sends = check_chunks(sends, "sends")
         self.stalls = _stalls(stalls)
         if collect not in (None, RANDOM):
@@ -321,6 +318,16 @@ def peer_of(text: Any) -> tuple[str, int]:
 def peer_text(ip: str, port: int) -> str:
     """A peer as it is written."""
     return f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
+
+
+def _with_machines(link: Link, stalls: Any, sends: Any, collect: Any) -> tuple[Any, Any, Any]:
+    """What a profile says of the world's machines, where nothing else is said."""
+    said = besides(link)
+    return (
+        said.get("stalls") if stalls is None else stalls,
+        said.get("sends", sends) if isinstance(sends, str) and sends == "whole" else sends,
+        said.get("collect") if collect is None else collect,
+    )
 
 
 def _stalls(stalls: Any) -> str | None:
