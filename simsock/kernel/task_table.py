@@ -64,7 +64,7 @@ def task_rows(kernel: Kernel, here: str | None = None) -> list[tuple[str, str, s
 def _row(kernel: Kernel, task: Task, here: str | None) -> tuple[str, str, str, str]:
     name = task.path + (" (daemon)" if task.daemon else "")
     if task is kernel.current:
-        return (name, _waits_for(task) if task.queue is not None else "(running)", here or place_of_current(), _holder(task))
+        return (name, _waits_for(task) if task.queue is not None else "(running)", here or _told_place(task) or place_of_current(), _holder(task))
     if not task.started:
         return (name, "(not started)", "-", "")
     waiting = _waits_for(task) if task.queue is not None else task.why if task.why.startswith("stopped") else "(runnable)"
@@ -73,8 +73,16 @@ def _row(kernel: Kernel, task: Task, here: str | None) -> tuple[str, str, str, s
 
 def _place(task: Task) -> str:
     """Where a parked task stands; nowhere, if it is in the inside of ``threading``, as one is that has yet to come to a line of the program."""
+    if (told := _told_place(task)) is not None:
+        return told
     frame = program_frame(getattr(task.greenlet, "gr_frame", None))
     return "-" if frame is not None and frame.f_globals.get("__name__") == "threading" else place_of(task.greenlet)
+
+
+def _told_place(task: Task) -> str | None:
+    """Where a task says that it stands: one that makes another process's calls stands where that does."""
+    tell = getattr(task.value, "place_in_process", None)
+    return None if tell is None else tell()
 
 
 def frame_of(task: Task) -> FrameType | None:
@@ -162,7 +170,8 @@ def waits_of(kernel: Kernel) -> tuple[str, ...]:
     """The waits that nothing but another task ends, sorted: what is waited for, and on which line of the program. Names and numbers are left out:
     which of two like tasks waits is no other hang."""
     parked = [task for task in kernel.tasks.values() if task.queue is not None and task.timer is None and task.started]
-    return tuple(sorted(f"{task.why} at {place_of_current() if task is kernel.current else place_of(task.greenlet)}" for task in parked))
+    places = [_told_place(task) or (place_of_current() if task is kernel.current else place_of(task.greenlet)) for task in parked]
+    return tuple(sorted(f"{task.why} at {place}" for task, place in zip(parked, places, strict=True)))
 
 
 def _hint(kernel: Kernel) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from simsock.errors import Unsupported
 from simsock.kernel import Kernel
 from simsock.kernel.identity import PROCESS, own_numbers
-from simsock.patching import adapters, fence, ready_orders, schedulers, start_methods, trio_waits
+from simsock.patching import adapters, fence, forks, ready_orders, schedulers, start_methods, trio_waits
 from simsock.patching.chance import NODE
 from simsock.patching.room import Room
 
@@ -49,6 +49,8 @@ _NAMES: tuple[tuple[str, str, Callable[[Any, Kernel], Any]], ...] = (
     # ifaddr asks the C library, through ctypes, which interfaces there are; others ask the system.
     ("ifaddr._posix", "libc", lambda before, kernel: adapters.Libc(before, kernel)),
     *((module, name, lambda before, kernel, call=f"{module}.{name}": adapters.refusing(call)) for module, name in adapters.MACHINE_S),
+    # What a program has done at forks of a world's processes is done in the world, and forgotten with it.
+    *((module, "register_at_fork", lambda before, kernel: forks.registering(before, kernel)) for module in ("os", "posix")),
     # Processes that nobody has waited for, and how many there were: those of a world are its own.
     ("subprocess", "_active", lambda before, kernel: []),
     ("multiprocessing.process", "_children", lambda before, kernel: set()),

@@ -11,13 +11,16 @@ Owns who is let through to simulated processes, and how the patched state stands
 from __future__ import annotations
 
 import os
+import sys
+from _thread import get_ident
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from simsock.kernel import Kernel, session
+from simsock.kernel.files import Process
 from simsock.kernel.watchdog import watchdog
 from simsock.patching import child_signals, late
 from simsock.patching.task_locals import Carrier
-from simsock.processes import family
+from simsock.processes import at_fork, family
 from simsock.processes.doors import execute, leave_process
 from simsock.stdlib import os as sim_os
 
@@ -75,7 +78,28 @@ def _carry(kernel: Kernel) -> None:
 
 def fork() -> int:
     """``os.fork``: a real one, whose child takes part in this world."""
-    return start(None)
+    at_fork.run("before")
+    try:
+        pid = start(None)
+    except BaseException:
+        at_fork.run("after_in_parent")
+        raise
+    at_fork.run("after_in_parent" if pid else "after_in_child")
+    return pid
+
+
+def registering(before: Any, kernel: Kernel) -> Any:
+    """``os.register_at_fork`` in a world, given what it was."""
+
+    def register_at_fork(**functions: Any) -> None:
+        caller = str(sys._getframe(1).f_globals.get("__name__"))
+        is_program_s = caller.partition(".")[0] not in sys.stdlib_module_names and (session.active is kernel or type(kernel.process) is not Process)
+        if is_program_s and not kernel.ending and kernel.thread == get_ident() and functions.keys() <= set(at_fork.NAMES):
+            at_fork.register(kernel, functions)
+        else:  # of modules that stay loaded; those of home's installed packages do
+            before(**functions)
+
+    return register_at_fork
 
 
 def start(program: Start | None) -> int:

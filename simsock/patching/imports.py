@@ -29,6 +29,7 @@ from simsock.kernel import session
 from simsock.kernel.program_lines import is_library, is_simsock
 from simsock.kernel.unpreempted import unpreempted
 from simsock.patching import fence, foreign, locks
+from simsock.patching.class_attributes import unbind
 from simsock.patching.room import Room, belongs
 
 if TYPE_CHECKING:
@@ -143,6 +144,7 @@ def _find_and_load(name: str, import_: Any, **options: Any) -> Any:
     with _importing(kernel, name):
         if _aside:
             return original(name, import_, **options)
+        there = set(sys.modules)
         try:
             with outside(kernel):
                 return original(name, import_, **options)
@@ -150,6 +152,7 @@ def _find_and_load(name: str, import_: Any, **options: Any) -> Any:
             foreign.enter(kernel)
             locks.mark_once()
             if _names is not None:
+                unbind([module for new, module in list(sys.modules.items()) if new not in there], _names.replacements)
                 _names.restore([space for space in _names.unseen() if is_harness(str(space.get("__name__", "")))])
 
 

@@ -115,10 +115,13 @@ class Child:
 
     def hear(self) -> Any:
         """Home's next word, for whichever thread."""
-        message = self._channel.receive()
-        if message is None:
-            _exit_really(1)
-        return message
+        while True:
+            message = self._channel.receive()
+            if message is None:
+                _exit_really(1)
+            if message[0] != "where":
+                return message
+            self._channel.send(self.threads.place(message[1]))
 
     def _handle(self, number: int) -> None:
         """Home says that a signal has come."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from simsock.kernel import starting
 from simsock.kernel.core import Kernel
+from simsock.kernel.program_lines import place_of, place_of_current
 from simsock.processes.redirecting import original_of, redirect
 
 if TYPE_CHECKING:
@@ -46,6 +47,11 @@ class Threads:
         """The current one was forked, or goes on as another program; the others are not there."""
         me = self._child.kernel.current
         self._tasks, self._numbers, self._words = {MAIN: me}, {me.serial: MAIN}, {}
+
+    def place(self, number: int) -> str:
+        """Where a thread stands."""
+        task = self._tasks.get(number)
+        return "?" if task is None else place_of_current() if task is self._child.kernel.current else place_of(task.greenlet)
 
     def receive(self) -> Any:
         """Home's next word for the current thread. Others go on meanwhile."""

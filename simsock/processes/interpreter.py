@@ -38,6 +38,7 @@ from simsock.kernel.files import FIRST_DESCRIPTOR
 from simsock.kernel.originals import original
 from simsock.kernel.signals import signals_of
 from simsock.processes import child_kernel, library_state, program_errors, search_path
+from simsock.processes.at_fork import Hooks
 from simsock.processes.child import status_of
 from simsock.processes.command_lines import Command
 from simsock.stdlib._makefile import BufferedReader, BufferedWriter, TextFile
@@ -117,6 +118,7 @@ def _run(child: Child, start: Start, ignored: frozenset[int]) -> None:
         signals_of(child.kernel).handlers.update(_handlers(ignored))
         child.wakeup_fd = -1
         atexit._clear()
+        child.kernel.room(Hooks).forget()
         os.environ.clear()
         os.environ.update(start.env)
         library_state.reset()

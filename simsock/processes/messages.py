@@ -126,12 +126,14 @@ def _class(module: str, name: str) -> Any:
 class Channel:
     """One end of a connection between home and a child."""
 
-    __slots__ = ("_poll", "reading", "writing")
+    __slots__ = ("_poll", "is_computing", "reading", "writing")
 
     def __init__(self, reading: int, writing: int) -> None:
         self.reading = reading
         self.writing = writing
         self._poll: Any = None
+        self.is_computing = False
+        """Of home's end: the child has had the last word, and has not asked for anything since."""
 
     def send(self, message: Any) -> bool:
         """Send a message; False when nobody is there any more."""

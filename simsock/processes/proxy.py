@@ -191,6 +191,7 @@ class Proxy:
         message = channel.receive()
         if message is None:
             raise _Gone(None)
+        channel.is_computing = False
         # It has computed, which nobody sees here: what it asks for again and again is not in vain because its proxy is where it was.
         kernel.polling.vain = kernel.polling._equal = 0
         kernel.circling._news = None
@@ -229,6 +230,7 @@ class Proxy:
 
     def _send(self, *message: Any) -> None:
         assert self.member.channel is not None
+        self.member.channel.is_computing = True
         if not self.member.channel.send((*message, *self._clock())):
             raise _Gone(None)
 
@@ -238,6 +240,14 @@ class Proxy:
 
     def _refuse(self, error: Exception) -> None:
         self._send("error", error_as_message(error))
+
+    def place_in_process(self) -> str:
+        """Where the child's thread stands; it can be asked while it waits for home's word."""
+        channel = self.member.channel
+        if channel is None or channel.is_computing or self.member.status is not None:
+            return "?"
+        told = channel.receive() if channel.send(("where", self.number)) else None
+        return "?" if told is None else str(told)
 
     def run_handlers(self) -> None:
         """Have the child run the handlers of its pending signals, in its main thread."""

@@ -410,3 +410,26 @@ def test_names_that_are_imported_lazily_are_simulated_in_worlds_and_real_outside
         print("as meant")
     """
     assert in_process(code.replace("FIRST", str(first == "outside")), modules={"lazily": LAZY}).strip() == "as meant"
+
+
+UNBOUND = """
+    import time
+    class Clock:
+        now = time.monotonic
+        class Inner:
+            wait = time.sleep
+"""
+
+
+@pytest.mark.parametrize("installed", [False, True])
+def test_a_function_of_c_in_the_body_of_a_class_is_called_without_the_object(fresh, installed):
+    fresh("unbound", UNBOUND, installed=installed)
+    for _ in range(2):
+        with simsock.Simulation():
+            unbound = importlib.import_module("unbound")
+            before = unbound.Clock().now()
+            unbound.Clock.Inner().wait(5)
+            assert round(unbound.Clock().now() - before) == 5
+            assert round(unbound.Clock.now() - before) == 5
+    unbound.Clock.Inner().wait(0)  # also when the world is over
+    assert isinstance(unbound.Clock().now(), float)

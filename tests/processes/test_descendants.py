@@ -206,8 +206,15 @@ def _deadlocked(sim):
 def test_a_deadlock_among_three_generations_is_told():
     with pytest.raises(Deadlock) as caught, Simulation() as sim:
         _deadlocked(sim)
-    for words in ("main", "process-1", "a child of process"):
-        assert words in str(caught.value)
+    table = [line.split("  ") for line in str(caught.value).splitlines() if ".py:" in line]
+    assert [row[0].strip() for row in table] == ["main", "process-1", "process-1/process-1"]
+    here = _deadlocked.__code__.co_firstlineno
+    assert [f"test_descendants.py:{here + number} in _deadlocked" in "  ".join(row) for row, number in zip(table, (3, 2, 2), strict=True)] == [
+        True,
+        False,
+        True,
+    ]
+    assert "children.py:17 in status_of" in "  ".join(table[1])
 
 
 def test_servers_fork_in_a_program_that_was_started(world, tmp_path):
@@ -301,3 +308,48 @@ def test_too_many_processes_are_the_systems_error_in_the_one_that_forks(world, m
         return errno.EAGAIN
 
     assert status_of(child(middle)) == errno.EAGAIN
+
+
+def test_what_is_registered_for_forks_runs_in_the_world(world, monkeypatch):
+    reading, writing = os.pipe()
+
+    def says(word):
+        def say():
+            time.sleep(1)
+            os.write(writing, f"{word} {os.getpid() - PROCESS}\n".encode())
+
+        return say
+
+    def fails():
+        raise LookupError("before a fork")
+
+    ignored = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda about: ignored.append(repr(about.exc_value)))
+    os.register_at_fork(before=says("first"), after_in_parent=says("parent"), after_in_child=says("child"))
+    os.register_at_fork(before=says("last"))
+    os.register_at_fork(after_in_parent=fails)
+    with pytest.raises(TypeError, match="'before' must be callable, not int"):
+        os.register_at_fork(before=3)
+    with pytest.raises(TypeError, match="At least one argument is required"):
+        os.register_at_fork()
+    assert status_of(child(lambda: status_of(child(int)))) == 0
+    said = os.read(reading, 1000).decode().splitlines()
+    assert said[:2] == ["last 0", "first 0"]
+    assert sorted(said[2:4]) == ["child 1", "parent 0"]
+    assert said[4:6] == ["last 1", "first 1"]
+    assert sorted(said[6:]) == ["child 2", "parent 1"]
+    assert ignored == ["LookupError('before a fork')"]
+    said.clear()
+    os.waitpid(subprocess.Popen([sys.executable, "-c", "import os; os.fork()"]).pid, 0)  # another program has registered nothing
+    os.set_blocking(reading, False)
+    with pytest.raises(BlockingIOError):
+        os.read(reading, 1000)
+
+
+def test_what_was_registered_is_forgotten_with_the_world():
+    called = []
+    with Simulation():
+        os.register_at_fork(before=lambda: called.append(1))
+    with Simulation():
+        status_of(child(int))
+    assert called == []

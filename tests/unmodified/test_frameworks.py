@@ -11,6 +11,8 @@ import os
 import select
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -163,6 +165,40 @@ def test_gunicorn_forks_workers_and_replaces_one_that_was_killed(tmp_path):
     assert before == ([first, second] * 2, 2.0), "two at once, twice"
     assert after in (([first, third], 1.0), ([second, third], 1.0)), "one was killed, and replaced"
     assert run()[1] == digest
+
+
+APPLICATION = """
+import os
+def who(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"%d of %d" % (os.getpid(), os.getppid())]
+"""
+
+
+def test_gunicorn_is_a_program_whose_workers_are_forked_killed_and_exchanged(tmp_path, monkeypatch):
+    (tmp_path / "application.py").write_text(APPLICATION)
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    def run():
+        with Simulation(seed=1) as sim:
+            line = [sys.executable, "-m", "gunicorn", "--workers", "2", "--bind", "127.0.0.1:8000", "application:who"]
+            with subprocess.Popen(line, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as process:
+                time.sleep(3)
+                seen = [ask("http://127.0.0.1:8000/")]
+                os.kill(int(seen[0].split()[0]), signal.SIGKILL)
+                for number in (0, signal.SIGHUP):
+                    process.send_signal(number)
+                    time.sleep(5)
+                    seen.append(ask("http://127.0.0.1:8000/"))
+                process.terminate()
+                told = process.stderr.read()
+            return seen, process.returncode, told.count("Booting worker"), "Traceback" in told, sim.digest
+
+    first, (_, *others) = run(), run()
+    assert len(set(first[0])) == 3, "one was killed, the others were exchanged"
+    assert all(words.endswith(f" of {PROCESS + 1}") for words in first[0])
+    assert first[1:4] == (0, 5, False)
+    assert others == list(first[1:])
 
 
 @pytest.mark.parametrize("kind", ["select", "epoll"])
