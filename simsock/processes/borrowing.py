@@ -8,6 +8,7 @@ Owns how the system is asked for it. Knows nothing of worlds.
 from __future__ import annotations
 
 import ctypes
+import io
 import os
 from typing import Any
 
@@ -19,8 +20,8 @@ _PIDFD_GETFD = 438
 """The number of pidfd_getfd(2), on every machine."""
 
 
-def borrow(real: int, fd: int, flags: int) -> int:
-    """A descriptor for what that of a process refers to. ``flags``: those of open(2), where the system is old, or does not let us."""
+def borrow(real: int, fd: int, flags: int | None = None) -> int:
+    """A descriptor for what that of a process refers to. ``flags``: those of open(2), where the system is old, or does not let us; else as it is open."""
     if _pidfd_open is not None:
         try:
             process = _pidfd_open(real, 0)
@@ -33,6 +34,10 @@ def borrow(real: int, fd: int, flags: int) -> int:
                 _close(process)
             if found >= 0:
                 return found
+    if flags is None:
+        with original(io, "open")(f"/proc/{real}/fdinfo/{fd}") as about:
+            words = dict(line.split(":", 1) for line in about.read().splitlines())
+        flags = int(words["flags"], 8) & (os.O_ACCMODE | os.O_APPEND | os.O_NONBLOCK)
     return int(_open(f"/proc/{real}/fd/{fd}", flags | os.O_CLOEXEC))
 
 

@@ -31,6 +31,7 @@ from simsock.processes import (
     member_threads,
     pidfd,
     programs,
+    real_descriptors,
     sharing,
 )
 from simsock.processes.messages import error_of
@@ -301,6 +302,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     "failed": _failed,
     "exec": executing.execute_for,
     "fork": descendants.fork_for,
+    "given": real_descriptors.given,
     "output": _output,
     "semaphore": sharing.make,
     "start": programs.start_for,

@@ -18,7 +18,20 @@ from simsock.kernel import teardown
 from simsock.kernel.failures import os_error
 from simsock.kernel.files import FIRST_DESCRIPTOR
 from simsock.kernel.session import Session
-from simsock.processes import child_signals, child_threads, executing, family, far_files, far_times, killing, low_numbers, pidfd, programs, sharing
+from simsock.processes import (
+    child_signals,
+    child_threads,
+    executing,
+    family,
+    far_files,
+    far_times,
+    killing,
+    low_numbers,
+    pidfd,
+    programs,
+    real_descriptors,
+    sharing,
+)
 from simsock.processes.calls import OF_EPOLL, OF_NAMES, OF_OS, OF_SOCKETS
 from simsock.processes.child import Child, at_door
 from simsock.processes.child_kernel import far, is_simulated, low, near, refuse
@@ -113,6 +126,8 @@ def _method(child: Child, name: str) -> Any:
             args = ()
         value, after = child.ask("socket", name, state, args, keywords)
         self._fd, self._sim_family, self._sim_type, self._sim_proto, self._wait_ns = after
+        if name == "recvmsg":
+            return real_descriptors.received(child, value)
         if name == "accept":
             return _rebuilt(child, child.kernel.room(Room).socket_class if self._of_world else simulated, value)
         return _rebuilt(child, type(self), value)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 from collections import deque
 from operator import index
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from simsock.kernel import session
 from simsock.kernel.failures import os_error
@@ -48,6 +48,8 @@ class SemLock:
         self.name = None
         self._value = value
         self._taken = 0
+        self._counts: dict[Any, int] = {}
+        """How often each process has taken it and not given it back, by descriptor tables; the system's semaphores count in the memory of each."""
         self.holder: Task | None = None
         self._waiting: deque[Task] = deque()
         made = self._kernel.room(Semaphores).made
@@ -66,6 +68,7 @@ class SemLock:
         task = kernel.current
         if self.kind == RECURSIVE_MUTEX and self._is_mine():
             self._taken += 1
+            self._counts[kernel.process] += 1
             return True
         deadline = None if timeout is None else kernel.now + max(0, round(timeout * NS))
         while not self._value and not kernel.ending:
@@ -76,6 +79,7 @@ class SemLock:
                 return False
         self._value -= 1
         self._taken += 1
+        self._counts[kernel.process] = self._counts.get(kernel.process, 0) + 1
         self.holder = task
         if kernel.watchers is not None:
             kernel.watchers.takes(task, self)
@@ -101,6 +105,7 @@ class SemLock:
                 raise AssertionError("attempt to release recursive lock not owned by thread")
             if self._taken > 1:
                 self._taken -= 1
+                self._counts[kernel.process] -= 1
                 return
         elif self._value >= self.maxvalue:
             raise ValueError("semaphore or lock released too many times")
@@ -108,6 +113,7 @@ class SemLock:
             kernel.watchers.gives(kernel.current, self)
         self._value += 1
         self._taken -= 1
+        self._counts[kernel.process] = self._counts.get(kernel.process, 0) - 1
         self.holder = None
         if self._waiting and not kernel.ending:
             kernel.wake(self._waiting)
@@ -119,7 +125,7 @@ class SemLock:
         self.release()
 
     def _count(self) -> int:
-        return self._taken
+        return self._counts.get(self._kernel.process, 0)
 
     def _is_mine(self) -> bool:
         return self._taken > 0 and self.holder is self._kernel.current

@@ -2,7 +2,8 @@
 
 Owns how these files are written and read. There is one of each for a version of Python. A list has the tests that touch a socket, a poller or
 a thread and pass on real ones: in the share ``asyncio`` those of the loop's own suites, in ``threads`` those that use threads, locks and queues
-and no socket, in ``sockets`` all others. Reasons are sentences, each above the tests that do not pass because of it.
+and no socket, in ``processes`` those that start processes, in ``sockets`` all others. Reasons are sentences, each above the tests that do not pass
+because of it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ SHARES = {
     "sockets": "sockets and pollers, without the suites of asyncio",
     "asyncio": "the suites of asyncio and contextlib's asynchronous one",
     "threads": "threads, locks and queues without sockets",
+    "processes": "processes: pools of them, and a share of multiprocessing",
 }
 VERSIONS = tuple(version for version in ("3.11", "3.12", "3.13", "3.14", "3.15") if (HERE / "lists" / f"{version}.txt").exists())
 RUNNING = f"{sys.version_info[0]}.{sys.version_info[1]}"

@@ -13,6 +13,7 @@ import time
 import pytest
 
 from simsock import Simulation
+from simsock.kernel.identity import PROCESS
 from tests.processes.children import child, status_of
 
 
@@ -295,3 +296,30 @@ def test_a_file_of_the_kind_socket_that_a_child_has_made_goes_with_the_world(tmp
         assert status_of(child(lambda: os.mknod(path, stat.S_IFSOCK | 0o600))) == 0
         assert path.is_socket()
     assert not path.exists()
+
+
+def test_a_real_file_is_sent_from_process_to_process(world, tmp_path):
+    here, there = socket.socketpair()
+    words = tmp_path / "words"
+
+    def takes(sock):
+        _, (fd,), _, _ = socket.recv_fds(sock, 1, 1)
+        os.write(fd, b"%d\n" % (os.getpid() - PROCESS))
+        os.close(fd)
+
+    def gives(sock):
+        with words.open("ab", buffering=0) as file:
+            socket.send_fds(sock, [b"x"], [file.fileno()])
+
+    first = child(takes, there)
+    gives(here)
+    assert status_of(first) == 0
+    second = child(gives, there)
+    takes(here)
+    assert status_of(second) == 0
+    third, fourth = child(gives, there), child(takes, here)
+    assert [status_of(pid) for pid in (third, fourth)] == [0, 0]
+    assert words.read_text() == "1\n0\n4\n"
+    fifth = child(lambda: socket.send_fds(there, [b"x"], [9_999]))
+    world.expect_errors(OSError, match="Bad file descriptor")
+    assert status_of(fifth) == 1

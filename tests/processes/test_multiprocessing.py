@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import queue
 import tempfile
+import threading
 import time
 
 import psutil
@@ -221,3 +222,24 @@ def test_descriptors_of_shared_memory_are_closed_with_the_world():
     kept.clear()
     gc.collect()
     assert psutil.Process().num_fds() == before
+
+
+def _takes_and_waits(lock, taken):
+    lock.acquire()
+    taken.set()
+    time.sleep(100)
+
+
+def test_a_lock_says_whether_a_thread_or_another_process_has_it(world):
+    lock, taken = forks.Lock(), forks.Event()
+    thread = threading.Thread(target=lock.acquire)
+    thread.start()
+    thread.join()
+    assert repr(lock) == "<Lock(owner=SomeOtherThread)>"
+    lock.release()
+    process = forks.Process(target=_takes_and_waits, args=(lock, taken))
+    process.start()
+    taken.wait()
+    assert repr(lock) == "<Lock(owner=SomeOtherProcess)>"
+    process.terminate()
+    process.join()

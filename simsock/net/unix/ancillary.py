@@ -13,6 +13,8 @@ from simsock.kernel.files import FIRST_DESCRIPTOR, bad_descriptor
 from simsock.kernel.identity import own_number
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from simsock.kernel.files import Process
 
 # A patched world replaces the names in ``os``; these are the system's.
@@ -30,14 +32,21 @@ def own_credentials() -> Credentials:
     return own_number(), _getuid(), _getgid()
 
 
+def _own(process: Process, fd: int) -> int:
+    return _dup(fd)
+
+
+copy_of_real: Callable[[Process, int], int] = _own
+"""A descriptor of this process for what a real one of another process of the world refers to. Put here by who knows these."""
+
+
 class RealFile:
     """A descriptor of the real system on its way through a world."""
 
     __slots__ = ("_fd",)
 
     def __init__(self, fd: int) -> None:
-        self._fd = -1
-        self._fd = _dup(fd)
+        self._fd = fd
 
     def take(self) -> int:
         """The descriptor; it is the caller's from now on."""
@@ -46,7 +55,7 @@ class RealFile:
 
     def copy(self) -> RealFile:
         """Another one for the same file."""
-        return RealFile(self._fd)
+        return RealFile(_dup(self._fd))
 
     def __del__(self) -> None:
         if self._fd >= 0:
@@ -69,7 +78,7 @@ class Passed:
         """Take what descriptors refer to along. Raises EBADF."""
         for fd in fds:
             if fd < FIRST_DESCRIPTOR:
-                self._files.append(RealFile(fd))
+                self._files.append(RealFile(copy_of_real(process, fd)))
                 continue
             file = process.files.get(fd)
             if file is None:
