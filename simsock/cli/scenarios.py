@@ -63,10 +63,6 @@ def run_command(arguments: argparse.Namespace) -> int:
     from simsock.scenario import read
     from simsock.scenario.setting import checked, swept
 
-    if arguments.all and arguments.report is not None:
-        raise UsageError("--report: not together with --all, which has no run of its own to show: --json has its numbers")
-    if arguments.all and arguments.jobs > 1:
-        raise UsageError(f"--jobs {arguments.jobs}: not together with --all, which runs in this process only")
     fixed = tuple(map(checked, arguments.set))
     plans = [read(path, (*fixed, *more)) for path in arguments.scenarios for more in swept(arguments.sweep)]
     reports = Reports(arguments.report, __version__) if arguments.report is not None else None
@@ -78,7 +74,7 @@ def run_command(arguments: argparse.Namespace) -> int:
         if number:
             say()
         try:
-            code = _survey_one(plan, server, arguments, results) if arguments.all else _run_one(plan, server, arguments, reports, results)
+            code = _survey_one(plan, server, arguments, reports, results) if arguments.all else _run_one(plan, server, arguments, reports, results)
             worst = max(worst, code)
         except ScenarioError as error:  # what it names is not there: the others may still be fine
             complain(str(error))
@@ -103,7 +99,7 @@ def _begin(plan: Plan, server: str | None, arguments: argparse.Namespace, kind: 
     return title, Progress(plan.path, schedules, arguments.lines)
 
 
-def _survey_one(plan: Plan, server: str | None, arguments: argparse.Namespace, results: list[Result | Survey]) -> int:
+def _survey_one(plan: Plan, server: str | None, arguments: argparse.Namespace, reports: Reports | None, results: list[Result | Survey]) -> int:
     from simsock.scenario.setting import words
     from simsock.scenario.surveying import survey
 
@@ -112,15 +108,30 @@ def _survey_one(plan: Plan, server: str | None, arguments: argparse.Namespace, r
 
     title, counting = _begin(plan, server, arguments, "survey")
     with counting as progress:
-        found = survey(plan, seed=arguments.seed, schedules=arguments.schedules, server=server, progress=progress.told, on_run=progress.ran)
+        found = survey(
+            plan,
+            seed=arguments.seed,
+            schedules=arguments.schedules,
+            jobs=arguments.jobs,
+            server=server,
+            progress=progress.told,
+            on_run=progress.ran,
+        )
     results.append(found)
     ending = f"as expected: {plan.table('scenario')['expect']}" if found.as_expected else f"NOT AS EXPECTED: {found.surprise}"
     lines = [*found.lines(command), *([ending] if found.complete else [])]
     say("\n".join(lines))
+    text = "\n".join([title, *lines])
+    more: dict[str, Any] = {}
+    if reports is not None and found.complete:
+        from simsock.scenario.facts import write_survey_report
+
+        more["files"] = write_survey_report(found, text, command, reports)
+        say(f"report: {listed(more['files'])}")
     if arguments.lines.is_on:
         from simsock.scenario.facts import facts_of_survey
 
-        arguments.lines.result(facts_of_survey(found, command, "\n".join([title, *lines])))
+        arguments.lines.result(facts_of_survey(found, command, text), **more)
     if not found.complete:
         raise Interrupted(f"interrupted after {found.verdict.schedules:,} schedule{'' if found.verdict.schedules == 1 else 's'}")
     return OK if found.as_expected else FAILED

@@ -126,6 +126,22 @@ def program_frame(frame: FrameType | None) -> FrameType | None:
     return fallback
 
 
+def frame_in_world(frame: FrameType | None) -> FrameType | None:
+    """``program_frame`` of a task that is running: whoever has called a search is no part of the runs that it makes."""
+    fallback = None
+    while frame is not None:
+        filename = frame.f_code.co_filename
+        if is_simsock(filename):
+            if room_of(frame) == BOTTOM:
+                break
+        elif not is_library(filename):
+            return frame
+        else:
+            fallback = fallback or frame
+        frame = frame.f_back
+    return fallback
+
+
 def innermost_line(error: BaseException) -> tuple[str, int] | None:
     """File and line of the innermost frame of the program that an error came through."""
     found = None

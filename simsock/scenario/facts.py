@@ -15,8 +15,8 @@ from simsock.kernel.units import NS
 from simsock.report.drawing import client_charts
 from simsock.report.plain import SCHEMA
 from simsock.report.sight import Sight
-from simsock.scenario.repeating import failure_place
-from simsock.scenario.running import capture_failure, look_at_the_first
+from simsock.scenario.repeating import capture, failure_place, repeat
+from simsock.scenario.running import ScenarioTest, capture_failure, importable, look_at_the_first
 from simsock.scenario.setting import title_of
 from simsock.search.verdict import FAILS, INCONCLUSIVE
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from simsock.report.story import Story
     from simsock.scenario.repeating import Again
     from simsock.scenario.running import Result
+    from simsock.scenario.schema import Plan
     from simsock.scenario.surveying import Failure, Survey
     from simsock.scenario.written import Done
     from simsock.search import Verdict
@@ -193,7 +194,7 @@ def write_report(result: Result, text: str, command: str | None, reports: Report
     failed = result.verdict.failed
     sights = [Sight()]
 
-    def capture(path: str) -> bool:
+    def captured(path: str) -> bool:
         sights.append(Sight())
         if not capture_failure(result, path, sights[-1]):
             del sights[1:]
@@ -201,8 +202,48 @@ def write_report(result: Result, text: str, command: str | None, reports: Report
 
     if not failed:
         look_at_the_first(result, sights[0])
-    name = "-".join([os.path.basename(result.plan.path).removesuffix(".toml"), *result.plan.settings])[:120]
-    return reports.write(name, text, lambda: facts_of_scenario(result, command, text, sights[-1]), capture if failed else None, with_index)
+    return reports.write(_stem(result.plan), text, lambda: facts_of_scenario(result, command, text, sights[-1]), captured if failed else None, with_index)
+
+
+def write_survey_report(survey: Survey, text: str, command: Callable[[Failure], str], reports: Reports) -> list[str]:
+    """Write the report of a survey; returns its files. The run that is looked at is the first failure of the most frequent kind, made once more and captured;
+    schedule 1, if none has failed."""
+    sights = [Sight()]
+    failure = survey.failures[0] if survey.failures else None
+    again: Again | None = None
+    if failure is None:
+        look_at_the_first(survey, sights[0])
+    else:
+        with importable(survey.plan, survey.server):
+            test = ScenarioTest(survey.plan, survey.server)
+            again = repeat(test, failure.token, scope=test.scope())
+
+    def captured(path: str) -> bool:
+        assert failure is not None and again is not None, "a run has failed"
+        sights.append(Sight())
+        with importable(survey.plan, survey.server):
+            test = ScenarioTest(survey.plan, survey.server)
+            if not capture(test, failure.token, path, again, scope=test.scope(), sight=sights[-1]):
+                del sights[1:]
+        return len(sights) > 1
+
+    def facts() -> dict[str, Any]:
+        error = again.error if again is not None else None
+        return {
+            **facts_of_survey(survey, command, text),
+            "command": command(failure) if failure is not None else None,
+            "token": failure.token if failure is not None else None,
+            "error": error_facts(error),
+            **_of_story(again.story if again is not None else None),
+            "steps_suffice": False,
+            **_seen(sights[-1], error),
+        }
+
+    return reports.write(f"{_stem(survey.plan)}-all", text, facts, captured if failure is not None else None)
+
+
+def _stem(plan: Plan) -> str:
+    return "-".join([os.path.basename(plan.path).removesuffix(".toml"), *plan.settings])[:120]
 
 
 def _head(kind: str, title: str, outcome: str, said: str, command: str | None, text: str, good: bool | None = None) -> dict[str, Any]:
@@ -289,4 +330,5 @@ __all__ = [
     "facts_of_walk",
     "tried",
     "write_report",
+    "write_survey_report",
 ]

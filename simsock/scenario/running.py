@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from simsock.report.sight import Sight
     from simsock.scenario.repeating import Again
+    from simsock.scenario.surveying import Survey
     from simsock.world.simulation import Simulation
 
 RECV_BYTES = 65_536
@@ -255,7 +256,7 @@ def capture_failure(result: Result, path: str | None, sight: Sight | None = None
         return capture(test, result.verdict.token, path, result.again, scope=test.scope(), sight=sight)
 
 
-def look_at_the_first(result: Result, sight: Sight) -> None:
+def look_at_the_first(result: Result | Survey, sight: Sight) -> None:
     """Let ``sight`` look at schedule 1 of a search in which none fails."""
     with importable(result.plan, result.server):
         test = ScenarioTest(result.plan, result.server)

@@ -1,107 +1,35 @@
 """``simsock run --all``: every schedule of a scenario, whatever fails, and what share of them came out how.
 
-Owns the counting of failures, the windows of time, and their words. Does not print. Laws:
-
-* schedule number i is the one that a search of the same seed tries as its i-th;
-* numbers depend neither on real time nor on the order in which runs are added;
-* however many schedules there are, memory is bounded: of failures the first of each kind is kept, times are as ``clients.tally`` keeps them.
+Owns how all of them are run, in one process or in several, and the words of what came out. Does not count (``gathering`` does), nor print. Law: schedule
+number i is the one that a search of the same seed tries as its i-th.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from simsock.clients import Report
-from simsock.clients.tally import Tally
-from simsock.errors import UsageError
-from simsock.kernel.strategies import levels
-from simsock.report.story import one_line
-from simsock.scenario.judging import messages, unlike
-from simsock.scenario.repeating import failure_place
+from simsock.kernel.strategies import GUIDED, levels
+from simsock.scenario.gathering import PERCENTS, WINDOWS_MAX, Failure, SurveyTest, Windows, of_row
+from simsock.scenario.judging import unlike
 from simsock.scenario.running import ScenarioTest, importable, search_options
 from simsock.search import Verdict
+from simsock.search.exhausting import Exhausting, Recorder
+from simsock.search.guiding import Guide
 from simsock.search.places import expected_places
-from simsock.search.runner import Runner
-from simsock.search.telling import make_token
-from simsock.search.verdict import FAILS, INCONCLUSIVE
+from simsock.search.runner import Runner, nth_seed
+from simsock.search.verdict import FAILS, HOLDS, INCONCLUSIVE
 from simsock.world.options import SEARCH_DEFAULTS, Options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from simsock.clients.crowds import Row
-    from simsock.clients.outcome import Outcome
     from simsock.scenario.schema import Plan
 
-PERCENTS = (50, 90, 99)
-WINDOWS_MAX = 20
-_NARROWEST_S = 1 / 1024
-"""A power of two: windows of half a second or of eight have exact borders, and it is certain in which one a client ended."""
-FAILURES_MAX = 1_000
-"""Kinds of failures that are kept; more than a few are a failure of the test."""
 _SHOWN_MAX = 10
-
-
-class Failure:
-    """Failures of one kind: of one class, raised at one place. ``error`` is the first, of schedule ``first``, which ``token`` repeats."""
-
-    def __init__(self, type: str, message: str, place: str, first: int, token: str, lines: list[str]) -> None:
-        self.type = type
-        self.message = message
-        self.place = place
-        self.first = first
-        self.token = token
-        self.lines = lines
-        """In which a text may be looked for."""
-        self.schedules = 0
-        """How many failed so."""
-
-
-class Windows:
-    """What came of clients by when they ended: windows of equal length, which doubles when the time does not fit into ``WINDOWS_MAX`` of them."""
-
-    def __init__(self) -> None:
-        self.width_s = _NARROWEST_S
-        self._tallies: dict[int, Tally] = {}
-
-    def add(self, report: Report) -> None:
-        """One more run."""
-        parts: dict[int, dict[str, list[Outcome]]] = {}
-        for title, outcomes in report.outcomes.items():
-            for outcome, came in zip(outcomes, report.came.get(title, [0.0] * len(outcomes))):
-                ended = came + outcome.seconds
-                while ended >= self.width_s * WINDOWS_MAX:
-                    self._widen()
-                    parts = _merged(parts)
-                parts.setdefault(int(ended / self.width_s), {}).setdefault(title, []).append(outcome)
-        for number, part in parts.items():
-            self._tallies.setdefault(number, Tally()).add(Report(part))
-
-    def _widen(self) -> None:
-        self.width_s *= 2
-        before, self._tallies = self._tallies, {}
-        for number, tally in before.items():
-            self._tallies.setdefault(number // 2, Tally()).merge(tally)
-
-    def rows(self) -> list[dict[str, Any]]:
-        """Each kind of client in each window in which one ended, as plain values."""
-        found = []
-        for number, tally in sorted(self._tallies.items()):
-            for row in sorted(tally.rows(), key=lambda row: row.kind):
-                found.append({"from_s": number * self.width_s, "to_s": (number + 1) * self.width_s, **_of_row(row, tally)})
-        return found
-
-
-def _merged(parts: dict[int, dict[str, list[Outcome]]]) -> dict[int, dict[str, list[Outcome]]]:
-    merged: dict[int, dict[str, list[Outcome]]] = {}
-    for number, part in parts.items():
-        for title, outcomes in part.items():
-            merged.setdefault(number // 2, {}).setdefault(title, []).extend(outcomes)
-    return merged
-
-
-def _of_row(row: Row, tally: Tally) -> dict[str, Any]:
-    return {**row.as_dict(), **{f"p{percent}": tally.rank(row.kind, percent) for percent in PERCENTS}}
+_BATCHES = 4
+"""Parts that each process has to do of a survey, so that none waits long for the last one."""
+_BATCH_MIN, _BATCH_MAX = 50, 200
 
 
 class Survey(NamedTuple):
@@ -142,6 +70,9 @@ class Survey(NamedTuple):
             lines += _table(self.clients, [])
             lines.append("when they ended (virtual seconds from the first client's coming on):")
             lines += _table(self.windows, ["from_s", "to_s"])
+        if self.verdict.bound is not None:
+            preemptions = f"up to {self.verdict.bound} preemption{'' if self.verdict.bound == 1 else 's'}" if self.verdict.bound else "no preemption"
+            lines.append("there are no other schedules" if self.verdict.where else f"these are all schedules with {preemptions}")
         if self.rows and self.told < schedules:
             lines.append(f"(in {schedules - self.told:,} schedules some client never came to an end: they are not counted)")
         return [*lines, *self.verdict.evidence.happenings.lines(schedules)]
@@ -163,65 +94,99 @@ def survey(
     *,
     seed: int | str | None = None,
     schedules: int | None = None,
+    jobs: int = 1,
     server: str | None = None,
     progress: Callable[[int], object] | None = None,
     on_run: Callable[[], object] | None = None,
 ) -> Survey:
-    """Run every schedule of a scenario. Ctrl-C ends it with what there is, if there is something.
+    """Run every schedule of a scenario, in so many processes. Ctrl-C ends it with what there is, if there is something.
 
-    Raises ``ScenarioError`` when what the file names is not there, ``UsageError`` for a strategy that has no seed.
+    With the strategy ``dfs`` these are its schedules in their order, in this process: none is tried twice, and it may be over before ``schedules`` of them.
+    Raises ``ScenarioError`` when what the file names is not there.
     """
     with importable(plan, server):
-        test = ScenarioTest(plan, server)
-        test.on_run = on_run
-        made = search_options(test, plan)
+        scenario = ScenarioTest(plan, server)
+        scenario.on_run = on_run
+        made = search_options(scenario, plan)
         target = made.pop("target")
-        if levels(made["strategy"])[0]:
-            raise UsageError(f"--all: expected a strategy that draws, and search.strategy = {made['strategy']!r} tries each order once until one fails")
         options = Options(**{**SEARCH_DEFAULTS, **made})
+        test = SurveyTest(scenario, options, target)
         search = plan.table("search")
         count = search["schedules"] if schedules is None else schedules
         verdict = Verdict(INCONCLUSIVE, count, search["seed"] if seed is None else seed)
-        failures: dict[tuple[Any, ...], Failure] = {}
-        tally, windows = Tally(), Windows()
-        failed = 0
         complete = True
-        with Runner(test, options) as runner:
-            for number in range(1, count + 1):
-                try:
-                    outcome = runner.schedule(verdict.seed, number)
-                except KeyboardInterrupt:
-                    if number == 1:
-                        raise
-                    complete, verdict.schedules = False, number - 1
-                    break
-                verdict.evidence.note(number, outcome.order, outcome.alive, outcome.happened)
-                if test.report.outcomes:
-                    tally.add(test.report)
-                    windows.add(test.report)
-                if outcome.error is not None:
-                    failed += 1
-                    known = failures.get(outcome.signature)
-                    if known is None and len(failures) < FAILURES_MAX:
-                        token = make_token(outcome.own_seed, options, outcome.deviations, target, number)
-                        known = failures[outcome.signature] = _failure(outcome.error, number, token)
-                    if known is not None:
-                        known.schedules += 1
-                del outcome
-                if progress is not None:
-                    progress(number)
-    found = tuple(sorted(failures.values(), key=lambda failure: (-failure.schedules, failure.first)))
+        try:
+            if levels(options.strategy)[0]:
+                _in_levels(test, options, verdict, count, progress)
+            elif jobs > 1:
+                _in_processes(test, options, verdict, count, jobs, progress)
+            else:
+                _one_by_one(test, options, verdict, count, progress)
+        except KeyboardInterrupt:
+            if not test.gathered.schedules:
+                raise
+            complete = False
+    gathered = test.gathered
+    verdict.schedules = gathered.schedules
+    found = gathered.sorted_failures()
     if found:
         verdict.status, verdict.failing_schedule = FAILS, min(failure.first for failure in found)
     elif complete:
-        verdict.require(options.require_faults, expected_places(test))
+        verdict.require(options.require_faults, expected_places(scenario))
+    tally = gathered.tally
     rows = tuple(tally.rows())
-    clients = [_of_row(row, tally) for row in rows]
-    return Survey(plan, verdict, _surprise(plan, verdict, found), found, failed, rows, clients, windows.rows(), tally.runs, complete, target, server)
+    clients = [of_row(row, tally) for row in rows]
+    windows = gathered.windows.rows()
+    return Survey(plan, verdict, _surprise(plan, verdict, found), found, gathered.failed, rows, clients, windows, tally.runs, complete, target, server)
 
 
-def _failure(error: BaseException, number: int, token: str) -> Failure:
-    return Failure(type(error).__name__, one_line(error), failure_place(error), number, token, messages(error))
+def _one_by_one(test: SurveyTest, options: Options, verdict: Verdict, count: int, progress: Callable[[int], object] | None) -> None:
+    with Runner(test, options) as runner:
+        for number in range(1, count + 1):
+            outcome = runner.schedule(verdict.seed, number)
+            verdict.evidence.note(number, outcome.order, outcome.alive, outcome.happened)
+            test.hear(number, outcome)
+            del outcome
+            if progress is not None:
+                progress(number)
+
+
+def _in_processes(test: SurveyTest, options: Options, verdict: Verdict, count: int, jobs: int, progress: Callable[[int], object] | None) -> None:
+    from simsock.search.jobs import first_failure
+
+    batch = min(_BATCH_MAX, max(_BATCH_MIN, -(-count // (jobs * _BATCHES))))
+    guide = Guide(verdict.seed) if options.strategy == GUIDED else None
+    first_failure(test, options, verdict.seed, count, jobs, None, progress, verdict.evidence, guide, batch)
+
+
+def _in_levels(test: SurveyTest, options: Options, verdict: Verdict, count: int, progress: Callable[[int], object] | None) -> None:
+    """By the levels of ``dfs``, to the last one: what cannot differ is left out of a search, and would be missed in a share."""
+    own_seed = nth_seed(verdict.seed, 1)
+    levels_of = Exhausting(levels(options.strategy)[1])
+    with Runner(test, options) as runner:
+        for number, (plan, recorder) in enumerate(_plans(levels_of, count), 1):
+            outcome = runner.run(own_seed, plan, prepare=lambda sim, recorder=recorder: setattr(sim, "_questions", recorder))
+            verdict.evidence.note_turns(number, outcome.deviations, outcome.alive, outcome.happened)
+            test.hear(number, outcome)
+            levels_of.tried(plan, recorder, outcome.asked)
+            del outcome
+            if progress is not None:
+                progress(number)
+    if test.gathered.schedules < count:
+        levels_of.next()  # whether it is the end
+    verdict.bound = levels_of.bound
+    if levels_of.is_exhausted:
+        verdict.where = "every one"
+        if levels_of.holds and not test.gathered.failed:
+            verdict.status = HOLDS
+
+
+def _plans(levels_of: Exhausting, count: int) -> Iterator[tuple[Any, Recorder]]:
+    for _ in range(count):
+        plan = levels_of.next()
+        if plan is None:
+            return
+        yield plan, Recorder(plan)
 
 
 def _surprise(plan: Plan, verdict: Verdict, failures: Iterable[Failure]) -> str:
@@ -235,4 +200,4 @@ def _surprise(plan: Plan, verdict: Verdict, failures: Iterable[Failure]) -> str:
     return ""
 
 
-__all__ = ["Failure", "Survey", "Windows", "survey"]
+__all__ = ["WINDOWS_MAX", "Failure", "Survey", "Windows", "survey"]

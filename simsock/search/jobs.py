@@ -8,7 +8,8 @@ Owns the division of schedules among processes, and what is done when one of the
   executor may call a batch cancelled that goes on, as Dask does.
 
 A test that gathers something while it runs has methods ``harvest`` (called in the process that ran it: takes what was gathered, picklable) and
-``reap`` (called in this one, with that).
+``reap`` (called in this one, with that). One that wants every schedule run, whatever fails, has a method ``hear`` as well, which is called with the number and
+the outcome of each, in the process that ran it.
 """
 
 from __future__ import annotations
@@ -73,13 +74,16 @@ def first_failure(
     progress: Any,
     evidence: Evidence | None = None,
     guide: Guide | None = None,
+    batch: int = BATCH,
 ) -> int | None:
-    """The number of the first failing schedule, or None. ``guide``: which runs others are made of, where some are; it hears of all of them."""
+    """The number of the first failing schedule, or None. ``guide``: which runs others are made of, where some are; it hears of all of them. ``batch``: how
+    many schedules a process tries before it reports."""
     try:
         pickle.dumps((test, options))
     except Exception as error:
         raise UsageError(f"jobs={jobs}: {test!r} and its options must be importable in another process: {error}") from error
     division = Division((test, options, seed), schedules, jobs, progress, evidence, guide)
+    division.batch = batch
     division.parts = PARTS if executor is not None else min(jobs, PARTS_MAX)
     division.files = files_of(test) if executor is not None else None
     if executor is not None:
@@ -144,6 +148,7 @@ class Division:
         self.progress = progress
         self.evidence = evidence
         self.guide = guide
+        self.batch = BATCH
         self.parts = 1
         """Batches that a generation of a guided search is divided into."""
         self.files: Files | None = None
@@ -178,7 +183,7 @@ class Division:
 
     def _end(self, start: int) -> int:
         """The schedule after the last one of the batch that begins with ``start``."""
-        end = start + BATCH
+        end = start + self.batch
         if self.guide is not None:
             end = min(start - (-GENERATION // self.parts), first_of(start) + GENERATION)
         return min(end, self.schedules + 1)
@@ -255,7 +260,7 @@ def _batch(
     follow(first_begin_ns)
     if files is not None:
         name_files(test, files)
-    harvest = getattr(test, "harvest", None)
+    harvest, hear = getattr(test, "harvest", None), getattr(test, "hear", None)
     count = _Process.count
     failed = None
     evidence = Evidence()
@@ -274,7 +279,9 @@ def _batch(
             if count is not None:
                 with count.get_lock():
                     count.value += 1
-            if outcome.error is not None:
+            if hear is not None:
+                hear(number, outcome)
+            elif outcome.error is not None:
                 failed = number
                 break
             if lessons is not None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import pickle
 import random
+from concurrent.futures import Executor, Future
 
 import pytest
 from hypothesis import given
@@ -12,7 +15,12 @@ from hypothesis import strategies as st
 from simsock import cli
 from simsock.clients import Outcome, Report
 from simsock.scenario import read, run
+from simsock.scenario.gathering import SurveyTest
+from simsock.scenario.running import ScenarioTest, importable, search_options
 from simsock.scenario.surveying import WINDOWS_MAX, Windows, survey
+from simsock.search.guiding import Guide
+from simsock.search.jobs import Division
+from simsock.world.options import SEARCH_DEFAULTS, Options
 
 SERVER = """
 import socketserver
@@ -129,18 +137,92 @@ def test_a_sweep_of_surveys_ends_with_its_table(here, capsys):
     assert [line.split()[:2] for line in table] == [["populations.1.count=2", "fails"], ["populations.1.count=3", "fails"]]
 
 
-@pytest.mark.parametrize(
-    ("more", "told"),
-    [
-        (("--report", "out"), "--report: not together with --all"),
-        (("--jobs", "2"), "--jobs 2: not together with --all"),
-        (("--set", "search.strategy=dfs"), "--all: expected a strategy that draws, and search.strategy = 'dfs'"),
-    ],
-)
-def test_what_does_not_go_together_with_all_is_said(here, capsys, more, told):
-    assert cli.main(["run", "counted.toml", "--all", *more]) == 2
-    assert told in capsys.readouterr().err
-    assert not (here / "out").exists()
+@pytest.mark.slow
+def test_the_numbers_are_the_same_with_any_number_of_processes(here):
+    def told(jobs):
+        found = survey(read("counted.toml"), schedules=120, jobs=jobs)
+        failures = [(failure.schedules, failure.first, failure.token, failure.lines) for failure in found.failures]
+        return failures, found.failed, found.clients, found.windows, found.told, found.lines(lambda failure: failure.token)
+
+    assert told(1) == told(2)
+
+
+@pytest.mark.parametrize("strategy", ["portfolio", "guided"])
+def test_the_numbers_are_the_same_however_schedules_are_divided(here, strategy):
+    """As processes do it, one part after the other in this one."""
+    plan = read("counted.toml", (f"search.strategy={strategy}",))
+    whole = survey(plan, schedules=30)
+    with importable(plan):
+        options, target = options_of_survey(plan)
+        division = Division((SurveyTest(ScenarioTest(plan), options, target), options, 0), 30, 1, None, None, Guide(0) if strategy == "guided" else None)
+        division.batch = 7
+        division.run(InTurn())
+        gathered = division.what[0].gathered
+    assert (gathered.schedules, gathered.failed) == (30, whole.failed)
+    assert [(one.first, one.schedules, one.token) for one in gathered.sorted_failures()] == [(one.first, one.schedules, one.token) for one in whole.failures]
+    assert gathered.windows.rows() == whole.windows
+    assert whole.failed > 1
+
+
+class InTurn(Executor):
+    """Does what is handed in at once, with copies, as another process would."""
+
+    def submit(self, fn, /, *given):
+        future = Future()
+        future.set_result(pickle.loads(pickle.dumps(fn(*pickle.loads(pickle.dumps(given))))))
+        return future
+
+
+def options_of_survey(plan):
+    made = search_options(ScenarioTest(plan), plan)
+    target = made.pop("target")
+    return Options(**{**SEARCH_DEFAULTS, **made}), target
+
+
+@pytest.mark.parametrize("strategy", ["portfolio", "surw:selective"])
+def test_who_asks_for_a_search_is_no_part_of_it(here, strategy):
+    """What stands on the line that calls it, in which file, and whether there is one at all."""
+    plan = read("counted.toml", (f"search.strategy={strategy}",))
+    space = {"survey": survey, "plan": plan}
+    exec(compile("def ask():\n    seen = served = survey(plan, schedules=40)\n    return served", "/somewhere/asking.py", "exec"), space)
+    command = lambda failure: failure.token  # noqa: E731
+    assert space["ask"]().lines(command) == survey(plan, schedules=40).lines(command)
+
+
+def test_by_dfs_every_order_is_counted_once(here):
+    plan = read("counted.toml", ("search.strategy=dfs",))
+    found = survey(plan, schedules=20)
+    again = survey(plan, schedules=20, jobs=3)
+    assert found.lines(lambda failure: failure.token) == again.lines(lambda failure: failure.token)
+    assert found.verdict.schedules == found.verdict.evidence.orders == 20
+    small = read("counted.toml", ("search.strategy=dfs:0", "populations.1.count=1"))
+    all_of_them = survey(small, schedules=1000)
+    assert (all_of_them.verdict.bound, all_of_them.verdict.schedules < 1000) == (0, True)
+    assert all_of_them.failed == all_of_them.verdict.schedules
+    assert "these are all schedules with no preemption" in all_of_them.lines(lambda failure: failure.token)
+    assert run(small, schedules=1000).verdict.failing_schedule == all_of_them.verdict.failing_schedule, "the same schedules as those of a search"
+
+
+def test_a_report_of_a_survey_shows_failures_by_kind_windows_and_the_first_failure(here, capsys):
+    assert cli.main(["run", "counted.toml", "--all", "--report", "out", "--json"]) == 0
+    result = [json.loads(line) for line in capsys.readouterr().out.splitlines()][-2]
+    assert [os.path.basename(path) for path in result["files"]] == [f"counted-all.{ending}" for ending in ("html", "txt", "json", "pcapng")]
+    facts = json.loads((here / "out/counted-all.json").read_text())
+    assert (facts["kind"], facts["failed"], facts["windows"]) == ("survey", result["failed"], result["windows"])
+    assert facts["command"] == facts["failures"][0]["command"]
+    assert facts["error"]["message"] == "one was lost"
+    assert facts["story"]["lanes"]["rows"] and facts["packets"]
+    page = (here / "out/counted-all.html").read_text()
+    assert '<h2 id="failures">' in page and '<h2 id="windows">' in page and "surveyed.py:23" in page
+    assert (here / "out/index.html").exists()
+
+
+def test_a_report_of_a_survey_without_failures_shows_its_first_schedule(here, capsys):
+    (here / "surveyed.py").write_text(SERVER.replace("assert server.served == 2", "assert server.served"))
+    assert cli.main(["run", "counted.toml", "--all", "--schedules", "3", "--report", "out"]) == 1
+    facts = json.loads((here / "out/counted-all.json").read_text())
+    assert (facts["command"], facts["story"], facts["failures"]) == (None, None, [])
+    assert facts["packets"]
 
 
 _outcomes = st.lists(st.tuples(st.sampled_from(["a", "b"]), st.floats(0, 5000), st.floats(0, 100), st.sampled_from(["served", "reset"])), max_size=12)
@@ -162,7 +244,16 @@ def test_windows_are_the_same_in_whatever_order_runs_are_added_and_count_each_cl
             windows.add(report_of(clients))
         return windows.rows()
 
+    def merged(runs):
+        half = len(runs) // 2
+        windows, others = Windows(), Windows()
+        for number, clients in enumerate(runs):
+            (windows if number < half else others).add(report_of(clients))
+        windows.merge(others)
+        return windows.rows()
+
     rows = windows_of(runs)
+    assert merged(runs) == rows
     assert rows == windows_of(chance.sample(runs, len(runs)))
     assert sum(row["count"] for row in rows) == sum(map(len, runs))
     assert len({row["from_s"] for row in rows}) <= WINDOWS_MAX

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from simsock.choices.drafts import ORDER
 from simsock.kernel.happened import Happened
-from simsock.kernel.program_lines import program_frame
+from simsock.kernel.program_lines import frame_in_world
 from simsock.kernel.strategies.orders_seen import number_of_text
 from simsock.kernel.strategies.sights import Sight
 from simsock.tuples import NamedTuple
@@ -87,7 +87,7 @@ class Shown:
         elif self._by_line:
             where = self._last.get(serial, 0)
         else:
-            frame = program_frame(sys._getframe(1))
+            frame = frame_in_world(sys._getframe(1))
             where = _number_of_line(frame.f_code, frame.f_lineno) if frame is not None else 0
             self._lines.add(where)
         if not touches:

@@ -15,7 +15,7 @@ from types import CodeType
 from typing import TYPE_CHECKING
 
 from simsock.kernel.holders import named_footprint
-from simsock.kernel.program_lines import program_frame
+from simsock.kernel.program_lines import frame_in_world
 
 if TYPE_CHECKING:
     from simsock.kernel.core import Kernel
@@ -65,7 +65,7 @@ class Sight:
             return found, len(self._tasks) > 1
         if self._lines:
             return dict.fromkeys(self._last.get(task.serial, NOTHING), True), False
-        frame = program_frame(sys._getframe(2))
+        frame = frame_in_world(sys._getframe(2))
         if frame is None:
             return NOTHING, len(self._tasks) > 1
         return dict.fromkeys(self._of_line(frame.f_code, frame.f_lineno), True), len(self._tasks) > 1
