@@ -44,8 +44,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         message = printable(message)
+        self._print_message(f"{self.prog}: error: {message}\n", sys.stderr)  # first: a usage may have twenty lines
         self.print_usage(sys.stderr)
-        self._print_message(f"{self.prog}: error: {message}\n", sys.stderr)
         raise Misused(message)
 
 

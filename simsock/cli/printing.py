@@ -3,11 +3,12 @@
 Owns the exit codes, the progress of long work and how text reaches a terminal. Does not know any command. Laws:
 
 * results go to standard output, complaints and progress to standard error, and progress only to a terminal (``lines`` has what ``--json`` changes);
-* nothing that is printed can steer a terminal.
+* nothing that is printed can steer a terminal, but for colours of ours, on terminals only: not where NO_COLOR or CI is set.
 """
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 import time
@@ -71,11 +72,38 @@ def say(text: str = "", stream: TextIO | None = None) -> None:
     """Print a result at once. What is no printable character, or none that the terminal's encoding has, is printed as an escape."""
     stream = stream or sys.stdout
     text = printable(text, lines=True)
+    if has_colours(stream):
+        text = "\n".join(map(_painted, text.split("\n")))
     try:
         print(text, file=stream, flush=True)
     except UnicodeEncodeError:
         encoding = stream.encoding or "ascii"
         print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
+
+
+def has_colours(stream: TextIO | None) -> bool:
+    """Whether colours are of use there (https://no-color.org)."""
+    if os.environ.get("NO_COLOR") or os.environ.get("CI") or os.environ.get("TERM", "") in ("", "dumb"):
+        return False
+    return stream is not None and stream.isatty()
+
+
+_RED, _GREEN, _YELLOW, _BOLD, _DIM = "\033[1;31m", "\033[32m", "\033[33m", "\033[1m", "\033[2m"
+_COLOURS = {
+    **dict.fromkeys(("fails: ", "NOT AS EXPECTED", "simsock: "), _RED),
+    **dict.fromkeys(("as expected: ", "holds: ", "the same in every run"), _GREEN),
+    "inconclusive: ": _YELLOW,
+    **dict.fromkeys(("repeat it: ", "report: ", "test: "), _BOLD),
+    "token: ": _DIM,
+}
+"""How a line is painted that begins so."""
+
+
+def _painted(line: str) -> str:
+    for beginning, colour in _COLOURS.items():
+        if line.startswith(beginning):
+            return f"{colour}{line}\033[0m"
+    return line
 
 
 def complain(text: str) -> None:
@@ -94,4 +122,4 @@ def replay_line(token: str, target: str | None, server: str | None, more: Sequen
     return shlex.join(words)
 
 
-__all__ = ["BROKEN", "FAILED", "INTERRUPTED", "OK", "Interrupted", "Progress", "complain", "listed", "replay_line", "say"]
+__all__ = ["BROKEN", "FAILED", "INTERRUPTED", "OK", "Interrupted", "Progress", "complain", "has_colours", "listed", "replay_line", "say"]

@@ -1,0 +1,37 @@
+"""What the command shows on terminals, and what it does not show elsewhere."""
+
+from __future__ import annotations
+
+import io
+
+from simsock import cli
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_on_a_terminal_verdicts_have_colours_and_what_a_program_prints_has_none(monkeypatch):
+    for name in ("NO_COLOR", "CI"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    terminal, pipe = Terminal(), io.StringIO()
+    text = "fails: one \x1b[31m\nsomething else\nas expected: fails"
+    for stream in (terminal, pipe):
+        cli.say(text, stream)
+    assert terminal.getvalue() == "\x1b[1;31mfails: one \\x1b[31m\x1b[0m\nsomething else\n\x1b[32mas expected: fails\x1b[0m\n"
+    assert pipe.getvalue() == "fails: one \\x1b[31m\nsomething else\nas expected: fails\n"
+    for name, value in (("NO_COLOR", "1"), ("CI", "true"), ("TERM", "dumb")):
+        with monkeypatch.context() as patched:
+            patched.setenv(name, value)
+            plain = Terminal()
+            cli.say(text, plain)
+            assert plain.getvalue() == pipe.getvalue()
+
+
+def test_a_usage_error_begins_with_what_is_wrong(capsys):
+    assert cli.main(["run", "--jobs", "none", "x.toml"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "simsock run: error: argument --jobs: expected a whole number from 1 to 1000, got 'none'"
+    assert lines[1].startswith("usage: simsock run")
