@@ -28,7 +28,7 @@ BUDGET = 2_000
 REMEMBERED_SIZE_MAX = 1_000
 """Sets larger than this are not remembered: they hardly come again, and thousands of them would fill the memory."""
 _PAIRED_RANKS = 1
-"""Questions of so many ranks, from the lowest, are tried in pairs."""
+"""Questions of so many ranks, from the lowest that there is, are tried in pairs: at calls all have the same."""
 _MOVED_MAX = 4
 _NEAR = 4
 """Of answers that are not the scheduler's so many are tried at the questions near theirs, up to so many away."""
@@ -164,9 +164,7 @@ def _add_one(attempt: _Attempt, questions: Callable[[tuple[Deviation, ...]], Seq
 def _single(asked: Sequence[Question], base: tuple[Deviation, ...], ranks: int) -> Iterator[Deviation]:
     """Every answer to every question that is not the dull one: of a rank all that choose, then all that hold back as well, earliest first."""
     taken = {(label, index) for label, index, _ in base}
-    for rank in sorted({question.rank for question in asked}):
-        if rank >= ranks:
-            return
+    for rank in sorted({question.rank for question in asked})[:ranks]:
         for holds in (False, True):
             for question in asked:
                 if question.rank != rank or (question.label, question.index) in taken:

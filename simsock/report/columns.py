@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from simsock.escaping import printable
 from simsock.report.listening import FAILURE, FAULT, LINE, Event, Listener, Pick, Place
-from simsock.report.raced import last_writers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,11 +90,7 @@ def _short(mark: str) -> str:
 def choose(events: list[Event], marks: list[tuple[int, Pick | None]], budget: int, raced: Sequence[int] = ()) -> list[int]:
     """The numbers of the events to show, in order: those that touch what was raced on and those around the steps first, then what ran in between, until
     the rows are used up."""
-    end = _last(events)
     musts: dict[int, None] = dict.fromkeys(raced)
-    switched = [at for at, pick in marks if pick is not None]
-    if switched and (lines := [number for number in end if events[number].kind is LINE]):
-        musts.update(dict.fromkeys(last_writers(events, switched[0], lines[-1])))
     mays: dict[int, int] = {}
     for at, pick in marks:
         if at < 0:
@@ -120,7 +115,7 @@ def choose(events: list[Event], marks: list[tuple[int, Pick | None]], budget: in
     faults = (number for number, event in enumerate(events) if event.kind is FAULT)
     musts.update(dict.fromkeys(islice(faults, FAULTS_MAX)))
     shown = list(musts)[: budget - AROUND]
-    taken = {*shown, *end}
+    taken = {*shown, *last_of(events)}
     if not any(pick is not None for _, pick in marks):
         taken.update(_last_of_each(events, max(0, budget - len(taken))))
     for number in sorted(mays, key=lambda number: (mays[number], number)):
@@ -151,7 +146,7 @@ def _rank(event: Event, pick: Pick) -> int:
     return 9 if event.words.startswith("(") else 2
 
 
-def _last(events: list[Event]) -> list[int]:
+def last_of(events: list[Event]) -> list[int]:
     """The end of the run, as far as the program's own lines go: the last of the task that ran last, and what was raised."""
     for number in range(len(events) - 1, max(-1, len(events) - LOOK_MAX), -1):
         if events[number].words.startswith("raises "):

@@ -79,6 +79,8 @@ class Pick(NamedTuple):
     held: tuple[str, ...]
     stands_back: bool = False
     """``passed`` stays back until nobody else can run."""
+    touches: Footprint = NOTHING
+    """What the line touches before which ``task`` stands."""
 
 
 class Listener(Watcher):
@@ -281,10 +283,12 @@ class Listener(Watcher):
         count = len(runq) + (how in ("line", "within", "call"))
         stands_back = kernel.tape.deviations[-1].value >= count
         held = tuple(text for other in kernel.tasks.values() if other is not task and (text := _holding(other)))
+        touches = NOTHING
         if how == "line" and self.events and self.events[-1][:3] == (LINE, task.path, place):
+            touches = self.events[-1].touches
             self._stopped.append((task, task.points, self.events.pop()))
         self._catch_up()
-        self.picks.append(Pick(task.label, index, self.count, how, task.path, before, place, what, chosen.path, passed, held, stands_back))
+        self.picks.append(Pick(task.label, index, self.count, how, task.path, before, place, what, chosen.path, passed, held, stands_back, touches))
 
     # -- keeping ---------------------------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from simsock.kernel.footprints import ANYTHING, ITEMS, Footprint, Touch, common
+from simsock.kernel.footprints import ANYTHING, ITEMS, NOTHING, Footprint, Touch, common
 from simsock.report.listening import LINE
 
 if TYPE_CHECKING:
@@ -23,19 +23,24 @@ LINES_MAX = 12
 
 
 class Raced(NamedTuple):
-    """``names``: in words, ``"total"``, ``"items of seen"``. ``lines``: the numbers of the events that touch them, those that matter most first."""
+    """``names``: in words, ``"total"``, ``"items of seen"``. ``lines``: the numbers of the events that touch them, those that matter most first.
+    ``is_yet_to_come``: the line before which the task was switched out never ran, and touches them."""
 
     names: list[str]
     lines: list[int]
+    is_yet_to_come: bool = False
 
 
 NOT_KNOWN = Raced([], [])
 
 
-def raced_on(events: list[Event], at: int, task: str) -> Raced:
-    """What ``task``, which was switched out before event ``at``, shares with what ran until it went on."""
+def raced_on(events: list[Event], at: int, task: str, next_line: Footprint = NOTHING) -> Raced:
+    """What ``task``, which was switched out before event ``at`` and a line that touches ``next_line``, shares with what ran until it went on."""
     before, after, meanwhile = _around(events, at, task)
     own = {touch for number in (*before, *after) for touch in _known(events[number].touches)}
+    has_gone_on = any(event.task == task and event.kind is LINE for event in events[max(at, 0) :])
+    if not has_gone_on:
+        own |= _known(next_line)
     others = {touch for number in meanwhile for touch in _known(events[number].touches)}
     names = common(own, others)
     shared = [name for name in names if not name.endswith(ITEMS)] or [name for name in names if name != ITEMS]
@@ -43,23 +48,30 @@ def raced_on(events: list[Event], at: int, task: str) -> Raced:
         written = {name for number in meanwhile for name, how in events[number].touches if how == "w"}
         read = {name for number in before for name, _ in events[number].touches}
         shared = sorted(shared, key=lambda name: (name not in written or name not in read, name))[:NAMES_MAX]
-        return Raced(sorted(_bare(name) for name in shared), _lines(events, shared, before, after, meanwhile))
+        return Raced(sorted(_bare(name) for name in shared), _lines(events, shared, at, task, meanwhile), not has_gone_on and _touches(next_line, shared))
     held = _holders(own, others)[:NAMES_MAX]
     items = sorted({name for name, _ in own | others if name.endswith(ITEMS)}) if held else []
-    return Raced(held, _lines(events, items, before, after, meanwhile))
+    return Raced(held, _lines(events, items, at, task, meanwhile), not has_gone_on and _touches(next_line, items))
 
 
-def last_writers(events: list[Event], since: int, at: int) -> list[int]:
-    """Who wrote what line ``at`` reads, if others did: the last line of another task that wrote each name, before it and since event ``since``."""
-    reads = [name for name, _ in sorted(events[at].touches) if name not in (ANYTHING, ITEMS)]
-    found: dict[int, None] = {}
-    for name in dict.fromkeys(reads):
+class Written(NamedTuple):
+    """What a line touches, in words, and the number of the event in which another task wrote it."""
+
+    name: str
+    number: int
+
+
+def last_writers(events: list[Event], since: int, at: int) -> list[Written]:
+    """Who wrote what line ``at`` touches, if others did: the last line of another task that wrote each name, before it and since event ``since``."""
+    touched = [name for name, _ in sorted(events[at].touches) if name not in (ANYTHING, ITEMS)]
+    found = []
+    for name in dict.fromkeys(touched):
         for number in range(at - 1, max(since - 1, at - LOOK_MAX, -1), -1):
             if (name, "w") in events[number].touches:
                 if events[number].task != events[at].task:
-                    found[number] = None
+                    found.append(Written(_bare(name), number))
                 break
-    return list(found)[:NAMES_MAX]
+    return found[:NAMES_MAX]
 
 
 def _around(events: list[Event], at: int, task: str) -> tuple[list[int], list[int], list[int]]:
@@ -89,13 +101,18 @@ def _around(events: list[Event], at: int, task: str) -> tuple[list[int], list[in
     return before, after, meanwhile
 
 
-def _lines(events: list[Event], names: list[str], before: list[int], after: list[int], meanwhile: list[int]) -> list[int]:
-    """Those that touch one of the names; of the others' the last at each place, first those that write."""
+def _lines(events: list[Event], names: list[str], at: int, task: str, meanwhile: list[int]) -> list[int]:
+    """Those that touch one of the names. Of the task's own the nearest before and after the switch, and the nearest that writes; of the others' the last at
+    each place, first those that write."""
 
     def touch(number: int, hows: str = "rw") -> bool:
         return any(name in names and how in hows for name, how in events[number].touches)
 
-    own = [number for number in (*before, *after) if touch(number)]
+    own: dict[int, None] = {}
+    for way in (range(min(at, len(events)) - 1, max(-1, at - LOOK_MAX), -1), range(max(at, 0), min(len(events), at + LOOK_MAX))):
+        mine = [number for number in way if events[number].task == task and touch(number)]
+        own.update(dict.fromkeys(mine[:1]))
+        own.update(dict.fromkeys([number for number in mine if touch(number, "w")][:1]))
     last: dict[tuple[object, ...], int] = {}
     for number in meanwhile:
         if touch(number):
@@ -104,6 +121,10 @@ def _lines(events: list[Event], names: list[str], before: list[int], after: list
     if not any(touch(number, "w") for number in own):
         theirs = [number for number in theirs if touch(number, "w")]
     return [*own, *theirs][:LINES_MAX]
+
+
+def _touches(footprint: Footprint, names: list[str]) -> bool:
+    return any(name in names for name, _ in footprint)
 
 
 def _known(footprint: Footprint) -> set[Touch]:
@@ -134,4 +155,4 @@ def _bare(name: str) -> str:
     return f"items of {bare.removesuffix(ITEMS)}" if bare.endswith(ITEMS) else bare
 
 
-__all__ = ["NOT_KNOWN", "Raced", "last_writers", "raced_on"]
+__all__ = ["NOT_KNOWN", "Raced", "Written", "last_writers", "raced_on"]

@@ -6,13 +6,15 @@ columns are laid out (``columns``). Law: whatever is told comes from a run that 
 
 from __future__ import annotations
 
+import linecache
 import os
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simsock.choices import journal
+from simsock.errors import SimsockError
 from simsock.escaping import printable, told
-from simsock.kernel.program_lines import short_path
+from simsock.kernel.program_lines import innermost_line, short_path
 from simsock.kernel.rooms import room_if_there
 from simsock.kernel.units import NS
 from simsock.net.fabric import Fabric
@@ -20,12 +22,12 @@ from simsock.net.link.distributions import offset_ns
 from simsock.net.link.profiles import hostile_words, hostile_world_words
 from simsock.net.link.settings import PERFECT
 from simsock.report.besides import Besides
-from simsock.report.columns import columns
+from simsock.report.columns import columns, last_of
 from simsock.report.holding import words_of
 from simsock.report.lanes import Lanes, lanes_of
-from simsock.report.listening import FAULT, Event, Listener, Pick, Place
+from simsock.report.listening import FAULT, LINE, Event, Listener, Pick, Place
 from simsock.report.nearest import beside
-from simsock.report.raced import NOT_KNOWN, raced_on
+from simsock.report.raced import NOT_KNOWN, Written, last_writers, raced_on
 
 if TYPE_CHECKING:
     from simsock.choices import Deviation
@@ -169,15 +171,22 @@ class Teller:
         marks: list[tuple[int, Pick | None]] = []
         asides: dict[int, tuple[str, ...]] = {}
         raced: dict[int, None] = {}
+        names: set[str] = set()
+        switched: list[int] = []
         losses = [(deviation.label, deviation.index) for _, deviation in listener.asked]
         for at, deviation in listener.asked:
             pick = picks.get((deviation.label, deviation.index))
             if pick is not None:
                 asides[len(steps)] = tuple(f"at that moment {words.fill(held)}" for held in pick.held)
-                found = raced_on(listener.events, pick.at - listener.dropped, pick.task) if pick.how in ("line", "within") else NOT_KNOWN
+                at_line = pick.how in ("line", "within")
+                found = raced_on(listener.events, pick.at - listener.dropped, pick.task, pick.touches) if at_line else NOT_KNOWN
                 if found.names:
                     asides[len(steps)] += (f"raced on: {', '.join(found.names)}",)
+                if found.is_yet_to_come and pick.place is not None:
+                    asides[len(steps)] += (f"what {words.task(pick.task)} was about to run: {linecache.getline(*pick.place).strip()}",)
                 raced.update(dict.fromkeys(found.lines))
+                names.update(found.names)
+                switched.append(len(steps))
             text = words.of_pick(pick) if pick is not None else self._of_the_net(deviation, losses)
             steps.append(_step(deviation, text))
             marks.append((pick.at if pick is not None else at, pick))
@@ -186,6 +195,11 @@ class Teller:
             if tuple(deviation) not in used:
                 steps.append(_step(deviation, f"(not asked for in this run: {journal.bare(deviation)})"))
         ending = one_line(error) if error is not None else ""
+        for written in _behind(listener.events, marks[switched[0]][0] - listener.dropped, error) if switched else ():
+            raced[written.number] = None
+            if not names and (place := listener.events[written.number].place) is not None:
+                said = f"what failed touches {written.name}, which {words.task(listener.events[written.number].task)} wrote at {words.place(place)}"
+                asides[switched[-1]] += (said,)
         held = listener.holding.at_end(error)
         spots = [spot.number - listener.dropped for one in held for spot in (one.taken, one.waited)]
         shown = [*(number for number in spots if number >= 0), *raced]
@@ -279,6 +293,15 @@ class _Facts:
             for at in sorted(at for other, at in self._others if other == f"link {name} {question}"):
                 number += at <= number
         return f"packet {number + 1} {name}"
+
+
+def _behind(events: list[Event], since: int, error: BaseException | None) -> list[Written]:
+    """What others wrote since event ``since`` of what the line touches on which the run failed; nothing of a hang, which failed on none."""
+    place = innermost_line(error) if error is not None else None
+    if place is None or (isinstance(error, SimsockError) and "rows" in error.facts):
+        return []
+    ends = [number for number in last_of(events) if events[number].kind is LINE and events[number].place == place]
+    return last_writers(events, since, ends[-1]) if ends else []
 
 
 def _set_up(sim: Simulation) -> str:

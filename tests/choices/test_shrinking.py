@@ -227,6 +227,13 @@ def test_where_one_does_not_do_pairs_are_tried():
     assert set(shrunk.deviations) == set(pair)
 
 
+def test_pairs_are_tried_where_nothing_is_known_of_any_question_as_at_calls():
+    asked = [Asked("call", index, 3, 2) for index in range(10)]
+    pair = (Deviation("call", 3, 1), Deviation("call", 9, 4))
+    found = tuple(Deviation("call", index, 2) for index in range(10))
+    assert set(shrink(found, fails_with(found[3:9], pair), 50_000, lambda base: asked).deviations) == set(pair)
+
+
 def test_pairs_are_tried_with_the_deviation_nearest_to_the_failure_first():
     found = tuple(Deviation("hot", index, 1) for index in range(0, 12, 2))
     pair = {found[-1], Deviation("hot", 7, 2)}

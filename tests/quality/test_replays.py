@@ -11,7 +11,7 @@ import pytest
 
 import simsock
 from simsock.search.runner import signature
-from tests.quality import racy_programs
+from tests.quality import racy_programs, replays
 from tests.quality.racy_programs import PROGRAMS
 
 HERE = Path(__file__).resolve().parents[2]
@@ -60,3 +60,14 @@ def test_fifty_tokens_fail_where_they_did_in_new_processes():
 @pytest.mark.timeout(7_200)
 def test_a_thousand_do():
     assert count(list(PROGRAMS), range(59), 100) >= 1_000
+
+
+@pytest.mark.slow
+def test_the_command_counts_what_comes_out_otherwise():
+    runs = list(replays.draw(len(replays.PROGRAMS)))
+    assert [run.name for run in runs] == [*replays.PROGRAMS]
+    assert replays.replay(runs, [sys.executable], 2) == []
+    other = runs[1]._replace(digest="another")
+    (wrong,) = replays.replay([runs[0], other], [sys.executable], 1)
+    assert wrong.startswith(f"{other.name}: ")
+    assert other.token in wrong

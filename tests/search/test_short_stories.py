@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import queue
 import re
 import socket
 import socketserver
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from operator import attrgetter
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -204,6 +206,74 @@ def test_who_wrote_what_the_failing_line_reads_is_shown_too():
     assert "# uses\n" in verdict.story.text()
 
 
+def test_what_the_task_itself_wrote_long_after_it_went_on_is_shown_too():
+    shared = SimpleNamespace()
+
+    def program(sim):
+        shared.visits, shared.log = 0, []
+
+        def visit():
+            seen = shared.visits  # reads
+            for number in range(12):
+                shared.log.append(number)
+                shared.last = number
+            shared.visits = seen + 1  # writes
+
+        together(visit, visit)
+        assert attrgetter("visits")(shared) == 2
+
+    columns = simsock.explore(program, schedules=500).story.columns
+    assert sum(row.endswith("# reads") for row in columns) == 2, columns
+    assert sum(row.endswith("# writes") for row in columns) == 2, columns
+
+
+def test_a_line_that_never_ran_is_told_if_it_touches_what_was_raced_on():
+    def program(sim):
+        done, todo = [], queue.Queue()
+
+        def work():
+            while (item := todo.get()) is not None:
+                todo.task_done()
+                done.append(item)  # too late
+
+        worker = threading.Thread(target=work)
+        worker.start()
+        todo.put(1)
+        todo.join()
+        assert done == [1]
+        todo.put(None)
+        worker.join()
+
+    text = simsock.explore(program, schedules=500).story.text()
+    assert "raced on: items of done" in text
+    assert "\n     what work-1 was about to run: done.append(item)  # too late\n" in text
+
+
+def test_where_no_switch_names_anything_the_failing_line_does():
+    def program(sim):
+        filled, items = threading.Condition(), []
+
+        def consume():
+            with filled:
+                if not items:
+                    filled.wait()
+                items.pop()  # takes
+
+        def produce():
+            with filled:
+                items.append(1)
+                filled.notify_all()
+
+        together(consume, consume, produce, produce)
+
+    verdict = simsock.explore(program, schedules=500, seed=0)
+    assert isinstance(verdict.error, IndexError)
+    text = verdict.story.text()
+    wrote = f"what failed touches items of items, which consume-1 wrote at {Path(__file__).name}:{line_with('takes')}\n"
+    assert wrote in text
+    assert text.count("items.pop()  # takes") == 2, "both"
+
+
 def a_bank_of_a_pool(sim):
     locks = {"one": threading.Lock(), "other": threading.Lock()}
 
@@ -267,6 +337,33 @@ def test_one_deviation_and_one_story_whatever_the_seed(program, preempt):
     assert len({verdict.story.text() for verdict in verdicts}) == 1
     with pytest.raises(type(verdicts[0].error)):
         verdicts[0].replay()
+
+
+def an_event_that_is_cleared_too_late(sim):
+    filled, jobs, done = threading.Event(), [], []
+    lock = threading.Lock()
+
+    def work():
+        while len(done) < 2:
+            filled.wait()
+            with lock:
+                done.extend(jobs)
+                jobs.clear()
+            filled.clear()
+
+    def submit():
+        with lock:
+            jobs.append(1)
+        filled.set()
+
+    together(work, submit, submit)
+
+
+def test_two_deviations_are_found_at_calls_too_where_one_cannot_do():
+    for seed in range(3):
+        verdict = simsock.explore(an_event_that_is_cleared_too_late, schedules=300, seed=seed, preempt="calls")
+        assert isinstance(verdict.error, simsock.Deadlock)
+        assert len(verdict.deviations) == 2
 
 
 def test_a_hang_stays_the_hang_that_was_found():
