@@ -16,6 +16,7 @@ from simsock.kernel.identity import PROCESS, own_numbers
 from simsock.patching import adapters, fence, forks, ready_orders, schedulers, start_methods, trio_waits
 from simsock.patching.chance import NODE
 from simsock.patching.room import Room
+from simsock.stdlib import _future_hashes
 
 _NAMES: tuple[tuple[str, str, Callable[[Any, Kernel], Any]], ...] = (
     # trio names OS threads through ctypes, with pthread_setname_np(ident): a task's ident is no address of a thread, and libc would read there.
@@ -63,6 +64,8 @@ _NAMES: tuple[tuple[str, str, Callable[[Any, Kernel], Any]], ...] = (
     *(("multiprocessing.forkserver", name, lambda before, kernel, name=name: start_methods.of_server(name, before, kernel)) for name in start_methods.SERVER),
     # A pool of interpreters would fail where each of its threads makes one, and hide that error behind one of its own.
     ("concurrent.futures.interpreter", "WorkerContext", lambda before, kernel: _NoInterpreters),
+    # Several futures are locked in the order of their addresses.
+    ("concurrent.futures._base", "_AcquireFutures", lambda before, kernel: _future_hashes.by_number(before)),
 )
 """(module, name, what is there in a world, given what was there before)."""
 _BY_MODULE: dict[str, list[tuple[str, Callable[[Any, Kernel], Any]]]] = {}
@@ -121,6 +124,8 @@ def enter(kernel: Kernel) -> None:
             if name in space and not (known and any(space is seen and name == there for seen, there in known)):
                 _before.append((space, name, space[name]))
                 space[name] = make(space[name], kernel)
+    if (futures := modules.get("concurrent.futures._base")) is not None:
+        _future_hashes.install(futures.Future)
     schedulers.enter()
     ready_orders.enter(kernel)
     trio_waits.enter()

@@ -21,6 +21,7 @@ class Room:
         "ask_real",
         "ask_waited",
         "default_timeout_ns",
+        "futures_hashed",
         "glanced_at",
         "glances",
         "granted_to",
@@ -54,6 +55,8 @@ class Room:
         """The class of the sockets that are made for the program, if it is none of ours (``simsock.patching.sockets``)."""
         self.threads_born = 0
         """How many thread objects were made (``_thread_hashes``)."""
+        self.futures_hashed = 0
+        """Of how many futures somebody has asked for the hash (``_future_hashes``)."""
         self.granted_to: Task | None = None
         self.grants = 0
         """How many operations in a row were granted to that task while the world ends (``_waiting``)."""
