@@ -9,8 +9,10 @@ from __future__ import annotations
 import errno
 from typing import Any
 
+from simsock.errors import WorldEnded
 from simsock.kernel import session
 from simsock.kernel.files import bad_descriptor, wait_ready
+from simsock.kernel.identity import over
 from simsock.kernel.units import NS
 from simsock.net.sockets import os_error
 from simsock.stdlib._buffers import c_int
@@ -53,6 +55,8 @@ class epoll:
     def _file(self) -> EpollFile:
         if self._fd < 0:
             raise ValueError("I/O operation on closed epoll object")
+        if self._kernel.ended:
+            raise WorldEnded(f"this epoll object belongs to a world that {over(self._kernel)}")
         file = self._kernel.files.get(self._fd)
         if not isinstance(file, EpollFile):
             raise bad_descriptor() if file is None else os_error(errno.EINVAL)
@@ -116,6 +120,8 @@ class epoll:
 
     def unregister(self, fd: Any) -> None:
         """Stop watching; ENOENT when the descriptor is not watched, EBADF when it is not open."""
+        if self._kernel.ended:  # a loop that is closed late does so, and ignores this
+            raise bad_descriptor()
         epoll = self._file()
         number = descriptor_of(fd)
         known = epoll.interest.get(number)

@@ -12,6 +12,7 @@ from types import MethodType
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
+from simsock.harness import HARNESS
 from simsock.kernel.program_lines import is_library, is_simsock, short_path
 
 if TYPE_CHECKING:
@@ -52,16 +53,24 @@ def _hook(event: str, args: tuple[Any, ...]) -> None:
 
 
 def _makers(frame: FrameType | None) -> str:
-    """The innermost function of the program that asks for a call, and the outermost below the next library: often a fixture, or ``setup_method``."""
+    """The innermost function of the program that asks for a call, and the outermost below the next library: often a fixture, or ``setup_method``. Where the
+    program has no part in it, the same of installed packages, up to the harness."""
     places: list[str] = []
+    packages: list[str] = []
+    is_for_packages = True
     while frame is not None:
         code = frame.f_code
         if not (is_library(code.co_filename) or is_simsock(code.co_filename)):
             places.append(f"{code.co_qualname} ({short_path(code.co_filename)}:{frame.f_lineno})")
         elif places:
             break
+        elif is_for_packages and (top := str(frame.f_globals.get("__name__", "")).partition(".")[0]) not in sys.stdlib_module_names:
+            if top not in HARNESS:
+                packages.append(f"{code.co_qualname} of {top}")
+            is_for_packages = top not in HARNESS or not packages
         frame = frame.f_back
-    return " for ".join(dict.fromkeys((places[0], places[-1]))) if places else "a library"
+    found = places or packages
+    return " for ".join(dict.fromkeys((found[0], found[-1]))) if found else "a library"
 
 
 def made_by(*things: Any) -> str:

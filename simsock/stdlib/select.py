@@ -12,9 +12,11 @@ import sys
 from math import ceil
 from typing import Any
 
+from simsock.errors import WorldEnded
 from simsock.kernel import session
 from simsock.kernel.failures import bad_descriptor, os_error
 from simsock.kernel.files import POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, POLLPRI, OpenFile, wait_ready
+from simsock.kernel.identity import over
 from simsock.kernel.units import NS
 from simsock.stdlib._epoll import epoll
 from simsock.stdlib._errors import UnsupportedName
@@ -100,6 +102,7 @@ class poll:
     def __init__(self) -> None:
         self._masks: dict[int, int] = {}
         self._waits = False
+        self._world = session.active
 
     def register(self, fd: Any, eventmask: int = POLLIN | POLLPRI | POLLOUT, /) -> None:
         """Watch a descriptor; registering it again changes its mask."""
@@ -121,6 +124,8 @@ class poll:
         ns = -1 if timeout is None else poll_ns(timeout)
         if self._waits:
             raise RuntimeError("concurrent poll() invocation")
+        if self._world is not None and self._world.ended:
+            raise WorldEnded(f"this poll object belongs to a world that {over(self._world)}")
         kernel = session.kernel()
         kernel.point()
         files = kernel.files

@@ -394,6 +394,43 @@ def test_what_is_left_of_a_world_says_that_it_has_ended_and_which_it_was(world):
         pool.submit(len, "")
 
 
+def test_what_an_installed_package_makes_without_the_program_is_told_with_its_name(world):
+    _makers.watch()
+    text = "import socket\ndef start():\n    make()\ndef make():\n    global it\n    it = socket.create_server(('127.0.0.1', 0))\n"
+    shop = {"__name__": "shop.core"}
+    exec(compile(text, "/lib/python3/site-packages/shop/core.py", "exec"), shop)
+    thread = threading.Thread(target=shop["start"])  # nothing of the program is above it
+    thread.start()
+    thread.join()
+    with shop["it"], world(), pytest.raises(Fenced, match=r", bound by make of shop for start of shop, in task main"):
+        shop["it"].accept()
+
+
+KINDS_LEFT = {
+    "poll": (lambda: select.poll(), lambda left: left.poll(0)),
+    "event loop": (asyncio.new_event_loop, lambda left: left.run_forever()),
+    "selector": (selectors.DefaultSelector, lambda left: left.select(0)),
+    "register": (selectors.DefaultSelector, lambda left: left.register(1, selectors.EVENT_READ)),
+}
+if hasattr(select, "epoll"):
+    KINDS_LEFT["epoll"] = (lambda: select.epoll(), lambda left: left.poll(0))
+
+
+@pytest.mark.parametrize("kind", KINDS_LEFT)
+def test_pollers_and_loops_that_are_left_of_a_world_say_which_it_was(world, kind):
+    make, use = KINDS_LEFT[kind]
+    with world(seed="first"):
+        left = make()
+    told = r"belongs to a world that has ended \(world \d+ of this process, seed 'first'\)"
+    with world(seed="second", max_real_time=10), pytest.raises(WorldEnded, match=told):
+        use(left)
+    with pytest.raises(WorldEnded, match=told):
+        use(left)
+    if hasattr(left, "close"):
+        with world():
+            left.close()
+
+
 def test_that_uuid_asks_in_vain_for_the_machine_s_address_is_no_failure(world, monkeypatch):
     def ask():
         with contextlib.suppress(OSError):
