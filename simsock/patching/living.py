@@ -158,10 +158,16 @@ def _places(targets: list[Any]) -> dict[int, str]:
     """By identity: the best words for who keeps it, a module's name before anything else."""
     types = [cls for cls in gc.get_objects() if issubclass(type(cls), type)]  # not isinstance: a proxy says that it is one
     found: dict[int, str] = {}
-    for finding in sorted(heap.search(targets, types), key=lambda finding: (not _is_name(finding.place), finding.place)):
+    for finding in sorted(heap.search(targets, types), key=lambda finding: _rank(finding.place)):
         if not finding.place.startswith("simsock."):
             found.setdefault(id(finding.target), finding.place)
     return found
+
+
+def _rank(place: str) -> tuple[bool, bool, str]:
+    """A name in a module comes first, then the program's classes; what the standard library or the harness keeps for itself, as a loop's handles do, is last."""
+    top = place.partition(".")[0]
+    return not _is_name(place), top not in sys.modules or top in sys.stdlib_module_names or is_harness(top), place
 
 
 def _is_name(place: str) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 from _thread import get_ident
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -32,10 +33,24 @@ def to_whom(condition: Any, number: int | None, thing: Any, call: str) -> None:
     kernel = session.active
     if kernel is None or refuse is None or kernel.thread != get_ident() or kernel.ending:
         return
-    for waiter in list(islice(condition._waiters, number)):
-        if getattr(waiter, "holder", None) is None:  # a task has its waiter, or whoever is to release it for it
-            refuse(thing, call, _who_waits(waiter))
+    told = 0
+    for waiter in list(condition._waiters):
+        if told == number:
             return
+        if getattr(waiter, "holder", None) is None:  # a task has its waiter, or whoever is to release it for it
+            ident = _who_waits(waiter)
+            if ident:
+                refuse(thing, call, ident)
+            else:
+                _forget(condition, waiter)
+                continue
+        told += 1
+
+
+def _forget(condition: Any, waiter: Any) -> None:
+    """Whoever waited with this is gone: it could not take it off the list, where a hybrid came in its place meanwhile."""
+    with suppress(ValueError):
+        condition._waiters.remove(waiter)
 
 
 def _who_waits(waiter: Any) -> int:

@@ -104,6 +104,30 @@ def test_a_message_and_a_flag_are_not_there_either(world):
     waiter.thread.join(20)
 
 
+def test_who_waits_no_longer_is_handed_nothing_and_takes_nobody_s_turn(world):
+    """When a world begins, the lock with which a thread waits is exchanged: the thread itself does not find it on the list any more, when its time is over."""
+    channel, waited = queue.Queue(), []
+
+    def wait_for_a_while():
+        with contextlib.suppress(queue.Empty):
+            channel.get(timeout=1)
+        waited.append(True)
+
+    worker = Worker(wait_for_a_while)
+    with world():
+        while not waited:  # the other thread's time is real
+            pass
+    worker.thread.join()
+    with world() as sim:
+        got = []
+        thread = threading.Thread(target=lambda: got.append(channel.get()))
+        thread.start()
+        sim.sleep(1)
+        channel.put(1)
+        thread.join()
+        assert got == [1]
+
+
 def test_a_timer_from_before_is_not_cancelled_from_a_world(world):
     timer = threading.Timer(3_600, wait_at)
     timer.start()

@@ -652,6 +652,13 @@ class Keeper:
 KEPT = Keeper()
 
 
+def test_a_loop_that_an_instance_keeps_is_listed_as_the_program_s(loop, monkeypatch):
+    """Its own handles, which are the standard library's, hold it as well."""
+    monkeypatch.setattr(KEPT, "inner", loop)
+    loop.call_soon(int)
+    assert f"{__name__}.Keeper.inner" in {one.place for one in living.find_living() if one.kind == living.LOOP}
+
+
 def keep_in_a_closure(thing):
     return lambda: thing
 
