@@ -165,7 +165,7 @@ def _places(targets: list[Any]) -> dict[int, str]:
 
 
 def _rank(place: str) -> tuple[bool, bool, str]:
-    """A name in a module comes first, then the program's classes; what the standard library or the harness keeps for itself, as a loop's handles do, is last."""
+    """A name in a module comes first, then the program's classes; what the standard library or the harness keeps, as a loop's handles do, is last."""
     top = place.partition(".")[0]
     return not _is_name(place), top not in sys.modules or top in sys.stdlib_module_names or is_harness(top), place
 
