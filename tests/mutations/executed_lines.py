@@ -18,6 +18,8 @@ from typing import Any
 
 import pytest
 
+from tests.mutations.noticing import selection
+
 _ROOT = str(Path(__file__).resolve().parent.parent)
 _OURS = os.path.join(_ROOT, "simsock") + os.sep
 _TOOL = 5
@@ -34,8 +36,9 @@ def _on_line(code: CodeType, line: int) -> Any:
     return _monitoring.DISABLE
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Begin to listen."""
+    config.option.markexpr = selection()
     _monitoring.use_tool_id(_TOOL, "executed lines")
     _monitoring.register_callback(_TOOL, _monitoring.events.LINE, _on_line)
     _monitoring.set_events(_TOOL, _monitoring.events.LINE)

@@ -20,6 +20,8 @@ import pytest
 from simsock import Fenced, Simulation
 from simsock.patching import bound, known
 
+pytestmark = pytest.mark.heap
+
 
 class Moment(datetime.datetime):
     """A subclass of the program's."""

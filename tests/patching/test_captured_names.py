@@ -25,6 +25,8 @@ from simsock.patching import doctor, heap, known
 
 from . import before_world as program
 
+pytestmark = pytest.mark.heap
+
 START = captured_datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
 

@@ -22,6 +22,8 @@ from simsock.patching.module_names import Names
 
 from . import before_world as program
 
+pytestmark = pytest.mark.heap
+
 
 class Box:
     """Something that was there before."""

@@ -19,6 +19,8 @@ from simsock import KeptWarning, Simulation
 from simsock.patching import doctor
 from simsock.patching.hashed import Mark, WeakMark
 
+pytestmark = pytest.mark.heap
+
 
 class Names(set):
     """Whose methods are not asked."""
