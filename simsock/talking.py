@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from simsock.kernel import Kernel, Task
     from simsock.net.addresses import Endpoint
     from simsock.net.unix.ancillary import Passed
+    from simsock.world.typed import Chunks
 
 SIMSOCK_ROOM = "outside"
 
@@ -89,10 +90,10 @@ class BareServer:
 
 def talk(
     handler: Callable[[Any, Any, Any], object],
-    client: Any,
+    client: bytes | bytearray | memoryview | Datagram | Callable[[], Generator[bytes, bytes, object]],
     *,
     server: Any = None,
-    chunks: Any = "whole",
+    chunks: Chunks = "whole",
     half_close: bool = True,
     client_address: tuple[str, int] = ("10.0.0.2", 40000),
     timeout: Duration = 60,

@@ -33,12 +33,14 @@ from pytest_simsock.hooks import (
     pytest_runtest_protocol,
     pytest_runtest_setup,
 )
+from pytest_simsock.marking import marker
 from pytest_simsock.progress import pytest_terminal_summary
 from pytest_simsock.scenarios import pytest_collect_file
 
 SIMSOCK_ROOM = "outside"
 
 __all__ = [
+    "marker",
     "pytest_addoption",
     "pytest_collect_file",
     "pytest_collection",

@@ -7,13 +7,18 @@ run. Law: the marker nearest to the test wins, option by option; any marker beat
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
 from pytest_simsock import coroutines, wide
 from pytest_simsock.configuring import CHOSEN
 from pytest_simsock.hiding import takes_sim
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from simsock.world.typed import MarkerOptions
 
 _WORLDS = frozenset(("sim", "testbed", "simsock_seed"))
 
@@ -109,3 +114,8 @@ def _check_names(where: str, given: Mapping[str, Any], *more: str) -> None:
         check_names(where, given, ("seed", "schedules", *more, *WORLD_OPTIONS))
     except UsageError as error:
         raise ValueError(str(error)) from None
+
+
+def marker(**options: Unpack[MarkerOptions]) -> pytest.MarkDecorator:
+    """``pytest.mark.simsock`` with options that type checkers know: ``@marker(schedules=50, link="lan")``. A mistake is told when the test is set up."""
+    return pytest.mark.simsock(**options)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic
 
 from simsock.errors import TaskCancelled
 from simsock.escaping import printable
@@ -22,8 +22,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import CodeType
 
+    from typing_extensions import TypeVar
+
     from simsock.kernel.core import Kernel
     from simsock.kernel.timers import Timer
+    from simsock.kernel.units import Duration
+
+    Value = TypeVar("Value", default=Any, covariant=True)
+else:
+    from typing import TypeVar
+
+    Value = TypeVar("Value", covariant=True)
 
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,}|\d{14,}")
 """Of an object, which some libraries have in the names of their threads."""
@@ -38,7 +47,7 @@ def is_task_ident(ident: int) -> bool:
     return ident >= _IDENT_FIRST and (ident - _IDENT_FIRST) % _IDENT_STEP == 0
 
 
-class Task:
+class Task(Generic[Value]):
     """A task. Programs get it from ``spawn``; ``result``, ``done``, ``cancel`` are for them, the other attributes for the kernel."""
 
     __slots__ = (
@@ -157,7 +166,7 @@ class Task:
         """True once the task has ended, however it ended."""
         return self.dead
 
-    def result(self, timeout: Any = None) -> Any:
+    def result(self, timeout: Duration | None = None) -> Value:
         """Wait for the task's end and return what its function returned, or raise what it raised.
 
         ``timeout`` is virtual (seconds, timedelta or "80ms"); ``TimeoutError`` when it passes first. An error raised here counts as
@@ -175,7 +184,7 @@ class Task:
         if self.error is not None:
             kernel.errors[:] = [entry for entry in kernel.errors if entry[1] is not self.error]
             raise self.error
-        return self.value
+        return self.value  # type: ignore[no-any-return]  # of a function that is known by now
 
     def cancel(self) -> bool:
         """End the task: ``TaskKilled`` is raised where it stands. False if it had ended before; a task cannot cancel itself."""

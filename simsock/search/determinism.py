@@ -25,10 +25,12 @@ from simsock.world.options import SEARCH_DEFAULTS, WORLD_OPTIONS, Options, check
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import CodeType, FrameType
+    from typing import Unpack
 
     from simsock.kernel.records import Record
     from simsock.kernel.task import Task
     from simsock.world.simulation import Simulation
+    from simsock.world.typed import WorldOptions
 
 SCHEDULES = range(2, 7)
 """Of a search by the default strategy: one of each of those that it takes in turn."""
@@ -130,7 +132,7 @@ def _listen(runner: Runner, seed: int | str, number: int | None, known: list[tup
     return told
 
 
-def check_determinism(test: Callable[[Simulation], object], seed: int | str = 0, *, processes: int = 0, **options: Any) -> str:
+def check_determinism(test: Callable[[Simulation], object], seed: int | str = 0, *, processes: int = 0, **options: Unpack[WorldOptions]) -> str:
     """Run ``test`` twice with one seed; returns the digest, or raises ``Nondeterminism`` naming the first difference, its line and what may be the cause.
 
     ``options`` are those of ``Simulation``. Without ``strategy`` and ``preempt`` among them some schedules of a search are run twice as well, with a

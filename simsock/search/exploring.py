@@ -28,8 +28,11 @@ LEVEL_SHARE = 20
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Executor
+    from typing import Literal, Unpack
 
     from simsock.world.simulation import Simulation
+    from simsock.world.typed import WorldOptions
 
 
 def explore(
@@ -39,12 +42,12 @@ def explore(
     seed: int | str = 0,
     shrink: bool = True,
     jobs: int = 1,
-    executor: Any = None,
+    executor: Executor | None = None,
     target: str | None = None,
     progress: Callable[[int], object] | None = None,
     database: Any = None,
     tries_kept: bool = True,
-    **options: Any,
+    **options: Unpack[WorldOptions],
 ) -> Verdict:
     """Run ``test(sim)`` under up to ``schedules`` schedules, each in a fresh world, until one fails; shrink that one and tell its story.
 
@@ -189,7 +192,13 @@ def _prune(runner: Runner, search: Exhausting, asked: Request, number: int) -> t
 
 
 def replay(
-    test: Callable[[Simulation], object], token: str, *, scope: Any = None, strict: bool = False, patch: bool | None = None, entropy: str | None = None
+    test: Callable[[Simulation], object],
+    token: str,
+    *,
+    scope: Any = None,
+    strict: bool = False,
+    patch: bool | None = None,
+    entropy: Literal["tape", "real"] | None = None,
 ) -> None:
     """Run the one run that ``token`` stands for again, and raise what it raises.
 

@@ -5,7 +5,7 @@ Owns ``Verdict`` and its words. Law: a search that ran out of budget is *inconcl
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from simsock.errors import SearchFailure, UsageError
 from simsock.escaping import printable, told
@@ -13,11 +13,14 @@ from simsock.search.evidence import Evidence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Literal
 
     from simsock.report.story import Story
     from simsock.search.happenings import Seen
 
-FAILS, HOLDS, INCONCLUSIVE = "fails", "holds", "inconclusive"
+FAILS: Final = "fails"
+HOLDS: Final = "holds"
+INCONCLUSIVE: Final = "inconclusive"
 
 
 class Verdict:
@@ -30,8 +33,8 @@ class Verdict:
     ``new_at_the_end`` and ``alive``: what was seen.
     """
 
-    def __init__(self, status: str, schedules: int, seed: int | str, evidence: Evidence | None = None) -> None:
-        self.status = status
+    def __init__(self, status: Literal["fails", "holds", "inconclusive"], schedules: int, seed: int | str, evidence: Evidence | None = None) -> None:
+        self.status: Literal["fails", "holds", "inconclusive"] = status
         self.schedules = schedules
         self.seed = seed
         self.evidence = evidence if evidence is not None else Evidence()

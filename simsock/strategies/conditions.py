@@ -136,6 +136,7 @@ def _happen(sim: Simulation, fault: Fault, restarted: Callable[[str], object] | 
         return
     assert fault.b is not None  # checked
     if fault.kind == "link":
+        assert fault.link is not None  # checked, too
         sim.link(fault.a, fault.b, fault.link)
         return
     begin, end = (sim.partition, sim.heal) if fault.kind == "partition" else (sim.hold, sim.release)

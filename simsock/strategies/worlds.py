@@ -32,6 +32,9 @@ from simsock.world.simulation import Simulation
 
 if TYPE_CHECKING:
     from types import TracebackType
+    from typing import Unpack
+
+    from simsock.strategies.typed import DrawnOptions
 
 ENDS_AN_EXAMPLE = (errors.StopTest, errors.UnsatisfiedAssumption, errors.Frozen)
 
@@ -135,7 +138,7 @@ class DrawnSimulation(Simulation):
         return raised
 
 
-def simulations(*, seed: Any = 0, **options: Any) -> st.SearchStrategy[Simulation]:
+def simulations(*, seed: int | str | st.SearchStrategy[int] | st.SearchStrategy[str] = 0, **options: Unpack[DrawnOptions]) -> st.SearchStrategy[Simulation]:
     """Worlds to be entered with ``with``. What they leave open is drawn in them, as it comes up, and shrinks with the test's inputs.
 
     ``seed`` and the options are those of ``Simulation``; each may be a strategy for its values: ``simulations(link=links())``. What is left
@@ -151,10 +154,10 @@ def simulations(*, seed: Any = 0, **options: Any) -> st.SearchStrategy[Simulatio
     ...         sim.sleep("1h")
     >>> test_it()
     """
+    keywords: dict[str, Any] = {"seed": seed, **options}
     for name in ("token", "records"):
-        if name in options:
-            raise UsageError(f"simulations: {name} makes no sense here, got {options[name]!r}")
-    keywords = {"seed": seed, **options}
+        if name in keywords:
+            raise UsageError(f"simulations: {name} makes no sense here, got {keywords[name]!r}")
     drawn = {name: value for name, value in keywords.items() if isinstance(value, st.SearchStrategy)}
     plain = {name: value for name, value in keywords.items() if name not in drawn}
     checked = DrawnSimulation(**plain).options  # a mistake is told at once

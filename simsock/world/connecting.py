@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from simsock.stubs import Stub
     from simsock.stubs.answers import Said, Says
     from simsock.world.options import Options
+    from simsock.world.typed import Address, Reachable
 
 
 class Connecting:
@@ -47,7 +48,7 @@ class Connecting:
 
         def _host_of(self, host: str | Host) -> Host: ...
 
-    def connect(self, served_or_address: Any, *, host: str | Host | None = None, timeout: float | None = None) -> socket:
+    def connect(self, served_or_address: Reachable, *, host: str | Host | None = None, timeout: float | None = None) -> socket:
         """A stream socket of ``host``, connected to a ``Served``, to any server with a ``server_address``, or to an address. Closed with the world
         if not before. Without ``host`` it is the host ``client``'s; but 127.0.0.1 and wildcards are each host's own: an address of that kind
         means the one other host that listens there, at an address that others reach, or from that host itself if it listens for itself only.
@@ -59,7 +60,7 @@ class Connecting:
         self._sockets.append(sock)
         return sock
 
-    async def aconnect(self, served_or_address: Any, *, host: str | Host | None = None) -> SocketStream:
+    async def aconnect(self, served_or_address: Reachable, *, host: str | Host | None = None) -> SocketStream:
         """``connect`` for async tests on trio: a ``trio.SocketStream``, while whose connection is made the other tasks go on. Closed with the world if not
         before. Its limit of time is trio's: ``with trio.fail_after(5):``. Raises what ``connect`` raises.
         """
@@ -94,7 +95,7 @@ class Connecting:
                 return trio.SocketStream(stream)  # type: ignore[no-any-return]  # of a module that is there by now
         raise raised or OSError(f"getaddrinfo knows no address of {address[0]!r}")
 
-    def datagram(self, *, host: str | Host = "client", address: Any = None) -> socket:
+    def datagram(self, *, host: str | Host = "client", address: Address | None = None) -> socket:
         """A datagram socket of ``host``, bound to ``address`` or to the host's first one and any port. Closed with the world if not before."""
         where = self._host_of(host)
         where.must_be_up("datagram")

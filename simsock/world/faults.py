@@ -19,13 +19,13 @@ from simsock.world.hosts import Host
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
+    from typing import Literal
 
     from simsock.kernel import Kernel
     from simsock.kernel.units import Duration
     from simsock.net import Fabric
     from simsock.net.link.rules import Packet
-
-"""One host or several, by name or as themselves."""
+    from simsock.world.typed import Hosts, Names
 
 
 class Rule:
@@ -66,7 +66,7 @@ class Faults:
         def _host_of(self, host: str | Host) -> Host: ...
         def host(self, name: str, addresses: Any = None) -> Host: ...
 
-    def partition(self, a: Any, b: Any = None, *, one_way: bool = False) -> None:
+    def partition(self, a: Hosts, b: Hosts | None = None, *, one_way: bool = False) -> None:
         """Cut ``a`` off from ``b`` (from every other host when None); with ``one_way`` only what ``a`` sends does not arrive.
 
         Both are a host or several. Datagrams vanish, streams try again until they give up, ``connect`` ends in ``ETIMEDOUT``. What is under way
@@ -74,15 +74,15 @@ class Faults:
         """
         self._order("partition", a, b, one_way)
 
-    def heal(self, a: Any = None, b: Any = None, *, one_way: bool = False) -> None:
+    def heal(self, a: Hosts | None = None, b: Hosts | None = None, *, one_way: bool = False) -> None:
         """End partitions: between ``a`` and ``b``, all of ``a``, or all."""
         self._order("heal", a, b, one_way)
 
-    def hold(self, a: Any, b: Any = None, *, one_way: bool = False) -> None:
+    def hold(self, a: Hosts, b: Hosts | None = None, *, one_way: bool = False) -> None:
         """Hold back what is between ``a`` and ``b`` (every other host when None), also what is under way already, until ``release``."""
         self._order("hold", a, b, one_way)
 
-    def release(self, a: Any = None, b: Any = None, *, one_way: bool = False) -> None:
+    def release(self, a: Hosts | None = None, b: Hosts | None = None, *, one_way: bool = False) -> None:
         """Let go on what ``hold`` keeps: everything that was due by now arrives at once, in order."""
         self._order("release", a, b, one_way)
 
@@ -104,7 +104,9 @@ class Faults:
         switch.order(asked, kernel.room(Happened).fault(f"{what} {shown}") if what in ("partition", "hold") else None)
         fabric.interfere()
 
-    def resolver(self, name: str, *, fail: str | None = None, chance: float | str = 1, delay: Duration = 0, addresses: Any = ()) -> None:
+    def resolver(
+        self, name: str, *, fail: Literal["unknown", "temporary"] | None = None, chance: float | str = 1, delay: Duration = 0, addresses: str | Names = ()
+    ) -> None:
         """Say what becomes of asking for ``name`` (``"*"``: for every name that has no order of its own) from now on.
 
         ``fail``: ``"unknown"`` (EAI_NONAME) or ``"temporary"`` (EAI_AGAIN), each time or with a ``chance``. ``delay``: the answer takes so long.

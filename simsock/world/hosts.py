@@ -20,8 +20,12 @@ from simsock.net.crashes import crash, restart
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeVar, TypeVarTuple
 
     from simsock.net import Host as NetHost
+
+    Arguments = TypeVarTuple("Arguments")
+    Value = TypeVar("Value")
 
 
 class Host:
@@ -46,7 +50,7 @@ class Host:
         """Its IP addresses: an IPv4 and an IPv6 one unless others were given."""
         return self._host.addresses
 
-    def spawn(self, fn: Callable[..., Any], *args: Any, name: str | None = None) -> Task:
+    def spawn(self, fn: Callable[[*Arguments], Value], *args: *Arguments, name: str | None = None) -> Task[Value]:
         """Run ``fn(*args)`` as a task on this host."""
         check_function(fn)
         self.must_be_up("spawn")

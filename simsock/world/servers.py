@@ -6,35 +6,51 @@ Owns the public ``Served``, and what ``sim.serve`` makes of its arguments. Does 
 from __future__ import annotations
 
 from _socket import socket as RealSocket
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, overload
 
 from simsock.errors import UsageError
 from simsock.net.addresses import AF_INET6
+from simsock.patching import late
 from simsock.stdlib._socketobject import socket as SimulatedSocket
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from typing_extensions import TypeVar
+
     from simsock.kernel import Kernel
+    from simsock.socketserver import ThreadingTCPServer
     from simsock.world.hosts import Host
+    from simsock.world.typed import Serving
+
+    Server = TypeVar("Server", default=Any)
+    Ready = TypeVar("Ready", bound=Serving)
+else:
+    from typing import TypeVar
+
+    Server = TypeVar("Server")
 
 
-class Served:
+class Served(Generic[Server]):
     """A server that runs in a world: ``address`` to connect to, ``server`` itself, ``stop()``."""
 
-    __slots__ = ("_stopped", "host", "kernel", "server", "task")
+    __slots__ = ("_runs", "_stopped", "host", "kernel", "server", "task")
 
     def __init__(self, kernel: Kernel, server: Any, host: Host) -> None:
         self.kernel = kernel
-        self.server = server
+        self.server: Server = server
+        self._runs: Any = server
+        """The same, of which it is known what servers have."""
         self.host = host
         self._stopped = False
-        self.task = kernel.spawn(server.serve_forever, base=host.name, host=host._host, daemon=True)
+        self.task = kernel.spawn(self._runs.serve_forever, base=host.name, host=host._host, daemon=True)
 
     @property
     def address(self) -> Any:
         """Where it listens, as ``connect`` takes it: a wildcard is replaced by the host's own address."""
-        address = self.server.server_address
+        address = self._runs.server_address
         if isinstance(address, tuple) and address[0] in ("", "0.0.0.0", "::"):
-            wanted = address[0] == "::" or getattr(self.server, "address_family", None) == AF_INET6
+            wanted = address[0] == "::" or getattr(self._runs, "address_family", None) == AF_INET6
             own = next((ip for ip in self.host.addresses if (":" in ip) == wanted), self.host.addresses[0])
             return (own, *address[1:])
         return address
@@ -46,16 +62,71 @@ class Served:
         self._stopped = True
         self.shutdown()
         with self.host:
-            self.server.server_close()
+            self._runs.server_close()
 
     def shutdown(self) -> None:
         """The first half of ``stop``."""
         if not self.task.done:
-            self.server.shutdown()
+            self._runs.shutdown()
             self.kernel.join(self.task, None)
 
     def __repr__(self) -> str:
         return f"<simsock.Served {type(self.server).__name__} at {self.address}>"
+
+
+class Servers:
+    """What ``Simulation`` inherits."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+        _served: list[Served]
+
+        def _running(self) -> Kernel: ...
+
+        def _host_of(self, host: str | Host) -> Host: ...
+
+    @overload
+    def serve(self, handler_or_server: Callable[..., Ready], handler: Any, *, host: str | Host = ..., port: int = ..., **options: Any) -> Served[Ready]: ...
+
+    @overload
+    def serve(
+        self, handler_or_server: type[object], *, host: str | Host = ..., port: int = ..., server_class: Callable[..., Ready], **options: Any
+    ) -> Served[Ready]: ...
+
+    @overload
+    def serve(
+        self, handler_or_server: type[object], *, host: str | Host = ..., port: int = ..., server_class: None = ..., **options: Any
+    ) -> Served[ThreadingTCPServer]: ...
+
+    @overload
+    def serve(self, handler_or_server: Ready, *, host: str | Host = ...) -> Served[Ready]: ...
+
+    def serve(
+        self,
+        handler_or_server: Any,
+        handler: Any = None,
+        *,
+        host: str | Host = "server",
+        port: int = 0,
+        server_class: Any = None,
+        **options: Any,
+    ) -> Served[Any]:
+        """Run a server in a task of its own until the world ends.
+
+        Takes a request handler class (served by ``server_class``, by default our ``ThreadingTCPServer``), a server class and its handler,
+        or a ready server. It listens on ``port`` (0: any) of ``host``; ``options`` go to the server class. Raises ``UsageError`` for what is none of
+        these, and while the host is down; what the server's constructor raises, such as ``OSError`` (EADDRINUSE), as it is.
+        """
+        if server_class is None:
+            server_class = late.import_module("simsock.socketserver").ThreadingTCPServer
+        kernel = self._running()
+        where = self._host_of(host)
+        where.must_be_up("serve")
+        server = make_server(handler_or_server, handler, where, port, server_class, options)
+        served: Served[Any] = Served(kernel, server, where)
+        self._served.append(served)
+        return served
 
 
 def make_server(what: Any, handler: Any, host: Host, port: int, server_class: Any, options: dict[str, Any]) -> Any:

@@ -54,14 +54,21 @@ from simsock.world.hosts import Host, base_name, check_function
 from simsock.world.judging import Judging
 from simsock.world.observing import Observing, end_captures, note_sockets, warn_of_no_effect
 from simsock.world.options import NEED_CONSENT, WORLD_OPTIONS, Options, check_names, peer_of
-from simsock.world.servers import Served, make_server
+from simsock.world.servers import Servers
 from simsock.world.striking import Striking
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType, TracebackType
+    from typing import TypeVar, TypeVarTuple, Unpack
 
     from simsock.choices import DrawnSource
+    from simsock.net.link.typed import Condition, Impairments
+    from simsock.world.servers import Served
+    from simsock.world.typed import Names, WorldOptions
+
+    Arguments = TypeVarTuple("Arguments")
+    Value = TypeVar("Value")
 
 _SIMULATED = networks.SimulatedNetwork()
 _USE = networks.use(_SIMULATED)
@@ -70,7 +77,7 @@ _END_PATIENCE_NS = 60 * NS
 """How much virtual time the end of a world gives servers to finish what they handle."""
 
 
-class Simulation(Connecting, Faults, Observing, Striking, Judging, Hoping):
+class Simulation(Servers, Connecting, Faults, Observing, Striking, Judging, Hoping):
     """A deterministic world: hosts, links, sockets, threads and a clock that exist only in this process.
 
     >>> with Simulation(seed=7) as sim:
@@ -88,7 +95,7 @@ class Simulation(Connecting, Faults, Observing, Striking, Judging, Hoping):
 
     __slots__ = ("__dict__", "__weakref__")
 
-    def __init__(self, *, seed: int | str = 0, token: str | None = None, records: int = 2000, **options: Any) -> None:
+    def __init__(self, *, seed: int | str = 0, token: str | None = None, records: int = 2000, **options: Unpack[WorldOptions]) -> None:
         if not isinstance(seed, (int, str)) or isinstance(seed, bool):
             raise UsageError(f"seed: expected an integer or a text, got {seed!r}")
         if isinstance(records, bool) or not isinstance(records, int) or records < 0:
@@ -98,11 +105,12 @@ class Simulation(Connecting, Faults, Observing, Striking, Judging, Hoping):
             from simsock.choices import Token
 
             carried = Token.decode(token)
+            given: Any = options
             unused = set(options) - {"scope", "max_real_time", *NEED_CONSENT}
             if unused:
                 raise UsageError(f"token: its options are its own; {', '.join(sorted(unused))} cannot be given beside it")
             seed, deviations, run = carried.seed, carried.deviations, strategies.run_of(carried)
-            checked = Options.from_dict(carried.options, **{name: options[name] for name in ("scope", "max_real_time", *NEED_CONSENT) if name in options})
+            checked = Options.from_dict(carried.options, **{name: given[name] for name in ("scope", "max_real_time", *NEED_CONSENT) if name in given})
         else:
             check_names("Simulation", options, (*WORLD_OPTIONS, "seed", "token", "records"))
             checked = Options.from_keywords(**options)
@@ -521,7 +529,7 @@ class Simulation(Connecting, Faults, Observing, Striking, Judging, Hoping):
 
     # -- tasks and hosts -----------------------------------------------------------------------------------------------------------
 
-    def spawn(self, fn: Callable[..., Any], *args: Any, name: str | None = None, host: str | Host | None = None) -> Task:
+    def spawn(self, fn: Callable[[*Arguments], Value], *args: *Arguments, name: str | None = None, host: str | Host | None = None) -> Task[Value]:
         """Run ``fn(*args)`` as a task: ``.result(timeout=None)``, ``.done``, ``.cancel()``. What it raises fails the test unless it is asked for."""
         kernel = self._running()
         check_function(fn)
@@ -529,7 +537,7 @@ class Simulation(Connecting, Faults, Observing, Striking, Judging, Hoping):
             return self._host_of(host).spawn(fn, *args, name=name)
         return kernel.spawn(fn, args, name=name, base=base_name(fn))
 
-    def host(self, name: str, addresses: Any = None, clock_skew: Any = None, refuse_overflow: bool | None = None) -> Host:
+    def host(self, name: str, addresses: Names | None = None, clock_skew: Duration | None = None, refuse_overflow: bool | None = None) -> Host:
         """The host of that name; a new one is made with ``addresses``, or the next of 10.0.0.N and fd00::N.
 
         ``clock_skew``: how far its wall clock is ahead of the world's (behind it, if negative), in seconds or as "-5s".
@@ -555,43 +563,18 @@ class Simulation(Connecting, Faults, Observing, Striking, Judging, Hoping):
         known = self._hosts.get(host) if type(host) is str and host not in self._only_named else None
         return self.host(host) if known is None or session.active is not self._kernel else known
 
-    def link(self, a: str | Host, b: str | Host | None = None, condition: Any = "perfect", *, both_ways: bool = True, **impairments: Any) -> None:
+    def link(
+        self, a: str | Host, b: str | Host | None = None, condition: Condition = "perfect", *, both_ways: bool = True, **impairments: Unpack[Impairments]
+    ) -> None:
         """Set the condition of the link from ``a`` to ``b`` (and back, with ``both_ways``), or of all links of ``a`` when ``b`` is None.
 
         ``condition`` is a ``Link`` or a profile's name, ``impairments`` are those of ``Link`` and change it. What is under way keeps its time.
         """
         kernel = self._running()
-        condition = line(changed(condition, impairments))
+        condition = line(changed(condition, {**impairments}))
         names = [self._name_of("link", host) for host in ((a,) if b is None else (a, b))]
         kernel.log.append((kernel.now, kernel.current.path, "link", *names, repr(condition)))
         fabric_of(kernel).set_link(names[0], names[1] if b is not None else None, condition, both_ways)
-
-    # -- servers and clients -------------------------------------------------------------------------------------------------------
-
-    def serve(
-        self,
-        handler_or_server: Any,
-        handler: Any = None,
-        *,
-        host: str | Host = "server",
-        port: int = 0,
-        server_class: Any = None,
-        **options: Any,
-    ) -> Served:
-        """Run a server in a task of its own until the world ends.
-
-        Takes a request handler class (served by ``server_class``, by default our ``ThreadingTCPServer``), a server class and its handler,
-        or a ready server. It listens on ``port`` (0: any) of ``host``; ``options`` go to the server class.
-        """
-        if server_class is None:
-            server_class = late.import_module("simsock.socketserver").ThreadingTCPServer
-        kernel = self._running()
-        where = self._host_of(host)
-        where.must_be_up("serve")
-        server = make_server(handler_or_server, handler, where, port, server_class, options)
-        served = Served(kernel, server, where)
-        self._served.append(served)
-        return served
 
     # -- what happened ---------------------------------------------------------------------------------------------------------------
 

@@ -348,12 +348,12 @@ class SimTestbed:
     def __init__(self, sim: Simulation) -> None:
         self.sim = sim
         self.network: Network = sim.network
-        self.serve = sim.serve
-        self.stub = sim.stub
-        self.connect = sim.connect
-        self.aconnect = sim.aconnect
-        self.datagram = sim.datagram
-        self.spawn = sim.spawn
+        self.serve: Any = sim.serve
+        self.stub: Any = sim.stub
+        self.connect: Any = sim.connect
+        self.aconnect: Any = sim.aconnect
+        self.datagram: Any = sim.datagram
+        self.spawn: Any = sim.spawn
         self.expect_errors = sim.expect_errors
 
     @property

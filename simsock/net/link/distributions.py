@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from math import exp, log, sqrt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +51,7 @@ _QUANTILES: dict[str, Callable[[float], float]] = {
 """The inverse distribution functions, shifted to mean 0 and scaled to variance 1 (``paretonormal``: of one quarter the normal quantile and
 three quarters the Pareto one)."""
 
-UNIFORM = "uniform"
+UNIFORM: Final = "uniform"
 DISTRIBUTIONS = (UNIFORM, *_QUANTILES)
 
 

@@ -15,7 +15,10 @@ from simsock.net.link.distributions import DISTRIBUTIONS
 from simsock.net.link.settings import PERFECT, GilbertElliott, Link
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from simsock.choices import Tape
+    from simsock.net.link.typed import Impairments
 
 _TABLE: dict[str, tuple[str, dict[str, Any]]] = {
     "perfect": ("nothing is lost and nothing takes time", {}),
@@ -143,7 +146,7 @@ class WithMachines(Link):
     name: str
     besides: dict[str, str]
 
-    def but(self, **impairments: Any) -> Link:
+    def but(self, **impairments: Unpack[Impairments]) -> Link:
         link = WithMachines()
         self.copy_to(link, **impairments)
         link.name, link.besides = self.name, self.besides

@@ -6,7 +6,7 @@ Laws: a value that makes no sense is an error that names it; nothing is set that
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never
 
 from simsock.errors import Unsupported, UsageError, meant
 from simsock.kernel.units import NS, Duration, bits_per_second, duration_ns, share, size_bytes
@@ -16,6 +16,9 @@ from simsock.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Unpack
+
+    from simsock.net.link.typed import Distribution, Impairments
 
 
 MTU_MIN, MTU_MAX = 68, 65_535
@@ -84,7 +87,7 @@ class Link:
         *,
         latency: Duration = 0,
         jitter: Duration = 0,
-        distribution: str = UNIFORM,
+        distribution: Distribution = UNIFORM,
         keep_order: bool = False,
         loss: float | str | GilbertElliott = 0,
         duplicate: float | str = 0,
@@ -103,9 +106,10 @@ class Link:
         slow_close: Duration = 0,
         slice: int | Sequence[int] = (),  # the impairment's name
         toxicity: float | str = 1,
-        **others: Any,
+        **others: Never,
     ) -> None:
-        for name, value in others.items():
+        unknown: dict[str, Any] = others
+        for name, value in unknown.items():
             if name in _LATER:
                 raise Unsupported(f"link: {name}={value!r} is not simulated yet; {', '.join(ARGUMENTS)} are")
             raise UsageError(f"link: unknown impairment {name}={value!r}; expected one of {', '.join(ARGUMENTS)}{meant(name, ARGUMENTS)}")
@@ -179,13 +183,13 @@ class Link:
         """The settings as plain values, for tokens: nanoseconds, shares and counts, without those that are as on a perfect link."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in self._set_values()}
 
-    def but(self, **impairments: Any) -> Link:
+    def but(self, **impairments: Unpack[Impairments]) -> Link:
         """This link with some impairments changed."""
         link = Link()
         self.copy_to(link, **impairments)
         return link
 
-    def copy_to(self, link: Link, **impairments: Any) -> None:
+    def copy_to(self, link: Link, **impairments: Unpack[Impairments]) -> None:
         """Give another link all settings of this one, some of them changed."""
         given = Link(**impairments)
         for name in _SETTINGS:
