@@ -105,6 +105,7 @@ def talk(
     what the handler sent since its last turn. A turn ends when the handler waits for input or has ended; ``yield b""`` is a turn without words.
     Stream bytes arrive cut as ``chunks`` says (``"whole"``, ``"random"`` by ``seed``, ``"bytes"``, a list of sizes); after the last the client
     half-closes, unless told not to. ``timeout`` is virtual. Works alone and inside a world.
+    ``timeout`` is in seconds, or ``"80ms"``. What the handler raises is in ``.error`` and not raised; ``UsageError`` is, for arguments that make no sense.
 
     >>> from simsock.socketserver import StreamRequestHandler
     >>> class Upper(StreamRequestHandler):

@@ -571,7 +571,7 @@ def test_a_broken_server_in_place_of_the_files_fails_with_a_token_that_repeats_i
 
 def test_scenarios_says_when_there_are_none(tmp_path, monkeypatch, simsock_command):
     monkeypatch.chdir(tmp_path)
-    assert simsock_command("scenarios") == (2, "", "simsock: there is no scenarios/*.toml in this directory\n")
+    assert simsock_command("scenarios", "scenarios") == (2, "", "simsock: there is no scenarios/*.toml in this directory\n")
 
 
 # -- usage -----------------------------------------------------------------------------------------------------------------------------------

@@ -488,6 +488,8 @@ ENDS = {
     ("scenarios", 2): ("scenarios", "nowhere"),
     ("profiles", 0): ("profiles",),
     ("profiles", 2): ("profiles", "too", "much"),
+    ("completion", 0): ("completion", "bash"),
+    ("completion", 2): ("completion", "cmd"),
     ("init", 0): ("init",),
     ("init", 2): ("init", "late"),
     ("shell", 0): ("shell", "patient.toml"),
@@ -505,6 +507,8 @@ def test_each_command_ends_with_each_of_its_codes(here, read, monkeypatch, comma
     monkeypatch.setattr(sys, "stdin", io.StringIO(TYPED[code]))
     found = [Native("pycurl", "libcurl")] if code else []
     monkeypatch.setattr("simsock.report.diagnosis.diagnose", lambda _: Diagnosis([], [], found, []))
+    if (command, code) == ("completion", 0):
+        pytest.importorskip("shtab")
     token = Token(0, {}, ()).encode()
     ended, made, _ = read(*(token if word == "TOKEN" else word for word in ENDS[command, code]))
     assert (ended, made[-1]["exit_code"]) == (code, code)
@@ -521,8 +525,10 @@ def test_each_command_ends_with_130_when_it_is_interrupted(here, read, monkeypat
         "profiles": "simsock.net.link.profiles.profile_rows",
         "init": "simsock.scenario.first_files.first_files",
         "shell": "simsock.scenario.walking.read",
+        "completion": "simsock.cli.completing.import_module",
     }
     monkeypatch.setattr(names.get(command, "simsock.scenario.loading.load_function"), pressed)
-    arguments = {"run": ("patient.toml",), "shell": ("patient.toml",), "explore": ("program:fine",), "check": ("program:fine",), "replay": ("token",)}
+    files = {"run": ("patient.toml",), "shell": ("patient.toml",), "explore": ("program:fine",), "check": ("program:fine",)}
+    arguments = {**files, "replay": ("token",), "completion": ("bash",)}
     code, made, _ = read(command, *arguments.get(command, ()))
     assert (code, [one["event"] for one in made], made[-1]["interrupted"]) == (130, ["end"], True)

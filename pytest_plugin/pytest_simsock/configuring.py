@@ -81,6 +81,12 @@ class Chosen:
         self.report = report
 
 
+LIMITS = {
+    "max_steps": "how many steps a test's world may take",
+    "max_time": "how much virtual time a test's world may take, such as 2h",
+    "max_real_time": "how much real time a test's world may take, such as 30s",
+}
+"""Limits of worlds that the ini file may set for all tests."""
 RUNNERS = ("trio", "asyncio")
 """By what ``async def`` tests can be run; the first is the default."""
 WIDTHS = ("test", "class", "module", "session")
@@ -123,6 +129,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("simsock_program", "packages that are the program under test although their names begin with pytest_ (or are a plugin's)", type="args")
     parser.addini("simsock_world", f"which tests share a world: those of a {', '.join(WIDTHS)} (default: test, each has its own)", default="")
     parser.addini("simsock_fresh", "packages that each world imports anew, because they keep sockets, threads or loops from their import", type="args")
+    for limit, about in LIMITS.items():
+        parser.addini(f"simsock_{limit}", f"{about} (default: as everywhere, see docs/options.md)", default="")
     parser.addini("simsock_harness", "more packages that run tests and do not live in worlds: they keep real sockets, threads and clocks", type="args")
     parser.addini(
         "simsock_locks", "what programs get from threading and queue: hybrid locks, which exclude a world's tasks too, or (off) real ones", default=""
@@ -194,6 +202,17 @@ def pytest_report_header(config: pytest.Config) -> str:
     from simsock.world.options import asked_for
 
     return printable(f"{header}; a token, which asks for: {asked_for(chosen.replay.options)}")
+
+
+def limits_of(config: pytest.Config) -> dict[str, Any]:
+    """The limits that the ini file sets. Raises ``ValueError`` for steps that are no number; durations are read where a world is made of them."""
+    found: dict[str, Any] = {limit: value for limit in LIMITS if (value := config.getini(f"simsock_{limit}"))}
+    if (steps := found.get("max_steps")) is not None:
+        digits = steps.replace("_", "")
+        if not (digits.isascii() and digits.isdigit() and len(digits) < 19):
+            raise ValueError(f"ini option simsock_max_steps: expected a whole number of steps, got {steps!r}")
+        found["max_steps"] = int(digits)
+    return found
 
 
 def _locks(config: pytest.Config) -> None:

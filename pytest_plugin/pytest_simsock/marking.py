@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from pytest_simsock import coroutines, wide
-from pytest_simsock.configuring import CHOSEN
+from pytest_simsock.configuring import CHOSEN, limits_of
 from pytest_simsock.hiding import takes_sim
 
 if TYPE_CHECKING:
@@ -77,6 +77,8 @@ def settings_of(item: pytest.Item, config: Any) -> Settings:
     options = {**config, **marked(item)}
     if (fresh := item.config.getini("simsock_fresh")) and options.get("patch", True) is True:
         options.setdefault("fresh", fresh)
+    for limit, value in limits_of(item.config).items():
+        options.setdefault(limit, value)
     options.pop("schedules", None)
     options.pop("world", None)
     options.pop(coroutines.OPTION, None)

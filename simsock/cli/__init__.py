@@ -11,7 +11,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from simsock import __version__
-from simsock.cli import beginning, examining, replaying, scenarios, searching, shelling
+from simsock.cli import beginning, completing, examining, replaying, scenarios, searching, shelling
 from simsock.cli.arguments import Misused, Parser
 from simsock.cli.lines import JSON_HELP, JsonLines, Lines, asks_for_json
 from simsock.cli.printing import BROKEN, FAILED, INTERRUPTED, OK, Interrupted, Progress, complain, say
@@ -56,13 +56,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(argv: Sequence[str] | None, lines: Lines) -> tuple[int, str | None]:
     """The exit code, and what is to be said if it was interrupted."""
     try:
-        arguments = make_parser().parse_args(argv)
+        parser = make_parser()
+        arguments = parser.parse_args(argv)
     except Misused as wrong:
         lines.error(UsageError(wrong.told))
         return BROKEN, None
     except SystemExit as leaving:  # argparse, after --help and --version
         return leaving.code if isinstance(leaving.code, int) else BROKEN, None
-    arguments.lines = lines
+    arguments.lines, arguments.parser = lines, parser
     try:
         return arguments.run(arguments), None
     except (Interrupted, KeyboardInterrupt) as told:
@@ -83,7 +84,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"simsock {__version__}")
     parser.add_argument("--json", action="store_true", help=JSON_HELP)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for room in (scenarios, shelling, replaying, searching, examining, beginning):
+    for room in (scenarios, shelling, replaying, searching, examining, beginning, completing):
         room.add_parsers(commands)
     for command in commands.choices.values():
         command.add_argument("--json", action="store_true", help=JSON_HELP)

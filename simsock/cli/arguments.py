@@ -22,6 +22,7 @@ EXIT_CODES: dict[str, dict[int, str]] = {
     "check": {0: "the same", 1: "another run (the line and the likely cause are printed)", 2: "usage"},
     "doctor": {0: "a world reaches everything", 1: "something was found", 2: "usage or a module that cannot be imported"},
     "scenarios": {0: "listed", 2: "there are none, or one is broken"},
+    "completion": {0: "printed", 2: "usage, or shtab is not installed"},
     "profiles": {0: "listed", 2: "usage"},
     "shell": {0: "left", 1: "something failed in the world", 2: "usage, a broken file, or a mistake in commands that come from a pipe"},
     "init": {0: "written", 2: "usage, or a file is there already"},

@@ -68,7 +68,7 @@ def replay_command(arguments: argparse.Namespace) -> int:
     consent = _consent(arguments.consent)
     named, settings = without_settings(carried.target)
     named, server = without_server(named)
-    target = arguments.target if arguments.target is not None else target_from(named)
+    target = _shipped(arguments.target) if arguments.target is not None else target_from(named)
     find_modules_here()
     if target.endswith(".toml"):
         from simsock.scenario import ScenarioTest, importable, read
@@ -96,6 +96,13 @@ def replay_command(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--server {arguments.server}: only a scenario has a server to replace, and {target} is none")
     test = load_function(target)
     return _replay(test, text, world_options(arguments).get("scope"), arguments, "", consent)
+
+
+def _shipped(target: str) -> str:
+    """The target, or the file of a scenario that comes with simsock and is called so."""
+    from simsock.scenario.shipped import NAME, scenario_path, shipped_names
+
+    return scenario_path(target) if NAME.fullmatch(target) and target in shipped_names() else target
 
 
 def _consent(given: list[str]) -> dict[str, Any]:

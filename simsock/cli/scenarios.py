@@ -22,11 +22,14 @@ if TYPE_CHECKING:
     from simsock.scenario.repeating import Again
     from simsock.scenario.surveying import Failure, Survey
 
+FOLDER = "scenarios"
+"""Where scenarios are looked for unless it is said."""
+
 
 def add_parsers(commands: Any) -> None:
     """The commands' arguments."""
     run = commands.add_parser("run", help="search scenario files and compare with what they expect", description="Search scenarios.", epilog=codes_of("run"))
-    run.add_argument("scenarios", nargs="+", metavar="SCENARIO", help="a scenario file (.toml)")
+    run.add_argument("scenarios", nargs="+", metavar="SCENARIO", help="a scenario file (.toml), or the name of one that comes with simsock")
     search_arguments(run, None)
     run.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a value instead of the file's: links.1.loss=5%% (numbered from 1)")
     run.add_argument("--sweep", action="append", default=[], metavar="KEY=V1,V2", help="search once for each value: links.1.loss=0%%,1%%,5%%")
@@ -44,11 +47,12 @@ def add_parsers(commands: Any) -> None:
 
     listing = commands.add_parser(
         "scenarios",
-        help="list the scenarios of a folder",
-        description="List the scenario files of a folder, each with what it shows.",
+        help="list the scenarios of a folder, or those that come with simsock",
+        description="List the scenario files of a folder, each with what it shows; where there is no such folder, those that come with simsock.",
         epilog=codes_of("scenarios"),
     )
-    listing.add_argument("folder", nargs="?", default="scenarios", metavar="FOLDER", help="where they are (scenarios)")
+    listing.add_argument("folder", nargs="?", metavar="FOLDER", help=f"where they are ({FOLDER})")
+    listing.add_argument("--shipped", action="store_true", help="those that come with simsock, by name, also where there are others")
     listing.set_defaults(run=scenarios_command)
 
     profiles = commands.add_parser(
@@ -62,9 +66,10 @@ def run_command(arguments: argparse.Namespace) -> int:
     from simsock.report.files import Reports
     from simsock.scenario import read
     from simsock.scenario.setting import checked, swept
+    from simsock.scenario.shipped import scenario_path
 
     fixed = tuple(map(checked, arguments.set))
-    plans = [read(path, (*fixed, *more)) for path in arguments.scenarios for more in swept(arguments.sweep)]
+    plans = [read(path, (*fixed, *more)) for path in map(scenario_path, arguments.scenarios) for more in swept(arguments.sweep)]
     reports = Reports(arguments.report, __version__) if arguments.report is not None else None
     find_modules_here()
     worst = OK
@@ -193,22 +198,29 @@ def _how_it_repeats(again: Again, repeats: bool) -> str:
 def scenarios_command(arguments: argparse.Namespace) -> int:
     """``simsock scenarios``."""
     from simsock.scenario import read
+    from simsock.scenario.shipped import shipped_folder, shipped_names
 
-    paths = sorted(glob(os.path.join(escape(arguments.folder), "*.toml")))
-    if not paths:
-        shown = "in this directory" if not os.path.isabs(arguments.folder) else "there"
-        raise UsageError(f"there is no {arguments.folder.rstrip('/')}/*.toml {shown}")
-    width = max(map(len, paths))
+    if arguments.shipped and arguments.folder is not None:
+        raise UsageError(f"--shipped lists what comes with simsock, and not {arguments.folder}")
+    folder = arguments.folder or FOLDER
+    paths = [] if arguments.shipped else sorted(glob(os.path.join(escape(folder), "*.toml")))
+    if not paths and arguments.folder is not None:
+        shown = "in this directory" if not os.path.isabs(folder) else "there"
+        raise UsageError(f"there is no {folder.rstrip('/')}/*.toml {shown}")
+    names = {path: path for path in paths} or {os.path.join(shipped_folder(), f"{name}.toml"): name for name in shipped_names()}
+    width = max(map(len, names.values()))
     code = OK
-    for path in paths:
+    for path, name in names.items():
         try:
             about = read(path).table("scenario")
-            say(f"{path.ljust(width)}  {about['about']}")
+            say(f"{name.ljust(width)}  {about['about']}")
             arguments.lines.emit("scenario", file=path, name=about["name"], about=about["about"], expected=about["expect"])
         except ScenarioError as error:
             complain(str(error))
             arguments.lines.error(error, file=path)
             code = BROKEN
+    if not paths:
+        say(f"\nThese come with simsock: simsock run NAME. They are made to be read, in {shipped_folder()}")
     return code
 
 

@@ -64,7 +64,10 @@ class Group:
 
     @property
     def client(self) -> Callable[..., Outcome]:
-        """The function."""
+        """The function that each client of the group runs.
+
+        Raises ``UsageError`` for a kind that does not exist.
+        """
         kind: Any = self.kind
         if callable(kind):
             return kind  # type: ignore[no-any-return]  # its annotation says what it is
@@ -154,7 +157,10 @@ def _rank(ordered: Sequence[float], percent: int) -> float:
 
 
 def let_loose(address: Any, groups: Sequence[Group]) -> Report:
-    """Let all clients of all groups come as their arrivals say, and wait until the last one is gone."""
+    """Let all clients of all groups come as their arrivals say, and wait until the last one is gone.
+
+    Raises ``UsageError`` for what are no groups, and what the first client that failed has raised.
+    """
     given: Any = groups
     groups = list(given) if isinstance(given, Iterable) else []
     if not isinstance(given, Iterable) or not all(isinstance(group, Group) for group in groups):

@@ -61,7 +61,10 @@ def slow_reader(
     until: Until = None,
     timeout: Duration = 600,
 ) -> Outcome:
-    """Asks, and then reads so slowly that the server's sends must wait: its receive buffer is small."""
+    """Asks, and then reads so slowly that the server's sends must wait: its receive buffer is small.
+
+    ``timeout``: the patience of the client from its beginning on, in virtual seconds.
+    """
     _check_words(request, until)
     rate = _at_least(1, bytes_per_second, "bytes_per_second")
     _at_least(1, receive_buffer, "receive_buffer")
@@ -95,6 +98,7 @@ def slowloris(address: Any, head: bytes = REQUEST[:-2], *, every: Duration = "1s
     """Sends the head of a request one byte ``every`` second, and when it is said goes on with header lines: a request that never ends.
 
     Leaves after ``hold``, if the server has not shown it the door before.
+    Times are virtual seconds. Raises ``UsageError`` for an ``every`` of no time.
     """
     _check_words(head, what="head")
     pause = seconds(every, "every")
@@ -118,7 +122,10 @@ def _endless(head: bytes) -> Any:
 
 
 def idle_holder(address: Any, *, hold: Duration = 300) -> Outcome:
-    """Connects, says nothing, and stays until the server closes or ``hold`` is over."""
+    """Connects, says nothing, and stays until the server closes or ``hold`` is over.
+
+    ``hold``: virtual seconds.
+    """
 
     def act(line: Line) -> str:
         return SERVED if line.hear() else CLOSED
@@ -156,7 +163,10 @@ def half_open(address: Any, request: bytes = REQUEST, *, after: int | None = Non
 
 
 def half_closer(address: Any, request: bytes = REQUEST, *, timeout: Duration = TIMEOUT) -> Outcome:
-    """Says its request, closes its sending side at once, and waits for the reply: many servers take the end of input for the end of the client."""
+    """Says its request, closes its sending side at once, and waits for the reply: many servers take the end of input for the end of the client.
+
+    ``timeout``: the patience of the client from its beginning on, in virtual seconds.
+    """
     _check_words(request)
 
     def act(line: Line) -> str:
@@ -182,7 +192,10 @@ def resetter(address: Any, request: bytes = REQUEST, *, after: int = 10, timeout
 
 
 def early_closer(address: Any, request: bytes = REQUEST, *, timeout: Duration = TIMEOUT) -> Outcome:
-    """Says its request and hangs up without waiting for the reply."""
+    """Says its request and hangs up without waiting for the reply.
+
+    ``timeout``: the patience of the client from its beginning on, in virtual seconds.
+    """
     _check_words(request)
 
     def act(line: Line) -> str:
@@ -209,7 +222,10 @@ def pipeliner(address: Any, request: bytes = REQUEST, *, times: int = 5, until: 
 def fragmenter(
     address: Any, request: bytes = REQUEST, *, sizes: int | Sequence[int] = 1, pause: Duration = "1ms", until: Until = None, timeout: Duration = TIMEOUT
 ) -> Outcome:
-    """Says its request in pieces of such sizes (repeated), with a pause between them, so that each arrives alone."""
+    """Says its request in pieces of such sizes (repeated), with a pause between them, so that each arrives alone.
+
+    ``pause`` and ``timeout`` are virtual seconds, ``sizes`` bytes. Raises ``UsageError`` for no sizes.
+    """
     _check_words(request, until)
     wanted = [_at_least(1, size, "sizes") for size in (sizes if isinstance(sizes, Sequence) and not isinstance(sizes, (str, bytes)) else [sizes])]
     if not wanted:
@@ -249,6 +265,7 @@ def replayer(address: Any, request: bytes = REQUEST, *, times: int = 2, until: U
     """Says the very same request on one connection after the other, as one who recorded it would: is a payment made twice?
 
     ``parts`` are the outcomes of the connections; result and reply are those of the last.
+    ``timeout``: the patience of the client from its beginning on, in virtual seconds.
     """
     _check_words(request, until)
     _at_least(1, times, "times")
@@ -262,6 +279,7 @@ def port_scanner(address: Any, ports: Sequence[int] | None = None, *, timeout: D
 
     ``parts`` has an outcome for each, of the kind ``"port N"``: left where somebody listens, refused where nobody does, timed out where
     nobody says anything. The scanner itself is served when it found a port open.
+    Raises ``UsageError`` for no ports, and for more than a scanner tries.
     """
     host, own = address_of(address)
     if ports is not None and not isinstance(ports, Iterable):

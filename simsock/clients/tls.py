@@ -52,6 +52,7 @@ HELLO = _hello()
 def tls_staller(address: Any, *, after: int | None = None, hold: Duration = 300) -> Outcome:
     """Begins a TLS handshake and never ends it: says the first ``after`` bytes of its hello (all of it, without), hears what the server says to that, and
     stays until the server closes or ``hold`` is over. ``after=0`` says nothing at all.
+    Raises ``UsageError`` for an ``after`` that the hello has not.
     """
     if after is not None and (isinstance(after, bool) or not isinstance(after, int) or not 0 <= after <= len(HELLO)):
         raise UsageError(f"after: expected a whole number from 0 to {len(HELLO)}, the length of the hello, got {after!r:.80}")

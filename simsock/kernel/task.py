@@ -171,6 +171,7 @@ class Task(Generic[Value]):
 
         ``timeout`` is virtual (seconds, timedelta or "80ms"); ``TimeoutError`` when it passes first. An error raised here counts as
         seen: the world's end does not raise it a second time.
+        Raises ``TaskCancelled`` for a task that was cancelled.
         """
         kernel = self.kernel
         kernel.point()

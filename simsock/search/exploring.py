@@ -57,6 +57,7 @@ def explore(
     schedules tried so far, after each or (with ``jobs``) after each batch. ``database`` (a folder, or one of Hypothesis's ``ExampleDatabase``) keeps
     what fails; what it has of this test is tried before the first schedule (unless ``tries_kept`` is False), and dropped when it passes. Nothing is
     kept by default.
+    Raises ``UsageError`` for an option that does not exist and for values that make no sense; what the test raises is in the verdict.
     """
     if isinstance(schedules, bool) or not isinstance(schedules, int) or schedules < 1:
         raise UsageError(f"schedules: expected a whole number from 1, got {schedules!r}")

@@ -101,7 +101,10 @@ class Verdict:
         self._replay()
 
     def raise_if_failed(self) -> None:
-        """Raise the failing run's error, with the story and the token as a note; return quietly otherwise."""
+        """Raise the failing run's error, with the story and the token as a note; return quietly otherwise.
+
+        Raises ``SearchFailure`` with the same text where the error cannot be raised as itself.
+        """
         if self.error is None:
             return
         text = str(self)

@@ -19,6 +19,7 @@ def chunks(data: Any, *, min_cuts: int = 0, max_cuts: int = 8) -> st.SearchStrat
     """How ``data`` (bytes, or how many there are) may be cut: sizes that add up to it, for ``chunks=``. The simplest is one piece.
 
     There are no more cuts than the data has places for.
+    Raises ``UsageError`` for more cuts than that at once.
     """
     count = data if isinstance(data, int) and not isinstance(data, bool) else len(data) if isinstance(data, (bytes, bytearray, memoryview)) else -1
     if count < 0:

@@ -50,6 +50,7 @@ def schedules(*names: str) -> st.SearchStrategy[str]:
     """Values of ``strategy=`` for ``simulations``: these names, or ``"fifo"`` and ``"random"``. The simplest is the first.
 
     In a world whose answers are drawn, Hypothesis picks: ``"random"`` by single switches, ``"pct"`` by priorities, other names by either.
+    Raises ``UsageError`` for names that are no strategy's.
     """
     for name in names:
         if not isinstance(name, str):
@@ -109,6 +110,7 @@ class Timeline:
         A host that is up again after a crash has nothing running on it: ``restarted(name)`` starts there what should run, for example
         ``lambda name: sim.serve(Handler, host=name, port=80)``. Without it connections to the host are refused from then on. A host that is
         down or paused already is left alone by a crash or pause that comes meanwhile (a paused host may crash).
+        Raises ``UsageError`` for a ``restarted`` that is no function. Times are virtual seconds from now.
         """
         if restarted is not None and not callable(restarted):
             raise UsageError(f"Timeline.start: restarted: expected a function that takes a host's name, got {restarted!r}")
@@ -180,6 +182,7 @@ def faults(
 
     With ``"crash"``, ``"pause"`` and ``"kill"`` among the ``kinds`` also on one host alone: one of ``victims``, by default any of ``hosts``. Begins
     ``within`` so much virtual time; what ends is over after ``max_lasts`` at most. The simplest is a timeline without faults.
+    Durations are virtual seconds, or ``"80ms"``. Raises ``UsageError`` for hosts and kinds that do not fit each other.
     """
     check_range("faults", "faults", 0, max_faults)
     if isinstance(kinds, str) or not kinds or any(kind not in (*KINDS, *KINDS_OF_A_HOST) for kind in kinds):

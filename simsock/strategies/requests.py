@@ -37,6 +37,7 @@ def lines(
     """Lines of printable ASCII, or of ``contents``, each with its ``end``.
 
     Wrong may be: no end, half an end or another one, a zero byte, bytes that are not UTF-8, a line of 70,000 bytes.
+    Raises ``UsageError`` for an ``end`` that lines do not have.
     """
     check_range("lines", "lines", min_lines, max_lines)
     check_range("lines", "length", min_length, max_length)
@@ -75,6 +76,7 @@ def frames(
     """Frames: a length of ``prefix`` bytes, then so many bytes (any, or ``contents``).
 
     Wrong may be: a length cut short, a body cut short, a length that is one too large, one too small, or the largest there is.
+    Raises ``UsageError`` for contents that are longer than a prefix can say, and for other values that make no sense.
     """
     check_range("frames", "frames", min_frames, max_frames)
     if prefix not in PREFIXES or isinstance(prefix, bool):
@@ -111,6 +113,7 @@ def requests(protocol: str, *, wrong: str = "maybe", **options: Any) -> st.Searc
     """What a client sends in ``"lines"``, ``"frames"`` or ``"http"``; the options are those of ``lines``, ``frames`` and ``http_requests``.
 
     ``wrong`` is ``"never"``, ``"maybe"`` or ``"always"``: whether one thing in it is wrong.
+    Raises ``UsageError`` for a protocol or an option that does not exist.
     """
     makers: dict[str, Callable[..., st.SearchStrategy[bytes]]] = {"lines": lines, "frames": frames, "http": http_requests}
     if protocol not in makers:

@@ -214,7 +214,7 @@ class NetworkStateMachine(RuleBasedStateMachine):
 
     @rule(seconds=_PAUSES)
     def advance(self, seconds: int) -> None:
-        """Time passes."""
+        """So many seconds of virtual time pass."""
         self.sim.sleep(seconds)
 
     @precondition(lambda self: not self.is_cut and any(not connection.lost for connection in self.connections))

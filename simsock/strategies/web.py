@@ -136,6 +136,7 @@ def http_requests(
     Wrong may be, among others: no Host or two, no end of the headers, a first line of two words, a version that does not exist, a header without
     a colon or folded, a first line or header of 70,000 bytes, a Content-Length that is no number, negative, twice, larger than the body, or beside
     Transfer-Encoding, a chunk whose size is none or not its own, chunks without an end.
+    Raises ``UsageError`` for what are no methods.
     """
     check_range("http_requests", "requests", min_requests, max_requests)
     check_range("http_requests", "headers", 0, max_headers)

@@ -144,6 +144,7 @@ def simulations(*, seed: int | str | st.SearchStrategy[int] | st.SearchStrategy[
     ``seed`` and the options are those of ``Simulation``; each may be a strategy for its values: ``simulations(link=links())``. What is left
     open: what a ``link`` does by chance, cuts by ``chunks="random"`` and ``sends="random"``, who runs next (unless ``strategy="fifo"``; by default
     ``"portfolio"``). The simplest world is one in which none of that deviates from the dull. A world with an error tells its token.
+    Raises ``UsageError`` at once for values that make no sense.
 
     >>> from hypothesis import given, settings
     >>> from simsock import Link

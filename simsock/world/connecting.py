@@ -52,6 +52,8 @@ class Connecting:
         """A stream socket of ``host``, connected to a ``Served``, to any server with a ``server_address``, or to an address. Closed with the world
         if not before. Without ``host`` it is the host ``client``'s; but 127.0.0.1 and wildcards are each host's own: an address of that kind
         means the one other host that listens there, at an address that others reach, or from that host itself if it listens for itself only.
+        ``timeout``: virtual seconds, for the connection and then for each call, as of ``socket.create_connection``; None: without limit.
+        Raises ``UsageError`` for what is no address, and what the connection fails with, such as ``ConnectionRefusedError`` or ``TimeoutError``.
         """
         where, address = self._way_to(self._address(served_or_address), host)
         where.must_be_up("connect")
@@ -96,7 +98,10 @@ class Connecting:
         raise raised or OSError(f"getaddrinfo knows no address of {address[0]!r}")
 
     def datagram(self, *, host: str | Host = "client", address: Address | None = None) -> socket:
-        """A datagram socket of ``host``, bound to ``address`` or to the host's first one and any port. Closed with the world if not before."""
+        """A datagram socket of ``host``, bound to ``address`` or to the host's first one and any port. Closed with the world if not before.
+
+        Raises ``UsageError`` for what is no address, ``OSError`` as ``bind`` does.
+        """
         where = self._host_of(host)
         where.must_be_up("datagram")
         sockets: Any = self.network.socket
@@ -124,6 +129,7 @@ class Connecting:
         """Run a canned server, for tests of clients: request lines (``lines``) or methods and paths of HTTP (``routes``) with what is said to each, or what
         every connection is told (``data``); ``otherwise`` is the answer to all others, ``greeting`` what is said first. What an answer may be, and more:
         ``simsock.stubs`` and docs/stubs.md. On the host ``localhost`` it listens at 127.0.0.1, elsewhere at the host's first address.
+        Raises ``UsageError`` for answers that make no sense, ``Unsupported`` for ``tls`` in a world with ``patch=False``.
         """
         if tls is not None and not self.options.patch:
             raise Unsupported("stub: tls in a world with patch=False, which has no TLS")

@@ -112,6 +112,7 @@ class Faults:
         ``fail``: ``"unknown"`` (EAI_NONAME) or ``"temporary"`` (EAI_AGAIN), each time or with a ``chance``. ``delay``: the answer takes so long.
         ``addresses``: what the name has instead of its host's; one that no host has answers nobody (``connect`` ends in ETIMEDOUT). Without
         any of these all is well again.
+        ``delay`` is in seconds, or ``"80ms"``; ``chance`` a share. Raises ``UsageError`` for values that make no sense.
         """
         kernel = self._running()
         if not isinstance(name, str) or not name:
@@ -159,6 +160,7 @@ class Faults:
         """Have ``rule(packet)`` decide about every packet: it returns ``Pass`` (or None), ``Drop`` or ``Deliver(after)``, and must not wait.
 
         It holds until the world ends, or for the block when it is used as a context manager. Packets of a host to itself are shown, too.
+        Raises ``UsageError`` for what is no function.
         """
         if not callable(rule):
             raise UsageError(f"rule: expected a function that takes a packet, got {rule!r}")

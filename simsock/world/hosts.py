@@ -82,6 +82,7 @@ class Host:
         """Lose what runs here: its tasks are killed (except the world's first), its sockets are gone and nobody is told.
 
         What others send meets silence, and after ``restart`` a reset. A task that crashes its own host ends with the call.
+        Raises ``UsageError`` when the host is down already.
         """
         kernel, host = self._kernel, self._host
         self._check(not host.down, "is down already")

@@ -76,6 +76,7 @@ class Judging:
         Two accesses of different tasks, one of which writes, are a race if nothing puts one before the other: no lock, queue, event, condition, barrier, start,
         end, future, nor bytes on a connection. The first is told as ``DataRace`` at the world's end, with both lines and the locks that each had, although the
         run came out right. ``points``: each access is a point, too, at which tasks may be switched.
+        Raises ``UsageError`` for what has no attributes of these names.
         """
         kernel = self._running()
         if not isinstance(points, bool):
@@ -100,6 +101,7 @@ class Judging:
         With a ``model`` (``simsock.oracles`` has ``Register``, ``Counter``, ``Map``, ``Queue``, ``Lock``, and ``Model`` to make others) it is checked at the
         end of the world's block: ``NotLinearizable`` if the operations cannot have happened one after the other, each between its call and its return, as
         in the model. ``unknown``: errors after which nobody knows whether the operation happened.
+        Raises ``UsageError`` for what is no model, or no class of an exception.
         """
         kernel = self._running()
         from simsock.oracles.histories import Histories, History

@@ -37,7 +37,10 @@ class Observing:
         def _running(self) -> Kernel: ...
 
     def add_watcher(self, watcher: Watcher) -> None:
-        """Have a ``Watcher`` told what happens: from the beginning if the world has not been entered yet, else from now on."""
+        """Have a ``Watcher`` told what happens: from the beginning if the world has not been entered yet, else from now on.
+
+        Raises ``UsageError`` for what is no ``Watcher``, or one that listens to nothing.
+        """
         if not isinstance(watcher, Watcher):
             raise UsageError(f"add_watcher: expected an object of a subclass of simsock.Watcher, got {watcher!r}")
         if all(getattr(type(watcher), event) is getattr(Watcher, event) for event in EVENTS):

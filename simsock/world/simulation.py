@@ -87,7 +87,7 @@ class Simulation(Servers, Connecting, Faults, Observing, Striking, Judging, Hopi
 
     ``seed`` is an integer or text; ``token`` repeats a run that a token was printed for (its options then come from the token, but for those by
     which a program reaches out of its world, ``patch=False`` and ``entropy="real"``: these it needs to be given as well). The other
-    options, their units and their defaults are those of ``simsock.world.options.Options``: ``strategy``, ``preempt``, ``scope``, ``link``,
+    options, whose units and defaults docs/options.md has in a table, are ``strategy``, ``preempt``, ``scope``, ``link``,
     ``chunks``, ``sends``, ``stalls``, ``collect``, ``asyncio_order``, ``entropy``, ``start_time``, ``max_steps``, ``max_time`` (virtual),
     ``max_real_time``, ``patch``, ``loopback``, ``keep_imports``, ``fresh``, ``allow``, ``require_faults``, ``tls_time``.
     Raises ``UsageError`` for values that make no sense, also for a world inside a world.
@@ -542,6 +542,7 @@ class Simulation(Servers, Connecting, Faults, Observing, Striking, Judging, Hopi
 
         ``clock_skew``: how far its wall clock is ahead of the world's (behind it, if negative), in seconds or as "-5s".
         ``refuse_overflow``: whether who comes when a backlog is full is refused (a RST); by default the SYN goes unanswered, as on Linux.
+        Raises ``UsageError`` for addresses that are none or another host's, and for other ones than the host was made with.
         """
         kernel = self._running()
         net = fabric_of(kernel).host(name, addresses)

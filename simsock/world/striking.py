@@ -61,6 +61,7 @@ class Striking:
         by then, of the tape's choice. With ``within`` (seconds, a timedelta or ``"1s"``) it comes at a moment of the tape's choice: after some lines and
         simulated calls of the program, or after some virtual time, at the latest when so much has passed. In schedule 1 of a search it comes at once, and
         to the oldest. A process that has ended by then is left alone.
+        Raises ``UsageError`` for what is no process, and in a world with ``patch=False``.
         """
         kernel = self._running()
         if not self.options.patch:
