@@ -12,7 +12,6 @@ from _thread import get_ident
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
-from inspect import CO_OPTIMIZED
 from types import FrameType, FunctionType, MappingProxyType, MemberDescriptorType, MethodType, ModuleType
 from typing import Any
 
@@ -22,6 +21,8 @@ from simsock.kernel.plain_locals import variables_of
 from simsock.kernel.program_lines import is_library, is_simsock, short_path
 from simsock.patching.module_names import space_of
 
+_OF_FUNCTION = 0x0001
+"""The flag of code that is a function's: ``inspect.CO_OPTIMIZED``, whose module takes milliseconds to load."""
 _ITEMS_MAX = 100
 """So many items of each container are looked at,"""
 _OBJECTS_MAX = 20_000
@@ -113,7 +114,7 @@ def _running() -> Iterator[_Root]:
         inner: list[_Root] = []
         while frame is not None:
             code = frame.f_code
-            if code.co_flags & CO_OPTIMIZED and not (is_library(code.co_filename) or is_simsock(code.co_filename)):
+            if code.co_flags & _OF_FUNCTION and not (is_library(code.co_filename) or is_simsock(code.co_filename)):
                 inner.append(("the variable ", variables_of(frame), f" of {code.co_qualname} ({short_path(code.co_filename)}:{code.co_firstlineno})", ""))
             frame = frame.f_back
         yield from reversed(inner)  # the outermost has had it for longest
