@@ -29,7 +29,11 @@ _LEAVE = ("quit", "exit")
 def add_parsers(commands: Any) -> None:
     """The command's arguments."""
     shell = commands.add_parser("shell", help="walk through a scenario's world by hand", description=_ABOUT, epilog=codes_of("shell"))
-    shell.add_argument("scenario", metavar="SCENARIO", help="a scenario file (.toml); commands come from standard input, `help` lists them")
+    shell.add_argument(
+        "scenario",
+        metavar="SCENARIO",
+        help="a scenario file (.toml), or the name of one that comes with simsock; commands come from standard input, `help` lists them",
+    )
     shell.add_argument("--seed", type=seed, help="a whole number or text, instead of the file's")
     shell.add_argument("--server", metavar="MODULE:NAME", help="the server class, handler class or function to use instead of the file's")
     shell.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a value instead of the file's: links.1.loss=5%% (numbered from 1)")
@@ -41,6 +45,7 @@ def shell_command(arguments: argparse.Namespace) -> int:
     from simsock.scenario.facts import facts_of_walk
     from simsock.scenario.orders import Session
     from simsock.scenario.setting import checked, title_of
+    from simsock.scenario.shipped import scenario_path
     from simsock.scenario.walking import walk
 
     find_modules_here()
@@ -48,7 +53,7 @@ def shell_command(arguments: argparse.Namespace) -> int:
     told: list[BaseException] = []
     code, facts = OK, {}
     try:
-        with walk(arguments.scenario, seed=arguments.seed, server=arguments.server, settings=settings) as world:
+        with walk(scenario_path(arguments.scenario), seed=arguments.seed, server=arguments.server, settings=settings) as world:
             of_search = world.plan.table("search")["seed"] if arguments.seed is None else arguments.seed
             session = Session(world, of_search, arguments.server)
             title = title_of(world.plan, arguments.server)
