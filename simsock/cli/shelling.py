@@ -42,6 +42,7 @@ def add_parsers(commands: Any) -> None:
 
 def shell_command(arguments: argparse.Namespace) -> int:
     """``simsock shell``."""
+    from simsock.report.story import one_line
     from simsock.scenario.facts import facts_of_walk
     from simsock.scenario.orders import Session
     from simsock.scenario.setting import checked, title_of
@@ -61,8 +62,15 @@ def shell_command(arguments: argparse.Namespace) -> int:
             arguments.lines.begin("walk", title, 1, seed=of_search, file=world.plan.path, settings=list(settings), server=arguments.server)
             code = _Loop(session, arguments.lines, told).read_all()
             facts = facts_of_walk(title, session.all_done(), session.client_rows(), told)
-    except Exception:  # what was raised in the world is raised again at its end
+    except SimsockError:
         if not told or not facts:
+            raise
+    except Exception as error:  # what was raised in the world is raised again at its end
+        if not facts:
+            complain(f"the world could not begin: {one_line(error)}")
+            arguments.lines.error(error)
+            return FAILED
+        if not told:
             raise
     arguments.lines.result(facts)
     return code if code != OK else FAILED if told else OK

@@ -30,6 +30,9 @@ class Echo(socketserver.StreamRequestHandler):
         except ConnectionResetError:
             pass
 
+def broken(address):
+    raise ValueError("no server today")
+
 def serve(address):
     time.sleep(1.5)
     return socketserver.ThreadingTCPServer(address, Echo)
@@ -223,10 +226,10 @@ def test_what_is_raised_in_the_world_is_told_when_it_is_and_is_the_exit_code(she
     assert out.splitlines()[-4:] == ["connect", r"send 1 bad\n", "recv 1", "run 1s"]
 
 
-def test_a_server_that_never_comes_to_listen_fails(shell, here):
-    (here / "walked.toml").write_text(SCENARIO.replace('class = "socketserver:ThreadingTCPServer"\nhandler = "walked:Echo"', 'function = "time:sleep"'))
-    with pytest.raises(TypeError):
-        shell("run 1s")
+def test_a_server_that_cannot_begin_is_told_and_is_the_exit_code(shell, here):
+    (here / "walked.toml").write_text(SCENARIO.replace('class = "socketserver:ThreadingTCPServer"\nhandler = "walked:Echo"', 'function = "walked:broken"'))
+    code, out, err = shell("run 1s")
+    assert (code, out, err) == (1, "", "simsock: the world could not begin: ValueError: no server today\n")
 
 
 @pytest.mark.parametrize(
