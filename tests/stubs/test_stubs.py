@@ -283,6 +283,8 @@ def test_a_run_with_a_stub_is_the_same_each_time():
     def ask(stub):
         try:
             fetch(stub)
+        except urllib.error.HTTPError as answer:
+            answer.close()
         except OSError:
             pass
 
