@@ -158,6 +158,11 @@ class Process:
         child._free, child._next = list(self._free), self._next
         return child
 
+    @property
+    def given(self) -> int:
+        """The first number that was given to nobody so far."""
+        return self._next
+
     def open(self, file: OpenFile) -> int:
         """A new descriptor for ``file``."""
         if self._free:

@@ -34,6 +34,8 @@ suspended: Kernel | None = None
 """A world that is out of the way for a while: see ``Session.suspend``."""
 entered: Any = None
 """Who has begun a world (or half of one) in this process and has not taken all of it back; or None."""
+before: tuple[int, int, Any] | None = None
+"""Of the world that ended last: the first descriptor that it had given to nobody, its number and its seed."""
 
 
 _FROZEN_AT_START_MAX = 1_000
@@ -192,9 +194,12 @@ class Session:
 
     def leave_world(self) -> None:
         """The world is over: called after its last task is dead, or when it could not begin. Safe to call again, also when it was interrupted."""
-        global active, suspended
+        global active, suspended, before
         if not self._has_world:
             return
+        world = active or suspended
+        if world is not None:
+            before = world.process.given, world.number, world.seed
         preemption, patching = self.preemption, self.patching
         try:
             if preemption is not None:

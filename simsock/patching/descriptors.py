@@ -10,21 +10,19 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from _socket import socket as _real_socket
 from types import FrameType, ModuleType
 from typing import Any
 
 from simsock import harness
 from simsock.harness import is_harness
 from simsock.kernel import Kernel, session
+from simsock.patching.channels import who_has
 from simsock.patching.fence import IT_IS_REAL, refuse_outsider
-from simsock.patching.holders import found
 from simsock.patching.module_names import space_of
 from simsock.stdlib._allowed import is_behind
 from simsock.stdlib._makers import made_by
 from simsock.stdlib._room import Room
 
-_number_of: Any = _real_socket.fileno
 _fstat = os.fstat
 """Taken now: a world replaces the name."""
 _STANDARD = (0, 1, 2)
@@ -44,18 +42,39 @@ def ask(call: str, fd: Any) -> None:
     kind = "" if status is None else _kind(status.st_mode)
     if status is None or not kind or (status.st_dev, status.st_ino) in harness.streams | _standard_streams() or _is_for_harness():
         return
-    refuse_outsider(call, f"descriptor {fd}, {kind}", _named(fd))
+    thing = _who_has(fd)
+    if thing is None:
+        refuse_outsider(call, f"descriptor {fd}, {kind}", _named(fd))
+    refuse_outsider(call, f"descriptor {fd}, {kind}, that of {thing!r}", made_by(thing), thing)
 
 
 def refuse_wait(call: str, fd: int, kind: str) -> None:
     """A task wants to wait for a real socket or pipe. (One that ``allow=`` lets through is another matter, and none to wait for either.)"""
     if is_behind(session.active, fd):
         return
-    sock, _ = found(lambda thing: issubclass(type(thing), _real_socket) and _number_of(thing) == fd)
+    thing = _who_has(fd)
     why = f"{IT_IS_REAL}: nothing inside a world can wait for it"
-    if sock is None:
+    if thing is None:
         refuse_outsider(call, f"descriptor {fd}, a real {kind}", _named(fd), why=why)
-    refuse_outsider(call, repr(sock), made_by(sock), sock, why)
+    refuse_outsider(call, repr(thing), made_by(thing), thing, why)
+
+
+class _Sought:
+    """Whose descriptors are, as a world has found it, by their numbers: ``kernel.room(_Sought)``."""
+
+    __slots__ = ("found",)
+
+    def __init__(self) -> None:
+        self.found: dict[int, Any] = {}
+
+
+def _who_has(fd: int) -> Any:
+    """Looked for once in a world, which may be refused again and again."""
+    kernel = session.active
+    known = {} if kernel is None else kernel.room(_Sought).found
+    if fd not in known:
+        known[fd] = who_has(fd)
+    return known[fd]
 
 
 def _is_for_harness() -> bool:

@@ -17,17 +17,20 @@ from operator import is_
 from types import FrameType, MappingProxyType
 from typing import Any
 
+from simsock.errors import Fenced
 from simsock.harness import is_harness
 from simsock.kernel import session
 from simsock.kernel.originals import original
 from simsock.kernel.plain_locals import variables_of
 from simsock.kernel.program_lines import is_library, is_simsock, short_path
 from simsock.kernel.task import is_task_ident
+from simsock.patching.channels import METHODS, of_channel
 from simsock.patching.classes import exchange, pairs_of, swap_of
 from simsock.patching.fence import refuse_outsider
 from simsock.patching.unwaiting_loops import let_others_run
 from simsock.stdlib import _handing_over
 from simsock.stdlib._allowed import Allowed
+from simsock.stdlib._files import refuse_real
 from simsock.stdlib._makers import made_by
 from simsock.stdlib._socketobject import socket as simulated
 
@@ -128,6 +131,11 @@ def _of_selector(selector: Any) -> str:
     return repr(selector) if type(getattr(selector, "_selector", None)) in _REAL_POLLERS else ""
 
 
+def _of_registered(selector: Any) -> str:
+    """A selector of lists is nobody's; what is registered in it is asked about (see ``_registering``)."""
+    return ""
+
+
 def _of_process_pool(pool: Any) -> str:
     manager = getattr(pool, "_executor_manager_thread", None)
     if manager is None or _is_of_world(manager):
@@ -158,6 +166,8 @@ _METHODS: tuple[tuple[str, str, str, Callable[[Any], str]], ...] = (
     ("selectors", "_PollLikeSelector", "register", _of_selector),
     ("selectors", "_PollLikeSelector", "select", _of_selector),
     ("selectors", "EpollSelector", "select", _of_selector),
+    ("selectors", "SelectSelector", "register", _of_registered),
+    *((*where, of_channel) for where in METHODS),
     *(("ssl", "SSLSocket", method, _of_tls) for method in ("do_handshake", "read", "write", "send", "unwrap")),
 )
 """(module, class, method, what says in words what an object is when it is no world's, and nothing when it is)."""
@@ -188,6 +198,22 @@ def _asking(method: Any, title: str, is_outside: Callable[[Any], str]) -> Any:
     return call
 
 
+def _registering(method: Any) -> Any:
+    def register(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        key = method(self, *args, **kwargs)
+        kernel = session.active
+        if kernel is not None and kernel.thread == get_ident() and not _is_harness_s(sys._getframe(1)):
+            try:
+                refuse_real(kernel, key.fd, "SelectSelector.register")
+            except Fenced:
+                sys.modules["selectors"].SelectSelector.unregister(self, key.fileobj)
+                raise
+        return key
+
+    functools.update_wrapper(register, method, assigned=("__module__", "__name__", "__qualname__", "__doc__"), updated=())
+    return register
+
+
 def _parts(thing: Any) -> tuple[Any, ...]:
     """What an object made when it was made, or when it was first used, of which there are notes: a loop's socket, a pool's threads, what TLS is spoken over."""
     return *(getattr(thing, name, None) for name in ("_ssock", "_worker_handler", "_executor_manager_thread")), *tuple(getattr(thing, "_threads", ()))
@@ -213,7 +239,8 @@ def _found() -> Iterator[tuple[type, str, Any, Any]]:
             continue
         method = vars(cls)[attribute]
         if id(method) not in _made:
-            _made[id(method)] = method, _asking(method, f"{'' if name.startswith('_') else name}.{attribute.lstrip('_')}", is_outside)
+            title = f"{'' if name.startswith('_') else name}.{attribute.lstrip('_')}"
+            _made[id(method)] = method, _registering(method) if is_outside is _of_registered else _asking(method, title, is_outside)
         yield cls, attribute, method, _made[id(method)][1]
 
 

@@ -7,13 +7,15 @@ simulated descriptor never reaches the real system, where its number may mean so
 from __future__ import annotations
 
 import errno
+import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from simsock.kernel import session
 from simsock.kernel.failures import would_block
-from simsock.kernel.files import FIRST_DESCRIPTOR, bad_descriptor
+from simsock.kernel.files import FIRST_DESCRIPTOR
+from simsock.kernel.leftover_numbers import is_left, not_open
 from simsock.net.pipes import EventCounter, PipeEnd
 from simsock.net.sockets import Socket, os_error
 from simsock.stdlib._socketobject import socket
@@ -24,12 +26,30 @@ if TYPE_CHECKING:
     from simsock.kernel.core import Kernel
 
 
+_fstat = os.fstat
+"""Taken now: a world replaces the name."""
+
+
 def world_of(fd: Any) -> Kernel | None:
-    """The world that a descriptor belongs to; None when it is a real one, or no descriptor."""
+    """The world that a descriptor belongs to; None when it is a real one, or no descriptor. ``OSError`` EBADF when it was one of the world before."""
     if not isinstance(fd, int) or fd < FIRST_DESCRIPTOR:
         return None
     kernel = session.active
-    return kernel if kernel is not None and fd in kernel.files else None
+    if kernel is None:
+        return None
+    if fd in kernel.files:
+        return kernel
+    if is_left(kernel, fd) and not _is_real(fd):
+        raise not_open(kernel, fd)
+    return None
+
+
+def _is_real(fd: int) -> bool:
+    try:
+        _fstat(fd)
+    except OSError:
+        return False
+    return True
 
 
 def file_of(fd: int) -> Any:
@@ -39,7 +59,7 @@ def file_of(fd: int) -> Any:
     try:
         return kernel.files[fd]
     except KeyError:
-        raise bad_descriptor() from None
+        raise not_open(kernel, fd) from None
 
 
 @contextmanager

@@ -12,7 +12,8 @@ import stat
 from typing import TYPE_CHECKING, Any
 
 from simsock.errors import Unsupported
-from simsock.kernel.files import FIRST_DESCRIPTOR, POLLIN, POLLOUT, OpenFile, bad_descriptor
+from simsock.kernel.files import FIRST_DESCRIPTOR, POLLIN, POLLOUT, OpenFile
+from simsock.kernel.leftover_numbers import not_open
 from simsock.net.sockets import os_error
 from simsock.stdlib._buffers import c_int
 from simsock.stdlib._room import Room
@@ -44,18 +45,28 @@ def pollable(kernel: Kernel, fd: int, who: str) -> OpenFile | None:
             return None
         if not kind:
             return _RealFile(kernel)
-        ask = kernel.room(Room).ask_waited
-        if ask is not None:
-            ask(who, fd, kind)
+        _refuse(kernel, fd, kind, who)
         raise Unsupported(f"{who}: descriptor {fd} is a real {kind}: nothing inside a world can wait for it; make it inside the world")
     return file
+
+
+def refuse_real(kernel: Kernel | None, fd: int, who: str) -> None:
+    """A descriptor is to be waited for later: a patched world refuses a real socket or pipe at once."""
+    if fd < FIRST_DESCRIPTOR and kernel is not None and fd not in kernel.files and (kind := _kind_of(fd)):
+        _refuse(kernel, fd, kind, who)
+
+
+def _refuse(kernel: Kernel, fd: int, kind: str, who: str) -> None:
+    ask = kernel.room(Room).ask_waited
+    if ask is not None:
+        ask(who, fd, kind)
 
 
 def registrable(kernel: Kernel, fd: int) -> OpenFile:
     """The same for epoll(7), which takes no regular files (EPERM) and no descriptor that is not open (EBADF)."""
     file = pollable(kernel, fd, "epoll")
     if file is None:
-        raise bad_descriptor()
+        raise not_open(kernel, fd)
     if isinstance(file, _RealFile):
         raise os_error(errno.EPERM)
     return file

@@ -23,6 +23,7 @@ from simsock.errors import Unsupported
 from simsock.kernel import session
 from simsock.kernel.files import FIRST_DESCRIPTOR, bad_descriptor
 from simsock.kernel.handler_places import uninterruptible
+from simsock.kernel.leftover_numbers import not_open
 from simsock.kernel.units import NS
 from simsock.net.addresses import AF_INET as _AF_INET
 from simsock.net.addresses import AF_INET6 as _AF_INET6
@@ -38,7 +39,7 @@ from simsock.stdlib._buffers import c_int, option_bytes, wrong_option_arguments
 from simsock.stdlib._closing import close_descriptor
 from simsock.stdlib._connecting import Connecting
 from simsock.stdlib._receiving import Receiving
-from simsock.stdlib._room import Room
+from simsock.stdlib._room import Room, meet
 from simsock.stdlib._sending import Sending
 from simsock.stdlib._socketbase import getdefaulttimeout, setdefaulttimeout
 
@@ -344,8 +345,9 @@ def _open_socket(kernel: Kernel, fileno: Any) -> Socket:
     file = kernel.files.get(fd)
     if file is None:
         if fd < FIRST_DESCRIPTOR and S_ISSOCK(_fstat(fd).st_mode):  # EBADF if it is not even open
+            meet(kernel, "socket.socket", fd)
             raise Unsupported(f"socket: descriptor {fd} is a real socket, which has no place inside a world")
-        raise os_error(errno.ENOTSOCK if fd < FIRST_DESCRIPTOR else errno.EBADF)
+        raise os_error(errno.ENOTSOCK) if fd < FIRST_DESCRIPTOR else not_open(kernel, fd)
     if not isinstance(file, Socket):
         raise os_error(errno.ENOTSOCK)
     return file

@@ -28,7 +28,7 @@ from simsock.stdlib._closing import close_descriptor
 from simsock.stdlib._descriptors import file_of, world_of
 from simsock.stdlib._file_calls import CALLS as _CALLS
 from simsock.stdlib._file_calls import refuse_name, told
-from simsock.stdlib._room import Room
+from simsock.stdlib._room import meet
 from simsock.stdlib._waiting import looked, sought
 
 if TYPE_CHECKING:
@@ -223,8 +223,8 @@ def closerange(fd_low: int, fd_high: int, /) -> None:
 def _meet(call: str, fd: Any) -> None:
     """A call on a real descriptor: a patched world lets nobody wait at one, nor talk to anybody outside."""
     kernel = session.active
-    if kernel is not None and (ask := kernel.room(Room).ask_real) is not None:
-        ask(call, fd)
+    if kernel is not None:
+        meet(kernel, call, fd)
 
 
 def read(fd: int, length: int, /) -> bytes:
@@ -463,7 +463,7 @@ def listdir(path: Any = None) -> list[Any]:
 
 def isatty(fd: int, /) -> bool:
     """Whether a descriptor is a terminal; no simulated one is."""
-    return _isatty(fd) if world_of(fd) is None else False
+    return False if fd in getattr(session.active, "files", ()) else _isatty(fd)
 
 
 def get_blocking(fd: int, /) -> bool:

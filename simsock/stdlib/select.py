@@ -14,13 +14,14 @@ from typing import Any
 
 from simsock.errors import WorldEnded
 from simsock.kernel import session
-from simsock.kernel.failures import bad_descriptor, os_error
+from simsock.kernel.failures import os_error
 from simsock.kernel.files import POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, POLLPRI, OpenFile, wait_ready
 from simsock.kernel.identity import over
+from simsock.kernel.leftover_numbers import not_open
 from simsock.kernel.units import NS
 from simsock.stdlib._epoll import epoll
 from simsock.stdlib._errors import UnsupportedName
-from simsock.stdlib._files import descriptor_of, pollable
+from simsock.stdlib._files import descriptor_of, pollable, refuse_real
 from simsock.stdlib._waiting import poll_ns, timeout_number
 
 error = OSError
@@ -60,7 +61,7 @@ def select(rlist: Any, wlist: Any, xlist: Any, timeout: float | None = None) -> 
     for fd, mask in masks.items():
         file = files.get(fd) or pollable(kernel, fd, "select")
         if file is None:
-            raise bad_descriptor()
+            raise not_open(kernel, fd)
         watched.append((fd, file, mask))
     while True:
         ready = dict(wait_ready(kernel, watched, deadline, "select", files))
@@ -106,11 +107,14 @@ class poll:
 
     def register(self, fd: Any, eventmask: int = POLLIN | POLLPRI | POLLOUT, /) -> None:
         """Watch a descriptor; registering it again changes its mask."""
-        self._masks[descriptor_of(fd)] = _checked(eventmask)
+        number = descriptor_of(fd)
+        refuse_real(session.active, number, "poll")
+        self._masks[number] = _checked(eventmask)
 
     def modify(self, fd: Any, eventmask: int, /) -> None:
         """Change a mask; ``OSError`` ENOENT when the descriptor is not registered."""
         number = descriptor_of(fd)
+        refuse_real(session.active, number, "poll")
         if number not in self._masks:
             raise os_error(errno.ENOENT)
         self._masks[number] = _checked(eventmask)

@@ -15,6 +15,7 @@ from typing import Any
 
 from simsock.errors import Unsupported
 from simsock.kernel import session
+from simsock.kernel.files import FIRST_DESCRIPTOR
 from simsock.net.addresses import AF_INET as _AF_INET
 from simsock.net.addresses import AF_INET6 as _AF_INET6
 from simsock.net.addresses import AF_UNIX as _AF_UNIX
@@ -33,7 +34,7 @@ from simsock.stdlib._names import (
     gethostname,
     getnameinfo,
 )
-from simsock.stdlib._room import Room
+from simsock.stdlib._room import Room, meet
 from simsock.stdlib._services import getprotobyname, getservbyname, getservbyport, if_indextoname, if_nameindex, if_nametoindex
 from simsock.stdlib._socketobject import getdefaulttimeout, setdefaulttimeout, socket
 
@@ -186,6 +187,8 @@ def dup(fd: int, /) -> int:
     fd = c_int(fd)
     kernel = session.kernel()
     kernel.point()
+    if fd < FIRST_DESCRIPTOR and fd not in kernel.files:
+        meet(kernel, "socket.dup", fd)
     return kernel.process.dup(fd)
 
 
