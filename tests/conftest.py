@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import signal
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -19,6 +20,18 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell starts what it 
 
 
 strictness.begin(tuple(AS_PROGRAM))  # simsock itself makes no simulated calls in worlds
+
+
+_BY_THEMSELVES = tuple(Path(__file__).parent / folder for folder in ("plugin", "scenario"))
+"""Tests that run pytest or the command in their own process, where each first world searches all that there is."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Before ``-m`` is obeyed."""
+    for item in items:
+        if any(item.path.is_relative_to(folder) for folder in _BY_THEMSELVES):
+            item.add_marker("heap")
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ Owns the classes of modules that are imported in a world. Those that were there 
 
 from __future__ import annotations
 
-from types import FunctionType
+from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from simsock.patching.module_names import space_of
@@ -23,6 +23,8 @@ def unbind(modules: Iterable[Any], replacements: dict[int, tuple[Any, Any]]) -> 
     """In classes of these modules. ``replacements``: pairs of an original and what stands in for it."""
     bare = {id(simulated) for original, simulated in replacements.values() if type(simulated) is FunctionType and not hasattr(type(original), "__get__")}
     for module in modules:
+        if not issubclass(type(module), ModuleType):  # something else in the place of one
+            continue
         space = space_of(module)
         left, seen = list(space.values()), set()
         while left:

@@ -80,11 +80,13 @@ def _found_in(roots: list[_Root], is_it: Callable[[Any], bool]) -> tuple[Any, st
     return None, ""
 
 
-def _modules() -> tuple[list[_Root], list[_Root], list[_Root]]:
-    """Those of the program and of installed packages, which can be imported anew, come before those of the tests."""
-    program: list[_Root] = []
-    installed: list[_Root] = []
-    tests: list[_Root] = []
+def _modules() -> tuple[list[_Root], ...]:
+    """Those of the program and of installed packages, which can be imported anew, come before those of the tests; of each, first those whose functions are
+    running, so that a large program is searched where it matters."""
+    program: tuple[list[_Root], list[_Root]] = [], []
+    installed: tuple[list[_Root], list[_Root]] = [], []
+    tests: tuple[list[_Root], list[_Root]] = [], []
+    near = {frame.f_globals.get("__name__") for innermost in _stacks() for frame in _outwards(innermost)}
     for name, module in sorted(sys.modules.items()):
         top = name.partition(".")[0]
         if not issubclass(type(module), ModuleType) or top in sys.stdlib_module_names or is_harness(name):
@@ -92,11 +94,11 @@ def _modules() -> tuple[list[_Root], list[_Root], list[_Root]]:
         names = space_of(module)
         space = {key: value for key, value in list(names.items()) if not key.startswith("__")}
         if name in ("__main__", "__mp_main__", "conftest") or name.rpartition(".")[2].startswith("test_"):
-            tests.append((f"{name}.", space, "", ""))
+            tests[name not in near].append((f"{name}.", space, "", ""))
         else:
             roots = installed if is_library(str(names.get("__file__", "<"))) else program
-            roots.append((f"{name}.", space, "", f": fresh={[top]!r} imports that anew in each world"))
-    return program, installed, tests
+            roots[name not in near].append((f"{name}.", space, "", f": fresh={[top]!r} imports that anew in each world"))
+    return *program, *installed, *tests
 
 
 def _holders() -> Iterator[_Root]:
@@ -107,17 +109,25 @@ def _holders() -> Iterator[_Root]:
 
 def _running() -> Iterator[_Root]:
     """The variables of the functions of the program that are running: of the task that asks, and of the one that entered the world."""
-    kernel = session.active
-    outer = getattr(kernel.first.greenlet, "gr_frame", None) if kernel is not None and kernel.thread == get_ident() else None
-    for innermost in (outer, sys._getframe(1)):
-        frame: FrameType | None = innermost
+    for innermost in _stacks():
         inner: list[_Root] = []
-        while frame is not None:
+        for frame in _outwards(innermost):
             code = frame.f_code
             if code.co_flags & _OF_FUNCTION and not (is_library(code.co_filename) or is_simsock(code.co_filename)):
                 inner.append(("the variable ", variables_of(frame), f" of {code.co_qualname} ({short_path(code.co_filename)}:{code.co_firstlineno})", ""))
-            frame = frame.f_back
         yield from reversed(inner)  # the outermost has had it for longest
+
+
+def _stacks() -> tuple[FrameType | None, FrameType | None]:
+    kernel = session.active
+    outer = getattr(kernel.first.greenlet, "gr_frame", None) if kernel is not None and kernel.thread == get_ident() else None
+    return outer, sys._getframe(1)
+
+
+def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
 
 
 def _parts(value: Any) -> Iterator[Step]:

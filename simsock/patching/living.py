@@ -128,6 +128,8 @@ def _is_alive(kind: str, made: Any) -> bool:
         return not isinstance(made, sys.modules["random"].SystemRandom)
     try:
         return bool(made.fileno() >= 0) and not (kind == SOCKET and _is_over(made))
+    except WorldEnded:
+        return False
     except (OSError, ValueError, AttributeError, NotImplementedError):
         return not hasattr(type(made), "fileno") and getattr(made, "_map", None) is not None  # a selector over select or poll
 

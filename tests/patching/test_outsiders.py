@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 import uuid
+from types import ModuleType
 from unittest import mock
 
 import pytest
@@ -661,6 +662,17 @@ def test_a_loop_that_an_instance_keeps_is_listed_as_the_program_s(loop, monkeypa
 
 def keep_in_a_closure(thing):
     return lambda: thing
+
+
+def test_a_large_program_is_searched_first_where_it_runs(world, monkeypatch):
+    large = ModuleType("test_a_large_one")
+    for number in range(100):
+        setattr(large, f"many_{number}", [[[], []] for _ in range(100)])
+    monkeypatch.setitem(sys.modules, large.__name__, large)
+    poller = select.poll()
+    monkeypatch.setattr(KEPT, "inner", {"a": (1, {poller})})
+    with world(), pytest.raises(Fenced, match=r"; it is kept by \S+KEPT\.inner\['a'\]\[1\]\[…\]$"):
+        poller.poll(0)
 
 
 @pytest.mark.parametrize("where", ["attribute", "class", "items", "closure", "variable"])

@@ -188,7 +188,7 @@ def test_a_race_is_found_and_shrunk(project, section, preempt):
         HEAD,
         f"""
         @pytest.mark.simsock(strategy="random", preempt={preempt!r})
-        @settings(max_examples={100 if preempt == "calls" else 400}, deadline=None)
+        @settings(max_examples={100 if preempt == "calls" else 3_000}, deadline=None)
         @given(number=st.integers(0, 9))
         def test_it(sim, number):
             served = sim.serve(Counter, Count)
@@ -200,6 +200,7 @@ def test_a_race_is_found_and_shrunk(project, section, preempt):
     if preempt == "calls":  # nothing is called between reading and writing the count
         project.run().assert_outcomes(passed=1)
         return
+    # Within six hundred for any of Hypothesis's seeds; which it takes depends on the numbers that it finds in the sources of what is loaded.
     failure = project.failure()
     assert "number=1," in failure.longreprtext
     assert "assert (1 == 2" in failure.longreprtext
