@@ -96,7 +96,7 @@ class DatagramSocket(Socket):
             return
         if self.fabric.host_at(self.host, target[0]) is not None or (self.family == AF_INET6 and self.v6_only):
             self.fabric.route(self, target[0])
-        elif self.bound_ip and is_loopback(self.bound_ip):
+        elif self.asked_ip and is_loopback(self.asked_ip):
             raise os_error(errno.EINVAL)
         if is_any(target[0]):
             target = (self._itself(target[0]), target[1])
@@ -106,7 +106,7 @@ class DatagramSocket(Socket):
 
     def _itself(self, ip: str) -> str:
         """What a wildcard means to who sends: the address that the socket is bound to, or else the host's loopback."""
-        own = self.bound_ip
+        own = self.asked_ip
         if own and not is_any(own) and is_v6(own) == is_v6(ip) and not self.bound_to_many:
             return own
         return LOOPBACK_V6 if is_v6(ip) else LOOPBACK_V4

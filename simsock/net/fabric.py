@@ -278,7 +278,7 @@ class Fabric:
         found = self.host_at(host, ip)
         if found is None:
             raise os_error(errno.ENETUNREACH)
-        if found is not host and socket.bound_ip and is_loopback(socket.bound_ip):
+        if found is not host and socket.asked_ip and is_loopback(socket.asked_ip):
             raise os_error(errno.EINVAL)
         return found
 

@@ -16,6 +16,7 @@ from simsock.kernel.units import NS
 from simsock.net.addresses import AF_INET6, AF_UNIX, ANY_V4, ANY_V6, Endpoint, is_any, is_group, is_multicast, is_v6, needs_interface
 from simsock.net.interfaces import EVERYBODY, INTERFACES, broadcast_interface
 from simsock.net.options import (
+    IP_BIND_ADDRESS_NO_PORT,
     IP_MTU,
     IP_MULTICAST_ALL,
     IP_TOS,
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
 _STREAM = 1
 """SOCK_STREAM."""
 _OTHER_PROTOCOLS = {1: (IPPROTO_UDP, IPPROTO_UDPLITE), 2: (IPPROTO_TCP,)}
+_NO_PORT = (IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT)
 MTU = 1500
 """Of a link that says nothing else: Ethernet's."""
 
@@ -183,8 +185,8 @@ class Socket(WaitedFile):
         """Whether getpeername(2) has an answer."""
         return self.remote is not None
 
-    def bind(self, ip: str, port: int, avoid: int = 0) -> None:
-        """Take a local address; port 0 picks an ephemeral one, but not ``avoid``. Raises EINVAL, EADDRNOTAVAIL, EADDRINUSE."""
+    def bind(self, ip: str, port: int) -> None:
+        """Take a local address; port 0 picks an ephemeral one. Raises EINVAL, EADDRNOTAVAIL, EADDRINUSE."""
         if not is_any(ip):
             if is_group(ip):
                 ip = self._bindable(ip)
@@ -192,6 +194,13 @@ class Socket(WaitedFile):
                 raise os_error(errno.EADDRNOTAVAIL)
         if self.bound_ip:
             raise os_error(errno.EINVAL)
+        if not port and self.options.get(_NO_PORT):
+            self.local, self.asked_ip = (ip, 0), ip  # the address alone; the port comes when it is known whom it is for
+            return
+        self._take(ip, port)
+
+    def _take(self, ip: str, port: int, avoid: int = 0) -> None:
+        """The same where the address is known to do; not port ``avoid``."""
         now = self.kernel.now
         self.automatic = not port
         if not port:
@@ -238,7 +247,7 @@ class Socket(WaitedFile):
         """Take a port of the ephemeral range if there is no port yet: not that of a peer on the same host, which would be meeting oneself."""
         if not self.bound_ip:
             avoid = port if ip and (is_any(ip) or self.host.owns(ip)) else 0
-            self.bind(self.asked_ip or (ANY_V6 if self.family == AF_INET6 else ANY_V4), 0, avoid)
+            self._take(self.asked_ip or (ANY_V6 if self.family == AF_INET6 else ANY_V4), 0, avoid)
 
     def unbind_automatic(self) -> None:
         """Give back a port that the system chose; one that the program asked for stays."""
@@ -306,7 +315,7 @@ class Socket(WaitedFile):
             elif number == SO_BINDTODEVICE:
                 return self._bind_to_device(value)
         elif option.level == IPPROTO_IPV6 and number == IPV6_V6ONLY:
-            if self.local is not None:
+            if self.local is not None and self.local[1]:
                 raise os_error(errno.EINVAL)
             self.v6_only = bool(value)
         elif option.level == IPPROTO_IP and number == IP_TOS:

@@ -68,6 +68,60 @@ def test_two_datagram_sockets_share_a_port_exactly_when_linux_lets_them(twins):
     twins(program)
 
 
+NO_PORT = 24
+"""IP_BIND_ADDRESS_NO_PORT, which the socket module has from Python 3.12 on."""
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("kind", [real_socket.SOCK_STREAM, real_socket.SOCK_DGRAM])
+@pytest.mark.parametrize(("family", "own", "other", "foreign"), [(V4, "127.0.0.1", "127.0.0.2", "192.0.2.1"), (V6, "::1", "::1", "2001:db8::1")])
+def test_a_port_that_is_not_wanted_yet_is_taken_when_it_is_needed(twins, family, own, other, foreign, kind):
+    def program(net, notes):
+        def note(what, call=lambda: 0):
+            answer = attempt(call)
+            ip, port = sock.getsockname()[:2]
+            notes.append((what, (answer, ip, {0: 0, fixed: "fixed"}.get(port, "some"))))
+
+        def fresh(address):
+            sock = net.keep(net.socket.socket(family, kind))
+            sock.setsockopt(net.socket.IPPROTO_IP, NO_PORT, 1)
+            sock.bind((address, 0))
+            return sock
+
+        fixed = free_port(net, kind)
+        peer = net.listener(family) if kind == net.socket.SOCK_STREAM else net.udp(family)
+        sock = fresh(own)
+        notes.append(("the option", sock.getsockopt(net.socket.IPPROTO_IP, NO_PORT)))
+        note("bound")
+        note("bound again", lambda: sock.bind((other, 0)))
+        note("bound to a port", lambda: sock.bind((own, fixed)))
+        note("that cannot be taken back", lambda: sock.bind((own, 0)))
+        sock = fresh(other)
+        if family == V6:
+            note("only IPv6", lambda: sock.setsockopt(net.socket.IPPROTO_IPV6, net.socket.IPV6_V6ONLY, 1))
+        note("connected", lambda: sock.connect(peer.getsockname()))
+        sock = fresh("")
+        note("bound to all")
+        note("connected from any", lambda: sock.connect(peer.getsockname()))
+        sock = fresh(own)
+        if kind == net.socket.SOCK_STREAM:
+            note("refused", lambda: sock.connect((own, fixed)))
+            note("connected then", lambda: sock.connect(peer.getsockname()))
+            sock = fresh(other)
+            note("listens", sock.listen)
+        else:
+            note("sent", lambda: sock.sendto(b"x", peer.getsockname()))
+            notes.append(("came from", peer.recvfrom(1)[1] == sock.getsockname()))
+        sock = fresh(own)
+        sock.setsockopt(net.socket.IPPROTO_IP, NO_PORT, 0)
+        note("and bound after all", lambda: sock.bind((own, 0)))
+        sock = net.keep(net.socket.socket(family, kind))
+        sock.setsockopt(net.socket.IPPROTO_IP, NO_PORT, 1)
+        note("nobody's", lambda: sock.bind((foreign, 0)))
+
+    twins(program)
+
+
 @pytest.mark.real
 @pytest.mark.parametrize("closer", ["server", "client", "nobody"])
 def test_a_port_can_be_bound_again_after_a_connection_exactly_when_linux_lets_it(twins, closer):

@@ -1,7 +1,8 @@
 """Brings a suite onto this machine: its source distribution, and a virtual environment with the project, what its tests need, and simsock's wheel.
 
-Owns the cache folder (``~/.cache/simsock-others``, or what ``SIMSOCK_OTHERS`` names) and asks pip for everything. Does not run tests. Law: what is there is not
-fetched again; a wheel of another state of simsock is put in its place.
+Owns the cache folder (``~/.cache/simsock-others``, or what ``SIMSOCK_OTHERS`` names) and asks pip for everything. Does not run tests. Laws: what is there is
+not fetched again; a wheel of another state of simsock is put in its place; the observer is found by a line in the environment's own folder, since some suites
+hand ``PYTHONPATH`` on to what they start, and mean it to be empty.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ def fetch(suite: Suite) -> None:
         _install(suite)
         made.touch()
     _put_wheel(suite)
+    (folder / f"venv-{_TAG}" / "lib" / f"python{_TAG}" / "site-packages" / "others_observer.pth").write_text(f"{HERE / 'inside'}\n")
 
 
 def pin(suite: Suite) -> None:
@@ -63,7 +65,7 @@ def _unpack(suite: Suite) -> None:
     sdists.mkdir(exist_ok=True)
     stem = f"{suite.name.replace('-', '_')}-{suite.version}.tar.gz"
     if not (sdists / stem).is_file():
-        _run(sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", ":all:", "-d", sdists, f"{suite.name}=={suite.version}")
+        _run(sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", suite.name, "-d", sdists, f"{suite.name}=={suite.version}")
     [archive] = [path for path in sdists.iterdir() if path.name.lower().replace("-", "_") == stem.lower().replace("-", "_")]
     scratch = folder_of(suite) / "unpacked"
     shutil.rmtree(scratch, ignore_errors=True)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .fetching import python_of, source_of
-from .suites import HERE, Suite
+from .suites import Suite
 
 RESTARTS_MAX = 40
 PATIENCE = 60.0
@@ -98,14 +98,21 @@ class _Child:
             out.touch()
             job = Path(folder, "job")
             environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy") and name != "PYTHONPATH"}
-            environment.update(PYTHONPATH=str(HERE / "inside"), PYTHONHASHSEED="0", PYTHONFAULTHANDLER="1", PYTHONDONTWRITEBYTECODE="1")
+            environment.update(PYTHONHASHSEED="0", PYTHONFAULTHANDLER="1", PYTHONDONTWRITEBYTECODE="1")
             job.write_text(json.dumps({"out": str(out), "world": world, "done": done, "only": only}))
             environment["OTHERS_JOB"] = str(job)
             command = command_of(suite, world=world)
             command[3:3] = ["-p", "others_observer"]
             with open(errors, "wb") as sink:
                 self.process = subprocess.Popen(
-                    command, cwd=source_of(suite), env=environment, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, start_new_session=True
+                    command,
+                    cwd=source_of(suite),
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=sink,
+                    stderr=sink,
+                    start_new_session=True,
+                    preexec_fn=_hear_interrupts,
                 )
             try:
                 with open(out, encoding="utf-8") as lines:
@@ -157,6 +164,11 @@ class _Child:
                 self._tell(f"{found.outcome:6} {found.seconds:6.2f} {name}")
         else:
             self.status = said["status"]
+
+
+def _hear_interrupts():
+    """A shell has what it starts in the background ignore SIGINT, and so would all that a test starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _outcome_of(phases, end):
