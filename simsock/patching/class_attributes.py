@@ -23,7 +23,7 @@ def unbind(modules: Iterable[Any], replacements: dict[int, tuple[Any, Any]]) -> 
     """In classes of these modules. ``replacements``: pairs of an original and what stands in for it."""
     bare = {id(simulated) for original, simulated in replacements.values() if type(simulated) is FunctionType and not hasattr(type(original), "__get__")}
     for module in modules:
-        if not issubclass(type(module), ModuleType):  # something else in the place of one
+        if not issubclass(type(module), ModuleType):  # sys.modules may have anything in it
             continue
         space = space_of(module)
         left, seen = list(space.values()), set()

@@ -113,11 +113,11 @@ class _Wakeup:
 
     def __init__(self, signals: Signals, fd: int, warns: bool) -> None:
         self.fd = fd
-        self._signals = signals
+        self._files = signals.kernel.files  # the program's own: who sends the signal may be another process
         self._warns = warns
 
     def __call__(self, number: int) -> None:
-        file: Any = self._signals.kernel.files.get(self.fd)
+        file: Any = self._files.get(self.fd)
         data = bytes((number,))
         try:
             if isinstance(file, (PipeEnd, EventCounter)):

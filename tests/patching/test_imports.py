@@ -433,3 +433,15 @@ def test_a_function_of_c_in_the_body_of_a_class_is_called_without_the_object(fre
             assert round(unbound.Clock.now() - before) == 5
     unbound.Clock.Inner().wait(0)  # also when the world is over
     assert isinstance(unbound.Clock().now(), float)
+
+
+def test_what_stands_among_the_modules_need_be_none(fresh):
+    source = "import sys\nclass Lib: __slots__ = ()\nsys.modules['put_there.lib'], sys.modules['put_there.nothing'] = Lib(), None\n"
+    fresh("put_there", source, installed=True)  # as modules that cffi makes, such as those of cryptography
+    try:
+        with simsock.Simulation():
+            put_there = importlib.import_module("put_there")
+            assert type(sys.modules["put_there.lib"]) is put_there.Lib
+    finally:
+        for name in ("put_there.lib", "put_there.nothing"):
+            sys.modules.pop(name, None)

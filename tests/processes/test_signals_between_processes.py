@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -139,6 +140,20 @@ def test_the_end_of_a_child_is_told_by_sigchld(world):
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")  # a real fork, beside the watchdog
+def test_the_end_of_a_child_is_written_to_the_wakeup_descriptor_of_its_parent(world):
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
+    signal.signal(signal.SIGCHLD, lambda number, frame: None)
+    signal.set_wakeup_fd(theirs.fileno())
+    ours.settimeout(5)
+    pid = child(lambda: None)
+    assert ours.recv(10) == bytes((signal.SIGCHLD,))
+    assert status_of(pid) == 0
+    with subprocess.Popen([sys.executable, "-c", "pass"]):
+        assert ours.recv(10) == bytes((signal.SIGCHLD,))
+    signal.set_wakeup_fd(-1)
+
+
 def test_a_handler_from_before_the_world_hears_of_the_world_s_children_by_the_world_alone():
     came = []
 
