@@ -669,8 +669,7 @@ def test_a_large_program_is_searched_first_where_it_runs(world, monkeypatch):
     for number in range(100):
         setattr(large, f"many_{number}", [[[], []] for _ in range(100)])
     monkeypatch.setitem(sys.modules, large.__name__, large)
-    poller = select.poll()
-    monkeypatch.setattr(KEPT, "inner", {"a": (1, {poller})})
+    monkeypatch.setattr(KEPT, "inner", {"a": (1, {poller := select.poll()})})
     with world(), pytest.raises(Fenced, match=r"; it is kept by \S+KEPT\.inner\['a'\]\[1\]\[…\]$"):
         poller.poll(0)
 
