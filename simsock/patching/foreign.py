@@ -129,7 +129,7 @@ def enter(kernel: Kernel) -> None:
     schedulers.enter()
     ready_orders.enter(kernel)
     trio_waits.enter()
-    start_methods.enter()
+    start_methods.enter(kernel)
 
 
 def leave() -> None:

@@ -22,6 +22,7 @@ from simsock.patching import sockets, starting
 from simsock.patching.locks import Kind
 from simsock.processes.messages import far_away
 from simsock.stdlib import os as sim_os
+from simsock.stdlib._room import Room
 
 
 class Tracker:
@@ -164,17 +165,21 @@ class Identities:
         return self._known[key][0]
 
 
-def enter() -> None:
+def enter(kernel: Kernel) -> None:
     """A world begins, or goes on after an import: sockets can be sent to other processes as real ones can."""
     managers: Any = sys.modules.get("multiprocessing.managers")
     if managers is not None and "id" not in vars(managers):
         managers.id = Identities()
+    made = kernel.room(Room).made
+    counts = dict(made)  # locks of these are not counted: whether a program has loaded their module must not change what its own are called
     for name, kind, attribute in _DRAWN:
         holder = getattr(sys.modules.get(name), kind, None)
         if hasattr(holder, attribute) and not any(holder is known and attribute == there for known, there, _ in _drawn_before):
             before = getattr(holder, attribute)
             _drawn_before.append((holder, attribute, before))
             setattr(holder, attribute, type(before)())
+    made.clear()
+    made.update(counts)
     module: Any = sys.modules.get("multiprocessing.reduction")
     if module is not None and hasattr(module, "_reduce_socket"):
         module.ForkingPickler._extra_reducers.setdefault(sockets.standing, module._reduce_socket)

@@ -243,3 +243,12 @@ def test_a_lock_says_whether_a_thread_or_another_process_has_it(world):
     assert repr(lock) == "<Lock(owner=SomeOtherProcess)>"
     process.terminate()
     process.join()
+
+
+def test_what_multiprocessing_has_of_its_own_in_a_world_changes_no_name_of_the_program_s():
+    """Its shared memory has a lock, in each world another one, if the module is loaded: stories and digests are the same where it is not."""
+    import multiprocessing.heap
+
+    with Simulation():
+        assert multiprocessing.heap.BufferWrapper._heap._lock is not None
+        assert threading.Lock().describe() == "Lock-1"

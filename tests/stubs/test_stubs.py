@@ -13,7 +13,7 @@ import simsock
 from simsock.errors import Unsupported, UsageError
 from simsock.stubs import CLOSE, NEVER, RESET, Answer, begin_stub
 from simsock.world.testbed import RealTestbed, SimTestbed
-from tests.tls.contexts import client_context, server_context
+from tests.tls.contexts import make_client_context, server_context
 
 
 @pytest.fixture(params=["sim", pytest.param("real", marks=pytest.mark.real)])
@@ -251,7 +251,7 @@ def test_a_stub_speaks_tls(bed):
         else bed.stub(routes={"/": "secret"}, tls=server_context())
     )
     assert stub.url.startswith("https://localhost:")
-    trusting = client_context()
+    trusting = make_client_context()
     trusting.check_hostname = False
     assert urllib.request.urlopen(stub.url, context=trusting, timeout=5).read() == b"secret"
     with pytest.raises(urllib.error.URLError, match="CERTIFICATE_VERIFY_FAILED"):

@@ -271,7 +271,7 @@ def test_a_deadlock_of_two_that_wait_for_a_handshake_is_told_as_such():
 
 def test_a_socket_from_outside_cannot_be_wrapped_in_a_world():
     client, server = socket.socketpair()
-    with client, server, Simulation(seed=1), pytest.raises(simsock.Unsupported, match="real socket"):
+    with client, server, Simulation(seed=1), pytest.raises(simsock.Fenced, match="it is a real one, made outside this world"):
         server_context().wrap_socket(server, server_side=True)
 
 

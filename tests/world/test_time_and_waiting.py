@@ -42,6 +42,8 @@ def test_a_sleep_of_no_time_that_makes_sense_is_an_error_that_shows_it(duration)
 def test_an_hour_takes_no_time():
     import time
 
+    with simsock.Simulation():
+        pass  # the first one looks through the whole process
     began = time.monotonic()
     with simsock.Simulation() as sim:
         sim.sleep("1h")
