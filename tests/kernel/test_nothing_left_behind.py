@@ -190,7 +190,7 @@ def test_entering_and_leaving_may_be_broken_off_anywhere(statement):
     in_a_new_process(statement, 250)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.timeout(700, method="thread")
 @pytest.mark.parametrize(
     "statement",
