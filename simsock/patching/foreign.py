@@ -124,8 +124,8 @@ def enter(kernel: Kernel) -> None:
             if name in space and not (known and any(space is seen and name == there for seen, there in known)):
                 _before.append((space, name, space[name]))
                 space[name] = make(space[name], kernel)
-    if (futures := modules.get("concurrent.futures._base")) is not None:
-        _future_hashes.install(futures.Future)
+    if (future := getattr(modules.get("concurrent.futures._base"), "Future", None)) is not None:  # a module may be half imported
+        _future_hashes.install(future)
     schedulers.enter()
     ready_orders.enter(kernel)
     trio_waits.enter()

@@ -12,8 +12,6 @@ import pytest
 
 import simsock
 
-pytestmark = pytest.mark.heap
-
 SOURCE = """
     import random, threading, time
     from time import sleep, monotonic
