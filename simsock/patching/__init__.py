@@ -94,6 +94,12 @@ def put_back() -> None:
         _resting = None
 
 
+def _must_be_free() -> None:
+    """Nobody looks where originals are held while stand-ins are in their places."""
+    if _in_force is not None:
+        raise UsageError("the process is patched already: one patched world or search at a time")
+
+
 class Patching:
     """The patched state of the process."""
 
@@ -117,6 +123,7 @@ class Patching:
     def prepare(self) -> None:
         """Look where things are held. Before garbage collection is told to pass over everything: what it passes over cannot be searched."""
         check_clocks()
+        _must_be_free()
         if _resting is not None and not _resting._is_as_it_was():
             put_back()
         if _resting is None:
@@ -133,8 +140,7 @@ class Patching:
     def apply(self) -> None:
         """The patched state begins."""
         global _in_force, _resting
-        if _in_force is not None:
-            raise UsageError("the process is patched already: one patched world or search at a time")
+        _must_be_free()
         resting = _resting
         if resting is not None:
             self._places, self._classes, self._others = resting._places, resting._classes, resting._others

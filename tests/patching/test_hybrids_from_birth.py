@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import queue
+import selectors
 import sys
 import threading
 import time
@@ -134,13 +135,17 @@ def test_a_name_that_was_mocked_in_an_earlier_world_is_virtual_in_the_next(world
     del program.sleep
 
 
-def test_the_patched_state_does_not_nest():
+def test_the_patched_state_does_not_nest_and_who_tries_spoils_no_later_world(world):
+    """To look where originals are held while stand-ins are in their places would find none, and the next world would leave real ones there."""
     first, second = Patching(), Patching()
     first.prepare()
     first.apply()
     try:
-        second.prepare()
-        with pytest.raises(UsageError, match="patched already"):
-            second.apply()
+        gc.collect()  # now nobody knows what is new
+        for step in (second.prepare, second.apply):
+            with pytest.raises(UsageError, match="patched already"):
+                step()
     finally:
         first.remove()
+    with world(), selectors.DefaultSelector() as selector:  # a class of the standard library's keeps select.epoll
+        assert "simsock" in type(selector._selector).__module__
