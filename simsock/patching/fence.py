@@ -47,6 +47,8 @@ _HINTS = {
     "time.sleep": "the program kept the real one where it could not be replaced: see simsock doctor",
 }
 _NUMBER_HINT = f"{PROCESS} is the process in the world only: ask for /proc/self, which is the real one"
+_SCHEDULERS = ("gevent", "eventlet")
+SCHEDULER_HINT = "{} switches between greenlets of its own and waits in real time; use threads or asyncio in a world"
 _installed = False
 _live: Kernel | None = None
 """The world that has a fence; one without patching has none."""
@@ -87,11 +89,28 @@ def hint_of_program(why: str) -> str:
 def refuse(event: str, args: tuple[Any, ...], hint: str = "") -> None:
     """Raise the error that names the call."""
     shown = ", ".join(f"{arg!r:.60}" for arg in (args[1:3] if event.startswith("socket.") else args[:2]))
-    hint = hint or _HINTS.get(event) or (_NUMBER_HINT if _OWN in event else "") or _HINTS["os.fork" if not event.startswith("socket.") else "socket.__new__"]
+    hint = (
+        hint
+        or _of_scheduler()
+        or _HINTS.get(event)
+        or (_NUMBER_HINT if _OWN in event else "")
+        or _HINTS["os.fork" if not event.startswith("socket.") else "socket.__new__"]
+    )
     path = _live.current.path if _live is not None else "?"
     error = Fenced(f"a real {event}({shown}) from inside a world, in task {path}: it would not be simulated and could not be repeated; {hint}", call=event)
     _note(error)
     raise error
+
+
+def _of_scheduler() -> str:
+    """What to do if it is one of gevent's or eventlet's own modules that calls: they have sockets and threads under their names, real ones."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        whose = str(frame.f_globals.get("__name__")).partition(".")[0]
+        if whose in _SCHEDULERS:
+            return SCHEDULER_HINT.format(whose)
+        frame = frame.f_back
+    return ""
 
 
 def _note(error: Fenced) -> None:

@@ -46,7 +46,7 @@ _NAMES: tuple[tuple[str, str, Callable[[Any, Kernel], Any]], ...] = (
     # pyOpenSSL gives a socket's number to an OpenSSL of its own, which knows no simulated ones.
     ("OpenSSL.SSL", "Connection", lambda before, kernel: _connection_without_a_socket(before)),
     # These put schedulers of their own under the standard modules.
-    *((module, name, lambda before, kernel, call=f"{module}.{name}": schedulers.refusing(call)) for module, name in schedulers.CALLS),
+    *((module, name, lambda before, kernel, call=call: schedulers.refusing(call)) for module, name, call in schedulers.CALLS),
     # ifaddr asks the C library, through ctypes, which interfaces there are; others ask the system.
     ("ifaddr._posix", "libc", lambda before, kernel: adapters.Libc(before, kernel)),
     *((module, name, lambda before, kernel, call=f"{module}.{name}": adapters.refusing(call)) for module, name in adapters.MACHINE_S),

@@ -12,6 +12,7 @@ from typing import Any
 
 from simsock.kernel import session
 from simsock.kernel.files import FIRST_DESCRIPTOR
+from simsock.stdlib._buffers import FAILURES, shed
 
 
 def guarded(original: Any, simulated: Any) -> Any:
@@ -23,7 +24,12 @@ def guarded(original: Any, simulated: Any) -> Any:
         kernel = session.active
         if kernel is None or kernel.thread != get_ident():
             return original(*args, **kwargs)
-        return simulated(*args, **kwargs)
+        try:
+            return simulated(*args, **kwargs)
+        except FAILURES as error:
+            del args, kwargs
+            shed(error)
+            raise
 
     functools.update_wrapper(call, original, assigned=("__name__", "__qualname__", "__doc__"), updated=())
     call.__module__ = getattr(original, "__module__", None) or "builtins"

@@ -51,14 +51,35 @@ def wrong_option_arguments(values: tuple[Any, ...]) -> str:
     return f"setsockopt() takes exactly 3 arguments ({len(values) + 2} given)"
 
 
-def shed(error: OSError) -> None:
-    """Take from the error of a call that failed the frames of ours in which it was raised: they would keep the caller's buffer exported as long as the error
-    lives. One that a handler of the program's has raised in the midst of the call stays as it is."""
+FAILURES = (OSError, TypeError, ValueError, OverflowError)
+"""What a call raises that is given something wrong, or that fails."""
+
+
+def shed(error: BaseException) -> None:
+    """Take from the error of a call that failed what frames of ours have in which it was raised, and what they had caught: they would keep the caller's
+    buffer exported as long as the error lives. Of the system's errors the frames go, too. One that a handler of the program's has raised in the midst of
+    the call stays as it is; whoever calls this clears its own frame."""
+    if not _is_ours(error):
+        return
+    if isinstance(error, OSError):
+        error.__traceback__ = None
+    else:  # of a mistake, also one of ours, it is still seen where it was noticed
+        trace = error.__traceback__.tb_next if error.__traceback__ is not None else None
+        while trace is not None:
+            trace.tb_frame.clear()
+            trace = trace.tb_next
+    context = error.__context__
+    while context is not None and _is_ours(context):
+        context = context.__context__
+    error.__context__ = context
+
+
+def _is_ours(error: BaseException) -> bool:
+    """Whether it was raised in a frame of simsock's."""
     last = error.__traceback__
     while last is not None and last.tb_next is not None:
         last = last.tb_next
-    if last is not None and is_simsock(last.tb_frame.f_code.co_filename):
-        error.__traceback__ = None
+    return last is not None and is_simsock(last.tb_frame.f_code.co_filename)
 
 
 def writable_view(buffer: Any, what: str) -> memoryview:

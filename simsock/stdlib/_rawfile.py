@@ -12,7 +12,7 @@ from typing import Any
 
 from simsock.kernel import session
 from simsock.stdlib import _descriptors
-from simsock.stdlib._buffers import shed
+from simsock.stdlib._buffers import FAILURES, shed
 from simsock.stdlib._closing import close_descriptor
 from simsock.stdlib._file_calls import Opening, refuse_name
 from simsock.stdlib._makefile import BufferedReader, BufferedRWPair, BufferedWriter, TextFile
@@ -59,13 +59,14 @@ class DescriptorFile(io.RawIOBase):
         self._check()
         if not self._reads:
             raise io.UnsupportedOperation("File not open for reading")
-        view = memoryview(buffer).cast("B")
+        view: Any = None
         try:
+            view = memoryview(buffer).cast("B")
             data = _descriptors.read(self._fd, len(view))
         except BlockingIOError:
             return None
-        except OSError as error:
-            del view
+        except FAILURES as error:
+            del buffer, view
             shed(error)
             raise
         view[: len(data)] = data
@@ -81,7 +82,8 @@ class DescriptorFile(io.RawIOBase):
             return _descriptors.write(self._fd, memoryview(data).cast("B"))
         except BlockingIOError:
             return None
-        except OSError as error:
+        except FAILURES as error:
+            del data
             shed(error)
             raise
 

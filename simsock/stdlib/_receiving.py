@@ -22,7 +22,7 @@ from simsock.net.tcp import urgent
 from simsock.net.tcp.stream import StreamSocket
 from simsock.stdlib import _ancillary
 from simsock.stdlib._addresses import reported
-from simsock.stdlib._buffers import shed, writable_view
+from simsock.stdlib._buffers import FAILURES, shed, writable_view
 from simsock.stdlib._socketbase import (
     MSG_CMSG_CLOEXEC,
     MSG_CTRUNC,
@@ -180,20 +180,21 @@ class Receiving(SocketBase):
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
         """Receive into a buffer; returns the number of bytes (with MSG_TRUNC the datagram's, even if it is more than the buffer has)."""
-        view = buffer if type(buffer) is memoryview and buffer.format == "B" else writable_view(buffer, "recv_into")
-        if nbytes < 0:
-            raise ValueError("negative buffersize in recv_into")
-        count = nbytes or len(view)
-        if count > len(view):
-            raise ValueError("buffer too small for requested bytes")
+        view: Any = None
         try:
+            view = buffer if type(buffer) is memoryview and buffer.format == "B" else writable_view(buffer, "recv_into")
+            if nbytes < 0:
+                raise ValueError("negative buffersize in recv_into")
+            count = nbytes or len(view)
+            if count > len(view):
+                raise ValueError("buffer too small for requested bytes")
             if flags & MSG_TRUNC and count:
                 data, _, size = self._receive_alone(self._file(), count, flags)
                 view[: len(data)] = data
                 return size
             data = self.recv(count, flags)
-        except OSError as error:
-            del view
+        except FAILURES as error:
+            del buffer, view
             shed(error)
             raise
         size = len(data)
@@ -210,16 +211,17 @@ class Receiving(SocketBase):
 
     def recvfrom_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, Any]:
         """Receive into a buffer; returns (number of bytes, the sender's address)."""
-        view = writable_view(buffer, "recvfrom_into")
-        if nbytes < 0:
-            raise ValueError("negative buffersize in recvfrom_into")
-        if nbytes > len(view):
-            raise ValueError("nbytes is greater than the length of the buffer")
+        view: Any = None
         try:
+            view = writable_view(buffer, "recvfrom_into")
+            if nbytes < 0:
+                raise ValueError("negative buffersize in recvfrom_into")
+            if nbytes > len(view):
+                raise ValueError("nbytes is greater than the length of the buffer")
             file = self._file()
             data, source, size = self._receive_alone(file, nbytes or len(view), flags)
-        except OSError as error:
-            del view
+        except FAILURES as error:
+            del buffer, view
             shed(error)
             raise
         view[: len(data)] = data
@@ -236,20 +238,12 @@ class Receiving(SocketBase):
 
     def recvmsg_into(self, buffers: Any, ancbufsize: int = 0, flags: int = 0, /) -> tuple[int, list[tuple[int, int, bytes]], int, Any]:
         """As ``recvmsg``, into one buffer after the other; returns the number of bytes first."""
+        views: list[memoryview] = []
         try:
-            items = list(buffers)
-        except TypeError:
-            raise TypeError("recvmsg_into() argument 1 must be an iterable") from None
-        try:
-            views = [writable_view(item, "recvmsg_into") for item in items]
-        except TypeError:
-            raise TypeError("recvmsg_into() argument 1 must be an iterable of single-segment read-write buffers") from None
-        if len(views) > _BUFFERS_MAX:
-            raise os_error(errno.EMSGSIZE)
-        try:
+            views = _writable_views(buffers)
             data, size, *rest = self._receive_message(sum(map(len, views)), ancbufsize, flags)
-        except OSError as error:
-            del views
+        except FAILURES as error:
+            del buffers, views
             shed(error)
             raise
         place = 0
@@ -283,6 +277,20 @@ class Receiving(SocketBase):
         if flags & MSG_OOB and isinstance(file, StreamSocket):
             told |= MSG_OOB if data else MSG_OOB | MSG_TRUNC if size else 0
         return data, size, messages, told, _sender(file, source)
+
+
+def _writable_views(buffers: Any) -> list[memoryview]:
+    try:
+        items = list(buffers)
+    except TypeError:
+        raise TypeError("recvmsg_into() argument 1 must be an iterable") from None
+    try:
+        views = [writable_view(item, "recvmsg_into") for item in items]
+    except TypeError:
+        raise TypeError("recvmsg_into() argument 1 must be an iterable of single-segment read-write buffers") from None
+    if len(views) > _BUFFERS_MAX:
+        raise os_error(errno.EMSGSIZE)
+    return views
 
 
 def _refuse(file: Any, flags: int) -> None:

@@ -22,7 +22,7 @@ from simsock.net.tcp.stream import StreamSocket
 from simsock.net.tcp.urgent import Urgently
 from simsock.stdlib import _ancillary
 from simsock.stdlib._addresses import target as target_of
-from simsock.stdlib._buffers import bytes_view, c_int, shed
+from simsock.stdlib._buffers import FAILURES, bytes_view, c_int, shed
 from simsock.stdlib._socketbase import MSG_DONTWAIT, MSG_KNOWN_SENDING, MSG_MORE, MSG_OOB, SocketBase
 
 if TYPE_CHECKING:
@@ -43,14 +43,15 @@ class Sending(SocketBase):
 
     def send(self, data: Any, flags: int = 0, /) -> int:
         """Send, and return how many bytes were taken: all of them when the socket blocks, else what fits."""
-        view = bytes_view(data)
+        view: Any = None
         try:
+            view = bytes_view(data)
             file = self._file()
             if flags & ~MSG_KNOWN_SENDING:
                 file = _with_flags(file, "send", flags)
             return self._send(file, view, flags)
-        except OSError as error:
-            del view
+        except FAILURES as error:
+            del data, view
             shed(error)
             raise
 
@@ -111,8 +112,9 @@ class Sending(SocketBase):
 
     def sendall(self, data: Any, flags: int = 0, /) -> None:
         """Send everything; waits while the buffers are full. The timeout is for the whole call."""
-        view = bytes_view(data)
+        view: Any = None
         try:
+            view = bytes_view(data)
             file = self._file()
             size = len(view)
             if flags & ~MSG_KNOWN_SENDING:
@@ -123,8 +125,8 @@ class Sending(SocketBase):
                 sent = file.write(view)
                 if sent < size:
                     self._send_rest(file, view, sent, flags)
-        except OSError as error:
-            del view
+        except FAILURES as error:
+            del data, view
             shed(error)
             raise
         kernel = self._kernel
@@ -145,17 +147,18 @@ class Sending(SocketBase):
 
     def sendto(self, data: Any, *args: Any) -> int:
         """``sendto(data, address)`` or ``sendto(data, flags, address)``."""
-        if len(args) not in (1, 2):
-            raise TypeError(f"sendto() takes 2 or 3 arguments ({len(args) + 1} given)")
-        flags, address = args if len(args) == 2 else (0, args[0])
-        flags = c_int(flags)
-        view = bytes_view(data)
-        target = target_of(self._sim_family, address, "sendto")
+        view: Any = None
         try:
+            if len(args) not in (1, 2):
+                raise TypeError(f"sendto() takes 2 or 3 arguments ({len(args) + 1} given)")
+            flags, address = args if len(args) == 2 else (0, args[0])
+            flags = c_int(flags)
+            view = bytes_view(data)
+            target = target_of(self._sim_family, address, "sendto")
             file = self._file()
             return self._send_to(file, view, flags, target, None, "sendto")
-        except OSError as error:
-            del view
+        except FAILURES as error:
+            del data, view
             shed(error)
             raise
 
@@ -168,6 +171,14 @@ class Sending(SocketBase):
 
     def sendmsg(self, buffers: Any, ancdata: Any = (), flags: int = 0, address: Any = None, /) -> int:
         """Send the bytes of several buffers as one message, with ancillary data; returns how many bytes were taken."""
+        try:
+            return self._send_parts(buffers, ancdata, flags, address)
+        except FAILURES as error:
+            del buffers, ancdata
+            shed(error)
+            raise
+
+    def _send_parts(self, buffers: Any, ancdata: Any, flags: int, address: Any) -> int:
         try:
             items = list(buffers)
         except TypeError:

@@ -35,7 +35,7 @@ from simsock.net.tcp.stream import StreamSocket
 from simsock.net.unix.connections import UnixConnection, UnixStream
 from simsock.stdlib import _makefile
 from simsock.stdlib._addresses import own_address, peer_address
-from simsock.stdlib._buffers import c_int, option_bytes, wrong_option_arguments
+from simsock.stdlib._buffers import FAILURES, c_int, option_bytes, shed, wrong_option_arguments
 from simsock.stdlib._closing import close_descriptor
 from simsock.stdlib._connecting import Connecting
 from simsock.stdlib._receiving import Receiving
@@ -180,15 +180,20 @@ class socket(Connecting, Receiving, Sending):
     def setsockopt(self, level: int, optname: int, *values: Any) -> None:
         """Set an option. ``simsock/net/options.py`` has a table of what each of them does."""
         value = values[0] if values else None
-        if len(values) not in (1, 2) or (len(values) == 2) != (value is None):
-            raise TypeError(wrong_option_arguments(values))
-        if len(values) == 2:
-            value = bytes(index(values[1]))
-        elif isinstance(value, int):
-            value = c_int(value)
-        else:
-            value = bytes(option_bytes(value))
-        self._file().set_option(int(level), int(optname), value)
+        try:
+            if len(values) not in (1, 2) or (len(values) == 2) != (value is None):
+                raise TypeError(wrong_option_arguments(values))
+            if len(values) == 2:
+                value = bytes(index(values[1]))
+            elif isinstance(value, int):
+                value = c_int(value)
+            else:
+                value = bytes(option_bytes(value))
+            self._file().set_option(int(level), int(optname), value)
+        except FAILURES as error:
+            del value, values
+            shed(error)
+            raise
 
     def getsockopt(self, level: int, optname: int, buflen: int = 0, /) -> Any:
         """An option as an integer, or as bytes when ``buflen`` is given."""

@@ -23,7 +23,7 @@ from simsock.net.pipes import EventCounter, Pipe, PipeEnd
 from simsock.net.sockets import Socket, os_error
 from simsock.stdlib import _descriptors, _rawfile
 from simsock.stdlib import time as _time
-from simsock.stdlib._buffers import bytes_view, shed, writable_view
+from simsock.stdlib._buffers import FAILURES, bytes_view, shed, writable_view
 from simsock.stdlib._closing import close_descriptor
 from simsock.stdlib._descriptors import file_of, world_of
 from simsock.stdlib._file_calls import CALLS as _CALLS
@@ -244,7 +244,8 @@ def write(fd: int, data: Any, /) -> int:
         return _write(fd, data)
     try:
         return _descriptors.write(fd, bytes_view(data))
-    except OSError as error:
+    except FAILURES as error:
+        del data
         shed(error)
         raise
 
@@ -254,11 +255,12 @@ def readv(fd: int, buffers: Any, /) -> int:
     if world_of(fd) is None:
         _meet("os.readv", fd)
         return _readv(fd, buffers)
-    views = [writable_view(buffer, "readv") for buffer in buffers]
+    views: list[memoryview] = []
     try:
+        views = [writable_view(buffer, "readv") for buffer in buffers]
         data = _descriptors.read(fd, sum(map(len, views)))
-    except OSError as error:
-        del views
+    except FAILURES as error:
+        del buffers, views
         shed(error)
         raise
     place = 0
@@ -285,7 +287,12 @@ def writev(fd: int, buffers: Any, /) -> int:
     if world_of(fd) is None:
         _meet("os.writev", fd)
         return _writev(fd, buffers)
-    return _descriptors.write(fd, b"".join(bytes(bytes_view(buffer)) for buffer in buffers))
+    try:
+        return _descriptors.write(fd, b"".join(bytes(bytes_view(buffer)) for buffer in buffers))
+    except FAILURES as error:
+        del buffers
+        shed(error)
+        raise
 
 
 def fdopen(fd: int, mode: str = "r", buffering: int = -1, encoding: Any = None, *args: Any, **kwargs: Any) -> Any:

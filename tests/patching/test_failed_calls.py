@@ -55,6 +55,96 @@ def test_the_error_of_a_call_keeps_no_buffer_of_the_caller_s_exported(ends, name
         ends[sock].close()
 
 
+def silent():
+    """A socket that has nothing and does not wait."""
+    one, other = socket.socketpair()
+    one.setblocking(False)
+    return one, other
+
+
+def full():
+    """One that takes no more."""
+    one, other = silent()
+    with pytest.raises(BlockingIOError):
+        while True:
+            one.send(bytes(100_000))
+    return one, other
+
+
+def alone():
+    return (socket.socket(socket.AF_INET, socket.SOCK_DGRAM),)
+
+
+FAILING = {
+    "recv_into": (silent, lambda sock, buffer: sock.recv_into(memoryview(buffer))),
+    "recv_into, part": (silent, lambda sock, buffer: sock.recv_into(memoryview(buffer)[1:])),
+    "recv_into, negative": (silent, lambda sock, buffer: sock.recv_into(buffer, -1)),
+    "recv_into, too many": (silent, lambda sock, buffer: sock.recv_into(buffer, 1000)),
+    "recv_into, flags": (silent, lambda sock, buffer: sock.recv_into(buffer, 5, "flags")),
+    "recvfrom_into, negative": (silent, lambda sock, buffer: sock.recvfrom_into(buffer, -1)),
+    "recvfrom_into, too many": (silent, lambda sock, buffer: sock.recvfrom_into(buffer, 1000)),
+    "recvmsg_into": (silent, lambda sock, buffer: sock.recvmsg_into([memoryview(buffer)])),
+    "recvmsg_into, negative": (silent, lambda sock, buffer: sock.recvmsg_into([memoryview(buffer)], -1)),
+    "recvmsg_into, no buffer": (silent, lambda sock, buffer: sock.recvmsg_into([memoryview(buffer), 5])),
+    "send": (full, lambda sock, buffer: sock.send(memoryview(buffer))),
+    "send, flags": (full, lambda sock, buffer: sock.send(memoryview(buffer), "flags")),
+    "sendall": (full, lambda sock, buffer: sock.sendall(memoryview(buffer))),
+    "sendto, no address": (alone, lambda sock, buffer: sock.sendto(buffer, 5, 5)),
+    "sendto, no number": (alone, lambda sock, buffer: sock.sendto(memoryview(buffer), ("127.0.0.1", "9"))),
+    "sendmsg": (full, lambda sock, buffer: sock.sendmsg([memoryview(buffer)])),
+    "sendmsg, no buffer": (full, lambda sock, buffer: sock.sendmsg([memoryview(buffer), 5])),
+    "sendmsg, too big": (alone, lambda sock, buffer: sock.sendmsg([memoryview(buffer)] * 900, [], 0, ("127.0.0.1", 9))),
+    "setsockopt": (alone, lambda sock, buffer: sock.setsockopt(socket.SOL_SOCKET, 99_999, memoryview(buffer))),
+    "closed": (silent, lambda sock, buffer: (sock.close(), sock.recv_into(memoryview(buffer)))),
+    "os.readv": (silent, lambda sock, buffer: os.readv(sock.fileno(), [memoryview(buffer)])),
+    "os.write": (full, lambda sock, buffer: os.write(sock.fileno(), memoryview(buffer))),
+    "os.writev": (full, lambda sock, buffer: os.writev(sock.fileno(), [memoryview(buffer)])),
+    "os.writev, no buffer": (full, lambda sock, buffer: os.writev(sock.fileno(), [memoryview(buffer), 5])),
+    "os.preadv": (silent, lambda sock, buffer: os.preadv(sock.fileno(), [memoryview(buffer)], 0)),
+    "os.pwrite": (full, lambda sock, buffer: os.pwrite(sock.fileno(), memoryview(buffer), 0)),
+}
+
+
+def error_of(make, call):
+    """The class of the error of a call, while whose buffer grows."""
+    buffer = bytearray(100)
+    made = make()
+    try:
+        call(made[0], buffer)
+    except (OSError, TypeError, ValueError) as error:
+        buffer.extend(b"more")
+        return type(error)
+    finally:
+        for sock in made:
+            sock.close()
+
+
+@pytest.mark.parametrize("name", FAILING)
+def test_a_buffer_that_the_call_alone_had_is_free_while_its_error_is_handled_as_on_linux(name):
+    real = error_of(*FAILING[name])
+    assert real is not None
+    with Simulation():
+        assert error_of(*FAILING[name]) is real
+
+
+def test_an_error_of_a_call_in_a_handler_of_another_has_that_for_its_context_as_on_linux():
+    def program():
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            try:
+                raise KeyError("ours")
+            except KeyError:
+                sock.sendmsg([5])
+        except TypeError as error:
+            return repr(error.__context__)
+        finally:
+            sock.close()
+
+    real = program()
+    with Simulation():
+        assert program() == real == "KeyError('ours')"
+
+
 def test_an_error_that_a_handler_raises_in_the_midst_of_a_call_is_shown_with_the_handler():
 
     def handler(number, frame):
