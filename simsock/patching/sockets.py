@@ -12,6 +12,9 @@ import _socket
 import functools
 import socket as real
 from _thread import get_ident
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from math import ceil
 from operator import is_
 from types import FunctionType, MethodDescriptorType
@@ -76,6 +79,7 @@ _usual = dict(_names)
 _USUALLY = list(_usual.values())
 _inherited = dict(vars(_socket.socket))
 _lent: dict[str, Any] = {}
+_put_back: list[Callable[[], Any]] = []
 _usually_in_place: list[Any] = []
 _in_place: list[Any] = []
 """What the class of real sockets has while the stand-ins are in it; and what that is if nobody else has put anything there."""
@@ -157,10 +161,37 @@ def apply() -> None:
             if _usual.get(name) is not value and value is not _inherited.get(name):  # a mock's, from before the world; not one that was put back
                 _lent[name] = vars(standing).get(name)
                 setattr(standing, name, value)
+                _lend_methods(value)
         _names.update({name: stand_in for name, stand_in in _talking.items() if name not in _names or name in _usual})
     changed(_class)
     _class.__new__ = _new  # type: ignore[method-assign]  # undone in remove
     _in_place = _usually_in_place if usual else list(_names.values())
+
+
+def _lend_methods(guard: Any, depth: int = 3) -> None:
+    """What a plugin has put into the class (a guard that lets some hosts through) calls the method that it took before, of a simulated socket now: it is given
+    ours, which takes both, wherever it has that, in a closure or by a name of its module."""
+    if type(guard) is not FunctionType:
+        return
+    for cell in guard.__closure__ or ():
+        with suppress(ValueError):  # an empty one
+            held = cell.cell_contents
+            if (ours := _ours(held)) is not None:
+                _put_back.append(partial(setattr, cell, "cell_contents", held))
+                cell.cell_contents = ours
+            elif depth:
+                _lend_methods(held, depth - 1)
+    space = guard.__globals__
+    for name in guard.__code__.co_names:
+        if (ours := _ours(held := space.get(name))) is not None:
+            _put_back.append(partial(space.__setitem__, name, held))
+            space[name] = ours
+
+
+def _ours(method: Any) -> Any:
+    """What takes simulated sockets as well, if this is a method of real ones that does not."""
+    name = getattr(method, "__name__", None) if isinstance(method, _FUNCTIONS) else None
+    return _stand_ins.get(name) if name is not None and (method is _usual.get(name) or method is _inherited.get(name)) else None
 
 
 def is_in_place() -> bool:
@@ -198,6 +229,8 @@ def remove() -> None:
         elif name in vars(standing):
             delattr(standing, name)
         del _lent[name]
+    while _put_back:
+        _put_back.pop()()
 
 
 def enter(kernel: Kernel) -> None:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import socket
+import textwrap
+import types
+
 import pytest
+
+from simsock import harness
 
 PROGRAM = """
     import os, select, socket, time
@@ -46,3 +52,51 @@ PROGRAM = """
 @pytest.mark.parametrize("early", [True, False], ids=["after the import", "before it"])
 def test_a_mock_in_the_first_world_of_a_process_is_not_taken_for_the_original(in_process, fake, early):
     assert in_process(PROGRAM.replace("__EARLY__", str(early)).replace("__FAKE__", fake)).strip() == "as meant"
+
+
+GUARDS = {
+    "in a name": """
+        def guard(sock, address):
+            seen.append(address)
+            return taken(sock, address)
+    """,
+    "in a closure": """
+        def guarding(taken):
+            def guard(sock, *args, **options):
+                seen.append(args)
+                return taken(sock, *args, **options)
+            return guard
+        guard = guarding(taken)
+    """,
+    "behind another": """
+        import functools
+        def letting(function):
+            @functools.wraps(function)
+            def call(*args):
+                seen.append(args)
+                return function(*args)
+            return call
+        def plain(sock, address):
+            return taken(sock, address)
+        guard = letting(plain)
+    """,
+}
+
+
+@pytest.mark.parametrize("kind", GUARDS)
+def test_a_guard_of_the_harness_calls_the_method_that_it_took_before(world, monkeypatch, kind):
+    """As pytest-socket's and pytest-recording's do, whose modules are left alone otherwise."""
+    monkeypatch.setattr(harness, "extra", harness.extra | {"pytest_guarding"})
+    plugin = types.ModuleType("pytest_guarding")
+    plugin.taken = taken = socket.socket.connect
+    plugin.seen = []
+    exec(textwrap.dedent(GUARDS[kind]), vars(plugin))
+    monkeypatch.setattr(socket.socket, "connect", plugin.guard)
+    for _ in range(2):
+        with world():
+            server = socket.create_server(("127.0.0.1", 0))
+            socket.create_connection(server.getsockname()).close()
+    assert len(plugin.seen) == 2
+    assert plugin.taken is taken
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        socket.create_connection(server.getsockname()).close()
