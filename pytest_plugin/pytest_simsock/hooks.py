@@ -248,6 +248,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         from pytest_simsock.frames import hide_ours
 
         hide_ours(coroutines.is_ours(item))
+    if call.excinfo is not None and STAGE in item.stash:
+        neighbours.explain(call.excinfo.value)
     report = yield
     if call.when == "call" and (searched := item.stash.get(SEARCHED, None)) is not None:
         mark_searched(report, *searched)

@@ -1,7 +1,7 @@
 """What other plugins do to every test, and must not do to one that lives in a world.
 
-Owns what is said to them, in their own words (markers), when a test is collected. Does not know worlds. Laws: what a test says for itself stands; without the
-plugin, or without the option that makes it act, nothing is said.
+Owns what is said to them, in their own words (markers), when a test is collected, and what is said of their errors. Does not know worlds. Laws: what a test
+says for itself stands; without the plugin, or without the option that makes it act, nothing is said.
 """
 
 from __future__ import annotations
@@ -24,4 +24,13 @@ def _enable_sockets(item: Any) -> None:
     item.add_marker("enable_socket")
 
 
-__all__ = ["arrange"]
+def explain(error: BaseException) -> None:
+    """A test in a world has failed: pytest-socket's own error does not say what to do about it."""
+    if type(error).__module__.partition(".")[0] == "pytest_socket" and not getattr(error, "__notes__", None):
+        error.add_note(
+            "pytest-socket refuses the sockets of a world as well, which are simulated and reach nobody: "
+            "@pytest.mark.enable_socket lets this test have them, @pytest.mark.allow_hosts those to some hosts"
+        )
+
+
+__all__ = ["arrange", "explain"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from simsock.errors import UsageError
+from simsock.errors import UsageError, meant
 from simsock.kernel.happened import Fault
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def check_chunks(chunks: Any, option: str = "chunks") -> Any:
         return chunks
     if isinstance(chunks, (list, tuple)) and chunks and all(isinstance(size, int) and not isinstance(size, bool) and size > 0 for size in chunks):
         return tuple(chunks)
-    raise UsageError(f"{option}: expected {', '.join(map(repr, NAMES))} or a list of sizes in bytes, got {chunks!r}")
+    raise UsageError(f"{option}: expected {', '.join(map(repr, NAMES))} or a list of sizes in bytes, got {chunks!r}{meant(chunks, NAMES)}")
 
 
 def make_cutter(

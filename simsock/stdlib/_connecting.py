@@ -9,6 +9,7 @@ comes about.
 from __future__ import annotations
 
 import errno
+import os
 import socket as _real
 from typing import Any
 
@@ -25,7 +26,7 @@ from simsock.stdlib._addresses import own_address, peer_address
 from simsock.stdlib._addresses import target as target_of
 from simsock.stdlib._allowed import connect_for_real
 from simsock.stdlib._buffers import c_int
-from simsock.stdlib._refusals import explain, explained
+from simsock.stdlib._refusals import explain, explained, name_refused
 from simsock.stdlib._room import Room
 from simsock.stdlib._socketbase import SocketBase
 from simsock.stdlib._waiting import tried_in_vain
@@ -64,7 +65,12 @@ class Connecting(SocketBase):
 
     def connect(self, address: Any, /) -> None:
         """Connect; waits up to the timeout."""
-        number = self._connect(address)
+        try:
+            number = self._connect(address)
+        except ConnectionRefusedError as error:
+            if self._sim_family == _real.AF_UNIX and not str(address).startswith("\0"):
+                explain(error, name_refused(os.fsdecode(address)))
+            raise
         if number == errno.ECONNREFUSED:
             raise self._refused(address)
         if number:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import _socket
 import os
+import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -17,9 +18,10 @@ from simsock.stdlib._makers import bound, made_by
 if TYPE_CHECKING:
     from simsock.net.fabric import Fabric, Host
 
-_open, _listdir, _readlink, _getsockname = open, os.listdir, os.readlink, _socket.socket.getsockname
+_open, _listdir, _readlink, _getsockname, _inet_ntop = open, os.listdir, os.readlink, _socket.socket.getsockname, _socket.inet_ntop
 """Taken now: a world replaces some of the names."""
 _LISTENING = "0A"
+_LOOPBACK = ("127.0.0.1", "::1")
 _NAMES_TOLD_MAX = 10
 
 
@@ -45,9 +47,14 @@ def words_of(error: BaseException) -> str:
 
 def explained(fabric: Fabric, host: Host, ip: str, port: int) -> str:
     """What to tell about a refused connection from ``host`` to an address."""
-    elsewhere = [f"{other.name} ({', '.join(other.addresses)})" for other in fabric.hosts() if _listens(other, port)]
+    here = _listening_at(host, port)
+    if here and (ip in _LOOPBACK or ip in host.addresses):
+        return (
+            f"nobody listens at {ip} port {port}; a server of the same host does at {' and '.join(here)}: connect to it there, or let it listen at {ip} as well"
+        )
+    elsewhere = [f"{other.name} ({', '.join(other.addresses)})" for other in fabric.hosts() if _listening_at(other, port)]
     if elsewhere:
-        if ip in ("127.0.0.1", "::1"):
+        if ip in _LOOPBACK:
             return f"nobody listens on port {port} of host {host.name}, whose own {ip} is; a server on host {' and '.join(elsewhere)} does: connect to it there"
         return f"nobody listens at {ip} port {port}; a server on host {' and '.join(elsewhere)} has that port: an address of its own, or 127.0.0.1 only?"
     if port not in fabric.real_ports:
@@ -57,7 +64,7 @@ def explained(fabric: Fabric, host: Host, ip: str, port: int) -> str:
             f"nobody in this world listens on port {port}, but a real socket of this process does{_owner_of(port)}: it was made outside the world. "
             "Make the server inside it: in a fixture that asks for `sim`, or in the test (one that a module makes when it is imported: "
             'fresh=["its package"]; one of a wider fixture or of setup_class: a world as wide, world="class", "module" or "session"). '
-            f'To talk to the real one, outside time: allow="{ip}:{port}"'
+            f'To talk to the real one, outside time: allow="{_peer(fabric.real_ports[port], ip)}:{port}"'
         )
     return (
         f"nobody listens on port {port} of {ip}, in this world or (in this process) outside it: start the server first, "
@@ -85,26 +92,47 @@ def _as_proxy(name: str, port: int | None = None) -> str:
     return ""
 
 
-def _listens(host: Host, port: int) -> bool:
-    return any(socket.listening and socket.local is not None and socket.local[1] == port for socket in host.tcp.bound())
+def _listening_at(host: Host, port: int) -> list[str]:
+    """The addresses at which servers of a host have the port."""
+    return [str(socket.local[0]) for socket in host.tcp.bound() if socket.listening and socket.local is not None and socket.local[1] == port]
 
 
-def _listens_for_real(port: int) -> bool:
-    """Whether a listening TCP socket of this process has the port, by what Linux tells of both."""
-    inodes = set()
+def _peer(listening: str, asked: str) -> str:
+    """The address of a real listener, for ``allow=``: the one that was asked for, if it listens at all of its kind."""
+    if listening == "::" or (listening == "0.0.0.0" and ":" not in asked):
+        return asked
+    return "127.0.0.1" if listening == "0.0.0.0" else listening
+
+
+def _address(field: str) -> str:
+    """As Linux shows it in ``/proc``: the words of an address, each in the machine's order."""
+    words = bytes.fromhex(field)
+    packed = b"".join(words[place : place + 4][:: -1 if sys.byteorder == "little" else 1] for place in range(0, len(words), 4))
+    return _inet_ntop(_socket.AF_INET if len(packed) == 4 else _socket.AF_INET6, packed)
+
+
+def name_refused(path: str) -> str:
+    """What to tell about a name of a Unix socket of which there is a file, but no server of the world."""
+    return (
+        f"nobody in this world listens at {path!r}: the file is of a socket outside it, or of a server that has gone. "
+        "Make the server inside the world: in a fixture that asks for `sim`, or in the test"
+    )
+
+
+def _listens_for_real(port: int) -> str:
+    """The address of a listening TCP socket of this process that has the port, by what Linux tells of both; empty if there is none."""
+    inodes = {}
     for table in ("tcp", "tcp6"):
         with suppress(OSError), _open(f"/proc/self/net/{table}", encoding="ascii") as lines:
             for line in list(lines)[1:]:
                 fields = line.split()
                 if fields[3] == _LISTENING and int(fields[1].rpartition(":")[2], 16) == port:
-                    inodes.add(f"socket:[{fields[9]}]")
-    if not inodes:
-        return False
-    for fd in _descriptors():
+                    inodes[f"socket:[{fields[9]}]"] = _address(fields[1].rpartition(":")[0])
+    for fd in _descriptors() if inodes else ():
         with suppress(OSError):
-            if _readlink(f"/proc/self/fd/{fd}") in inodes:
-                return True
-    return False
+            if (found := inodes.get(_readlink(f"/proc/self/fd/{fd}"))) is not None:
+                return found
+    return ""
 
 
 def _descriptors() -> list[str]:

@@ -24,7 +24,7 @@ from simsock.kernel.units import EPOCH_NS, NS, duration_ns
 from simsock.net.addresses import canonical
 from simsock.net.chunks import check_chunks
 from simsock.net.link.profiles import HOSTILE, besides, make_link
-from simsock.net.link.settings import Link
+from simsock.net.link.settings import ARGUMENTS, Link
 
 NOW = "now"
 """``start_time`` of worlds that begin at the moment when this process first said so: the same for all of them, or no run could be repeated."""
@@ -101,7 +101,7 @@ class Options:
         if preempt not in GRANULARITIES:
             raise UsageError(f"preempt: expected one of {', '.join(map(repr, GRANULARITIES))}, got {preempt!r}{meant(preempt, GRANULARITIES)}")
         if entropy not in ("tape", "real"):
-            raise UsageError(f"entropy: expected 'tape' or 'real', got {entropy!r}")
+            raise UsageError(f"entropy: expected 'tape' or 'real', got {entropy!r}{meant(entropy, ('tape', 'real'))}")
         _check_switch("loopback", loopback, "True (the link is that of a host to itself too)")
         _check_switch("patch", patch, "True")
         _check_switch("keep_imports", keep_imports, "True (modules that a world was the first to import stay)")
@@ -246,8 +246,17 @@ def check_names(where: str, given: Iterable[str], known: Iterable[str] = WORLD_O
     names = list(known)
     for name in given:
         if name not in names:
-            near = meant(name, names)
+            near = meant(name, names) or _elsewhere(name)
             raise UsageError(f"{where}: unknown option {name!r}{near or '.'} Known are {', '.join(names)}")
+
+
+def _elsewhere(name: str) -> str:
+    """Of an option that something else has: what that is."""
+    if name in ARGUMENTS:
+        return f"; it is an impairment of links: link=Link({name}=…)."
+    if name in ("schedules", "jobs", "shrink"):
+        return f"; it is an option of searches: explore(…, {name}=…){', or @pytest.mark.simsock(schedules=…)' if name == 'schedules' else ''}."
+    return ""
 
 
 _PLAIN_TYPES = frozenset((bool, int, float, str))

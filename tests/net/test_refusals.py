@@ -57,12 +57,47 @@ def test_a_real_socket_of_this_process_has_it(family, ip):
         note = refusal(sim, (ip, port), family)
         assert note.startswith(f"nobody in this world listens on port {port}, but a real socket of this process does")
         assert refusal(sim, (ip, port), family) == note
+        assert note.endswith(f'outside time: allow="{ip}:{port}"')
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(("ip", "asked", "allowed"), [("127.0.0.1", "::1", "127.0.0.1"), ("", "::1", "127.0.0.1"), ("", "127.0.0.2", "127.0.0.2")])
+def test_the_real_one_is_let_through_at_an_address_that_it_has(ip, asked, allowed):
+    """``localhost`` is ``::1`` first, where a server of IPv4 is not."""
+    with real_socket.create_server((ip, 0)) as listener, Simulation() as sim:
+        port = listener.getsockname()[1]
+        note = refusal(sim, (asked, port), real_socket.AF_INET6 if ":" in asked else real_socket.AF_INET)
+        assert note.endswith(f'outside time: allow="{allowed}:{port}"')
+
+
+@pytest.mark.parametrize(("bound", "asked"), [("127.0.0.1", "::1"), ("10.0.0.1", "127.0.0.1"), ("::1", "127.0.0.1"), ("127.0.0.1", "10.0.0.1")])
+def test_a_server_of_the_same_host_has_it_at_another_address(sim, bound, asked):
+    def family(ip):
+        return real_socket.AF_INET6 if ":" in ip else real_socket.AF_INET
+
+    with sim.network.socket.create_server((bound, 80), family=family(bound)):
+        note = refusal(sim, (asked, 80), family(asked))
+    assert note == f"nobody listens at {asked} port 80; a server of the same host does at {bound}: connect to it there, or let it listen at {asked} as well"
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("kind", [str, str.encode])
+def test_a_unix_socket_from_outside_has_the_name(tmp_path, kind):
+    path = str(tmp_path / "sock")
+    with real_socket.socket(real_socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+        with Simulation() as sim:
+            note = refusal(sim, kind(path), real_socket.AF_UNIX)
+    assert note.startswith(
+        f"nobody in this world listens at {path!r}: the file is of a socket outside it, or of a server that has gone. Make the server inside"
+    )
 
 
 def test_the_words_change_nothing_of_the_run(monkeypatch):
     digests = set()
     for listens in (True, False):
-        monkeypatch.setattr("simsock.stdlib._refusals._listens_for_real", lambda port, listens=listens: listens)
+        monkeypatch.setattr("simsock.stdlib._refusals._listens_for_real", lambda port, listens=listens: "127.0.0.1" if listens else "")
         with Simulation() as sim:
             refusal(sim, ("127.0.0.1", 81))
         digests.add(sim.digest)

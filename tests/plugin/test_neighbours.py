@@ -46,3 +46,14 @@ def test_nothing_is_said_where_the_plugin_does_nothing_or_the_test_speaks_for_it
     before = list(item.markers)
     neighbours.arrange(item)
     assert item.markers == before
+
+
+def test_an_error_of_pytest_socket_in_a_world_says_what_to_do():
+    blocked = type("SocketBlockedError", (RuntimeError,), {"__module__": "pytest_socket"})("A test tried to use socket.socket.")
+    for _ in range(2):
+        neighbours.explain(blocked)
+    (note,) = blocked.__notes__
+    assert "@pytest.mark.enable_socket lets this test have them" in note
+    other = RuntimeError("A test tried to use socket.socket.")
+    neighbours.explain(other)
+    assert not hasattr(other, "__notes__")

@@ -17,6 +17,9 @@ import simsock
         (lambda: simsock.Simulation(link="flakywifi"), "flakywifi", "flaky-wifi"),
         (lambda: simsock.Simulation(strategy="surv"), "surv", "surw"),
         (lambda: simsock.Simulation(preempt="line"), "line", "lines"),
+        (lambda: simsock.Simulation(chunks="byte"), "byte", "bytes"),
+        (lambda: simsock.Simulation(sends="randm"), "randm", "random"),
+        (lambda: simsock.Simulation(entropy="tap"), "tap", "tape"),
         (lambda: simsock.Link(los=0.1), "los", "loss"),
         (lambda: simsock.Link(jitter="1ms", latency="5ms", distribution="parreto"), "parreto", "pareto"),
         (lambda: simsock.explore(print, 1, shedules=5), "shedules", "schedules"),
@@ -36,6 +39,14 @@ def test_a_name_like_no_other_is_an_error_without_a_guess():
         simsock.Simulation(zzz=1)
     with pytest.raises(simsock.UsageError, match=r"got 5$"):
         simsock.Simulation(preempt=5)
+
+
+@pytest.mark.parametrize(
+    ("name", "where"), [("latency", r"link=Link\(latency=…\)"), ("loss", r"link=Link\(loss=…\)"), ("schedules", r"explore\(…, schedules=…\), or @pytest\.mark")]
+)
+def test_an_option_of_something_else_is_an_error_that_says_whose_it_is(name, where):
+    with pytest.raises(simsock.UsageError, match=rf"^Simulation: unknown option '{name}'; it is an? .*{where}.*\. Known are strategy, "):
+        simsock.Simulation(**{name: 5})
 
 
 CONDITIONS = (lambda sim: sim.partition("sever", "client"), lambda sim: sim.hold("sever"), lambda sim: sim.link("client", "sever", latency=1))
