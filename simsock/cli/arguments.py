@@ -8,12 +8,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from simsock.errors import UsageError
 from simsock.escaping import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 EXIT_CODES: dict[str, dict[int, str]] = {
     "run": {0: "as expected", 1: "an expectation failed (the token is printed), or runs of one seed differ", 2: "usage or a broken file"},
@@ -29,7 +30,28 @@ EXIT_CODES: dict[str, dict[int, str]] = {
 }
 """By command: what it ends with, and what that means. Every one ends with 130 when it is interrupted by Ctrl-C."""
 CONSENTS: dict[str, tuple[str, object]] = {"patch=False": ("patch", False), "entropy=real": ("entropy", "real")}
-"""What a token may ask for only with the caller's consent, and the option that it is."""
+"""What a token may ask for only with the caller's consent, and the option that it is; and ``allow=ADDRESS:PORT``, as often as there are real peers."""
+
+
+def consent_words(options: dict[str, Any]) -> list[str]:
+    """The words by which one consents to what a token made with these options asks for."""
+    words = [said for said, (name, value) in CONSENTS.items() if name in options and options[name] == value]
+    allow = options.get("allow") or ()
+    return [*words, *(f"allow={peer}" for peer in ([allow] if isinstance(allow, str) else allow))]
+
+
+def consented(words: Iterable[str]) -> dict[str, Any]:
+    """The options that such words are. Raises ``UsageError`` for others."""
+    found: dict[str, Any] = {}
+    for word in words:
+        if word.startswith("allow=") and word != "allow=":
+            found["allow"] = [*found.get("allow", ()), word.partition("=")[2]]
+        elif word in CONSENTS:
+            name, value = CONSENTS[word]
+            found[name] = value
+        else:
+            raise UsageError(f"--consent: expected {', '.join(CONSENTS)} or allow=ADDRESS:PORT, got {word!r}")
+    return found
 
 
 class Misused(SystemExit):
@@ -86,4 +108,4 @@ def find_modules_here() -> None:
         sys.path.insert(0, os.getcwd())
 
 
-__all__ = ["CONSENTS", "EXIT_CODES", "Misused", "Parser", "codes_of", "find_modules_here", "number", "search_arguments", "seed"]
+__all__ = ["CONSENTS", "EXIT_CODES", "Misused", "Parser", "codes_of", "consent_words", "consented", "find_modules_here", "number", "search_arguments", "seed"]

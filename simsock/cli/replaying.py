@@ -13,7 +13,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from simsock import __version__
-from simsock.cli.arguments import CONSENTS, codes_of, find_modules_here, number
+from simsock.cli.arguments import codes_of, consent_words, consented, find_modules_here, number
 from simsock.cli.printing import BROKEN, FAILED, OK, Interrupted, complain, listed, replay_line, say
 from simsock.errors import UsageError
 from simsock.escaping import printable
@@ -32,7 +32,7 @@ Run the one run again that a token stands for, and print its traceback and its s
 
 A token that was printed by `simsock run` names its scenario file, relative to the working directory; it is used if it is a .toml file inside
 that directory. A token may come from a stranger, so code that it names as module:function is never run: give it yourself as TARGET."""
-_CONSENT_HELP = "let the token switch off what keeps the program in its world: patch=False or entropy=real"
+_CONSENT_HELP = "let the token switch off what keeps the program in its world: patch=False, entropy=real or allow=ADDRESS:PORT"
 
 
 def add_parsers(commands: Any) -> None:
@@ -65,7 +65,7 @@ def replay_command(arguments: argparse.Namespace) -> int:
 
     text = (sys.stdin.read() if arguments.token == "-" else arguments.token).strip()
     carried = Token.decode(text)
-    consent = _consent(arguments.consent)
+    consent = consented(arguments.consent)
     named, settings = without_settings(carried.target)
     named, server = without_server(named)
     target = _shipped(arguments.target) if arguments.target is not None else target_from(named)
@@ -103,13 +103,6 @@ def _shipped(target: str) -> str:
     from simsock.scenario.shipped import NAME, scenario_path, shipped_names
 
     return scenario_path(target) if NAME.fullmatch(target) and target in shipped_names() else target
-
-
-def _consent(given: list[str]) -> dict[str, Any]:
-    for one in given:
-        if one not in CONSENTS:
-            raise UsageError(f"--consent: expected {' or '.join(CONSENTS)}, got {one!r}")
-    return dict(CONSENTS[one] for one in given)
 
 
 def _other_server(used: str | None, made_with: str | None) -> str:
@@ -265,10 +258,7 @@ def _program_part(trace: TracebackType | None) -> TracebackType | None:
 def more_for_replay(arguments: argparse.Namespace, options: dict[str, Any]) -> list[str]:
     """What a token does not carry, or must not ask for by itself."""
     words = [word for part in arguments.scope or () for word in ("--scope", part)]
-    for said, (name, value) in CONSENTS.items():
-        if options.get(name) == value and name in options:
-            words += ["--consent", said]
-    return words
+    return [*words, *(word for said in consent_words(options) for word in ("--consent", said))]
 
 
 __all__ = ["add_parsers", "looking", "more_for_replay", "target_from"]

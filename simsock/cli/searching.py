@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from simsock import __version__
-from simsock.cli.arguments import CONSENTS, codes_of, find_modules_here, number, search_arguments, seed
+from simsock.cli.arguments import codes_of, consent_words, consented, find_modules_here, number, search_arguments, seed
 from simsock.cli.printing import FAILED, OK, Progress, complain, listed, replay_line, say
 from simsock.cli.replaying import looking, more_for_replay
 from simsock.errors import Nondeterminism
@@ -141,7 +141,7 @@ def _report_of_search(test: Any, arguments: argparse.Namespace, verdict: Verdict
     sights: list[Any] = [Sight()]
     look = None
     if verdict.token is not None and verdict.error is not None:
-        consent = {name: options[name] for name, value in CONSENTS.values() if name in options and options[name] == value}
+        consent = consented(consent_words(options))
         again = repeat(test, verdict.token, scope=options.get("scope"), **consent)
         if again.same_failure(verdict.error):
             sights, look = looking(test, verdict.token, again, options.get("scope"), consent)

@@ -27,7 +27,7 @@ LEVEL_SHARE = 20
 """A level of ``dfs`` that is likely to take more than one in so many of the schedules is left to the search that leaves out what cannot differ."""
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from concurrent.futures import Executor
     from typing import Literal, Unpack
 
@@ -200,17 +200,18 @@ def replay(
     strict: bool = False,
     patch: bool | None = None,
     entropy: Literal["tape", "real"] | None = None,
+    allow: str | Sequence[str] | None = None,
 ) -> None:
     """Run the one run that ``token`` stands for again, and raise what it raises.
 
-    A token may come from a stranger. One that asks for ``patch=False`` or ``entropy="real"``, by which the test reaches out of its world, is
-    refused (``UsageError``) unless the same is said here.
+    A token may come from a stranger. One that asks for ``patch=False``, ``entropy="real"`` or ``allow=``, by which the test reaches out of its world,
+    is refused (``UsageError``) unless the same is said here.
 
     A token that no longer fits (the program has changed) is a ``ReplayMismatch`` that says where: with ``strict`` always, otherwise only
     when the run passes. ``BadToken`` for a damaged one.
     """
     carried = Token.decode(token)
-    options = Options.from_dict(carried.options, scope=scope, patch=patch, entropy=entropy)
+    options = Options.from_dict(carried.options, scope=scope, patch=patch, entropy=entropy, allow=allow)
     with Runner(test, options) as runner:
         outcome = runner.repeat(carried)
     raise_as(outcome, strict, carried.differences_here())

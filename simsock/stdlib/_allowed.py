@@ -80,6 +80,7 @@ def connect_for_real(sock: Any, target: tuple[str, int], what: str) -> int:
     init(sock, sock._sim_family, sock._sim_type, sock._sim_proto)
     sock.settimeout(timeout)
     room.real_sockets[sock.fileno()] = weakref.ref(sock)
+    room.peers_by_number[fd] = room.peers_by_number[sock.fileno()] = shown
     if what == "connect_ex":
         return int(sock.connect_ex((ip, port)))
     sock.connect((ip, port))

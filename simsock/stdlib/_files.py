@@ -39,6 +39,11 @@ class _RealFile(OpenFile):
 def pollable(kernel: Kernel, fd: int, who: str) -> OpenFile | None:
     """The open file behind a descriptor for select(2) and poll(2), None when it is not open. ``Unsupported`` for real sockets and pipes."""
     file = kernel.files.get(fd)
+    if file is None and (peer := kernel.room(Room).peers_by_number.get(fd)) is not None:
+        raise Unsupported(
+            f"{who}: descriptor {fd} is a real socket: nothing inside a world can wait for it; it talks to {peer} (allow=): let it block, with a timeout, "
+            "in a thread"
+        )
     if file is None and fd < FIRST_DESCRIPTOR:
         kind = _kind_of(fd)
         if kind is None:

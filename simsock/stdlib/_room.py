@@ -32,6 +32,7 @@ class Room:
         "made",
         "moved",
         "news",
+        "peers_by_number",
         "real_peers",
         "real_sockets",
         "socket_class",
@@ -46,6 +47,8 @@ class Room:
         self.real_peers: list[str] = []
         self.real_sockets: dict[int, Any] = {}
         """Weak references to those that talk to them, by their descriptors, which others may have by now."""
+        self.peers_by_number: dict[int, str] = {}
+        """Whom a descriptor's number leads to, or led to while its socket was still simulated: event loops keep that."""
         self.ask_real: Any = None
         """Told of each call on a real descriptor and of its number, and may refuse it (``os``, ``simsock.patching.descriptors``)."""
         self.ask_waited: Any = None

@@ -12,6 +12,7 @@ import pytest
 
 import simsock
 from simsock import Unsupported, UsageError
+from simsock.cli.arguments import consent_words, consented
 from tests.tls.contexts import client_context, server_context
 
 
@@ -117,10 +118,46 @@ def test_what_such_a_socket_cannot_do_is_an_error_by_name(real):
             mine.connect(("127.0.0.1", port))
         with (
             socket.create_connection(("127.0.0.1", port)) as sock,
-            pytest.raises(Unsupported, match="is a real socket: nothing inside a world can wait for it"),
+            pytest.raises(Unsupported, match=rf"is a real socket: nothing inside a world can wait for it; it talks to {peer} \(allow=\): let it block"),
         ):
             selector.register(sock, selectors.EVENT_READ)
             selector.select(1)
+
+
+def test_an_event_loop_that_connects_to_it_is_told_so(real):
+    """It asks for the number that the socket had while it was simulated."""
+    import asyncio
+
+    port, peer = real
+    with simsock.Simulation(allow=peer), pytest.raises(Unsupported, match=rf"epoll: descriptor \d+ is a real socket: .*; it talks to {peer} \(allow=\)"):
+        asyncio.run(asyncio.wait_for(asyncio.open_connection("127.0.0.1", port), 5))
+
+
+def test_a_replay_lets_it_through_if_it_is_told_so_too(real):
+    port, peer = real
+
+    def test(sim):
+        with socket.create_connection(("127.0.0.1", port)):
+            raise ZeroDivisionError
+
+    token = simsock.explore(test, 1, allow=peer).token
+    with pytest.raises(UsageError, match=r"if you trust it, say allow=\['127\.0\.0\.1:\d+'\] yourself beside it"):
+        simsock.replay(test, token)
+    for allow in (peer, [peer]):
+        with pytest.raises(ZeroDivisionError):
+            simsock.replay(test, token, allow=allow)
+
+
+def test_the_words_of_a_command_consent_to_peers_as_well():
+    options = {"patch": False, "allow": ["127.0.0.1:5432", "[::1]:80"]}
+    words = consent_words(options)
+    assert words == ["patch=False", "allow=127.0.0.1:5432", "allow=[::1]:80"]
+    assert consented(words) == options
+    assert consent_words({"allow": "127.0.0.1:1"}) == ["allow=127.0.0.1:1"]
+    assert consent_words({"patch": True}) == []
+    for wrong in ("allow", "allow=", "patch"):
+        with pytest.raises(UsageError, match=rf"^--consent: expected patch=False, entropy=real or allow=ADDRESS:PORT, got '{wrong}'"):
+            consented([wrong])
 
 
 @pytest.mark.parametrize("patch", [True, False])
