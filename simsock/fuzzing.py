@@ -58,6 +58,7 @@ def fuzz(
     ...             self.wfile.write(line.upper())
     >>> fuzz(Upper, requests("lines"), examples=20)
     """
+    __tracebackhide__ = True  # what is wrong is the handler, and the error says it
     from hypothesis import strategies
 
     if not callable(handler):
@@ -224,7 +225,7 @@ class _Fuzzer:
         """What is wrong, and the code that shows it: one talk, or as many."""
         arguments = [self.name, shown(self.request)]
         if self.server is not None:
-            arguments.append("server=server")
+            arguments.append(f"server={_said_of(self.server)}")
         if self.cut:
             arguments.append(f"chunks={self.sizes!r}")
         if self.timeout != 60:
@@ -233,6 +234,12 @@ class _Fuzzer:
         found = _Insane(f"{self.name} {what}\nThis shows it:{code}")
         found.__cause__ = found.__context__ = cause  # by the context Hypothesis tells two failures apart
         return found
+
+
+def _said_of(server: Any) -> str:
+    """A server as code: a class or a function by its name, and anything else by the name of the argument that it was."""
+    name = getattr(server, "__name__", None)
+    return name if isinstance(name, str) and name.isidentifier() else "server"
 
 
 def shown(value: Any) -> str:

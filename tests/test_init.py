@@ -27,6 +27,17 @@ class Server(socketserver.ThreadingTCPServer):
 class Bare(socketserver.ThreadingTCPServer):
     pass
 
+class PassesOn(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.words = {}
+
+class Ready(Server):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+
 def serve(address):
     return Server(address)
 
@@ -84,6 +95,15 @@ def test_a_server_of_ones_own_is_served_and_tested(here, capsys, server, key, wr
     assert done.returncode == 0 and f"{1 + 2 * len(written)} passed" in done.stdout, done.stdout
 
 
+@pytest.mark.parametrize("server", ['class = "shouts:PassesOn"\nhandler = "shouts:Shout"', 'class = "shouts:Ready"'])
+def test_a_server_that_hands_on_what_it_is_given_is_made_as_the_one_above_it(here, capsys, server):
+    assert cli.main(["init", "ours", "--server", "shouts:Shout"]) == 0
+    path = here / "scenarios" / "ours.toml"
+    path.write_text(path.read_text().replace('handler = "shouts:Shout"', server).replace('expect = "inconclusive"', ""))
+    assert cli.main(["run", "ours", "--schedules", "1"]) == 0, "found by its name, and without a word on what is expected"
+    assert "as expected: inconclusive" in capsys.readouterr().out
+
+
 def test_nothing_is_written_over_nor_beside(here, capsys):
     (here / "scenarios").mkdir()
     (here / "scenarios" / "test_first.py").write_text("mine")
@@ -102,7 +122,8 @@ def test_nothing_is_written_over_nor_beside(here, capsys):
         (["ours", "--server", "nowhere:Server"], "--server nowhere:Server: there is no module 'nowhere'"),
         (["ours", "--server", "shouts:Missing"], "--server shouts:Missing: 'shouts' has no 'Missing'"),
         (["ours", "--server", "shouts"], "--server shouts: expected \"module:name\", got 'shouts'"),
-        (["ours", "--server", "shouts:Bare"], "it cannot be made from an address alone: name its request handler class, or a function that makes it"),
+        (["ours", "--server", "shouts:Bare"], 'address alone: name its request handler class (and write class = "shouts:Bare" beside it, in [server]), or a'),
+        (["ours", "--server", "shouts:PassesOn"], "it cannot be made from an address alone"),
         (["ours", "--server", "shouts:LIMIT"], "expected a server class, a request handler class or a function of an address, found 3"),
     ],
 )

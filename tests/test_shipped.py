@@ -75,10 +75,18 @@ def test_a_file_of_that_name_comes_first(command, installed, tmp_path):
     assert err.startswith("simsock: lost-update: not TOML")
 
 
+def test_one_s_own_of_that_name_comes_before_the_shipped_one(command, installed, tmp_path):
+    (tmp_path / "scenarios").mkdir()
+    (tmp_path / "scenarios" / "lost-update.toml").write_text("x")
+    assert command("run", "lost-update")[2].startswith("simsock: scenarios/lost-update.toml: not TOML")
+    assert "did you mean 'lost-update'?" in command("run", "lost-updates")[2]
+
+
 def test_a_name_that_is_none_is_told_with_the_nearest(command):
     code, _, err = command("run", "lost-updat")
     assert code == 2
-    assert err == "simsock: there is no file 'lost-updat' here, and no scenario that is called so comes with simsock; did you mean 'lost-update'?\n"
+    here = "there is no file 'lost-updat' here, nor 'scenarios/lost-updat.toml'"
+    assert err == f"simsock: {here}, and no scenario that is called so comes with simsock; did you mean 'lost-update'?\n"
     assert "`simsock scenarios --shipped` lists" in command("run", "zzzz")[2]
 
 

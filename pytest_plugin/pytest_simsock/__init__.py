@@ -14,7 +14,7 @@ from pytest_simsock.configuring import (
     pytest_configure_node,
     pytest_report_header,
 )
-from pytest_simsock.coroutines import pytest_pyfunc_call_of_coroutines
+from pytest_simsock.coroutines import pytest_fixture_setup_of_coroutines, pytest_pyfunc_call_of_coroutines
 from pytest_simsock.fixtures import sim, simsock_config, simsock_seed, testbed
 from pytest_simsock.hooks import (
     pytest_collection,
@@ -51,6 +51,7 @@ __all__ = [
     "pytest_configure_node",
     "pytest_enter_pdb",
     "pytest_fixture_setup",
+    "pytest_fixture_setup_of_coroutines",
     "pytest_generate_tests",
     "pytest_itemcollected",
     "pytest_leave_pdb",

@@ -21,6 +21,7 @@ from typing import Any
 
 import pytest
 
+from pytest_simsock import async_fixtures
 from pytest_simsock.configuring import RUNNERS, STAGE
 from pytest_simsock.hiding import SIGNATURE
 from pytest_simsock.sharing import asks_for_world
@@ -28,8 +29,6 @@ from pytest_simsock.sharing import asks_for_world
 OTHERS = ("asyncio", "trio", "anyio")
 """Markers by which other plugins' tests are known."""
 OPTION = "runner"
-_ASYNC = 0x80 | 0x200
-"""``CO_COROUTINE`` and ``CO_ASYNC_GENERATOR``."""
 
 
 def is_ours(item: Any) -> bool:
@@ -82,18 +81,7 @@ def mistake(item: Any) -> str:
             return ""
         also = f" (which every coroutine has while {other}_mode is auto)" if other in ("asyncio", "anyio") else ""
         return f"@pytest.mark.simsock(runner={own!r}) and @pytest.mark.{other}{also}: one of them can run the test; remove the other"
-    found = item._fixtureinfo.name2fixturedefs
-    for name in item.fixturenames:
-        if found.get(name) and _flags(found[name][-1].func) & _ASYNC:
-            return (
-                f"the async fixture {name!r} has no place in a test that simsock runs, whose event loop begins with the test's body: "
-                "do in the test what it does, or let pytest-asyncio, pytest-trio or anyio run both (by their marker)"
-            )
-    return ""
-
-
-def _flags(function: Any) -> int:
-    return getattr(getattr(function, "__code__", None), "co_flags", 0)
+    return async_fixtures.mistake(item)
 
 
 def prepare(item: Any) -> None:
@@ -111,6 +99,15 @@ def _module(runner: str, nodeid: str) -> Any:
     pytest.fail(f"{told}{' or '.join(map(repr, (name for name in RUNNERS if name != runner)))}", pytrace=False)
 
 
+@pytest.hookimpl(specname="pytest_fixture_setup", tryfirst=True)
+def pytest_fixture_setup_of_coroutines(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> object:
+    """Put off an async fixture of a test that is ours."""
+    __tracebackhide__ = True
+    if not async_fixtures.is_async(fixturedef.func) or fixturedef.scope != "function" or not is_ours(request.node):
+        return None
+    return async_fixtures.put_off(fixturedef, request)
+
+
 @pytest.hookimpl(specname="pytest_pyfunc_call")
 def pytest_pyfunc_call_of_coroutines(pyfuncitem: pytest.Function) -> bool | None:
     """Run a test that is a coroutine function, if nobody else has, or wants to."""
@@ -122,7 +119,7 @@ def pytest_pyfunc_call_of_coroutines(pyfuncitem: pytest.Function) -> bool | None
             f"{pyfuncitem.nodeid}: @pytest.mark.{other} is for a plugin that runs such tests, and none has run this one; without the marker simsock does",
             pytrace=False,
         )
-    run = synchronous(pyfuncitem, pyfuncitem.obj)
+    run = synchronous(pyfuncitem, async_fixtures.with_fixtures(pyfuncitem, pyfuncitem.obj))
     result = run(**{name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames})
     if result is not None:  # as pytest says it
         told = f"Test functions should return None, but {pyfuncitem.nodeid} returned {type(result)!r}.\nDid you mean to use `assert` instead of `return`?"
@@ -263,4 +260,4 @@ def _as_if_raised_in(frames: list[FrameType]) -> TracebackType | None:
     return trace
 
 
-__all__ = ["mistake", "prepare", "pytest_pyfunc_call_of_coroutines", "runner_of", "synchronous"]
+__all__ = ["mistake", "prepare", "pytest_fixture_setup_of_coroutines", "pytest_pyfunc_call_of_coroutines", "runner_of", "synchronous"]

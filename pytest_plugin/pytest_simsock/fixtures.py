@@ -49,6 +49,7 @@ def sim(request: pytest.FixtureRequest, simsock_config: dict[str, Any]) -> Itera
     The world ends with the test's body: fixtures that depend on ``sim`` are finished first, then the world ends, and what its tasks and
     handlers raised, or such a fixture, fails the test.
     """
+    __tracebackhide__ = True
     _check()
     from pytest_simsock.worlds import enter_world
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pytest_simsock.worlds import World
 
 RECORDS_TOLD_MAX = 20
+_SHOWN = ("simsock: repeat", "simsock: deviations", "simsock: tasks")
+"""What is shown without ``-v``. Files that ``--simsock-report`` writes have all of it."""
 
 
 def tell(item: pytest.Item, report: pytest.TestReport, world: World, error: BaseException) -> None:
@@ -42,9 +44,12 @@ def tell(item: pytest.Item, report: pytest.TestReport, world: World, error: Base
     if records := world.records or world.sim.records:
         sections.append(("simsock: last records", records_text(records, RECORDS_TOLD_MAX)))
     kernel = world.sim._kernel
-    if kernel is not None and kernel.last_words and item.config.getoption("verbose", 0) > 0:
+    if kernel is not None and kernel.last_words:
         sections.append(("simsock: printed by tasks that ended with their world", kernel.last_words))
-    add_sections(item, report, sections)
+    if item.config.getoption("verbose", 0) > 0:
+        add_sections(item, report, sections)
+    else:
+        add_sections(item, report, _within_budget(sections, str(error)))
     folder = item.config.stash[CHOSEN].report
     if folder is not None:
         from simsock.scenario.facts import facts_of_test
@@ -55,6 +60,17 @@ def tell(item: pytest.Item, report: pytest.TestReport, world: World, error: Base
         artefacts.note(report, row)
         here = item.config.invocation_params.dir
         add_sections(item, report, [("simsock: files", "\n".join(os.path.relpath(path, here) for path in paths))])
+
+
+def _within_budget(sections: list[tuple[str, str]], said: str) -> list[tuple[str, str]]:
+    """The sections that are shown without ``-v``, and a word on the others. A deadlock's error has ``said`` its tasks already."""
+    said = " ".join(said.split())
+    shown = [(title, text) for title, text in sections if title in _SHOWN and " ".join(text.split()) not in said]
+    rest = [title.removeprefix("simsock: ") for title, _ in sections if title not in _SHOWN]
+    if rest:
+        title, text = shown.pop()
+        shown.append((title, f"{text}\n(pytest -v also shows: {', '.join(rest)})"))
+    return shown
 
 
 def add_sections(item: pytest.Item, report: pytest.TestReport, sections: list[tuple[str, str]]) -> None:

@@ -6,6 +6,7 @@ Owns its arguments and what it prints. Does not know what a world cannot reach.
 from __future__ import annotations
 
 import argparse
+import os
 from typing import Any
 
 from simsock.cli.arguments import codes_of, find_modules_here
@@ -45,7 +46,8 @@ def doctor_command(arguments: argparse.Namespace) -> int:
         try:
             import_module(name)
         except Exception as error:
-            raise UsageError(f"doctor: cannot import {name!r}: {one_line(error)}") from None
+            hint = f"; a module is named as it is imported: {name.removesuffix('.py').replace(os.sep, '.')}" if name.endswith(".py") else ""
+            raise UsageError(f"doctor: cannot import {name!r}: {one_line(error)}{hint}") from None
     found = diagnose(before)
     text = "\n".join(found.lines(arguments.all))
     say(text)

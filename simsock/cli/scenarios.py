@@ -29,7 +29,7 @@ FOLDER = "scenarios"
 def add_parsers(commands: Any) -> None:
     """The commands' arguments."""
     run = commands.add_parser("run", help="search scenario files and compare with what they expect", description="Search scenarios.", epilog=codes_of("run"))
-    run.add_argument("scenarios", nargs="+", metavar="SCENARIO", help="a scenario file (.toml), or the name of one that comes with simsock")
+    run.add_argument("scenarios", nargs="+", metavar="SCENARIO", help="a scenario file (.toml), or the name of one in scenarios/ or of simsock's own")
     search_arguments(run, None)
     run.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a value instead of the file's: links.1.loss=5%% (numbered from 1)")
     run.add_argument("--sweep", action="append", default=[], metavar="KEY=V1,V2", help="search once for each value: links.1.loss=0%%,1%%,5%%")

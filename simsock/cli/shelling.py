@@ -32,7 +32,7 @@ def add_parsers(commands: Any) -> None:
     shell.add_argument(
         "scenario",
         metavar="SCENARIO",
-        help="a scenario file (.toml), or the name of one that comes with simsock; commands come from standard input, `help` lists them",
+        help="a scenario file (.toml), or the name of one in scenarios/ or of simsock's own; commands come from standard input, `help` lists them",
     )
     shell.add_argument("--seed", type=seed, help="a whole number or text, instead of the file's")
     shell.add_argument("--server", metavar="MODULE:NAME", help="the server class, handler class or function to use instead of the file's")

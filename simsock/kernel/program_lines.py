@@ -155,10 +155,10 @@ def innermost_line(error: BaseException) -> tuple[str, int] | None:
 
 
 def place_text(frame: FrameType | None) -> str:
-    """``"file.py:12 in function"`` of a frame, the file relative to the working directory where that is shorter."""
+    """``"file.py:12 in function"`` of a frame: the file relative to the working directory if it lies in it, a library's as it is imported."""
     if frame is None:
         return "?"
-    return f"{short_path(frame.f_code.co_filename)}:{frame.f_lineno} in {frame.f_code.co_qualname}"
+    return f"{library_path(frame.f_code.co_filename) or short_path(frame.f_code.co_filename)}:{frame.f_lineno} in {frame.f_code.co_qualname}"
 
 
 def short_path(filename: str) -> str:
@@ -168,6 +168,14 @@ def short_path(filename: str) -> str:
     except ValueError:
         return filename
     return filename if relative.startswith("..") else relative
+
+
+def library_path(filename: str) -> str:
+    """A file's path below the folder that it is imported from (``selectors.py``), if it is the standard library's or an installed package's; else empty."""
+    for part in _INSTALLED:
+        if part in filename:
+            return filename.rpartition(part)[2]
+    return next((filename.removeprefix(folder) for folder in _STDLIB if filename.startswith(folder)), "")
 
 
 def place_of_current() -> str:

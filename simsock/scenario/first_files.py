@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 from simsock.errors import UsageError
-from simsock.scenario.loading import find, is_server, takes
+from simsock.scenario.loading import find, is_made_of_address, is_server, takes
 
 if TYPE_CHECKING:
     from typing import Literal
@@ -151,8 +151,9 @@ def _kind_of(server: str) -> Kind:
     except LookupError as error:
         raise UsageError(f"init: --server {server}: {error}") from error.__cause__
     if is_server(found):
-        if not takes(found, 1):
-            raise UsageError(f"init: --server {server}: it cannot be made from an address alone: name its request handler class, or a function that makes it")
+        if not is_made_of_address(found):
+            told = "it cannot be made from an address alone: name its request handler class"
+            raise UsageError(f'init: --server {server}: {told} (and write class = "{server}" beside it, in [server]), or a function that makes it')
         return "class"
     if isinstance(found, type):
         return "handler"

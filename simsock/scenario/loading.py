@@ -12,7 +12,7 @@ import os
 import sys
 import traceback
 from importlib import import_module, invalidate_caches
-from inspect import iscoroutinefunction, signature
+from inspect import Parameter, iscoroutinefunction, signature
 from types import ModuleType
 from typing import Any
 
@@ -200,7 +200,7 @@ class Cast:
         """A server class either knows its handler or is given one."""
         if self.server_class is None:
             return
-        if takes(self.server_class, 1):
+        if is_made_of_address(self.server_class):
             self.handler = None
         elif self.handler is None:
             where, name = ("--server", server) if server is not None else ("server.class", plan.table("server")["class"])
@@ -210,6 +210,22 @@ class Cast:
 def is_server(found: Any) -> bool:
     """Whether something is a server class."""
     return isinstance(found, type) and all(callable(getattr(found, name, None)) for name in SERVER_METHODS)
+
+
+def is_made_of_address(server_class: Any) -> bool:
+    """Whether a server class can be made from an address alone, and needs no handler class beside it. Of one whose ``__init__`` hands on whatever it is
+    given (``*args``), the class that it hands it to says so."""
+    for owner in server_class.__mro__:
+        init = vars(owner).get("__init__")
+        if init is None or owner is object:
+            continue
+        try:
+            passes_on = any(one.kind is Parameter.VAR_POSITIONAL for one in signature(init).parameters.values())
+        except (TypeError, ValueError):
+            break
+        if not passes_on:
+            return takes(init, 2)
+    return takes(server_class, 1)
 
 
 def takes(function: Any, count: int) -> bool:

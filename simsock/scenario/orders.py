@@ -278,9 +278,11 @@ def _hosts(session: Session, words: list[str], rest: str) -> list[str]:
     _count("hosts", words, 0, 0)
     sim = session.walk.sim
     lines = []
-    for name in [*session.walk.known_hosts(), *session.walk.hosts]:
+    names = [*session.walk.known_hosts(), *session.walk.hosts]
+    width = max(map(len, names))
+    for name in names:
         host = sim.host(name)
-        lines.append(f"{name}  {' '.join(host.addresses)}" + ("" if host.is_up else "  down") + ("  paused" if host.is_paused else ""))
+        lines.append(f"{name:{width}}  {' '.join(host.addresses)}" + ("" if host.is_up else "  down") + ("  paused" if host.is_paused else ""))
     return lines
 
 

@@ -106,7 +106,7 @@ LinkTable = _table("LinkTable", **_CONDITION)
 LINK: Any = Annotated[LinkTable | None, BeforeValidator(_named)]
 _AS_THEY_ARE: dict[str, Any] = {name: (checks.world_option(name), None) for name in SEARCH_OPTIONS}
 MODELS: dict[str, Any] = {
-    "scenario": _table("Scenario", name=checks.line, about=checks.line, expect=checks.one_of(FAILS, INCONCLUSIVE), error=(checks.line, None)),
+    "scenario": _table("Scenario", name=checks.line, about=checks.line, expect=(checks.one_of(FAILS, INCONCLUSIVE), INCONCLUSIVE), error=(checks.line, None)),
     "server": _table(
         "Server",
         class_=(checks.reference, None),

@@ -126,6 +126,7 @@ class StubHandler(BaseRequestHandler):
 
     def _refuse(self, status: int, told: str) -> NoReturn:
         """The client is told, if it speaks HTTP, and the test is."""
+        __tracebackhide__ = True  # the error says what to do
         if self.server.script.kind == "routes":
             try:
                 self._say(Answer(f"{told}\n", status=status, then=SHUT), b"", is_http=True)

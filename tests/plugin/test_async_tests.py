@@ -202,12 +202,20 @@ FAILED = {
     "test_unpatched": ("an async test in a world with patch=False",),
     "test_of_another_plugin_that_is_not_here": ("@pytest.mark.trio is for a plugin that runs such tests, and none has run this one",),
     "test_of_two": ("@pytest.mark.simsock(runner='asyncio') and @pytest.mark.trio", "remove the other"),
-    "test_with_an_async_fixture": ("the async fixture 'async_fixture' has no place in a test that simsock runs",),
     "test_without_a_world": ("async def functions are not natively supported",),
 }
 """What each of the failures must say."""
 SKIPPED = {"test_skipped", "test_skipped_in_a_child", "test_xfailed", "test_xfailed_by_its_mark_in_a_child"}
-PASSED = {"test_method[1]", "test_method[2]", "test_testbed[sim]", "test_searched_in_vain", "test_given", "test_first", "test_second"}
+PASSED = {
+    "test_method[1]",
+    "test_method[2]",
+    "test_testbed[sim]",
+    "test_searched_in_vain",
+    "test_given",
+    "test_first",
+    "test_second",
+    "test_with_an_async_fixture",
+}
 
 
 def test_async_tests_are_run_in_their_worlds_or_refused_by_name(project, section, command_in):

@@ -23,8 +23,8 @@ DEADLOCK = """
 )
 def test_the_command_of_a_search_repeats_its_failure(project, command_in, section, args):
     project.write_lost_update()
-    told = project.failure(*args)
-    again = project.failure(*[arg for arg in args if "rootdir" in arg], *command_in(section(told, "repeat")))
+    told = project.failure("-v", *args)
+    again = project.failure("-v", *[arg for arg in args if "rootdir" in arg], *command_in(section(told, "repeat")))
     for report in (told, again):
         report.lines = [re.sub(" at 0x.*", "", line) for line in report.longreprtext.splitlines()]
     assert again.lines == told.lines
@@ -128,7 +128,7 @@ SOCKETS = """
 @pytest.mark.parametrize("args", [(), ("-n", "1")], ids=["here", "xdist"])
 def test_the_sockets_are_those_of_the_moment_of_the_failure(project, args):
     project.write(SOCKETS)
-    result = project.run_apart(*args) if args else project.run()
+    result = project.run_apart("-v", *args) if args else project.run("-v")
     result.stdout.fnmatch_lines(
         [
             "*simsock: netstat*",
@@ -140,6 +140,44 @@ def test_the_sockets_are_those_of_the_moment_of_the_failure(project, args):
     )
 
 
+def test_what_is_not_asked_for_is_named_and_not_shown(project):
+    project.write(SOCKETS)
+    titles = [title for title, _ in project.failure().sections]
+    assert titles == ["simsock: repeat", "simsock: deviations", "simsock: tasks"]
+    assert project.failure().sections[-1][1].endswith("(pytest -v also shows: netstat, last records)")
+    verbose = project.failure("-v")
+    assert [title for title, _ in verbose.sections] == [*titles, "simsock: netstat", "simsock: last records"]
+    assert "also shows" not in str(verbose.sections)
+    result = project.run("--simsock-report=out")
+    (file,) = (project.pytester.path / "out").glob("*.txt")
+    assert "== simsock: netstat\n" in file.read_text() and "== simsock: last records\n" in file.read_text()
+    result.assert_outcomes(failed=1)
+
+
+def test_a_deadlock_tells_its_tasks_once(project):
+    project.write_plain(DEADLOCK)
+    told = project.failure()
+    shown = told.longreprtext + str(told.sections)
+    assert shown.count("join second") == 1
+
+
+def test_a_line_of_a_library_is_told_as_it_is_imported(project, section):
+    project.write_plain(
+        """
+        import socketserver
+
+        class Quiet(socketserver.BaseRequestHandler):
+            pass
+
+        def test_it(sim):
+            sim.serve(socketserver.TCPServer, Quiet)
+            sim.settle()
+            assert False
+        """
+    )
+    assert re.search(r"^server-1 .* selectors.py:\d+ in ", section(project.failure(), "tasks"), re.MULTILINE)
+
+
 def test_a_failure_without_sockets_has_no_table_of_them(project):
     project.write_plain("def test_it(sim):\n    assert sim.now\n")
     told = project.failure()
@@ -149,7 +187,7 @@ def test_a_failure_without_sockets_has_no_table_of_them(project):
 
 def test_a_deadlock_tells_who_waits_for_whom(project, section):
     project.write_plain(DEADLOCK)
-    tasks = section(project.failure(), "tasks")
+    tasks = section(project.failure("-v"), "tasks")
     assert re.search(r"^main +join second +test_it.py:\d+ in test_it", tasks, re.MULTILINE)
     assert re.search(r"^second .*Lock.* main$", tasks, re.MULTILINE)
 
@@ -161,7 +199,7 @@ def test_an_error_of_another_task_does_not_move_the_place_of_the_first(project, 
 
 def test_the_last_records_say_when_who_and_what(project, section):
     project.write("def test_it(sim):\n    sim.sleep('1.5s')\n    for _ in range(30): visit(sim, sim.serve(Counter, Count))\n    assert False")
-    lines = section(project.failure(), "last records").splitlines()
+    lines = section(project.failure("-v"), "last records").splitlines()
     assert re.match(r"… \(\d+ before\)", lines[0])
     assert len(lines) == 21
     assert re.match(r"1.500000s  main +close client:", lines[-1])
@@ -191,7 +229,7 @@ def test_a_failure_that_needs_no_deviation_says_so(project, section):
 @pytest.mark.parametrize("shown", ["no", "stdout", "all"])
 def test_the_command_is_shown_whatever_output_is_hidden(project, shown):
     project.write_lost_update()
-    result = project.run(f"--show-capture={shown}")
+    result = project.run(f"--show-capture={shown}", "-v")
     assert result.stdout.str().count("--simsock-replay=simsock1.") == 1
     result.stdout.fnmatch_lines(["*simsock: repeat*", "*simsock: deviations*", "*simsock: tasks*", "*simsock: last records*"])
 
@@ -323,6 +361,43 @@ def test_a_traceback_ends_at_the_program_s_line_if_that_is_what_the_call_came_to
     assert "inbox.recv(10)  # nobody sends" in text and "TimeoutError: timed out" in text
     assert "_receiving.py" not in text
     assert "_receiving.py" in project.failure("--full-trace").longreprtext
+
+
+HANDLER = """
+    import json
+    import socketserver
+    import simsock
+    from simsock.strategies import requests
+
+    class Reads(socketserver.StreamRequestHandler):
+        def handle(self):
+            json.loads(self.rfile.readline())
+"""
+
+
+def test_a_handler_s_error_is_told_without_what_called_the_handler(project):
+    project.write_plain(HANDLER, "def test_it(): simsock.fuzz(Reads, requests('lines'), examples=5)")
+    text = project.failure().longreprtext
+    assert "json.loads(self.rfile.readline())" in text and "simsock.talk(Reads, b" in text
+    for ours in ("launcher.py", "talking.py", "fuzzing.py", "Look for a request"):
+        assert ours not in text
+    project.write_plain(HANDLER, "def test_it(sim):\n    sim.connect(sim.serve(Reads)).close()")
+    text = project.failure().longreprtext
+    assert "json.loads(self.rfile.readline())" in text and "launcher.py" not in text
+
+
+def test_what_a_stub_misses_is_told_without_the_stub_s_code(project):
+    project.write_plain(
+        """
+        def test_it(sim):
+            with sim.connect(sim.stub(lines={"GET a": "x"})) as client:
+                client.sendall(b"GET b\\n")
+                client.recv(10)
+        """
+    )
+    text = project.failure().longreprtext
+    assert "no answer to 'GET b': there is one to 'GET a'" in text
+    assert "_refuse" not in text and "fixtures.py" not in text
 
 
 def test_any_other_error_shows_every_frame(project):

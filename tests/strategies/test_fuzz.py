@@ -41,6 +41,18 @@ def failure(handler, strategy, **options):
     return caught.value
 
 
+class Kept(socketserver.TCPServer):
+    """A server that a handler asks for something."""
+
+    def __init__(self):
+        self.words = {}
+
+
+@pytest.mark.parametrize(("server", "said"), [(Kept, "server=Kept"), (lambda: Kept(), "server=server"), (Kept(), "server=server")])
+def test_the_line_to_paste_names_the_server_that_was_given(server, said):
+    assert code_of(failure(Number, lines(contents=st.just(b"#x")), server=server, examples=2)) == f"simsock.talk(Number, b'#x\\n', {said})"
+
+
 def code_of(error):
     """The line to paste."""
     return str(error).partition("This shows it:\n    ")[2]
