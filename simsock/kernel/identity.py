@@ -6,6 +6,7 @@ Owns the numbers. Laws: they are the same in every run, and Linux gives them to 
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 
 from simsock.kernel import session
@@ -13,6 +14,9 @@ from simsock.kernel import session
 PROCESS = 5_000_000
 """Beyond ``PID_MAX_LIMIT``. The native identity of the first thread is the same number, as on Linux."""
 PARENT = PROCESS - 1
+
+_PID_MAX = 1 << 22
+_IN_PROC = re.compile(r"/proc/(\d{7,10})(?:/|$)")
 
 _getpid = os.getpid
 
@@ -28,9 +32,19 @@ def own_numbers() -> tuple[int, int]:
     return PROCESS, _getpid()
 
 
+def only_in_world(path: Any) -> str:
+    """What to tell of a path in ``/proc`` that begins with the number of a process of the world, of which the system knows none; else nothing."""
+    found = _IN_PROC.match(os.fsdecode(path)) if isinstance(path, (str, bytes, os.PathLike)) else None
+    if found is None or int(found[1]) <= _PID_MAX:
+        return ""
+    if int(found[1]) == PROCESS:
+        return f"{PROCESS} is the process in the world only: ask for /proc/self, which is the real one"
+    return f"{found[1]} is a process in the world only, of which /proc knows nothing"
+
+
 def over(kernel: Any) -> str:
     """What is said of an object whose world has ended: which world that was."""
     return f"has ended (world {kernel.number} of this process, seed {kernel.seed!r})"
 
 
-__all__ = ["PARENT", "PROCESS", "over", "own_number", "own_numbers"]
+__all__ = ["PARENT", "PROCESS", "only_in_world", "over", "own_number", "own_numbers"]

@@ -34,8 +34,8 @@ else:
 
     Value = TypeVar("Value", covariant=True)
 
-_ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,}|\d{14,}")
-"""Of an object, which some libraries have in the names of their threads."""
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,}|\d{14,}|(?<![0-9a-zA-Z])(?:7[ef]|5[56]|7[EF])[0-9a-fA-F]{10}(?![0-9a-zA-Z])")
+"""Of an object, which some libraries have in the names of their threads: in hexadecimal, without ``0x`` where Linux has a program's memory, or in decimal."""
 _ADDRESS_LENGTH_MIN = 7
 _IDENT_FIRST = 0x7F00_0000_0000
 _IDENT_STEP = 0x1000

@@ -17,7 +17,7 @@ from typing import Any
 
 from simsock.errors import Fenced, Unsupported
 from simsock.kernel import Kernel, session
-from simsock.kernel.identity import PROCESS
+from simsock.kernel.identity import only_in_world
 from simsock.kernel.program_lines import is_simsock
 from simsock.patching.holders import kept_by
 from simsock.patching.room import Room
@@ -46,7 +46,6 @@ _HINTS = {
     "socket.__new__": "use socket.socket, which is simulated",
     "time.sleep": "the program kept the real one where it could not be replaced: see simsock doctor",
 }
-_NUMBER_HINT = f"{PROCESS} is the process in the world only: ask for /proc/self, which is the real one"
 _SCHEDULERS = ("gevent", "eventlet")
 SCHEDULER_HINT = "{} switches between greenlets of its own and waits in real time; use threads or asyncio in a world"
 _installed = False
@@ -54,9 +53,6 @@ _live: Kernel | None = None
 """The world that has a fence; one without patching has none."""
 importing = 0
 """How deep in imports the world's thread is."""
-
-
-_OWN = f"/proc/{PROCESS}"
 
 
 def _hook(event: str, args: tuple[Any, ...]) -> None:
@@ -69,8 +65,8 @@ def _hook(event: str, args: tuple[Any, ...]) -> None:
         elif event not in _PATHS:
             if not (event.startswith("socket.") and args and issubclass(type(args[0]), Allowed)):
                 refuse(event, args)
-        elif isinstance(args[0], str) and args[0].startswith(_OWN):
-            refuse(f"{event} of {args[0]}", ())
+        elif isinstance(args[0], (str, bytes)) and (hint := only_in_world(args[0])):
+            refuse(f"{event} of {args[0]!r}" if isinstance(args[0], bytes) else f"{event} of {args[0]}", (), hint)
 
 
 def _program(args: tuple[Any, ...]) -> None:
@@ -89,13 +85,7 @@ def hint_of_program(why: str) -> str:
 def refuse(event: str, args: tuple[Any, ...], hint: str = "") -> None:
     """Raise the error that names the call."""
     shown = ", ".join(f"{arg!r:.60}" for arg in (args[1:3] if event.startswith("socket.") else args[:2]))
-    hint = (
-        hint
-        or _of_scheduler()
-        or _HINTS.get(event)
-        or (_NUMBER_HINT if _OWN in event else "")
-        or _HINTS["os.fork" if not event.startswith("socket.") else "socket.__new__"]
-    )
+    hint = hint or _of_scheduler() or _HINTS.get(event) or _HINTS["os.fork" if not event.startswith("socket.") else "socket.__new__"]
     path = _live.current.path if _live is not None else "?"
     error = Fenced(f"a real {event}({shown}) from inside a world, in task {path}: it would not be simulated and could not be repeated; {hint}", call=event)
     _note(error)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from simsock.errors import Unsupported
 from simsock.kernel import session
 from simsock.kernel.file_times import CHANGED, READ, WRITTEN, FileTimes
+from simsock.kernel.identity import only_in_world
 from simsock.kernel.units import NS
 from simsock.net.fabric import fabric_of
 
@@ -127,6 +128,8 @@ def open(path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None)
 def refuse_name(call: str, path: Any) -> None:
     """There is no such file: perhaps since it is the name of a descriptor of the world, which the system does not know."""
     kernel = session.active
+    if kernel is not None and kernel.thread_state is not None and (words := only_in_world(path)):
+        raise Unsupported(f"{call}({_fsdecode(path)!r}): {words}")
     found = _NAMES_OF_DESCRIPTORS.fullmatch(_fsdecode(path)) if kernel is not None else None
     if found is not None and kernel is not None and int(found[1]) in kernel.files:
         raise Unsupported(

@@ -36,6 +36,7 @@ class Room:
         "real_peers",
         "real_sockets",
         "socket_class",
+        "sockets_hashed",
         "sought",
         "sought_at",
         "threads_born",
@@ -57,6 +58,8 @@ class Room:
         """``socket.setdefaulttimeout`` (``_socketbase``)."""
         self.socket_class: Any = None
         """The class of the sockets that are made for the program, if it is none of ours (``simsock.patching.sockets``)."""
+        self.sockets_hashed = 0
+        """Of how many sockets somebody has asked for the hash (``_socketbase``)."""
         self.threads_born = 0
         """How many thread objects were made (``_thread_hashes``)."""
         self.futures_hashed = 0

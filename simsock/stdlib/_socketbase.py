@@ -8,6 +8,7 @@ Owns timeouts and the look-up of the open file. Does not know what is done with 
 from __future__ import annotations
 
 import socket as _real
+from _thread import get_ident
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
@@ -57,9 +58,10 @@ def setdefaulttimeout(timeout: float | None) -> None:
 class SocketBase(_real.socket):
     """The state of a simulated socket object, and what all its methods need."""
 
-    __slots__ = ("_fd", "_kernel", "_sim_family", "_sim_proto", "_sim_type", "_wait_ns")
+    __slots__ = ("_fd", "_hashed", "_kernel", "_sim_family", "_sim_proto", "_sim_type", "_wait_ns")
 
     _fd: int
+    _hashed: int
     _kernel: Kernel
     _sim_family: int
     _sim_proto: int
@@ -71,6 +73,19 @@ class SocketBase(_real.socket):
     def fileno(self) -> int:
         """The descriptor, or -1 when closed."""
         return self._fd
+
+    def __hash__(self) -> int:
+        """Programs keep sockets in sets and walk through them: the next number of the world, and not an address, which would be another one in every run."""
+        try:
+            return self._hashed
+        except AttributeError:
+            kernel = session.active
+            if kernel is None or kernel.thread != get_ident():
+                self._hashed = object.__hash__(self)
+            else:
+                room = kernel.room(Room)
+                self._hashed = room.sockets_hashed = room.sockets_hashed + 1
+            return self._hashed
 
     def _file(self) -> Any:
         """The open file, at a scheduling point."""

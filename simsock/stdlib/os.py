@@ -432,7 +432,11 @@ def stat(path: Any, *, dir_fd: int | None = None, follow_symlinks: bool = True) 
 
 def lstat(path: Any, *, dir_fd: int | None = None) -> Any:
     """Status of a path itself, also if it is a symbolic link."""
-    return told(_lstat(path, dir_fd=dir_fd))
+    try:
+        return told(_lstat(path, dir_fd=dir_fd))
+    except FileNotFoundError:
+        refuse_name("os.lstat", path)
+        raise
 
 
 def fchmod(fd: int, mode: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import pathlib
 import platform
 import signal
 import socket
@@ -12,7 +13,7 @@ import threading
 
 import pytest
 
-from simsock import Fenced
+from simsock import Fenced, Unsupported
 
 
 def seen():
@@ -78,8 +79,16 @@ def test_what_the_system_is_asked_by_the_worlds_number_is_this_process_or_refuse
             open(f"/proc/{os.getpid()}/stat")  # noqa: SIM115  # it is refused
         with pytest.raises(Fenced, match=r"os\.listdir of /proc/5000000/fd"):
             os.listdir(f"/proc/{os.getpid()}/fd")
+        with pytest.raises(Fenced, match=r"open of b'/proc/5000000/stat'.*ask for /proc/self"):
+            open(b"/proc/5000000/stat")  # noqa: SIM115
+        with pytest.raises(Fenced, match=r"open of /proc/4999999/stat.*4999999 is a process in the world only, of which /proc knows nothing"):
+            open(f"/proc/{os.getppid()}/stat")  # noqa: SIM115
+        for look in (os.stat, os.lstat, os.path.exists, os.path.lexists, os.path.isdir, pathlib.Path.exists):
+            with pytest.raises(Unsupported, match=r"^os\.l?stat\('/proc/5000000'\): 5000000 is the process in the world only: ask for /proc/self"):
+                look(pathlib.Path(f"/proc/{os.getpid()}"))
         with open("/proc/self/stat") as file:
             assert file.read(1)
+        assert not os.path.exists("/proc/4194304/stat")
 
 
 def test_priorities_and_limits_asked_by_the_worlds_number_are_this_processs(world):
@@ -121,9 +130,35 @@ def test_addresses_in_the_names_of_threads_stay_out_of_digests(world):
     for _ in range(2):
         with world(strategy="random") as sim:
             keep.append(object())
-            thread = threading.Thread(target=threading.Event().wait, args=(1,), name=f"pool-{id(keep[-1])}-{keep[-1]!r}")
+            thread = threading.Thread(target=threading.Event().wait, args=(1,), name=f"pool-{id(keep[-1])}-{keep[-1]!r}-{id(keep[-1]):x}")
             thread.start()
             thread.join()
             assert str(id(keep[-1])) in thread.name
+        digests.add(sim.digest)
+    assert len(digests) == 1
+
+
+def test_names_of_threads_that_only_look_like_addresses_are_kept(world):
+    names = []
+    with world(records=100) as sim:
+        for name in ("7f0123456789a", "x7f0123456789", "deadbeefcafe", "0123456789ab", "7f-0123456789"):
+            thread = threading.Thread(target=sim.sleep, args=(1,), name=name)
+            thread.start()
+            thread.join()
+            names.append(name)
+        assert [record[3] for record in sim._kernel.log.records() if record[2] == "spawn"] == names
+
+
+def test_a_program_that_walks_through_a_set_of_sockets_repeats(world):
+    keep, digests = [], set()
+    for _ in range(3):
+        with world() as sim:
+            keep.append([object() for _ in range(7)])
+            with socket.create_server(("127.0.0.1", 0)) as server:
+                clients = {socket.create_connection(server.getsockname()) for _ in range(9)}
+                for client in clients:
+                    client.close()
+        keep.append(clients)
+        assert all(client in clients for client in list(clients)), "it has its hash for good"
         digests.add(sim.digest)
     assert len(digests) == 1
