@@ -45,6 +45,11 @@ def kept_by(thing: Any) -> str:
     return "" if thing is None else found(lambda other: other is thing)[1]
 
 
+def path_to(thing: Any) -> str:
+    """How one comes to it from a module that keeps it; empty if none does."""
+    return next((way for roots in _modules() if (way := _found_in(list(roots), lambda other: other is thing, ways=True)[1])), "")
+
+
 def found(is_it: Callable[[Any], bool]) -> tuple[Any, str]:
     """The object that is looked for, and words about who keeps it; None and nothing if it is not found. A name that lasts says more than a variable."""
     value, words = None, ""
@@ -54,7 +59,8 @@ def found(is_it: Callable[[Any], bool]) -> tuple[Any, str]:
     return value, words
 
 
-def _found_in(roots: list[_Root], is_it: Callable[[Any], bool]) -> tuple[Any, str]:
+def _found_in(roots: list[_Root], is_it: Callable[[Any], bool], ways: bool = False) -> tuple[Any, str]:
+    """``ways``: the words are the way alone."""
     levels: list[tuple[int, list[Step]]] = [(number, [(value, key) for key, value in space.items()]) for number, (_, space, _, _) in enumerate(roots)]
     seen = {id(space) for _, space, _, _ in roots}
     budget = _OBJECTS_MAX
@@ -63,7 +69,7 @@ def _found_in(roots: list[_Root], is_it: Callable[[Any], bool]) -> tuple[Any, st
             for value, way in steps:
                 if is_it(value):
                     before, _, after, remedy = roots[number]
-                    return value, f"; it is kept by {before}{way}{after}{remedy}"
+                    return value, f"{before}{way}" if ways else f"; it is kept by {before}{way}{after}{remedy}"
         deeper = []
         for number, steps in levels:
             below: list[Step] = []

@@ -19,6 +19,7 @@ from typing import Any
 from simsock.errors import WorldEnded
 from simsock.harness import is_harness
 from simsock.patching import heap
+from simsock.patching.holders import path_to
 from simsock.tuples import NamedTuple
 
 THREAD, EXECUTOR, LOOP, POLLER, SOCKET, PIPE, GENERATOR = "thread", "executor", "event loop", "poller", "socket", "pipe", "generator"
@@ -51,7 +52,9 @@ def find_living(before: frozenset[int] | None = None) -> list[Living]:
     for kind, made in told:
         place = places.get(id(made), "")
         top = place.partition(".")[0]
-        if is_harness(top) or top in sys.stdlib_module_names or (kind == GENERATOR and not place):
+        if kind == SOCKET and top in sys.stdlib_module_names and top != "asyncio":  # an event loop's own are told by the loop
+            place = path_to(made) or place  # a server, a client or a handler of the standard library's that the program has
+        elif is_harness(top) or top in sys.stdlib_module_names or (kind == GENERATOR and not place):
             continue
         found.append(Living(kind, _form(kind, made), place))
     if before is not None:
@@ -116,6 +119,8 @@ def _classes() -> list[tuple[str, Any]]:
         cls = getattr(sys.modules.get(module), name, None)
         if cls is not None:
             found.append((kind, cls))
+    if (polls := getattr(sys.modules.get("select"), "poll", None)) is not None:
+        found.append((POLLER, type(polls())))  # a function: its class has no name
     return found
 
 
@@ -126,6 +131,8 @@ def _is_alive(kind: str, made: Any) -> bool:
         return not made.is_closed()
     if kind == GENERATOR:
         return not isinstance(made, sys.modules["random"].SystemRandom)
+    if kind == POLLER and type(made).__name__ == "poll":
+        return True
     try:
         return bool(made.fileno() >= 0) and not (kind == SOCKET and _is_over(made))
     except WorldEnded:

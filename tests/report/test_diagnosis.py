@@ -10,8 +10,10 @@ import select
 import selectors
 import shutil
 import socket
+import socketserver
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -142,6 +144,18 @@ def test_what_belongs_to_a_world_that_is_over_is_not_alive():
     gc.collect()
     assert found == [one for one in living.find_living() if one.kind in (living.SOCKET, living.POLLER)]
     assert not numbers & {one.what for one in found}
+
+
+def test_sockets_of_objects_of_the_standard_library_s_that_a_program_has_are_told_and_polls(monkeypatch):
+    app = types.ModuleType("an_app")
+    monkeypatch.setitem(sys.modules, "an_app", app)
+    app.poll = select.poll()
+    with socketserver.TCPServer(("127.0.0.1", 0), socketserver.BaseRequestHandler) as app.server:
+        app.servers = [socketserver.UDPServer(("127.0.0.1", 0), socketserver.BaseRequestHandler)]
+        places = {one.place for one in living.find_living() if one.kind in (living.SOCKET, living.POLLER)}
+        app.servers[0].server_close()
+    assert {"an_app.server.socket", "an_app.servers[0].socket", "an_app.poll"} <= places
+    assert not {"an_app.server.socket", "an_app.servers[0].socket"} & {one.place for one in living.find_living()}
 
 
 def test_what_is_over_is_not_alive(doctor):
