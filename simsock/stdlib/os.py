@@ -378,6 +378,7 @@ def sched_yield() -> None:
 def sendfile(out_fd: int, in_fd: int, offset: int | None, count: int, *more: Any, **keywords: Any) -> int:
     """sendfile(2) from a real regular file to a descriptor, simulated or real."""
     if world_of(out_fd) is None and world_of(in_fd) is None:
+        _meet("os.sendfile", out_fd)
         return _sendfile(out_fd, in_fd, offset, count, *more, **keywords)
     if world_of(in_fd) is not None:
         file_of(in_fd)

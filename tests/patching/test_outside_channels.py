@@ -205,3 +205,11 @@ def test_the_number_of_a_world_that_has_ended_says_so(world, name):
             NUMBERS[name](writer)
         assert not hasattr(caught.value, "__notes__"), "this world had it too"
         os.closerange(10_000, 11_000)
+
+
+def test_nothing_is_sent_from_a_file_to_a_real_socket(world, pair):
+    with open(__file__, "rb") as file, world(), pytest.raises(Fenced, match=r"^os\.sendfile of descriptor \d+, a socket, that of <socket\.socket fd="):
+        os.sendfile(pair[0].fileno(), file.fileno(), 0, 5)
+    pair[1].setblocking(False)
+    with pytest.raises(BlockingIOError):
+        pair[1].recv(5)
