@@ -90,9 +90,8 @@ class Circling:
 
     def _has_news(self, kernel: Kernel) -> bool:
         """Whether anything has happened but that tasks woke each other, as those do that want the same lock."""
-        log = kernel.log
         before = self._news
-        self._news = (kernel.now, kernel._serial, log.count_flushed + len(log._buffer) - len(kernel.tape.deviations))
+        self._news = news(kernel)
         return bool(self._news != before)
 
     def _may_go_round(self, kernel: Kernel) -> bool:
@@ -109,7 +108,7 @@ class Circling:
     def _begin(self, kernel: Kernel) -> None:
         """Where and how does the current task stand? From now on each step is looked at."""
         try:
-            parts = _parts(kernel, sys._getframe(1))
+            parts = loops_around(kernel, sys._getframe(1))
             self._state = fingerprint_of_frames(parts, _OBJECTS_MAX)
         except Unreadable:
             return
@@ -133,7 +132,7 @@ class Circling:
                 self._steps_left = 0
                 return False
         try:
-            parts = _parts(kernel, sys._getframe(1))
+            parts = loops_around(kernel, sys._getframe(1))
             if _place(parts) != self._place:
                 if self._steps_left:
                     kernel.alarm = kernel.steps + 1
@@ -152,8 +151,15 @@ class Circling:
             self._going |= {kernel.current.serial}
         return is_same
 
-    def _wait_for_anything(self, kernel: Kernel) -> None:
-        """Others run, or else time passes until something happens."""
+    def goes_round(self, kernel: Kernel) -> bool:
+        """The current task is known to go round: others run, or else time passes. Whether there was anything to wait for."""
+        if self._has_news(kernel):
+            self._going = frozenset()
+        self._going |= {kernel.current.serial}
+        return self._wait_for_anything(kernel)
+
+    def _wait_for_anything(self, kernel: Kernel) -> bool:
+        """Others run, or else time passes until something happens; False if nothing will."""
         others = [task for task in (*kernel.runq, *kernel.held) if task.serial not in self._going]
         deadline = None if others else next_event(kernel)
         if deadline is not None:
@@ -161,13 +167,22 @@ class Circling:
         elif kernel.runq or kernel.held:
             kernel.held.append(kernel.current)
             kernel._park()
+        else:
+            return False
+        return True
+
+
+def news(kernel: Kernel) -> tuple[int, int, int]:
+    """The same twice mean that nothing has happened in between."""
+    log = kernel.log
+    return kernel.now, kernel._serial, log.count_flushed + len(log._buffer) - len(kernel.tape.deviations)
 
 
 def _place(parts: list[Part]) -> list[tuple[object, int]]:
     return [(part.frame.f_code, part.frame.f_lasti) for part in parts]
 
 
-def _parts(kernel: Kernel, frame: FrameType | None) -> list[Part]:
+def loops_around(kernel: Kernel, frame: FrameType | None) -> list[Part]:
     """The current task's, innermost first, outwards to the outermost that stands in a loop: whoever waits for that frame to return does nothing.
 
     Loops that began before the world go round between worlds, and a loop's plain counters make no difference to it.
@@ -198,4 +213,4 @@ def _parts(kernel: Kernel, frame: FrameType | None) -> list[Part]:
 _NO_LOOP: frozenset[str] = frozenset([""])
 """Instead of a loop's counters: there is none."""
 
-__all__ = ["Circling"]
+__all__ = ["Circling", "loops_around", "news"]

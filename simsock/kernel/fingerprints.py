@@ -16,7 +16,7 @@ from __future__ import annotations
 import dis
 import os
 import sys
-from collections import deque
+from collections import OrderedDict, deque
 from functools import lru_cache, partial
 from types import BuiltinFunctionType, CellType, CodeType, FrameType, FunctionType, MethodType, MethodWrapperType, ModuleType, WrapperDescriptorType
 from typing import TYPE_CHECKING, Any
@@ -170,7 +170,7 @@ class _Walk:
         if kind in (tuple, list, deque):
             self.say(len(value))
             self._visit_all(value)
-        elif kind is dict:
+        elif kind in (dict, OrderedDict):
             self.say(len(value))
             for key, item in value.items():
                 self._visit(key)
@@ -247,8 +247,9 @@ class _Walk:
         if (solid.__module__, solid.__qualname__) == ("_queue", "SimpleQueue"):
             self.say(solid.qsize(value))  # type: ignore[attr-defined]  # it has that
             return
-        if solid in (dict, list, tuple, set, deque):
-            self._visit(dict(dict.items(value)) if solid is dict else list(solid.__iter__(value)))
+        if solid in (dict, OrderedDict, list, tuple, set, deque):
+            items: Any = OrderedDict.items if solid is OrderedDict else dict.items
+            self._visit(dict(items(value)) if issubclass(solid, dict) else list(solid.__iter__(value)))
         elif solid is not object and solid.__module__ not in _RECORDED and not issubclass(solid, (int, str, BaseException)):
             raise Unreadable(kind.__qualname__)
         if solid is not object:

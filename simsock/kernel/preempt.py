@@ -42,6 +42,16 @@ _get_state.argtypes = []
 _get_state.restype = ctypes.c_void_p
 
 
+def outside_of_tracing(call: Any, *args: Any) -> Any:
+    """Call something that may switch greenlets from a trace function, with the thread's tracing as it is outside of one."""
+    state = ctypes.c_void_p(_get_state())
+    _leave(state)
+    try:
+        return call(*args)
+    finally:
+        _enter(state)
+
+
 class Preemption:
     """Events on the code of one scope, feeding the world that is ``live``."""
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from simsock.errors import Unsupported
 from simsock.kernel import session
+from simsock.kernel.circling import news
 from simsock.kernel.files import FIRST_DESCRIPTOR
 from simsock.kernel.signals import AGAIN
 from simsock.net.pipes import PipeEnd
@@ -91,8 +92,13 @@ def _line(member: Member) -> None:
         kernel.switch_to(chosen)
 
 
-def _counted(member: Member) -> None:
-    """The child has passed many points, or its finalizers had something to say: that was all."""
+def _counted(member: Member) -> int:
+    """The child has passed many points, or its finalizers had something to say. How often in a row nothing has happened meanwhile."""
+    kernel = session.kernel()
+    proxy = proxy_of(kernel.current)
+    before, proxy.news = proxy.news, news(kernel)
+    proxy.vain = proxy.vain + 1 if proxy.news == before else 0
+    return proxy.vain
 
 
 def _fruitless(member: Member) -> None:
@@ -101,6 +107,12 @@ def _fruitless(member: Member) -> None:
 
 def _yield(member: Member) -> None:
     session.kernel().yield_()
+
+
+def _circles(member: Member) -> bool:
+    """The child goes round in a loop, and would do so for ever if nobody else did anything."""
+    kernel = session.kernel()
+    return kernel.circling.goes_round(kernel)
 
 
 def _sleep(member: Member, ns: int) -> None:
@@ -279,6 +291,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     "count": _counted,
     "fruitless": _fruitless,
     "yield": _yield,
+    "circles": _circles,
     "sleep": _sleep,
     "wait": _wait,
     "socket": _socket,

@@ -28,6 +28,7 @@ from simsock.choices import derive_seed
 from simsock.kernel.program_lines import BOTTOM, room_of
 from simsock.kernel.signals import Signals, signals_of
 from simsock.processes import child_kernel
+from simsock.processes.child_loops import SIGNAL, Loops
 from simsock.processes.child_threads import Threads
 from simsock.processes.messages import Channel, error_as_message, error_of, flat
 from simsock.stdlib import _openssl
@@ -59,6 +60,12 @@ class Child:
         self.threads = Threads(self, kernel.current)
         self._is_flushing = False
         self._is_leaving = False
+        self._messages = 0
+        self.loops = Loops(kernel, self.ask, self.messages, _not_traced)
+
+    def messages(self) -> int:
+        """How many were sent."""
+        return self._messages
 
     # -- the exchange ----------------------------------------------------------------------------------------------------------------------
 
@@ -80,6 +87,7 @@ class Child:
         kernel, me = self.kernel, self.kernel.current
         steps, points, lines = kernel.steps, me.points, self.lines.told
         kernel.steps = me.points = 0
+        self._messages += 1
         if lines:
             self.lines.told = []
         if not self._channel.send((name, args, steps, points, lines)):
@@ -256,8 +264,11 @@ def begin(kernel: Kernel, channel: Channel, pid: int, path: str, apply: Callable
     _be_of_one(kernel)
     here = Child(kernel, channel, pid)
     child_kernel.ask, child_kernel.leave, child_kernel.threads, child_kernel.lines = here.ask, here.leave, here.threads, here.lines
+    _set_handler(SIGNAL, here.loops.look)
     kernel.__class__ = here.threads.kind = child_kernel.ChildKernel
     kernel.alarm = child_kernel.POINTS_MAX
+    kernel.circling = child_kernel.ChildCircling()
+    child_kernel.messages = here.messages
     kernel.finalized = []
     kernel.log = child_kernel.NoLog(here.lines)  # type: ignore[assignment]
     kernel.process = table = child_kernel.Table()  # type: ignore[assignment]

@@ -18,6 +18,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from simsock.errors import SimsockError, Unsupported
+from simsock.kernel.circling import Circling
 from simsock.kernel.core import Kernel
 from simsock.kernel.files import DESCRIPTORS_MAX, FIRST_DESCRIPTOR
 from simsock.kernel.program_lines import program_call
@@ -44,6 +45,8 @@ leave: Any = None
 """Ends the process: (status, what it raised)."""
 threads: Any = None
 """The process's threads."""
+messages: Any = None
+"""How many messages were sent home."""
 lines: Any = None
 """What is told with the next message."""
 shows: Any = None
@@ -98,10 +101,18 @@ class ChildKernel(Kernel):
         self.preemption._outside(ask, "line")  # another thread may go on
 
     def _alarm(self) -> None:
+        looking: Any = self.circling  # a child's
+        if looking._steps_left and not self.finalized:
+            self.alarm = POINTS_MAX
+            if looking._comes_back(self) and ask("circles"):
+                looking.begin(self)
+            return
         self.alarm = POINTS_MAX
         if self.preemption is not None:
             self.preemption.rearm()
-        ask("count")
+        vain = ask("count")
+        if vain > 1 and not vain & (vain - 1) and self.preemption is None:
+            looking.begin(self)
 
     def fruitless(self) -> None:
         ask("fruitless")
@@ -169,6 +180,19 @@ class ChildKernel(Kernel):
         refuse()
 
     start_all = settle = wait_tick = switch_to = go_to = _park = _next = _stir = advance = call_at = fatal = _refused
+
+
+class ChildCircling(Circling):
+    """Whether this process's tasks go round. What happens elsewhere it learns with home's answers."""
+
+    def begin(self, kernel: Kernel) -> None:
+        """Look closely from now on."""
+        self._has_news(kernel)
+        self._begin(kernel)
+
+    def _has_news(self, kernel: Kernel) -> bool:
+        before, self._news = self._news, (kernel.now, messages())
+        return bool(self._news != before)
 
 
 class _Unpreempted(ChildKernel):
@@ -259,6 +283,7 @@ __all__ = [
     "NOBODY",
     "POINTS_MAX",
     "SOMEBODY",
+    "ChildCircling",
     "ChildKernel",
     "Descriptors",
     "Lines",

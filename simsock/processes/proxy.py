@@ -23,7 +23,7 @@ from simsock.errors import Unsupported
 from simsock.kernel.limits import Halt
 from simsock.kernel.signals import AGAIN, USER, name_of, signals_of
 from simsock.kernel.starting import give_back
-from simsock.processes import family, far_times
+from simsock.processes import child_loops, family, far_times
 from simsock.processes.far_titles import TITLE, title_of
 from simsock.processes.messages import error_as_message, flat
 
@@ -42,6 +42,8 @@ _STOPS = frozenset(int(getattr(_real, name)) for name in ("SIGSTOP", "SIGTSTP", 
 Calls = "dict[str, Callable[..., Any]]"
 
 
+_LONG = 8
+"""After so many vain looks for its next message a child computes for long; each takes a tenth of a second."""
 _BETWEEN_CALLS = frozenset(("line", "count"))
 _CODE = compile("pass", "", "exec")
 
@@ -118,6 +120,10 @@ class Proxy:
         self.sleeping: deque[Task] | None = None
         """Where it waits for something in the child's memory."""
         self._due = _Due(self)
+        self.news: Any = None
+        """What had happened when the child had last passed many points."""
+        self.vain = 0
+        """How often in a row it was the same."""
         self.is_at_line = False
         """The child stands between two calls, where none of its handlers may run."""
 
@@ -184,7 +190,11 @@ class Proxy:
         """The child's next message. It computes until then."""
         kernel, channel = self.kernel, self.member.channel
         assert channel is not None
+        looks = 0
         while not channel.is_ready():
+            looks += 1
+            if looks >= _LONG and not looks & (looks - 1) and self.member.real:
+                _kill_really(self.member.real, child_loops.SIGNAL)
             if kernel.pending_signal is not None:  # the watchdog's, or Ctrl-C: there may be no next call
                 error, kernel.pending_signal = kernel.pending_signal, None
                 kernel.fatal(error)
@@ -192,6 +202,8 @@ class Proxy:
         if message is None:
             raise _Gone(None)
         channel.is_computing = False
+        if message[0] == "circles":
+            return message
         # It has computed, which nobody sees here: what it asks for again and again is not in vain because its proxy is where it was.
         kernel.polling.vain = kernel.polling._equal = 0
         kernel.circling._news = None

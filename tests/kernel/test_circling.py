@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import hashlib
 import itertools
 import queue
@@ -13,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import simsock
+from simsock.kernel.fingerprints import digest_of
 
 
 class Shelf:
@@ -317,3 +319,12 @@ def test_who_goes_round_for_ever_meets_the_limit_of_steps():
     with pytest.raises(simsock.StepLimit), simsock.Simulation(max_steps=30_000):
         while shelf.take() is None:
             pass
+
+
+@pytest.mark.parametrize("kind", [collections.OrderedDict, type("Mine", (collections.OrderedDict,), {})])
+def test_what_is_in_an_ordered_dictionary_is_seen(kind):
+    found = kind()
+    before = digest_of([found])
+    assert digest_of([found]) == before
+    found[1] = 2
+    assert digest_of([found]) != before
