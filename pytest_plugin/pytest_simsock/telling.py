@@ -49,7 +49,7 @@ def tell(item: pytest.Item, report: pytest.TestReport, world: World, error: Base
     if item.config.getoption("verbose", 0) > 0:
         add_sections(item, report, sections)
     else:
-        add_sections(item, report, _within_budget(sections, str(error)))
+        add_sections(item, report, _within_budget(sections, " ".join([str(error), *getattr(error, "__notes__", ())])))
     folder = item.config.stash[CHOSEN].report
     if folder is not None:
         from simsock.scenario.facts import facts_of_test

@@ -18,6 +18,14 @@ DEADLOCK = """
 """
 
 
+DEADLOCK_ON_TRIO = """
+    import trio
+
+    async def test_it(sim):
+        await trio.sleep_forever()
+"""
+
+
 @pytest.mark.parametrize(
     "args", [(), ("--simsock-seed=random",), ("--simsock-seed=-3",), ("--rootdir=..",)], ids=["plain", "random seed", "negative seed", "root elsewhere"]
 )
@@ -154,11 +162,12 @@ def test_what_is_not_asked_for_is_named_and_not_shown(project):
     result.assert_outcomes(failed=1)
 
 
-def test_a_deadlock_tells_its_tasks_once(project):
-    project.write_plain(DEADLOCK)
+@pytest.mark.parametrize(("test", "row"), [(DEADLOCK, "join second"), (DEADLOCK_ON_TRIO, "test_it.test_it  test_it.py:4")], ids=["threads", "trio"])
+def test_a_deadlock_tells_its_tasks_once(project, test, row):
+    project.write_plain(test)
     told = project.failure()
     shown = told.longreprtext + str(told.sections)
-    assert shown.count("join second") == 1
+    assert shown.count(row) == 1
 
 
 def test_a_line_of_a_library_is_told_as_it_is_imported(project, section):
