@@ -41,7 +41,8 @@ class LockedHandler(StreamRequestHandler):
 
 
 def check(server):
-    assert server.count == 3, f"{server.count} counted"
+    if server.count != 3:  # no assert: pytest rewrites those of modules that are named like a scenario of an editable installation
+        raise AssertionError(f"{server.count} counted")
 
 
 def is_three(server):
