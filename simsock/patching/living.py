@@ -20,6 +20,7 @@ from simsock.errors import WorldEnded
 from simsock.harness import is_harness
 from simsock.patching import heap
 from simsock.patching.holders import path_to
+from simsock.patching.referrers import tracked_objects
 from simsock.tuples import NamedTuple
 
 THREAD, EXECUTOR, LOOP, POLLER, SOCKET, PIPE, GENERATOR = "thread", "executor", "event loop", "poller", "socket", "pipe", "generator"
@@ -94,7 +95,7 @@ def _objects() -> list[tuple[str, Any]]:
     """Every object that is told by its class. Nothing is imported: what is not loaded is not alive."""
     kinds = _classes()
     found: dict[int, tuple[str, Any]] = {}
-    for owner in gc.get_objects():
+    for owner in tracked_objects():
         for made in (owner, *gc.get_referents(owner)):  # objects of C that hold nothing are known to who holds them only
             if id(made) not in found:
                 for kind, cls in kinds:

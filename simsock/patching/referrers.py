@@ -42,7 +42,7 @@ def referrers_of(asked: list[Any], *ours: Any) -> list[Any]:
         counted = [one for one in asked if getrefcount(one) < _IMMORTAL]
         immortal = [one for one in asked if getrefcount(one) >= _IMMORTAL]
         own |= {id(counted), id(immortal)}
-        found = _held_by(_objects(), counted, immortal if len(immortal) > _FEW_IMMORTAL else [])
+        found = _held_by(tracked_objects(), counted, immortal if len(immortal) > _FEW_IMMORTAL else [])
         if 0 < len(immortal) <= _FEW_IMMORTAL:
             found = list({id(holder): holder for holder in (*found, *_python_s(immortal))}.values())
     return [holder for holder in found if id(holder) not in own]
@@ -55,7 +55,7 @@ def _whole(found: Iterable[Any]) -> list[Any]:
 
 def _python_s(asked: list[Any]) -> list[Any]:
     mark = object()  # goes with what is asked for, so that the arguments of the very call are told from a tuple of the program
-    return _without_call(_whole(gc.get_referrers(*asked, mark)), mark)
+    return _without_call(_safe(_whole(gc.get_referrers(*asked, mark))), mark)
 
 
 def _without_call(found: list[Any], mark: object) -> list[Any]:
@@ -92,14 +92,19 @@ def _holds_any(held: list[Any], counted: list[Any]) -> bool:
     return bool(counts[0] != counts[2])
 
 
-def _objects() -> list[Any]:
-    """All that the garbage collector knows. On 3.12 without asyncio's module in C: asked what it refers to, it tells of iterators that are free, which are
-    then freed once more, and from then on go round in a circle for ever."""
-    found = gc.get_objects()
+def tracked_objects() -> list[Any]:
+    """All that the garbage collector knows, and that may be asked what it refers to."""
+    return _safe(gc.get_objects())
+
+
+def _safe(found: list[Any]) -> list[Any]:
+    """On 3.12 without asyncio's module in C: asked what it refers to, it tells of iterators that are free, which are then freed once more, and from then on
+    go round in a circle: whatever goes through its references after that goes through them for ever."""
     if sys.version_info[:2] == (3, 12):
         broken = sys.modules.get("_asyncio")
         if broken is not None:
-            del found[next(compress(count(), map(is_, found, repeat(broken))))]
+            for place in list(compress(count(), map(is_, found, repeat(broken))))[:1]:
+                del found[place]
     return found
 
 
@@ -152,4 +157,4 @@ def _cut(objects: list[Any], size: int) -> Iterator[list[Any]]:
     return (objects[start : start + size] for start in range(0, len(objects), size))
 
 
-__all__ = ["addresses", "common_kinds", "of_kinds", "referrers_of"]
+__all__ = ["addresses", "common_kinds", "of_kinds", "referrers_of", "tracked_objects"]

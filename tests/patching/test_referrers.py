@@ -85,7 +85,7 @@ def test_that_somebody_lets_go_of_something_meanwhile_hides_no_holder(monkeypatc
     holders = [Thing() for _ in range(5)]
     for one, holder in zip(asked, holders, strict=True):
         holder.thing = one
-    monkeypatch.setattr(referrers, "_objects", lambda: [Thing(), *holders, Thing()])
+    monkeypatch.setattr(referrers, "tracked_objects", lambda: [Thing(), *holders, Thing()])
     for number in range(1, 30):  # so many are let go, one at each event
         spare = [asked[0]] * number
         sys.setprofile(Meanwhile(spare))
@@ -129,7 +129,28 @@ def test_asyncio_s_module_in_c_which_tells_of_what_is_free_is_not_asked():
     import _asyncio
 
     assert any(one is _asyncio for one in gc.get_objects())
-    assert not any(one is _asyncio for one in referrers._objects())
+    assert not any(one is _asyncio for one in referrers.tracked_objects())
+
+
+def test_the_heap_is_gone_through_again_after_a_search_for_what_is_alive_in_a_process_that_has_awaited(in_process):
+    code = """
+        import asyncio, faulthandler, gc
+        faulthandler.dump_traceback_later(30, exit=True)
+
+        async def one():
+            await asyncio.get_running_loop().run_in_executor(None, int)
+
+        async def many():
+            await asyncio.gather(*(one() for _ in range(20)))
+
+        from simsock.patching import living
+
+        for _ in range(3):
+            asyncio.run(many())
+            living.find_living()
+        print(len(gc.get_referrers(object())))
+    """
+    assert in_process(code) == "0\n"
 
 
 def test_of_few_kinds_that_are_everywhere_one_is_found_after_the_other():
