@@ -26,9 +26,17 @@ _BY_THEMSELVES = tuple(Path(__file__).parent / folder for folder in ("plugin", "
 """Tests that run pytest or the command in their own process, where each first world searches all that there is."""
 
 
+def pytest_addoption(parser):
+    parser.addoption("--other-python", action="store_true", help="leave out what is marked `once`: it says the same on every Python")
+
+
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
     """Before ``-m`` is obeyed."""
+    if config.getoption("--other-python"):
+        left_out = [item for item in items if item.get_closest_marker("once")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("once")]
     for item in items:
         if any(item.path.is_relative_to(folder) for folder in _BY_THEMSELVES):
             item.add_marker("heap")

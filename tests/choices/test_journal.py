@@ -139,6 +139,7 @@ def sources():
     return Sources.of_simsock()
 
 
+@pytest.mark.once
 def test_every_label_that_is_asked_is_told(sources):
     found = {label for _, label in sources.labels()}
     assert {f"link {ANYTHING} loss", f"link {ANYTHING} corrupt bit", "chunks talk"} <= found

@@ -191,6 +191,7 @@ def test_any_missing_part_is_noticed():
             Token.decode(text + extra)
 
 
+@pytest.mark.once
 @settings(deadline=None)
 @given(st.text(max_size=60) | st.binary(max_size=60).map(wrap) | st.binary(max_size=60).map(craft), st.booleans())
 def test_no_text_does_worse_than_being_refused(text, prefixed):

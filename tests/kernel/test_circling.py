@@ -146,6 +146,7 @@ def test_time_passes_for_who_goes_round(wait, preempt):
     assert digests[0] == digests[1]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("strategy", ["random", "pct", "pos", "surw"])
 def test_it_does_so_whoever_chooses(strategy):
     for seed in range(3):
@@ -291,6 +292,7 @@ def two_that_pass_a_ball():
     thread.join()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "work",
     [

@@ -52,6 +52,7 @@ def registry(make_lock, by_weakref=False):
     return test
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("by_weakref", [False, True], ids=["__del__", "weakref"])
 @pytest.mark.parametrize("preempt", ["calls", "lines"])
 def test_a_lock_that_is_taken_when_an_object_goes_is_found(preempt, by_weakref):

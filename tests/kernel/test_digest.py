@@ -18,6 +18,7 @@ def test_the_digest_is_the_same_on_every_python(strategy, lossy):
     assert program.digest(strategy, lossy) == GOLDEN[strategy, lossy]
 
 
+@pytest.mark.once
 def test_a_thousand_worlds_one_after_another_have_one_digest():
     large, small = set(), set()
     for number in range(1_000):

@@ -373,6 +373,7 @@ def test_the_interpreters_end_takes_a_world_back_and_says_so(tmp_path):
     assert run.returncode == 0
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("where", ["handler", "talk"])
 def test_a_regular_expression_is_ended_at_the_limit(where, monkeypatch):
     def search():

@@ -481,6 +481,7 @@ HEALTHY = [
 ]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("poll", HEALTHY)
 def test_a_poller_that_lives_is_left_alone(poll):
     with simsock.Simulation():

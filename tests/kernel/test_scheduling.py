@@ -127,6 +127,7 @@ def execute(sim, program) -> None:
     sim.sleep(60)
 
 
+@pytest.mark.once
 @settings(max_examples=60)
 @given(PROGRAMS, st.integers(0, 1000), st.sampled_from(["calls", "lines"]))
 def test_replaying_the_deviations_repeats_the_run(program, seed, preempt):

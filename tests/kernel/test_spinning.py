@@ -150,7 +150,7 @@ def test_at_calls_an_error_names_the_loop(wait):
     line = wait.__code__.co_firstlineno
     with (
         pytest.raises(simsock.BusyLoop, match=rf"task main goes round at .*test_spinning\.py:\d+(-\d+)? in {wait.__name__}") as caught,
-        simsock.Simulation(max_real_time=3),
+        simsock.Simulation(max_real_time=1.5),
     ):
         state = State()
         started(state)
@@ -208,6 +208,7 @@ def sort(seconds):
 WORK = [count_up, count_in_a_cell, hash_on, parse, ask_what_counts, sort]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("work", WORK)
 def test_work_is_not_called_busy_and_moves_no_time(work):
     for preempt in ("calls", "lines"):

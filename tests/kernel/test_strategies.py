@@ -69,6 +69,7 @@ def test_the_same_seed_gives_the_same_runs_and_the_first_is_the_plain_order(stra
     assert len(set(one)) > 1
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("strategy", ASKING)
 def test_a_world_alone_may_have_any_strategy(strategy):
     def run(seed):
@@ -79,6 +80,7 @@ def test_a_world_alone_may_have_any_strategy(strategy):
     assert len({run(seed) for seed in range(40)}) > 1
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("strategy", ASKING)
 @pytest.mark.parametrize("preempt", ["calls", "lines"])
 def test_a_task_that_polls_keeps_nobody_from_running(strategy, preempt):
@@ -355,6 +357,7 @@ def test_the_numbers_of_a_seed_are_the_same_for_ever():
     ]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("size", range(1, 17))
 def test_misses_are_counted_as_if_each_was_drawn(size):
     for seed in range(20):

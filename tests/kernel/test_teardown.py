@@ -358,6 +358,7 @@ def _run(world, times: int) -> None:
     gc.collect()
 
 
+@pytest.mark.once
 def test_a_thousand_worlds_leave_nothing_in_memory():
     _run(messy_world, 100)
     blocks = [sys.getallocatedblocks()]
@@ -382,7 +383,7 @@ print(psutil.Process().memory_info().rss - before, sys.getallocatedblocks() - bl
 """
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("world", ["healthy_world", "messy_world"])
 def test_the_process_does_not_grow_over_ten_thousand_worlds(world):
     """In a process of its own: in one that has run other tests, memory comes and goes with what those have left. What the system counts moves by some MB."""

@@ -148,6 +148,7 @@ def test_a_connection_is_all_there_from_the_handshake_to_the_last_acknowledgemen
     assert not [one for one in seen if one.flags & RST]
 
 
+@pytest.mark.once
 @LINKS
 def test_nobody_sends_beyond_the_window_nor_acknowledges_what_has_not_come(tmp_path, link):
     with Simulation(seed=2, link=link) as sim:

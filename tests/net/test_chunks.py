@@ -183,6 +183,7 @@ def conversation(seed, link, chunks, plans, ends, buffers, change):
         return outcomes, tables
 
 
+@pytest.mark.once
 @given(
     st.integers(0, 1 << 32),
     LINKS,

@@ -27,6 +27,7 @@ def waits(net, kind, sock):
     return sock.recv(5) if kind == "recv" else sock.recvmsg(5) if kind == "recvmsg" else sock.accept()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("reuse", [False, True])
 @pytest.mark.parametrize("kind", ["select to read", "select to write", "poll", "epoll", "recv", "recvmsg", "accept"])
 def test_what_a_call_says_when_its_descriptor_is_closed_meanwhile(twins, kind, reuse):

@@ -63,6 +63,7 @@ def check(tmp_path, monkeypatch):
     return lambda program: compare(tmp_path, program)
 
 
+@pytest.mark.once
 @pytest.mark.real
 def test_random_sequences_of_calls_have_linuxs_outcomes(check):
     settings(max_examples=FEW, **FIXED)(given(PROGRAMS)(check))()
@@ -75,6 +76,7 @@ def test_many_random_sequences_of_calls_have_linuxs_outcomes(check):
     settings(max_examples=MANY, **FIXED)(given(PROGRAMS)(check))()
 
 
+@pytest.mark.once
 @pytest.mark.real
 def test_random_sequences_of_calls_on_descriptors_and_signals_have_linuxs_outcomes():
     settings(max_examples=FEW // 2, **FIXED)(given(descriptors.PROGRAMS)(compare_descriptors))()

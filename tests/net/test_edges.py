@@ -64,6 +64,7 @@ def drain(sock):
         pass
 
 
+@pytest.mark.once
 @pytest.mark.real
 @pytest.mark.parametrize("mask", [IN | OUT, IN, OUT, RDHUP, IN | RDHUP | PRI])
 @pytest.mark.parametrize("kind", ["unix", "tcp"])

@@ -25,6 +25,7 @@ def sent(numbers=40):
             return found
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("options", [{"link": "hostile"}, {"link": simsock.Link(loss=0.5)}, {"link": "3g", "loopback": False}])
 def test_a_link_that_nothing_was_sent_over_is_told(options):
     with pytest.warns(simsock.NoEffectWarning, match=r"^link=.* had no effect: .*loopback=True"), simsock.Simulation(**options):

@@ -85,6 +85,7 @@ def hostile_links(seeds):
     return links
 
 
+@pytest.mark.once
 def test_hostile_draws_another_mix_in_each_run_with_some_faults_off_and_some_wild():
     links = hostile_links(range(200))
     assert links == hostile_links(range(200))

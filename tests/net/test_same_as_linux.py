@@ -129,6 +129,7 @@ def compare(request):
     return check
 
 
+@pytest.mark.once
 @pytest.mark.real
 def test_random_calls_on_both_ends_of_a_connection_have_linuxs_outcomes(compare):
     @settings(max_examples=EXAMPLES)
@@ -139,6 +140,7 @@ def test_random_calls_on_both_ends_of_a_connection_have_linuxs_outcomes(compare)
     check()
 
 
+@pytest.mark.once
 @pytest.mark.real
 def test_random_calls_on_a_new_socket_have_linuxs_outcomes(compare):
     @settings(max_examples=EXAMPLES)

@@ -250,6 +250,7 @@ def test_a_listener_that_closes_refuses_those_that_wait_for_room(net):
     assert waiting.result(10) == 111
 
 
+@pytest.mark.once
 @pytest.mark.real
 @pytest.mark.parametrize("size", [1, 192, 193, 1000, 3777, 5000, 16_065, 40_000])
 def test_buffers_hold_what_linuxs_hold(twins, size):

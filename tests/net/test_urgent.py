@@ -109,6 +109,7 @@ class Acts:
         self.one.close()
 
 
+@pytest.mark.once
 @pytest.mark.real
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_urgent_data_is_as_on_linux(twins, name):

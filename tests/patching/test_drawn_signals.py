@@ -38,6 +38,7 @@ def log_lines(make_lock):
     return test
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("preempt", ["calls", "lines"])
 def test_a_handler_that_takes_the_programs_lock_is_found(preempt):
     for seed in range(3):

@@ -236,6 +236,7 @@ with simsock.Simulation():
     assert done.stdout == "refused\n1767225601.000001 2026\n"
 
 
+@pytest.mark.once
 def test_a_fixture_that_freezes_before_the_world_is_told_so_in_pytest(pytester):
     pytester.makepyfile(
         """

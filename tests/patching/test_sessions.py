@@ -282,6 +282,7 @@ def test_searches_and_worlds_of_all_kinds_share_it(session):
     simsock.replay(test, Simulation().token)
 
 
+@pytest.mark.once
 def test_nothing_is_looked_for_between_worlds_that_share(session, monkeypatch):
     gc.collect()  # what earlier tests have left may hold originals, and letting go of one is news
     for _ in range(2):

@@ -118,7 +118,7 @@ def test_a_datagram_that_is_handled_twice_is_found_and_shrunk_to_a_few_deposits(
     assert balance == len(amounts) + 1
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("number", [1])
 def test_a_bank_that_remembers_is_left_alone(number):
@@ -173,7 +173,7 @@ def test_a_handler_that_never_times_out_is_found_and_shrunk_to_silence(number):
     assert kept == [b""]
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("number", [1])
 def test_a_handler_with_a_timeout_is_left_alone(number):

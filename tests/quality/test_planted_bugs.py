@@ -116,7 +116,7 @@ def test_a_planted_bug_is_found_and_shrunk(handler, strategy, check, says, size,
     assert whole.error is not None or cut.reply != whole.reply or not check(request, whole)
 
 
-@pytest.mark.parametrize(("seed", "examples"), [*((seed, EXAMPLES) for seed in range(1, 4)), pytest.param(4, 5_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("seed", "examples"), [*((seed, EXAMPLES) for seed in range(1, 4)), pytest.param(4, 5_000, marks=pytest.mark.exhaustive)])
 @pytest.mark.parametrize(("handler", "strategy", "check"), HEALTHY, ids=[twin[0].__name__ for twin in HEALTHY])
 def test_its_healthy_twin_is_left_alone(handler, strategy, check, seed, examples):
     assert fuzz(handler, strategy, check=check, examples=examples, seed=seed) is None

@@ -140,7 +140,7 @@ def test_the_healthy_twin_stays_green():
     run_state_machine_as_test(Machine, settings=FEW)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("options", [{}, {"link": Link(latency="50ms", loss="5%"), "chunks": "random"}, {"strategy": "random"}], ids=str)
 def test_the_healthy_twin_stays_green_over_other_links_and_schedules_too(options):
     class Other(Machine):

@@ -197,7 +197,7 @@ def test_cuts_are_drawn_and_shrink():
     assert data == b"\0\0"
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("loss", ["1%", "50%"])
 def test_ten_thousand_packets_on_a_lossy_link_neither_overrun_nor_trip_a_health_check(loss):
     lost, cut_short = [], []
