@@ -47,6 +47,8 @@ COLLECT_EVERY = 2_000
 the worlds before left behind."""
 
 _sessions = itertools.count(1)
+freezes = 0
+"""How often objects were put out of the way of collections: when they come back, all of them are old."""
 _open: set[Session] = set()
 """The sessions under way. There is one, but for a moment when a search in one OS thread ends while another begins in the next."""
 _opening: Any = RLock()
@@ -129,6 +131,7 @@ class Session:
         return self
 
     def _begin(self) -> None:
+        global freezes
         begun, patching, preemption = self._begun, self.patching, self.preemption
         begun.begin(lambda: watchdog.stop(self))
         watchdog.start(self)
@@ -144,6 +147,7 @@ class Session:
         before_freezing()
         # Collections inside a world look at what the world made: older objects go out of the way, in constant time.
         gc.freeze()
+        freezes += 1
         if patching is not None:
             begun.begin(patching.remove)
             patching.apply()

@@ -65,7 +65,7 @@ def _look() -> list[Place]:
     """Every place in which a world has to put something else."""
     names, holds = known()
     places, changed = names.places()
-    if spaces := names.lacking(holds.refresh(changed)):
+    if spaces := names.lacking(holds.refresh(places if changed else None)):
         names.forget(spaces)
         places, _ = names.places()
     return places

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
 from sys import getrefcount
@@ -19,9 +19,11 @@ from typing import Any
 from weakref import KeyedRef, ReferenceType, WeakSet, ref
 
 from simsock.harness import is_harness
+from simsock.kernel import session
 from simsock.patching import bound, hashed, heap, locks, sockets, task_locals
 from simsock.patching.census import Census, is_of_heap
-from simsock.patching.module_names import space_of
+from simsock.patching.hashed import Mark
+from simsock.patching.module_names import Place, space_of
 from simsock.patching.referrers import addresses, common_kinds, of_kinds
 from simsock.tuples import NamedTuple
 
@@ -47,6 +49,14 @@ class _Swapped(NamedTuple):
     marked: list[Any]
 
 
+class _Ages(NamedTuple):
+    """How many collections there were of all objects, and how many events after which what is new is no longer among the young objects: collections of
+    these, and what sessions do to keep them away from such."""
+
+    collections: int
+    moves: int
+
+
 class Holds:
     """The holders of one process. ``pairs``: by identity, (original, replacement)."""
 
@@ -59,6 +69,8 @@ class Holds:
         """How many weak references there were to each original that is no class, to which its bases have some."""
         self._captured: list[tuple[heap.Spot, int]] = []
         """With the pairs' keys: the originals themselves would look like something captured."""
+        self._marks: list[Mark] = []
+        """Ours, by which it is known what there is in sets: they have it, too."""
         self._swapped: list[_Swapped] = []
         self._hidden: list[_Swapped] = []
         """Those of them that are as they were for a while."""
@@ -80,19 +92,34 @@ class Holds:
         """Whether the last search, or count, came to its end."""
         self._is_told = True
         """Whether a patched state has begun with the names in all namespaces that were returned: not if it was interrupted first."""
-        self._collections = -1
+        self._numbers_of_locks = self._census.numbers_of({*LOCKS, task_locals.real_local})
+        self._ages = _Ages(-1, -1)
+        self._locks = 0
+        """How many references there were to the classes of locks when the last patched state had ended."""
 
-    def refresh(self, modules_changed: bool) -> list[dict[str, Any]]:
-        """Search, if there may be something new. Returned are namespaces of modules in which a name that was there before has come to be an original."""
+    def refresh(self, places: list[Place] | None) -> list[dict[str, Any]]:
+        """Search, if there may be something new. ``places``: where modules have originals, if some modules are new or have more names than before.
+        Returned are namespaces of modules in which a name that was there before has come to be an original."""
         if not (self._is_whole and self._is_told):
             self._search(True)
             return [space_of(module) for module in list(sys.modules.values()) if issubclass(type(module), ModuleType)]
-        if modules_changed:
+        if places is not None and bound.methods_by_function() != self._methods:
             return self._search(True)
-        if _collections() == self._collections:  # what came to be since then is among the young objects
-            locks_, captured = self._stirred()
-            return self._search(captured) if locks_ or captured else []
-        return self._recount({*self._census.news(), *self._census.unsure}, self._has_lost())
+        if places is not None:
+            self._census.follow(places)
+        ages = _ages()
+        if ages.collections != self._ages.collections:
+            return self._recount({*self._census.news(self._marks), *self._census.unsure}, self._has_lost())
+        locks_, captured = self._stirred(places or ())
+        if captured:
+            return self._search(True)
+        if places is not None or ages != self._ages:  # an import may have put something in an old place, or what is new is among the old by now
+            if news := self._census.news(self._marks).keys() - self._numbers_of_locks:
+                return self._recount(news, self._has_lost())
+            if self._census.count_weakly() != self._weak_counts or self._has_new_bound():
+                return self._search(True)
+            locks_ = locks_ or _references_to_locks() != self._locks
+        return self._search(False) if locks_ else []
 
     def count(self) -> list[int]:
         """References to each original that is a function: while the stand-ins are in place nobody comes by another one."""
@@ -131,7 +158,8 @@ class Holds:
     def settle(self) -> None:
         """The patched state ends: what comes to be from now on is new."""
         self._is_told = True
-        self._collections = _collections()
+        self._ages = _ages()
+        self._locks = _references_to_locks()
 
     def _recount(self, numbers: set[int], lost: bool) -> list[dict[str, Any]]:
         """Who holds these? If somebody new does, or one is ``lost``, or there is a new local, search."""
@@ -160,8 +188,8 @@ class Holds:
         inside = {id(getattr(hybrid, "_real", None)) for hybrid in gc.get_objects() if type(hybrid) in _HYBRIDS}
         return all(id(lock) in inside or lock in self._left or (type(lock) is task_locals.real_local and lock in task_locals.registered) for lock in found)
 
-    def _stirred(self) -> tuple[bool, bool]:
-        """Among the objects that came to be since the last patched state: are there new locks, and does one hold an original?"""
+    def _stirred(self, places: Collection[Place]) -> tuple[bool, bool]:
+        """Among the objects that came to be since the last patched state: are there new locks, and does one hold an original? But for ``places``."""
         young = gc.get_objects(0) + gc.get_objects(1)
         ids, functions = self._ids, self._functions
         if self._known_bound and (alive := self._count_bound()):
@@ -209,6 +237,9 @@ class Holds:
                 dicts.append(found)
         # Not by going over them: one that is being made, as by ``tuple`` of a generator, has places that are empty, and Python takes something from each.
         captured = not functions.isdisjoint(addresses(gc.get_referents(*tuples)))
+        if captured and places:
+            ours = set(map(id, places))
+            captured = any(not functions.isdisjoint(addresses(gc.get_referents(found))) for found in tuples if id(found) not in ours)
         if not captured and not ids.isdisjoint(addresses(gc.get_referents(*lists, *dicts))):
             holders = [found for found in (*lists, *dicts) if not ids.isdisjoint(addresses(gc.get_referents(found)))]
             captured = any(not (type(found) is dict and _is_module(found)) for found in holders)
@@ -227,7 +258,7 @@ class Holds:
     def _search_alone(self, originals: bool) -> list[dict[str, Any]]:
         spaces: list[dict[str, Any]] = []
         if originals:
-            self._captured, self._bound, self._known_bound, self._kept = [], [], {}, []
+            self._captured, self._marks, self._bound, self._known_bound, self._kept = [], [], [], {}, []
         functions: list[Any] = []
         if originals:
             self._methods = bound.methods_by_function()
@@ -265,9 +296,13 @@ class Holds:
             elif spot is not None and not finding.harness and finding.place.rpartition(".")[2] not in KEPT:
                 spot.exchange(target, _hybrid_of(target, finding.place, hybrids))
         if originals:
+            self._marks = list({id(mark): mark for spot, _ in self._captured for mark in spot.kept()}.values())
             self._captured += self._weakly()
         for target in targets:
-            if id(target) not in self.pairs and id(target) not in hybrids and not _is_method(target):
+            if _is_method(target):
+                if methods is not None and bound.is_bound(target, methods):
+                    self._known_bound.setdefault(id(target), ref(target))  # one that nobody has who could be found, or that is ours
+            elif id(target) not in self.pairs and id(target) not in hybrids:
                 self._left.add(target)
         return spaces
 
@@ -348,9 +383,13 @@ def _alone() -> Iterator[None]:
         taken.acquire(True, _BREATH_S)
 
 
-def _collections() -> int:
-    """How many collections there were after which new objects are no longer among the young."""
-    return int(gc.get_stats()[2]["collections"])
+def _ages() -> _Ages:
+    stats = gc.get_stats()
+    return _Ages(stats[2]["collections"], stats[1]["collections"] + session.freezes)
+
+
+def _references_to_locks() -> int:
+    return sum(map(getrefcount, (*LOCKS, task_locals.real_local, *_classes_of_locals())))
 
 
 def _notes_of_the_harness() -> frozenset[int]:

@@ -27,6 +27,7 @@ from types import (
 from typing import TYPE_CHECKING, Any
 from weakref import getweakrefcount, ref
 
+from simsock.patching.hashed import Mark
 from simsock.patching.heap import holders_of, is_box
 from simsock.patching.referrers import referrers_of
 from simsock.tuples import NamedTuple
@@ -105,8 +106,8 @@ class Census:
         self.unsure: set[int] = set()
         """Numbers of those to which there are references that cannot be followed."""
 
-    def news(self) -> dict[int, int]:
-        """Numbers of those whose references are not as many as they should be, and how many more there are."""
+    def news(self, marks: Iterable[Mark] = ()) -> dict[int, int]:
+        """Numbers of those whose references are not as many as they should be, and how many more there are. ``marks``: all that there are."""
         watched = self._watched
         counts = list(map(getrefcount, watched))  # in one go, before another OS thread can do anything
         expected = list(self._counts)
@@ -121,9 +122,32 @@ class Census:
                 expected[number] -= 1
         for holder, way, number, times in self._others:
             expected[number] -= max(0, times - _times(holder(), way, watched[number]))  # one that has more is news
+        for mark in marks:
+            if (number := self._number.get(id(mark.value), -1)) >= 0:
+                expected[number] += 1
         if counts == expected:
             return {}
         return {number: count - expected[number] for number, count in enumerate(counts) if count != expected[number]}
+
+    def numbers_of(self, watched: Iterable[Any]) -> set[int]:
+        """Those that are counted, by their numbers."""
+        return {self._number[id(found)] for found in watched if id(found) in self._number}
+
+    def follow(self, places: Iterable[tuple[dict[str, Any], str, Any, Any]]) -> None:
+        """What modules have under these names is accounted for, if it was not, and so are these notes, which nobody changes."""
+        names = {(id(space), name) for space, name, _ in self._names}
+        notes = {id(owner) for owner, _, _ in self._kept}
+        for place in places:
+            space, name, original, _ = place
+            number = self._number.get(id(original))
+            if number is None:
+                continue
+            if id(place) not in notes:
+                self._kept.append(Kept(place, number, 1))
+                self._counts[number] += 1
+            if (id(space), name) not in names and space.get(name) is original:
+                self._names.append((space, name, number))
+                self._counts[number] += 1
 
     def count_functions(self) -> list[int]:
         """References to each of those that have no instances."""
@@ -150,6 +174,9 @@ class Census:
             if type(owner) is not FrameType:
                 for found, times in _held(owner, ids).values():
                     number = self._number[id(found)]
+                    if type(owner) is Mark:
+                        self._counts[number] -= times
+                        continue
                     if self._follow(owner, number, times, [holder for holder in above.get(id(owner), ()) if type(holder) not in (list, tuple)]):
                         explained[number] += times
                     if times > known.get((id(owner), number), 0):

@@ -119,6 +119,10 @@ class Spot:
             outer._put(whole)
         return True
 
+    def kept(self) -> list[Mark]:
+        """What this itself has to have a hold of what is there."""
+        return [self.key] if type(self.key) is Mark else self._marks()
+
     def _marks(self) -> list[Mark]:
         return [place for place in self.key if type(place) is Mark] if self.kind == "inner" else []
 

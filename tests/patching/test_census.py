@@ -457,11 +457,11 @@ def test_a_search_that_is_interrupted_is_made_again(monkeypatch):
     monkeypatch.setattr(Holds, "_search_alone", lambda holds, originals: interrupted(holds, originals) or [])
     holds = Holds({})
     with pytest.raises(KeyboardInterrupt):
-        holds.refresh(True)
-    holds.refresh(False)
+        holds.refresh([])
+    holds.refresh(None)
     assert made == [True, True]
     holds.settle()
-    holds.refresh(False)
+    holds.refresh(None)
     assert made == [True, True]
 
 

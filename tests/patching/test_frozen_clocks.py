@@ -10,6 +10,7 @@ import threading
 import time
 import types
 
+import hypothesis.stateful  # noqa: F401  # a freeze in a world that looks through all modules would load it there
 import pytest
 
 import simsock

@@ -1,0 +1,157 @@
+"""What has come to be since the last world and is no longer young for the garbage collector is found all the same, and an import costs no search."""
+
+from __future__ import annotations
+
+import gc
+import select
+import socket
+import sys
+import threading
+import time
+from datetime import datetime
+from types import ModuleType
+
+import pytest
+
+from simsock import Simulation
+from simsock.patching.captured import Holds
+
+from . import before_world as program
+
+pytestmark = pytest.mark.heap
+
+
+class Keeper:
+    """What it keeps nobody else has."""
+
+    __slots__ = ("__weakref__", "kept")
+
+
+def collected():
+    """As after some ten thousand new objects: a collection of the young, though not of all."""
+    gc.collect(1)
+
+
+def after_a_plain_world():
+    with Simulation(patch=False):
+        pass
+
+
+@pytest.fixture
+def settled(world):
+    gc.collect()
+    for _ in range(2):
+        with world():
+            pass
+
+
+@pytest.fixture
+def searches(monkeypatch):
+    """How often the heap was searched, and for what."""
+    made = []
+    search, take = Holds._search, Holds._recount
+    monkeypatch.setattr(Holds, "_search", lambda self, originals: (made.append(originals), search(self, originals))[1])
+    monkeypatch.setattr(Holds, "_recount", lambda self, numbers, lost: (made.append("recount"), take(self, numbers, lost))[1])
+    return made
+
+
+@pytest.mark.parametrize("grow", [collected, after_a_plain_world])
+@pytest.mark.parametrize("kept", [list, set, Keeper, threading.Event])
+def test_an_original_that_was_captured_since_is_the_world_s(world, settled, kept, grow):
+    keeper = kept()
+    if kept is list:
+        keeper.append(time.sleep)
+    elif kept is set:
+        keeper.add(time.sleep)
+    else:
+        keeper.kept = time.sleep
+    grow()
+    with world(max_real_time=10) as sim:
+        (next(iter(keeper)) if kept in (list, set) else keeper.kept)(3)
+        assert round(sim.now, 4) == 3
+    assert time.sleep in (list(keeper) if kept in (list, set) else [keeper.kept])
+
+
+@pytest.mark.parametrize("grow", [collected, after_a_plain_world])
+def test_a_lock_that_was_made_since_is_the_world_s(world, settled, grow):
+    keeper = Keeper()
+    keeper.kept = threading.Lock()
+    grow()
+    with world(max_real_time=10) as sim:
+
+        def work():
+            with keeper.kept:
+                time.sleep(1)
+
+        tasks = [sim.spawn(work) for _ in range(2)]
+        for task in tasks:
+            task.result()
+        assert round(sim.now, 3) == 2
+
+
+@pytest.mark.parametrize("grow", [collected, after_a_plain_world])
+def test_what_a_world_writes_to_a_local_that_was_made_since_goes_with_it(world, settled, grow):
+    keeper = Keeper()
+    keeper.kept = threading.local()
+    grow()
+    with world():
+        keeper.kept.name = "inside"
+    assert not hasattr(keeper.kept, "name")
+
+
+@pytest.mark.parametrize("grow", [collected, after_a_plain_world])
+def test_a_method_that_was_bound_since_is_the_world_s(world, settled, grow):
+    keeper = Keeper()
+    keeper.kept = datetime.now
+    grow()
+    with world(start_time=1_000_000_000):
+        assert keeper.kept().year == 2001
+
+
+def test_an_import_of_a_module_that_has_names_of_originals_and_nothing_else_costs_no_search(world, settled, searches, monkeypatch):
+    for number in range(3):
+        late = ModuleType(f"imported_since_{number}")
+        exec("from time import sleep, monotonic\nfrom socket import socket as Sock\nimport threading\n\ndef nap(): sleep(3)", vars(late))
+        monkeypatch.setitem(sys.modules, late.__name__, late)
+        collected()
+        with world(max_real_time=10) as sim:
+            late.nap()
+            assert round(sim.now, 4) == 3
+            assert late.Sock is not None
+        assert late.sleep is time.sleep
+    assert not searches
+
+
+def test_an_import_that_puts_an_original_where_something_else_was_is_found(world, settled, monkeypatch):
+    keeper = Keeper()
+    keeper.kept = select.poll
+    with world():
+        pass
+    late = ModuleType("changes_what_was_there")
+    monkeypatch.setitem(sys.modules, late.__name__, late)
+    monkeypatch.setitem(program.TABLE, "nap", None)
+    with world():
+        pass
+    monkeypatch.setitem(sys.modules, "changes_what_was_there_too", ModuleType("changes_what_was_there_too"))
+    keeper.kept = program.TABLE["nap"] = time.sleep
+    with world(max_real_time=10) as sim:
+        keeper.kept(1)
+        program.TABLE["nap"](2)
+        assert round(sim.now, 4) == 3
+
+
+def test_what_a_world_has_noted_about_sets_is_not_taken_for_somebody_who_captured_something(world, searches, monkeypatch):
+    keeper = Keeper()
+    keeper.kept = [frozenset((time.sleep, time.monotonic, 1)), {socket.socket, time.time}]
+    gc.collect()
+    for _ in range(3):
+        with world(max_real_time=10) as sim:
+            (nap,) = (one for one in keeper.kept[0] if getattr(one, "__name__", "") == "sleep")
+            nap(1)
+            assert round(sim.now, 4) == 1
+    searches.clear()
+    for number in range(2):
+        monkeypatch.setitem(sys.modules, f"after_sets_{number}", ModuleType(f"after_sets_{number}"))
+        with world():
+            pass
+    assert not searches
