@@ -22,8 +22,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell starts what it 
 strictness.begin(tuple(AS_PROGRAM))  # simsock itself makes no simulated calls in worlds
 
 
-_BY_THEMSELVES = tuple(Path(__file__).parent / folder for folder in ("plugin", "scenario"))
-"""Tests that run pytest or the command in their own process, where each first world searches all that there is."""
+_BY_THEMSELVES = tuple(
+    Path(__file__).parent / place
+    for place in ("plugin", "scenario", "report/test_diagnosis.py", "test_cli.py", "test_cli_json.py", "test_cli_looking.py", "test_init.py")
+)
+"""Tests that run pytest, the command or the doctor in their own process, where each search goes through all that there is."""
 
 
 def pytest_addoption(parser):

@@ -114,11 +114,11 @@ class Holds:
         if captured:
             return self._search(True)
         if places is not None or ages != self._ages:  # an import may have put something in an old place, or what is new is among the old by now
+            locks_ = locks_ or _references_to_locks() != self._locks
             if news := self._census.news(self._marks).keys() - self._numbers_of_locks:
-                return self._recount(news, self._has_lost())
+                return self._recount(news, self._has_lost(), locks_)
             if self._census.count_weakly() != self._weak_counts or self._has_new_bound():
                 return self._search(True)
-            locks_ = locks_ or _references_to_locks() != self._locks
         return self._search(False) if locks_ else []
 
     def count(self) -> list[int]:
@@ -161,13 +161,13 @@ class Holds:
         self._ages = _ages()
         self._locks = _references_to_locks()
 
-    def _recount(self, numbers: set[int], lost: bool) -> list[dict[str, Any]]:
-        """Who holds these? If somebody new does, or one is ``lost``, or there is a new local, search."""
+    def _recount(self, numbers: set[int], lost: bool, new: bool = False) -> list[dict[str, Any]]:
+        """Who holds these? If somebody new does, or one is ``lost``, search; for locks and locals only, if any of those are ``new``."""
         self._is_whole = False
         with _alone():
             classes_of_locals = _classes_of_locals()
             strangers, owners, _ = self._census.take(numbers, classes_of_locals)
-            new = self._has_new(owners, classes_of_locals)
+            new = new or self._has_new(owners, classes_of_locals)
             del owners
             locks_ = [owner for owner, held in strangers if type(owner) is held and (held in LOCKS or held is task_locals.real_local)]
             others = [owner for owner, held in strangers if type(owner) is not held]

@@ -110,10 +110,12 @@ class Census:
         """Numbers of those whose references are not as many as they should be, and how many more there are. ``marks``: all that there are."""
         watched = self._watched
         counts = list(map(getrefcount, watched))  # in one go, before another OS thread can do anything
+        lost = [entry for entry in self._names if entry[0].get(entry[1]) is not watched[entry[2]]]
+        if lost:  # and not only for now: a name that comes to be the original once more is news
+            self._names = [entry for entry in self._names if entry[0].get(entry[1]) is watched[entry[2]]]
+            for _, _, number in lost:
+                self._counts[number] -= 1
         expected = list(self._counts)
-        for space, name, number in self._names:
-            if space.get(name) is not watched[number]:
-                expected[number] -= 1
         for cell, number in self._cells:
             if _content(cell) is not watched[number]:
                 expected[number] -= 1

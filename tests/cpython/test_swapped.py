@@ -11,7 +11,7 @@ import pytest
 
 from . import runner
 
-pytestmark = [pytest.mark.slow, pytest.mark.real, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cpython, pytest.mark.real, pytest.mark.timeout(600)]
 
 NAMES_ITS_MODULE = "test.test_socketserver.MiscTestCase.test_all"
 MODULES = (

@@ -34,8 +34,6 @@ CHANGES_NOTHING: dict[str, str] = {
     "simsock/kernel/signals.py: first.queue is not None and first.pending is self._due -> (first.queue is not None)": (
         "whatever else is pending for the first task has taken it out of its queue"
     ),
-    "simsock/patching/captured.py: 1 -> 2 in self._collections = -1": "no count of collections is below 0",
-    "simsock/patching/captured.py: locks_ or captured -> (locks_)": "the one says so already where the other does",
     "simsock/patching/captured.py: True -> False in return True, True #12": "the other value says so already",
     "simsock/patching/captured.py: _is_method(target) or target not in self._left -> (target not in self._left)": "no method is among those that are left",
     "simsock/patching/census.py: kind not in _DESCRIPTORS and kind not in _OF_C and not _weak_offset_of(kind) -> "

@@ -51,7 +51,7 @@ def searches(monkeypatch):
     made = []
     search, take = Holds._search, Holds._recount
     monkeypatch.setattr(Holds, "_search", lambda self, originals: (made.append(originals), search(self, originals))[1])
-    monkeypatch.setattr(Holds, "_recount", lambda self, numbers, lost: (made.append("recount"), take(self, numbers, lost))[1])
+    monkeypatch.setattr(Holds, "_recount", lambda self, *arguments: (made.append("recount"), take(self, *arguments))[1])
     return made
 
 
@@ -155,3 +155,25 @@ def test_what_a_world_has_noted_about_sets_is_not_taken_for_somebody_who_capture
         with world():
             pass
     assert not searches
+
+
+@pytest.mark.parametrize("grow", [collected, after_a_plain_world, int])
+def test_a_lock_is_found_beside_a_name_that_has_come_to_be_an_original(world, settled, monkeypatch, grow):
+    monkeypatch.setattr(program, "had_nothing", None, raising=False)
+    with world():
+        pass
+    monkeypatch.setitem(sys.modules, "beside_a_lock", ModuleType("beside_a_lock"))
+    program.had_nothing = time.sleep
+    keeper = Keeper()
+    keeper.kept = threading.Lock()
+    grow()
+    with world(max_real_time=10) as sim:
+
+        def work():
+            with keeper.kept:
+                program.had_nothing(1)
+
+        tasks = [sim.spawn(work) for _ in range(2)]
+        for task in tasks:
+            task.result()
+        assert round(sim.now, 3) == 2

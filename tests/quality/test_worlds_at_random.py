@@ -30,7 +30,7 @@ def test_a_few_worlds_are_the_same_later_and_first_and_with_another_hash_seed(na
     assert not told(compare(name, WAYS[name], reference(False), FEW))
 
 
-@pytest.mark.slow
+@pytest.mark.random_worlds
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", WAYS)
 def test_more_worlds_are_the_same_in_every_way(name):

@@ -139,6 +139,7 @@ def test_what_belongs_to_a_world_that_is_over_is_not_alive():
     with pytest.raises(simsock.WorldEnded):
         kept[0].getsockname()
     numbers = {f"descriptor {sock.fileno()}" for sock in kept[:2]}
+    gc.collect()  # pollers of other tests'
     found = [one for one in living.find_living() if one.kind in (living.SOCKET, living.POLLER)]
     kept.clear()
     gc.collect()

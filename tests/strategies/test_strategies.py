@@ -88,6 +88,7 @@ def test_frames_are_valid_or_wrong(data, prefix, byteorder):
     assert len(wrong) < prefix or size != len(wrong) - prefix
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("protocol", ["lines", "frames", "http"])
 def test_requests_are_the_common_face(protocol):
     is_valid = {"lines": re.compile(rb"([ -~]{0,20}\n)*").fullmatch, "frames": frames_are_valid, "http": http_is_valid}[protocol]
@@ -97,6 +98,7 @@ def test_requests_are_the_common_face(protocol):
     assert not is_valid(least(strategies.requests(protocol, wrong="always"), lambda data: not is_valid(data)))
 
 
+@pytest.mark.exhaustive
 def test_what_is_drawn_shrinks_to_the_thing():
     assert least(strategies.lines()) == b"\n"
     assert least(strategies.lines(wrong="always")) == b"x"

@@ -132,7 +132,7 @@ MISTAKES = {
     "a world in a world": (_in(lambda sim: Simulation().__enter__()), UsageError),
     "a world that was not entered": (lambda: Simulation().sleep(1), UsageError),
     "a world that is over": (_ended, UsageError),
-    "an option misspelt": (lambda: Simulation(latency=1), UsageError),
+    "an option misspelt": (lambda: Simulation(colour=1), UsageError),
     "a seed that is none": (lambda: Simulation(seed=1.5), UsageError),
     "a duration that is none": (_in(lambda sim: sim.sleep("5 minuts")), UsageError),
     "a server class without its handler": (_in(lambda sim: sim.serve(socketserver.TCPServer)), UsageError),

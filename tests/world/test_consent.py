@@ -66,7 +66,7 @@ def test_the_command_says_what_the_token_asks_for_and_wants_consent(token, tmp_p
     assert cli.main(["replay", token, target, "--consent", "patch=False"]) == 2
     assert cli.main(["replay", token, target, "--consent", "patch=False", "--consent", "entropy=real"]) == 0
     assert cli.main(["replay", token, target, "--consent", "everything"]) == 2
-    assert "--consent: expected patch=False or entropy=real, got 'everything'" in capsys.readouterr().err
+    assert "--consent: expected patch=False, entropy=real or allow=ADDRESS:PORT, got 'everything'" in capsys.readouterr().err
 
 
 def test_a_token_with_a_screenful_of_options_is_told_in_a_line():
