@@ -117,8 +117,8 @@ class Holds:
             locks_ = locks_ or _references_to_locks() != self._locks
             if news := self._census.news(self._marks).keys() - self._numbers_of_locks:
                 return self._recount(news, self._has_lost(), locks_)
-            if self._census.count_weakly() != self._weak_counts or self._has_new_bound():
-                return self._search(True)
+            if self._census.count_weakly() != self._weak_counts or (places is not None and self._has_new_bound()):
+                return self._search(True)  # to look for methods is to pass over the heap: not for every world that comes after a collection
         return self._search(False) if locks_ else []
 
     def count(self) -> list[int]:

@@ -100,9 +100,10 @@ def test_what_a_world_writes_to_a_local_that_was_made_since_goes_with_it(world, 
 
 
 @pytest.mark.parametrize("grow", [collected, after_a_plain_world])
-def test_a_method_that_was_bound_since_is_the_world_s(world, settled, grow):
+def test_a_method_that_was_bound_since_is_the_world_s_after_an_import(world, settled, grow, monkeypatch):
     keeper = Keeper()
     keeper.kept = datetime.now
+    monkeypatch.setitem(sys.modules, "binds_something", ModuleType("binds_something"))
     grow()
     with world(start_time=1_000_000_000):
         assert keeper.kept().year == 2001
