@@ -3,7 +3,8 @@
 Owns two things that one search of the heap finds: real locks, queues and ``threading.local`` objects from before, which are adopted once and
 for good (a hybrid is a real lock to everybody outside a world); and originals that were captured in a table, a class, a default argument, a
 closure or a partial, which are swapped while the patched state lasts. Laws: the harness's own are left alone; the search is made anew only when
-something new holds something: a look at the young objects shows that, and after a garbage collection the count of references (``census``).
+something new holds something: a look at the young objects shows that, and where new ones may no longer be young, or an import may have put something into old
+ones, the count of references (``census``) and of locks.
 """
 
 from __future__ import annotations
@@ -95,7 +96,7 @@ class Holds:
         self._numbers_of_locks = self._census.numbers_of({*LOCKS, task_locals.real_local})
         self._ages = _Ages(-1, -1)
         self._locks = 0
-        """How many references there were to the classes of locks when the last patched state had ended."""
+        """What ``_count_locks`` said when the last patched state had ended."""
 
     def refresh(self, places: list[Place] | None) -> list[dict[str, Any]]:
         """Search, if there may be something new. ``places``: where modules have originals, if some modules are new or have more names than before.
@@ -114,7 +115,7 @@ class Holds:
         if captured:
             return self._search(True)
         if places is not None or ages != self._ages:  # an import may have put something in an old place, or what is new is among the old by now
-            locks_ = locks_ or _references_to_locks() != self._locks
+            locks_ = locks_ or self._count_locks() != self._locks
             if news := self._census.news(self._marks).keys() - self._numbers_of_locks:
                 return self._recount(news, self._has_lost(), locks_)
             if self._census.count_weakly() != self._weak_counts or (places is not None and self._has_new_bound()):
@@ -145,6 +146,12 @@ class Holds:
         found = common_kinds(gc.get_objects(), {*heap.METHODS_OF_C, MethodType})
         return any(bound.is_bound(method, methods) and not self._is_known(method) for method in found)
 
+    def _count_locks(self) -> int:
+        """A number that is another one when there are more or fewer locks and locals that are neither in a hybrid nor left: one of those may end while a new
+        one comes to be."""
+        real = (*LOCKS, task_locals.real_local, *_classes_of_locals())
+        return sum(map(getrefcount, real)) - sum(map(getrefcount, _HYBRIDS)) - len(self._left)
+
     def _has_lost(self) -> bool:
         """Whether an original is no longer where it was captured: a holder that lives may have it in another place, and as many references as it had."""
         return any(_plain(spot.get()) is not self.pairs[key][0] and not spot.is_gone() for spot, key in self._captured)
@@ -159,7 +166,7 @@ class Holds:
         """The patched state ends: what comes to be from now on is new."""
         self._is_told = True
         self._ages = _ages()
-        self._locks = _references_to_locks()
+        self._locks = self._count_locks()
 
     def _recount(self, numbers: set[int], lost: bool, new: bool = False) -> list[dict[str, Any]]:
         """Who holds these? If somebody new does, or one is ``lost``, search; for locks and locals only, if any of those are ``new``."""
@@ -386,10 +393,6 @@ def _alone() -> Iterator[None]:
 def _ages() -> _Ages:
     stats = gc.get_stats()
     return _Ages(stats[2]["collections"], stats[1]["collections"] + session.freezes)
-
-
-def _references_to_locks() -> int:
-    return sum(map(getrefcount, (*LOCKS, task_locals.real_local, *_classes_of_locals())))
 
 
 def _notes_of_the_harness() -> frozenset[int]:

@@ -37,6 +37,19 @@ def after_a_plain_world():
         pass
 
 
+def time_of_two(world, keeper, work=lambda: time.sleep(1)):
+    """Two tasks do it one after the other, since what is kept is a lock of their world."""
+
+    def locked():
+        with keeper.kept:
+            work()
+
+    with world(max_real_time=10) as sim:
+        for task in [sim.spawn(locked) for _ in range(2)]:
+            task.result()
+        return round(sim.now, 3)
+
+
 @pytest.fixture
 def settled(world):
     gc.collect()
@@ -77,16 +90,23 @@ def test_a_lock_that_was_made_since_is_the_world_s(world, settled, grow):
     keeper = Keeper()
     keeper.kept = threading.Lock()
     grow()
-    with world(max_real_time=10) as sim:
+    assert time_of_two(world, keeper) == 2
 
-        def work():
-            with keeper.kept:
-                time.sleep(1)
 
-        tasks = [sim.spawn(work) for _ in range(2)]
-        for task in tasks:
-            task.result()
-        assert round(sim.now, 3) == 2
+@pytest.mark.parametrize("make", [threading.Lock, threading.RLock, threading.Condition])
+@pytest.mark.parametrize("grow", [collected, after_a_plain_world])
+def test_a_lock_in_the_place_of_one_that_has_ended_is_the_world_s(world, settled, searches, grow, make):
+    """As a fixture makes one for each test: there are as many as before."""
+    keeper = Keeper()
+    for _ in range(3):
+        keeper.kept = make()
+        grow()
+        assert time_of_two(world, keeper) == 2
+    searches.clear()
+    grow()
+    with world():
+        pass
+    assert not searches, "nothing is new"
 
 
 @pytest.mark.parametrize("grow", [collected, after_a_plain_world])
@@ -168,13 +188,4 @@ def test_a_lock_is_found_beside_a_name_that_has_come_to_be_an_original(world, se
     keeper = Keeper()
     keeper.kept = threading.Lock()
     grow()
-    with world(max_real_time=10) as sim:
-
-        def work():
-            with keeper.kept:
-                program.had_nothing(1)
-
-        tasks = [sim.spawn(work) for _ in range(2)]
-        for task in tasks:
-            task.result()
-        assert round(sim.now, 3) == 2
+    assert time_of_two(world, keeper, lambda: program.had_nothing(1)) == 2
