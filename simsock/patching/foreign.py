@@ -13,7 +13,7 @@ from typing import Any
 from simsock.errors import Unsupported
 from simsock.kernel import Kernel
 from simsock.kernel.identity import PROCESS, own_numbers
-from simsock.patching import adapters, fence, forks, ready_orders, schedulers, start_methods, trio_waits
+from simsock.patching import adapters, fence, forks, handlers, ready_orders, schedulers, start_methods, trio_waits
 from simsock.patching.chance import NODE
 from simsock.patching.room import Room
 from simsock.stdlib import _future_hashes
@@ -127,6 +127,7 @@ def enter(kernel: Kernel) -> None:
     if (future := getattr(modules.get("concurrent.futures._base"), "Future", None)) is not None:  # a module may be half imported
         _future_hashes.install(future)
     schedulers.enter()
+    handlers.apply()
     ready_orders.enter(kernel)
     trio_waits.enter()
     start_methods.enter(kernel)

@@ -8,6 +8,7 @@ works. Law: a real lock is an instance of what ``threading.Lock`` is in a world,
 
 from __future__ import annotations
 
+import atexit
 import sys
 from _thread import get_ident
 from typing import TYPE_CHECKING, Any
@@ -215,6 +216,61 @@ for _class, _base in (
     (SimpleQueue, _simplequeue.SimpleQueue),
 ):
     _class.__module__, _class.__qualname__, _class.__name__ = _base.__module__, _base.__qualname__, _base.__name__
+
+
+# -- the interpreter's end -------------------------------------------------------------------------------------------------------------
+
+# Nothing here may look for a name: the interpreter clears those of modules before it finalizes what programs have kept in theirs.
+
+
+def _acquire(self: Any, blocking: bool = True, timeout: float = -1) -> bool:
+    if self.holder is not None:
+        self._heal()
+    return self._take(blocking, timeout)  # type: ignore[no-any-return]  # what the real one says
+
+
+def _release(self: Any) -> None:
+    self.holder = None
+    self._free()
+
+
+def _leave(self: Any, *exc: object) -> None:
+    self.holder = None
+    self._free()
+
+
+def _is_taken(self: Any) -> Any:
+    return self._real.locked()
+
+
+def _is_owned(self: Any) -> Any:
+    return self._real._is_owned()
+
+
+def _release_save(self: Any) -> Any:
+    return self._real._release_save()
+
+
+def _acquire_restore(self: Any, state: Any) -> None:
+    self._real._acquire_restore(state)
+
+
+_AT_EXIT: tuple[tuple[Any, dict[str, Any]], ...] = (
+    (_locks.Lock, {"acquire": _acquire, "release": _release, "__exit__": _leave, "locked": _is_taken, "_is_owned": _is_taken, "_release_save": _release}),
+    (_locks.RLock, {"acquire": _acquire, "release": _release, "__exit__": _leave, "_is_owned": _is_owned, "_release_save": _release_save}),
+    (_locks.RLock, {"_acquire_restore": _acquire_restore}),
+)
+
+
+@atexit.register
+def _become_real() -> None:
+    """No world comes any more: hybrids are the real locks in them and nothing else. Their methods' code is exchanged, since conditions have the methods."""
+    for cls in (OnceLock, OnceRLock):
+        for name in ("acquire", "__enter__", "release", "__exit__"):
+            delattr(cls, name)
+    for cls, functions in _AT_EXIT:
+        for name, function in functions.items():
+            vars(cls)[name].__code__ = function.__code__
 
 
 __all__ = ["OTHERS", "Kind", "Lock", "RLock", "SimpleQueue", "adopt", "for_harness", "real_allocate", "real_lock", "real_queue", "real_rlock"]

@@ -7,7 +7,7 @@ call; nothing is kept alive by a note, and nothing that is found here decides an
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import MethodType
 from typing import TYPE_CHECKING, Any
 from weakref import ref
@@ -34,8 +34,8 @@ def watch() -> None:
         sys.addaudithook(_hook)
 
 
-def _hook(event: str, args: tuple[Any, ...]) -> None:
-    done = _EVENTS.get(event)
+def _hook(event: str, args: tuple[Any, ...], of: Callable[[str], str | None] = _EVENTS.get) -> None:
+    done = of(event)  # the interpreter's last events come when this module's names are None
     if done is None:
         return
     made = args[0]
