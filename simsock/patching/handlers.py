@@ -90,12 +90,11 @@ def _default_exception_handler(original: Any) -> Any:
 
 def _whose(context: dict[str, Any]) -> str:
     """Which task it was, in words without addresses."""
-    future = context.get("task") or context.get("future")
-    name = getattr(future, "get_name", None)
-    if name is None:
+    task = context.get("task") or context.get("future")
+    if task is None or not hasattr(task, "get_coro"):
         return ""
-    code = getattr(future.get_coro(), "__qualname__", "")
-    return f" ({name()}{f', {code}' if code else ''})"
+    code = getattr(task.get_coro(), "__qualname__", "")
+    return f" ({task.get_name()}{f', {code}' if code else ''})"
 
 
 _METHODS: tuple[tuple[str, str, str, Callable[[Any], Any]], ...] = (

@@ -154,7 +154,7 @@ async def _watches_a_descriptor():
 
 
 async def _forgets_a_task():
-    asyncio.create_task(divide_in_time())
+    asyncio.get_running_loop().create_task(divide_in_time())
     await asyncio.sleep(1)
 
 
@@ -170,7 +170,7 @@ async def _fails_as_it_is_cancelled():
         finally:
             divide()
 
-    asyncio.create_task(untidy())
+    asyncio.get_running_loop().create_task(untidy())
     await asyncio.sleep(1)
 
 
@@ -197,7 +197,7 @@ def test_what_asyncio_only_logs_fails_the_test(world, caplog, program):
 
 def test_a_task_that_failed_is_named(world, caplog):
     async def main():
-        asyncio.create_task(divide_in_time(), name="divider")
+        asyncio.get_running_loop().create_task(divide_in_time(), name="divider")
         await asyncio.sleep(1)
 
     with pytest.raises(ZeroDivisionError) as caught, world():
@@ -304,7 +304,7 @@ async def _is_reset():
 
 
 async def _ends_with_tasks():
-    asyncio.create_task(asyncio.sleep(100))
+    asyncio.get_running_loop().create_task(asyncio.sleep(100))
     await asyncio.sleep(0)
 
 
@@ -350,7 +350,7 @@ def test_a_fault_of_xml_rpc_is_for_the_client(world):
         server.register_function(divide)
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        with xmlrpc.client.ServerProxy("http://127.0.0.1:%d/" % server.server_address[1]) as proxy, pytest.raises(xmlrpc.client.Fault):
+        with xmlrpc.client.ServerProxy(f"http://127.0.0.1:{server.server_address[1]}/") as proxy, pytest.raises(xmlrpc.client.Fault):
             proxy.divide()
         server.shutdown()
         thread.join()

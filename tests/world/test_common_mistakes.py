@@ -5,6 +5,7 @@ They are those of docs/mistakes.md, and the messages are compared with that page
 
 from __future__ import annotations
 
+import asyncio
 import concurrent.futures
 import os
 import queue
@@ -94,6 +95,17 @@ def _handler(sim):
     socket.create_connection(server.server_address).recv(1)
 
 
+def _task_of_asyncio(sim):
+    async def fails():
+        raise KeyError("missing")
+
+    async def main():
+        asyncio.get_running_loop().create_task(fails())
+        await asyncio.sleep(1)
+
+    asyncio.run(main())
+
+
 def _thread(sim):
     thread = threading.Thread(target=int, args=("x",), name="worker")
     thread.start()
@@ -148,6 +160,7 @@ MISTAKES = {
     "a wait for ever": (_in(lambda sim: queue.Queue().get()), Deadlock),
     "a condition that never holds": (_in(lambda sim: sim.run_until(lambda: False, "1s")), TimeoutError),
     "a handler that raises": (_in(_handler), ValueError),
+    "a task that fails": (_in(_task_of_asyncio), KeyError),
     "a thread that raises": (_in(_thread), ValueError),
     "a thread that is left": (_in(_left_running), LeakWarning),
     "a link with loopback alone": (_in(_on_loopback, link="flaky-wifi"), NoEffectWarning),
