@@ -20,14 +20,16 @@ from simsock.kernel.files import Process
 from simsock.kernel.watchdog import watchdog
 from simsock.patching import child_signals, late
 from simsock.patching.task_locals import Carrier
-from simsock.processes import at_fork, family
+from simsock.processes import at_fork, family, groups
 from simsock.processes.doors import execute, leave_process
+from simsock.stdlib import _identity
 from simsock.stdlib import os as sim_os
 
 if TYPE_CHECKING:
     from simsock.processes.interpreter import Start
 
 _WAITS = "wait wait3 wait4 waitid waitpid".split()
+_GROUPS = "getpgid getsid setpgid setsid".split()
 _waitid = getattr(os, "waitid", None)
 in_force: Any = None
 """The patched state; put here by it."""
@@ -157,6 +159,16 @@ def _waiting(name: str) -> Any:
     return wait
 
 
+def _of_group(name: str) -> Any:
+    alone, simulated = getattr(_identity, name), getattr(groups, name)
+
+    def call(*args: Any) -> Any:
+        return simulated(*args) if family.has_children(session.kernel()) and all(map(groups.is_known, args[:1])) else alone(*args)
+
+    call.__name__ = call.__qualname__ = name
+    return call
+
+
 def _any_real() -> bool:
     """Whether this process has children from before the world."""
     try:
@@ -168,7 +180,8 @@ def _any_real() -> bool:
 
 def pairs() -> list[tuple[Any, Any]]:
     """Originals and what stands in for them."""
-    return [(os.fork, fork), (os._exit, leave_process), *((getattr(os, name), _waiting(name)) for name in _WAITS)]
+    of_groups = [(getattr(os, name), _of_group(name)) for name in _GROUPS if hasattr(os, name)]
+    return [(os.fork, fork), (os._exit, leave_process), *((getattr(os, name), _waiting(name)) for name in _WAITS), *of_groups]
 
 
 def leave(carrier: Any) -> None:

@@ -19,6 +19,7 @@ from simsock.kernel import session
 from simsock.kernel.failures import os_error
 from simsock.kernel.originals import original
 from simsock.patching import fence, forks
+from simsock.processes import family
 from simsock.processes.command_lines import Command, on_path, recognise
 
 _stat = original(os, "stat")
@@ -78,7 +79,7 @@ def fork_exec(  # as CPython's Modules/_posixsubprocess.c has it
         _check_folder(cwd)
     command = _command("_posixsubprocess.fork_exec", executables, args, environment, cwd)
     passed = tuple(fd for fd in pass_fds if fd != errpipe_write) if close_fds else None
-    group = 0 if start_new_session else process_group
+    group = family.OWN_SESSION if start_new_session else max(process_group, -1)
     streams = p2cread, c2pwrite, errwrite
     if preexec_fn is None:
         return forks.start_program(command, environment, cwd, streams, passed, umask, group)
@@ -96,7 +97,9 @@ def _prepare(preexec_fn: Any, cwd: Any, umask: int, group: int, errpipe_write: i
             os.chdir(cwd)
         if umask >= 0:
             os.umask(umask)
-        if group >= 0:
+        if group == family.OWN_SESSION:
+            os.setsid()
+        elif group >= 0:
             os.setpgid(0, group)
         preexec_fn()
     except BaseException as error:
@@ -163,7 +166,7 @@ def _spawn(call: str, candidates: Any, argv: Any, env: Any, file_actions: Any, o
             passed = ()
         elif kind != _CLOSE or numbers[0] < 3:
             raise Unsupported(f"{call}: the file action {(kind, *numbers)!r} is not simulated; what becomes standard input and output is")
-    group = 0 if options.get("setsid") else -1 if options.get("setpgroup") is None else options["setpgroup"]
+    group = family.OWN_SESSION if options.get("setsid") else -1 if options.get("setpgroup") is None else options["setpgroup"]
     return forks.start_program(command, environment, None, (streams[0], streams[1], streams[2]), passed, -1, group)
 
 

@@ -26,6 +26,7 @@ from simsock.processes import (
     family,
     far_files,
     far_times,
+    groups,
     killing,
     low_numbers,
     member_signals,
@@ -256,13 +257,6 @@ def _disposition(member: Member, number: int, kind: str) -> None:
         member.held.discard(number)  # POSIX: what comes to be ignored is pending no more
 
 
-def _group(member: Member, number: int | None) -> int:
-    """The process's group, which it may begin or change."""
-    if number is not None:
-        member.group = number or member.pid
-    return member.group
-
-
 def _failed(member: Member, error: tuple[Any, ...]) -> None:
     """Something has left the child uncaught, or failed in it as in a thread: it fails the test."""
     kernel = session.kernel()
@@ -281,6 +275,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     **{f"os.{name}": getattr(sim_os, name) for name in OF_OS},
     **{f"socket.{name}": getattr(_names, name) for name in OF_NAMES},
     "collect": family.collect,
+    **{name: getattr(groups, name) for name in ("getpgid", "getsid", "setpgid", "setsid")},
     "kill": killing.kill,
     "pidfd": pidfd.open_known,
     "pidfd signal": pidfd.send,
@@ -311,7 +306,6 @@ CALLS: dict[str, Callable[..., Any]] = {
     "call": _called,
     "parent": _parent,
     "disposition": _disposition,
-    "group": _group,
     "failed": _failed,
     "exec": executing.execute_for,
     "fork": descendants.fork_for,

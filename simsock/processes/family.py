@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from simsock.processes.messages import Channel
 
 HANDLED, IGNORED, DEFAULT = "handled", "ignored", "default"
+OWN_SESSION = -2
+"""In the place of a process group: one of its own, in a session of its own."""
 _SILENT = frozenset(int(getattr(_real, name)) for name in ("SIGCHLD", "SIGCONT", "SIGURG", "SIGWINCH") if hasattr(_real, name))
 _getuid = os.getuid
 _WNOHANG, _WNOWAIT, _WEXITED = os.WNOHANG, os.WNOWAIT, os.WEXITED
@@ -57,6 +59,7 @@ class Member:
         "pid",
         "real",
         "reaped",
+        "session",
         "signalled",
         "status",
         "table",
@@ -74,6 +77,7 @@ class Member:
         self.parent = parent
         self.table = table
         self.group: int = parent.group if parent is not None else pid
+        self.session: int = parent.session if parent is not None else pid
         self.dispositions: dict[int, str] = dict(parent.dispositions) if parent is not None else {}
         """What it does about signals, as far as that was said in this world; nothing for home, whose handlers the kernel has."""
         self.pending: set[int] = set()
@@ -285,6 +289,7 @@ __all__ = [
     "DEFAULT",
     "HANDLED",
     "IGNORED",
+    "OWN_SESSION",
     "Family",
     "Member",
     "caller",

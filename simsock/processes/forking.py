@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import os
 import traceback
+from functools import cache
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from simsock.errors import WorldEnded
@@ -24,7 +26,7 @@ from simsock.processes.calls import CALLS
 from simsock.processes.messages import Channel, make_channels
 from simsock.processes.proxy import end_really
 from simsock.processes.real_forks import aside, flush
-from simsock.processes.redirecting import redirect
+from simsock.processes.redirecting import make_ready, redirect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from simsock.kernel import Kernel
     from simsock.processes.interpreter import Start
 
+_NO_CHILD: Any = SimpleNamespace(ask=None, kernel=None)
+"""In the place of one where only the names of functions count."""
 _fork_really, _exit_really, _write, _getpid = os.fork, os._exit, os.write, os.getpid
 
 
@@ -68,6 +72,7 @@ def fork(stand_aside: Callable[[], None], come_back: Callable[[], None], carry: 
         raise WorldEnded(f"this world {over(kernel)}: no process can be started in it")
     kernel.point()
     known = family.family_of(kernel)
+    _make_ready()
     if not isinstance(kernel.finalized, _AtHome):
         kernel.finalized = _AtHome(kernel, kernel.finalized)
         carry(kernel)
@@ -96,6 +101,12 @@ def fork(stand_aside: Callable[[], None], come_back: Callable[[], None], carry: 
     births.admit(kernel, pid, at_home, real, CALLS, start, ignored)
     watchdog.deliver()
     return pid
+
+
+@cache
+def _make_ready() -> None:
+    """Once: what every child does first is half done before the fork."""
+    make_ready(lambda: stand_ins.apply(_NO_CHILD))
 
 
 def _begin_child(kernel: Kernel, known: family.Family, channels: tuple[Channel, Channel], pid: int, home_pid: int) -> None:

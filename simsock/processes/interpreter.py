@@ -73,7 +73,7 @@ class Start(NamedTuple):
     """Descriptors that stay open; None: all that can be inherited."""
     umask: int
     group: int
-    """The process group that it joins; 0: one of its own; -1: its starter's."""
+    """The process group that it joins; 0: one of its own; -1: its starter's; ``family.OWN_SESSION``: one of its own in such a session."""
     told: int = -1
     """A pipe to which ``multiprocessing``'s fork server, whose child it is, writes its number and its end."""
 

@@ -99,7 +99,9 @@ def ignored_by(kernel: Kernel, parent: Member) -> frozenset[int]:
 def begin(member: Member, start: Start, parent: Process, ignored: frozenset[int]) -> None:
     """A process that was forked to run a program: it has its parent's descriptors so far."""
     pass_on(parent, member.table, start.streams, start.passed)
-    if start.group >= 0:
+    if start.group == family.OWN_SESSION:
+        member.group = member.session = member.pid
+    elif start.group >= 0:
         member.group = start.group or member.pid
     forget_handlers(member, ignored)
 

@@ -8,14 +8,12 @@ for an open file by itself finds none, and is refused by name.
 
 from __future__ import annotations
 
-import errno
 import os as _os
 import socket as _socket
 from typing import Any
 
 from simsock.kernel import session as sessions
 from simsock.kernel import teardown
-from simsock.kernel.failures import os_error
 from simsock.kernel.files import FIRST_DESCRIPTOR
 from simsock.kernel.session import Session
 from simsock.processes import (
@@ -25,6 +23,7 @@ from simsock.processes import (
     family,
     far_files,
     far_times,
+    groups,
     killing,
     low_numbers,
     pidfd,
@@ -328,12 +327,12 @@ def _processes(child: Child) -> None:
     ask = child.ask
     redirect(_identity.getpid, lambda: child.pid)
     redirect(_identity.getppid, lambda: ask("parent"))
-    redirect(_identity.getpgrp, lambda: ask("group", None))
-    redirect(_identity.setpgrp, lambda: ask("group", 0) and None)
-    redirect(_identity.setsid, lambda: _setsid(child))
-    redirect(_identity.setpgid, lambda pid, group: ask("group", group) and None if pid in (0, child.pid) else refuse("os.setpgid of another process"))
-    redirect(_identity.getpgid, lambda pid: ask("group", None) if pid in (0, child.pid) else refuse("os.getpgid of another process"))
-    redirect(_identity.getsid, lambda pid: refuse("os.getsid"))
+    redirect(_identity.getpgrp, lambda: ask("call", "getpgid", (0,), {}))
+    redirect(_identity.setpgrp, lambda: ask("call", "setpgid", (0, 0), {}))
+    for name in ("getpgid", "getsid", "setpgid", "setsid"):
+        for function in (getattr(groups, name), getattr(_identity, name)):
+            redirect(function, _function(child, name))
+    redirect(groups.is_known, lambda pid: True)
     redirect(_threads.get_native_id, lambda: child.pid)
     redirect(family.collect, lambda *args: ask("call", "collect", args, {}))
     redirect(programs.start, lambda program: programs.ask_home(child, program))
@@ -341,13 +340,6 @@ def _processes(child: Child) -> None:
     redirect(pidfd.send, lambda fd, number: ask("call", "pidfd signal", (far(fd), number), {}))
     redirect(killing.is_known, lambda pid: True)
     redirect(killing.kill, lambda pid, number: ask("call", "kill", (pid, number), {}))
-
-
-def _setsid(child: Child) -> int:
-    if child.ask("group", None) == child.pid:
-        raise os_error(errno.EPERM)
-    child.ask("group", 0)
-    return child.pid
 
 
 def _refusal(name: str) -> Any:

@@ -20,6 +20,8 @@ except ImportError:  # where there are no such limits
     _resource = None  # type: ignore[assignment]  # likewise
 
 _NAMES = ("getpid", "getppid", "getpgrp", "getpgid", "getsid", "setpgid", "setpgrp", "setsid", "uname")
+_OF_GROUPS = ("getpgid", "getsid", "setpgid", "setsid")
+"""For a world of one process; whoever knows of more asks here while there are none."""
 _real: dict[str, Any] = {name: getattr(_os, name) for name in _NAMES if hasattr(_os, name)}
 _SCHEDULING = "getaffinity", "setaffinity", "getscheduler", "setscheduler", "getparam", "setparam", "rr_get_interval"
 _OF_PROCESS = tuple((_os, f"sched_{name}") for name in _SCHEDULING)
@@ -93,7 +95,7 @@ def _of_priority(real: Any) -> Any:
 
 def pairs() -> list[tuple[Any, Any]]:
     """Originals and what stands in for them."""
-    found = [(original, globals()[name]) for name, original in _real.items()]
+    found = [(original, globals()[name]) for name, original in _real.items() if name not in _OF_GROUPS]
     kinds = [(_of_process, _OF_PROCESS), (_of_priority, ((_os, "getpriority"), (_os, "setpriority")))]
     return [*found, *((getattr(module, name), make(getattr(module, name))) for make, names in kinds for module, name in names if hasattr(module, name))]
 

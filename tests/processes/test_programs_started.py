@@ -251,8 +251,8 @@ def test_what_a_handler_of_a_started_server_raises_fails_the_test():
 
 
 def test_an_error_of_the_worlds_own_in_a_thread_of_a_program_fails_the_test():
-    with pytest.raises(Unsupported, match=r"os\.getsid"), simsock.Simulation():
-        assert "os.getsid" in run("-c", "import os, threading; threading.Thread(target=os.getsid, args=(0,)).start()").stderr
+    with pytest.raises(Unsupported, match=r"socket\.setdefaulttimeout"), simsock.Simulation():
+        assert "socket.setdefaulttimeout" in run("-c", "import socket, threading; threading.Thread(target=socket.setdefaulttimeout, args=(1,)).start()").stderr
 
 
 def test_a_standard_output_that_is_gone_changes_the_exit_status_as_really(world):

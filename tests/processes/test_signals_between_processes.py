@@ -234,10 +234,10 @@ def test_a_signal_of_a_child_that_would_end_home_ends_the_world():
 
 
 def test_what_is_not_simulated_in_a_child_is_refused_by_name(world):
-    world.expect_errors(Unsupported, match=r"os\.getsid in a child process")
+    world.expect_errors(Unsupported, match=r"socket\.setdefaulttimeout in a child process")
     pid = os.fork()
     if not pid:
-        os.getsid(0)
+        socket.setdefaulttimeout(1)
     assert status_of(pid) == 1
 
 
