@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from simsock.errors import UsageError
+from simsock.kernel.looking import exists
 from simsock.kernel.program_lines import PACKAGE, is_library, is_simsock
 
 _FRAMEWORK = PACKAGE + "socketserver"
@@ -53,10 +54,10 @@ class Scope:
 def _in_virtual_environment(filename: str, stops: tuple[str, ...]) -> bool:
     folder = os.path.dirname(filename)
     while folder + os.sep not in stops and len(folder) > 1:
-        if os.path.exists(os.path.join(folder, "pyvenv.cfg")):
+        if exists(os.path.join(folder, "pyvenv.cfg")):
             return True
         folder = os.path.dirname(folder)
-    return os.path.exists(os.path.join(folder, "pyvenv.cfg"))
+    return exists(os.path.join(folder, "pyvenv.cfg"))
 
 
 def make_scope(scope: Any, near: str) -> Scope:

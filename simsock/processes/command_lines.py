@@ -12,6 +12,7 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any
 
+from simsock.kernel.looking import absolute, are_one, exists, is_program
 from simsock.kernel.originals import original
 from simsock.tuples import NamedTuple
 
@@ -69,7 +70,8 @@ def recognise(candidates: Iterable[Any], args: Iterable[Any], env: dict[str, str
             return path
         there = os.path.join(folder, path)
         if _is_python(there):
-            return _parse(path, line) if _venv(there) == _venv(sys.executable) and _is_this(there) else f"{path} is another Python than {sys.executable}"
+            is_this = _are_in_one_venv(there, sys.executable) and are_one(there, sys.executable)
+            return _parse(path, line) if is_this else f"{path} is another Python than {sys.executable}"
         name = os.path.basename(path)
         if name in _SHELLS and line[1:2] == ["-c"]:
             words = _words(line[2]) if len(line) == 3 else None
@@ -108,7 +110,7 @@ def _first(candidates: Iterable[str], folder: str) -> str | OSError:
             if caught.errno not in (errno.ENOENT, errno.ENOTDIR):
                 error = caught
             continue
-        if os.access(there, os.X_OK) and not os.path.isdir(there):
+        if is_program(there):
             return path
         error = OSError(errno.EACCES, os.strerror(errno.EACCES))
     return OSError(error.errno, error.strerror)
@@ -118,17 +120,15 @@ def _is_python(path: str) -> bool:
     return _NAME.match(os.path.basename(path)) is not None and not _interpreter(path)
 
 
-def _is_this(path: str) -> bool:
-    return os.path.realpath(path) == os.path.realpath(sys.executable)
+def _are_in_one_venv(path: str, other: str) -> bool:
+    """Whether two Pythons belong to the same virtual environment, or to none."""
+    one, another = _venv(path), _venv(other)
+    return one == another or (one is not None and another is not None and are_one(one, another))
 
 
 def _venv(path: str) -> str | None:
-    """The virtual environment that a Python belongs to."""
-    folder = os.path.dirname(os.path.abspath(path))
-    for place in (folder, os.path.dirname(folder)):
-        if os.path.exists(os.path.join(place, "pyvenv.cfg")):
-            return os.path.realpath(place)
-    return None
+    folder = os.path.dirname(absolute(path))
+    return next((place for place in (folder, os.path.dirname(folder)) if exists(os.path.join(place, "pyvenv.cfg"))), None)
 
 
 def _interpreter(path: str) -> list[str]:

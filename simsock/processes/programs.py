@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from simsock.errors import Unsupported
 from simsock.kernel.failures import bad_descriptor
 from simsock.kernel.files import FIRST_DESCRIPTOR
+from simsock.kernel.looking import absolute
 from simsock.kernel.originals import original
 from simsock.processes import child_kernel, family
 from simsock.processes.borrowing import borrow
@@ -51,7 +52,7 @@ def ask_home(child: Child, program: Start) -> int:
     if mask < 0:
         mask = _umask(0)
         _umask(mask)
-    cwd = os.path.abspath(os.fsdecode(program.cwd)) if program.cwd is not None else os.getcwd()
+    cwd = absolute("" if program.cwd is None else os.fsdecode(program.cwd))
     command = (*program.command[:5], sorted(program.command.flags), *program.command[6:])
     passed = None if program.passed is None else [child_kernel.far(fd) for fd in program.passed]
     return int(

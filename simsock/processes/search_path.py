@@ -10,6 +10,10 @@ import os
 import site
 import sys
 
+from simsock.kernel.looking import absolute, exists, is_folder
+from simsock.kernel.originals import original
+
+_listdir = original(os, "listdir")
 _PTH, _PARTS_IN_C = ".pth", "lib-dynload"
 
 
@@ -36,18 +40,18 @@ def _package_folders(users: bool) -> list[str]:
     prefixes = [sys.prefix]
     if sys.prefix != sys.base_prefix and sys.base_prefix in site.PREFIXES:
         prefixes.append(sys.base_prefix)
-    return [folder for folder in [*found, *site.getsitepackages(prefixes)] if os.path.isdir(folder)]
+    return [folder for folder in [*found, *site.getsitepackages(prefixes)] if is_folder(folder)]
 
 
 def _add(found: list[str], folder: str) -> None:
-    folder = os.path.abspath(folder) if folder else os.getcwd()
+    folder = absolute(folder)
     if folder not in found:
         found.append(folder)
 
 
 def _add_folder(found: list[str], folder: str) -> None:
     _add(found, folder)
-    for name in sorted(os.listdir(folder)):
+    for name in sorted(_listdir(folder)):
         if not name.endswith(_PTH) or name.startswith("."):
             continue
         try:
@@ -57,7 +61,7 @@ def _add_folder(found: list[str], folder: str) -> None:
             continue
         for line in lines:
             line = line.rstrip()
-            if line and not line.startswith(("#", "import ", "import\t")) and os.path.exists(path := os.path.join(folder, line)):
+            if line and not line.startswith(("#", "import ", "import\t")) and exists(path := os.path.join(folder, line)):
                 _add(found, path)
 
 

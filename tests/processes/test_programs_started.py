@@ -50,6 +50,31 @@ def test_a_program_speaks_through_pipes_on_the_worlds_clock_and_starts_without_i
     assert round(world.now) == 3600
 
 
+def test_a_guard_over_functions_of_files_sees_no_look_of_the_worlds_own(world, tmp_path, monkeypatch):
+    """A guard over calls that block an event loop, say, which asks in which code it is called."""
+
+    def guarded(function):
+        def call(*args, **kwargs):
+            if sys._getframe(1).f_globals.get("__name__", "").startswith("simsock"):
+                asked.append(function.__name__)
+            return function(*args, **kwargs)
+
+        return call
+
+    asked = []
+    (tmp_path / "script").write_text(f"#!{PYTHON}\nprint(1)\n")
+    (tmp_path / "script").chmod(0o755)
+    for name in ("stat", "lstat", "access", "readlink", "listdir", "scandir", "getcwd", "open", "read", "close"):
+        monkeypatch.setattr(os, name, guarded(getattr(os, name)))
+    for name in ("isdir", "isfile", "exists", "realpath", "abspath", "samefile", "samestat"):
+        monkeypatch.setattr(os.path, name, guarded(getattr(os.path, name)))
+    assert run("-c", "print(1)", cwd=tmp_path).stdout == "1\n"
+    assert subprocess.run([tmp_path / "script"], capture_output=True).stdout == b"1\n"
+    with pytest.raises(Fenced, match=r"ls is no Python program"):
+        subprocess.run(["ls"])
+    assert asked == []
+
+
 def test_the_ways_to_name_a_program(world, tmp_path):
     (tmp_path / "package").mkdir()
     (tmp_path / "package" / "__init__.py").write_text("")
