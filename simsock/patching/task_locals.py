@@ -115,7 +115,8 @@ class Carrier:
         self._aside: list[Any] | None = None
         """What the first task had when the world was suspended, in a list; None when it is not."""
         self._loops: dict[int, Any] = {}
-        """The event loops of this world, by identity: those that were not closed when the last of them came, or not before the world's end."""
+        """The event loops of this world, by identity: those that were not closed when the last of them came, or not before the world's end. Weak references, so
+        that a loop is freed when the program lets go of it."""
         self._knows: tuple[int, int] | None = None
         """The OS thread, and ``_born``, that the tables above are of: worlds of one search share them."""
 
@@ -155,15 +156,19 @@ class Carrier:
     def _note_loop(self, loop: Any) -> None:
         """One more; a program may have run and closed thousands. Of those that close in the end tasks may still be freed."""
         if self.kernel is not None and not self.kernel.ending:
-            self._loops = {key: known for key, known in self._loops.items() if not getattr(known, "_closed", False)}
-        self._loops[id(loop)] = loop
+            self._loops = {key: known for key, known in self._loops.items() if not getattr(known(), "_closed", True)}
+        try:
+            self._loops[id(loop)] = ref(loop)
+        except TypeError:  # of a class with slots
+            self._loops[id(loop)] = lambda: loop
 
     def tasks_are_over(self) -> None:
         """The world's tasks have ended, and what they leave is about to be collected. asyncio complains of its tasks that are freed before they are done, and
         of errors that nobody asked for. Of loops that have ended with their world these are no mistakes of the program."""
         loops, self._loops = self._loops, {}
-        for loop in loops.values():
-            if getattr(loop, "_thread_id", loop) is None:  # it does not run any more
+        for known in loops.values():
+            loop = known()
+            if getattr(loop, "_thread_id", loop) is None and loop is not None:  # it does not run any more
                 loop.set_exception_handler(_say_nothing)
 
     def suspend(self) -> None:
@@ -266,7 +271,8 @@ class Carrier:
         if running is not None:
             loop = running()
             if loop is not None:
-                if id(loop) not in self._loops:
+                known = self._loops.get(id(loop))
+                if known is None or known() is not loop:
                     self._note_loop(loop)
                 current = self._put(None)
         kept = None

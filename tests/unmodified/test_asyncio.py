@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import socketserver
 import threading
 import time
+import weakref
 
 import pytest
 
@@ -184,3 +186,16 @@ def test_datagrams(run):
         return answer
 
     assert run(lambda sim: asyncio.run(main())) == b"HELLO"
+
+
+def test_a_loop_is_freed_when_its_program_lets_go_of_it(run):
+    def program(sim):
+        async def main():
+            await asyncio.to_thread(time.sleep, 1)  # other tasks run meanwhile, and the loop is put aside
+            return weakref.ref(asyncio.get_running_loop())
+
+        loop = asyncio.run(main())
+        gc.collect()
+        return loop() is None
+
+    assert run(program)
