@@ -15,7 +15,7 @@ from simsock.kernel import session
 from simsock.kernel.leaks import still_there
 from simsock.kernel.units import Duration, duration_ns
 from simsock.search.runner import Runner
-from simsock.talking import REAL_SECONDS_MAX, BareServer, Talk, talk
+from simsock.talking import REAL_SECONDS_MAX, BareServer, Talk, check_handler, talk
 from simsock.world.options import Options
 
 if TYPE_CHECKING:
@@ -61,8 +61,7 @@ def fuzz(
     __tracebackhide__ = True  # what is wrong is the handler, and the error says it
     from hypothesis import strategies
 
-    if not callable(handler):
-        raise UsageError(f"fuzz: expected a request handler class, got {handler!r}")
+    check_handler("fuzz", handler)
     if not isinstance(requests, strategies.SearchStrategy):
         raise UsageError(f"fuzz: requests: expected a Hypothesis strategy, got {requests!r}")
     if check is not None and not callable(check):

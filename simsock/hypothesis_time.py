@@ -1,11 +1,13 @@
-"""What Hypothesis does not notice of worlds: the time that simsock needs for itself, and frozen objects.
+"""What Hypothesis does not notice of simsock: the time that it needs for itself, frozen objects, and the constants in its source.
 
-Owns how Hypothesis is told, whose deadline for an example would count that time. Laws: where Hypothesis's insides have changed, nothing
-happens; the clock is the real one also inside a world, where asking the simulated one would be a point of the program.
+Owns how Hypothesis is told, whose deadline for an example would count that time, and whose examples would depend on where simsock is installed. Laws:
+where Hypothesis's insides have changed, nothing happens; the clock is the real one also inside a world, where asking the simulated one would be a point of
+the program.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import Any
@@ -56,4 +58,29 @@ def before_freezing() -> None:
             pass
 
 
-__all__ = ["before_freezing", "not_counted"]
+_OURS = (os.path.dirname(os.path.abspath(__file__)) + os.sep, f"{os.sep}pytest_simsock{os.sep}")
+
+
+def leave_out_our_constants() -> None:
+    """Hypothesis tries constants that it reads in local modules. simsock is one beside a checkout, and none where it is installed: it is to be none anywhere,
+    as Hypothesis itself is none, so that a test has the same examples."""
+    providers: Any = sys.modules.get("hypothesis.internal.conjecture.providers")
+    is_local = getattr(providers, "is_local_module_file", None)
+    if is_local is None or hasattr(is_local, "without_simsock"):
+        return
+
+    def is_local_module_file(path: str) -> bool:
+        return not path.startswith(_OURS[0]) and _OURS[1] not in path and is_local(path)
+
+    is_local_module_file.without_simsock = True  # type: ignore[attr-defined]
+    providers.is_local_module_file = is_local_module_file
+    seen, kept, cache = (getattr(providers, name, None) for name in ("_seen_modules", "_local_constants", "CONSTANTS_CACHE"))
+    if seen and kept is not None and cache is not None:  # examples were drawn before, perhaps with ours among their constants: it collects them anew
+        seen.clear()
+        for values in vars(kept).values():
+            values.clear()
+        providers._sys_modules_len = None
+        cache.cache.clear()
+
+
+__all__ = ["before_freezing", "leave_out_our_constants", "not_counted"]

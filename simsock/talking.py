@@ -9,7 +9,8 @@ from __future__ import annotations
 import errno
 from collections import deque
 from contextlib import suppress
-from types import GeneratorType
+from functools import partial
+from types import FunctionType, GeneratorType
 from typing import TYPE_CHECKING, Any
 
 from simsock.errors import RealTimeLimit, TaskWillNotEnd, Unsupported, UsageError
@@ -25,6 +26,7 @@ from simsock.net.datagrams import PAYLOAD_BYTES_MAX, DatagramSocket
 from simsock.net.fabric import fabric_of
 from simsock.net.sockets import os_error
 from simsock.net.tcp.stream import StreamSocket
+from simsock.world.servers import is_made_of_address, is_real, takes
 from simsock.world.simulation import Simulation
 
 if TYPE_CHECKING:
@@ -87,6 +89,57 @@ class BareServer:
     def __init__(self) -> None:
         self.server_address = SERVER_ADDRESS
 
+    def __getattr__(self, name: str) -> Any:
+        told = f"{type(self).__name__!r} object has no attribute {name!r}"
+        if not name.startswith("__"):
+            told += f": a handler whose server has a {name!r} needs one, server=YourServer (the class, a function that makes one, or an object)"
+        raise AttributeError(told, name=name, obj=self)
+
+
+def check_handler(who: str, handler: Any) -> None:
+    """Raise ``UsageError`` for what cannot be a request handler class."""
+    if isinstance(handler, type) and hasattr(handler, "serve_forever"):
+        raise UsageError(f"{who}: expected a request handler class, got the server class {handler.__name__}: {who}(ItsHandler, ..., server={handler.__name__})")
+    if not callable(handler):
+        raise UsageError(f"{who}: expected a request handler class, got {handler!r}")
+
+
+class _ServerOfOneTalk:
+    """A context manager: what the handler sees as its server. A class or a function is called for it, in the world, and what it made is closed in the end."""
+
+    def __init__(self, kernel: Kernel, server: Any, handler: Any) -> None:
+        self.kernel = kernel
+        self.server = server
+        self.handler = handler
+        self.made = False
+
+    def __enter__(self) -> Any:
+        server = self.server
+        if server is None:
+            return BareServer()
+        if not isinstance(server, (type, FunctionType, partial)):
+            return server
+        address = (fabric_of(self.kernel).localhost.addresses[0], 0)
+        is_server = isinstance(server, type) and hasattr(server, "serve_forever")
+        if is_server and is_made_of_address(server):
+            server = server(address)
+        elif is_server and takes(server, 2):
+            server = server(address, self.handler)
+        elif takes(server, 0):
+            server = server()
+        else:
+            raise UsageError(f"talk: server: expected a server, a server class or a function without arguments that makes one, got {self.server!r}")
+        self.server, self.made = server, True
+        if is_real(getattr(server, "socket", None)):
+            self.__exit__()
+            raise UsageError(f"talk: server: {server!r} has a real socket: in a world with patch=False only servers of simsock.socketserver can be made")
+        return server
+
+    def __exit__(self, *exc: object) -> None:
+        close = getattr(self.server, "server_close", None)
+        if self.made and callable(close) and getattr(self.server, "socket", None) is not None:
+            close()
+
 
 def talk(
     handler: Callable[[Any, Any, Any], object],
@@ -105,6 +158,7 @@ def talk(
     what the handler sent since its last turn. A turn ends when the handler waits for input or has ended; ``yield b""`` is a turn without words.
     Stream bytes arrive cut as ``chunks`` says (``"whole"``, ``"random"`` by ``seed``, ``"bytes"``, a list of sizes); after the last the client
     half-closes, unless told not to. ``timeout`` is virtual. Works alone and inside a world.
+    ``server`` is what the handler sees as ``self.server``; of a server class, and of a function without arguments, a fresh one is made for each talk.
     ``timeout`` is in seconds, or ``"80ms"``. What the handler raises is in ``.error`` and not raised; ``UsageError`` is, for arguments that make no sense.
 
     >>> from simsock.socketserver import StreamRequestHandler
@@ -114,8 +168,7 @@ def talk(
     >>> talk(Upper, b"hello\\n").reply
     b'HELLO\\n'
     """
-    if not callable(handler):
-        raise UsageError(f"talk: expected a request handler class, got {handler!r}")
+    check_handler("talk", handler)
     if not isinstance(client, (bytes, bytearray, memoryview, Datagram)) and not callable(client):
         raise UsageError(f"talk: expected the client's bytes, a Datagram or a generator function, got {client!r}")
     if not isinstance(client_address, tuple) or len(client_address) != 2 or not isinstance(client_address[0], str) or not isinstance(client_address[1], int):
@@ -138,6 +191,11 @@ def talk(
 
 
 def _talk(kernel: Kernel, handler: Any, client: Any, server: Any, chunks: Any, half_close: bool, client_address: Any, timeout_ns: int) -> Talk:
+    with _ServerOfOneTalk(kernel, server, handler) as served:
+        return _talk_to(kernel, handler, client, served, chunks, half_close, client_address, timeout_ns)
+
+
+def _talk_to(kernel: Kernel, handler: Any, client: Any, served: Any, chunks: Any, half_close: bool, client_address: Any, timeout_ns: int) -> Talk:
     line: _Line
     if isinstance(client, Datagram):
         line = _Message(kernel, client, client_address)
@@ -147,8 +205,6 @@ def _talk(kernel: Kernel, handler: Any, client: Any, server: Any, chunks: Any, h
         line = _Speech(kernel, bytes(client), client_address, chunks, half_close)
     began, errors_before = kernel.now, len(kernel.errors)
     files_before = set(kernel.files)
-    served = server if server is not None else BareServer()
-
     left: list[SystemExit] = []
 
     def run() -> None:

@@ -95,6 +95,21 @@ def test_a_server_of_ones_own_is_served_and_tested(here, capsys, server, key, wr
     assert done.returncode == 0 and f"{1 + 2 * len(written)} passed" in done.stdout, done.stdout
 
 
+@pytest.mark.parametrize(
+    ("arguments", "server", "made"),
+    [
+        (("--handler", "shouts:Shout"), {"handler": "shouts:Shout"}, "Shout"),
+        (("--server", "shouts:Bare", "--handler", "shouts:Shout"), {"class": "shouts:Bare", "handler": "shouts:Shout"}, "Bare, Shout"),
+    ],
+)
+def test_a_handler_of_ones_own_is_served_and_tested(here, capsys, arguments, server, made):
+    assert cli.main(["init", "ours", *arguments]) == 0
+    assert {key: value for key, value in read("scenarios/ours.toml").table("server").items() if key in ("class", "handler") and value} == server
+    assert f"sim.serve({made})" in (here / "scenarios" / "test_ours.py").read_text()
+    done = run_tests(here)
+    assert done.returncode == 0 and "3 passed" in done.stdout, done.stdout
+
+
 @pytest.mark.parametrize("server", ['class = "shouts:PassesOn"\nhandler = "shouts:Shout"', 'class = "shouts:Ready"'])
 def test_a_server_that_hands_on_what_it_is_given_is_made_as_the_one_above_it(here, capsys, server):
     assert cli.main(["init", "ours", "--server", "shouts:Shout"]) == 0
@@ -122,8 +137,12 @@ def test_nothing_is_written_over_nor_beside(here, capsys):
         (["ours", "--server", "nowhere:Server"], "--server nowhere:Server: there is no module 'nowhere'"),
         (["ours", "--server", "shouts:Missing"], "--server shouts:Missing: 'shouts' has no 'Missing'"),
         (["ours", "--server", "shouts"], "--server shouts: expected \"module:name\", got 'shouts'"),
-        (["ours", "--server", "shouts:Bare"], 'address alone: name its request handler class (and write class = "shouts:Bare" beside it, in [server]), or a'),
+        (["ours", "--server", "shouts:Bare"], "address alone: name its request handler class, too (--handler MODULE:NAME), or a function"),
         (["ours", "--server", "shouts:PassesOn"], "it cannot be made from an address alone"),
+        (["ours", "--handler", "shouts:Server"], "expected a request handler class, found <class 'shouts.Server'> (--server shouts:Server)"),
+        (["ours", "--handler", "shouts:serve"], "--handler shouts:serve: expected a request handler class, found <function"),
+        (["ours", "--server", "shouts:serve", "--handler", "shouts:Shout"], "only a server class has a handler beside it, and --server shouts:serve is none"),
+        (["ours", "--server", "shouts:Server", "--handler", "shouts:Shout"], "made from an address alone, and brings its own handler: leave --handler out"),
         (["ours", "--server", "shouts:LIMIT"], "expected a server class, a request handler class or a function of an address, found 3"),
     ],
 )

@@ -149,6 +149,44 @@ def test_a_handler_sees_its_client_and_its_server():
     assert seen[1][3].server_address == ("10.0.0.1", 80)
 
 
+class Desk(socketserver.ThreadingTCPServer):
+    """A server whose handlers share something."""
+
+    def __init__(self, address, handler=None):
+        super().__init__(address, handler or AsksItsServer)
+        self.asked = []
+
+
+class AsksItsServer(socketserver.StreamRequestHandler):
+    def handle(self):
+        self.server.asked.append(self.rfile.readline())
+        self.wfile.write(b"%d" % len(self.server.asked))
+
+
+class Plain:
+    def __init__(self):
+        self.asked = [b"before"]
+
+
+@pytest.mark.parametrize(("server", "reply"), [(Desk, b"1"), (Plain, b"2"), (lambda: Plain(), b"2")])
+def test_a_server_class_and_a_function_make_a_server_for_each_talk(server, reply):
+    for _ in range(2):
+        said = talk(AsksItsServer, b"hi\n", server=server)
+        assert (said.error, said.leaks, said.reply) == (None, (), reply)
+
+
+def test_a_server_that_cannot_be_made_or_is_missing_is_told():
+    with pytest.raises(UsageError, match="server: expected a server, a server class or a function without arguments that makes one"):
+        talk(AsksItsServer, b"", server=lambda address: None)
+    with pytest.raises(UsageError, match=r"got the server class Desk: talk\(ItsHandler, \.\.\., server=Desk\)"):
+        talk(Desk, b"")
+    error = talk(AsksItsServer, b"").error
+    told = "a handler whose server has a 'asked' needs one, server=YourServer (the class, a function that makes one, or an object)"
+    assert str(error) == f"'BareServer' object has no attribute 'asked': {told}"
+    with Simulation(patch=False), pytest.raises(UsageError, match="in a world with patch=False only servers of simsock"):
+        talk(AsksItsServer, b"", server=lambda: standard.TCPServer(("127.0.0.1", 0), AsksItsServer))
+
+
 def test_it_works_inside_a_world_and_leaves_nothing_there():
     with Simulation() as sim:
         sim.sleep(5)

@@ -49,6 +49,8 @@ def right(sim: simsock.Simulation, made: http.server.HTTPServer) -> bytes:
     counted.server.count += 1
     also = sim.serve(Counting, Echo, host="other", port=7)
     also.server.count += 1
+    alone = sim.serve(Counting)
+    alone.server.count += 1
     standard = sim.serve(http.server.ThreadingHTTPServer, http.server.BaseHTTPRequestHandler)
     standard.server.server_name.upper()
     sim.serve(made).server.server_port.bit_count()

@@ -94,15 +94,30 @@ def mistake(item: Any) -> str:
     return ""
 
 
+def refuse(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest, told: str) -> None:
+    """Fail the test because of an async fixture that nobody can make. pytest finishes what has a result, so that is what it gets."""
+    __tracebackhide__ = True
+    error = pytest.fail.Exception(told, pytrace=False)
+    error.is_plain_mistake = True  # type: ignore[attr-defined]  # for ``telling``: no order of events has anything to do with it
+    fixturedef.cached_result = (None, fixturedef.cache_key(request), (error, None))  # type: ignore[arg-type]  # a SubRequest, as for pytest itself
+    raise error
+
+
+def explain_unmade(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> None:
+    """pytest has refused to set up a fixture. If that is because it is an async one, and the test is a plain one with a world: say what to do instead."""
+    __tracebackhide__ = True
+    if is_async(fixturedef.func) and fixturedef.cached_result is None:
+        name, test = fixturedef.argname, getattr(request.node, "originalname", "test")
+        told = f"the async fixture {name!r} is made in the event loop of an async test, and {test} is a plain one"
+        refuse(fixturedef, request, f"{told}: write async def {test}(...), or make {name!r} a plain fixture")
+
+
 def put_off(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> Later:
     """What pytest is given instead of setting up an async fixture of a test that simsock runs."""
     __tracebackhide__ = True
     item = request.node
     if fixturedef.argname not in item.fixturenames:
-        told = f"{item.nodeid}: the async fixture {fixturedef.argname!r} is asked for by getfixturevalue: name it as an argument"
-        error = pytest.fail.Exception(told, pytrace=False)
-        fixturedef.cached_result = (None, fixturedef.cache_key(request), (error, None))  # type: ignore[arg-type]  # pytest finishes what has a result
-        raise error
+        refuse(fixturedef, request, f"the async fixture {fixturedef.argname!r} is asked for by getfixturevalue: name it as an argument")
     later = Later(fixturedef, request)
     laters = item.stash.setdefault(_LATERS, [])
     laters.append(later)
@@ -168,4 +183,4 @@ def _bound(function: Any, instance: Any) -> Any:
     return function.__func__.__get__(instance)
 
 
-__all__ = ["is_async", "mistake", "put_off", "with_fixtures"]
+__all__ = ["explain_unmade", "is_async", "mistake", "put_off", "with_fixtures"]

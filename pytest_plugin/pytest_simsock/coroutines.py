@@ -87,15 +87,15 @@ def mistake(item: Any) -> str:
 def prepare(item: Any) -> None:
     """Before a test's world begins: what will run it is imported outside, where it stays imported."""
     if is_ours(item):
-        _module(runner_of(item), item.nodeid)
+        _module(runner_of(item))
 
 
-def _module(runner: str, nodeid: str) -> Any:
+def _module(runner: str) -> Any:
     __tracebackhide__ = True
     try:
         return __import__(runner)
     except ImportError as error:
-        told = f"{nodeid}: an async test is run by {runner}, and that cannot be imported ({error}): install it, or say runner="
+        told = f"an async test is run by {runner}, and that cannot be imported ({error}): install it, or say runner="
     pytest.fail(f"{told}{' or '.join(map(repr, (name for name in RUNNERS if name != runner)))}", pytrace=False)
 
 
@@ -116,7 +116,7 @@ def pytest_pyfunc_call_of_coroutines(pyfuncitem: pytest.Function) -> bool | None
         return None
     if (other := whose(pyfuncitem)) is not None:
         pytest.fail(
-            f"{pyfuncitem.nodeid}: @pytest.mark.{other} is for a plugin that runs such tests, and none has run this one; without the marker simsock does",
+            f"@pytest.mark.{other} is for a plugin that runs such tests, and none has run this one; without the marker simsock does",
             pytrace=False,
         )
     run = synchronous(pyfuncitem, async_fixtures.with_fixtures(pyfuncitem, pyfuncitem.obj))
@@ -136,8 +136,8 @@ def synchronous(item: Any, function: Callable[..., Any]) -> Callable[..., Any]:
     except ValueError as error:
         told = str(error)
     if told:
-        pytest.fail(f"{item.nodeid}: {told}", pytrace=False)
-    module = _module(runner, item.nodeid)
+        pytest.fail(told, pytrace=False)
+    module = _module(runner)
     _check_patched(item)
 
     @functools.wraps(function)
@@ -157,7 +157,7 @@ def _check_patched(item: Any) -> None:
     __tracebackhide__ = True
     stage = item.stash.get(STAGE, None)
     if stage is not None and stage.world is not None and not stage.world.options.patch:
-        pytest.fail(f"{item.nodeid}: Unsupported: an async test in a world with patch=False: its event loop would wait for real sockets", pytrace=False)
+        pytest.fail("Unsupported: an async test in a world with patch=False: its event loop would wait for real sockets", pytrace=False)
 
 
 def _run_on_trio(trio: Any, function: Callable[[], Any]) -> Any:

@@ -16,7 +16,7 @@ from hypothesis.control import current_build_context, currently_in_test_context
 from pytest_simsock.configuring import CHOSEN, STAGE
 from pytest_simsock.marking import marked
 from pytest_simsock.plans import Plan, Shared
-from pytest_simsock.worlds import Stage, World, settings_of_test
+from pytest_simsock.worlds import Stage, World, settings_of_test, words_of
 from simsock.errors import SimsockError
 from simsock.kernel.strategies import DEFAULT
 from simsock.report.story import Teller
@@ -37,7 +37,7 @@ class Examples:
         elif "schedules" in marked(item):
             mistake = "schedules= under @given: Hypothesis looks for schedules itself, settings(max_examples=) times"
         if mistake:
-            pytest.fail(f"{item.nodeid}: Unsupported: {mistake}", pytrace=False)
+            pytest.fail(f"Unsupported: {mistake}", pytrace=False)
         self.item = item
         self.hands_sim = hands_sim
         self.settings = settings_of_test(item, item._request.getfixturevalue("simsock_config"), Plan())
@@ -58,7 +58,7 @@ class Examples:
         try:
             stage, world = self._begin()
         except SimsockError as error:
-            mistake = f"{self.item.nodeid}: options of sim: {type(error).__name__}: {error}"
+            mistake = f"options of sim: {words_of(error)}"
         else:
             world.leave()
             return stage

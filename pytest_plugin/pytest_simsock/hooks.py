@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from pytest_simsock import autoworld, coroutines, given, neighbours, shelter, turns, wide
+from pytest_simsock import async_fixtures, autoworld, coroutines, given, neighbours, shelter, turns, wide
 from pytest_simsock.configuring import CHOSEN, STAGE, declare_harness
 from pytest_simsock.hiding import hide_sim, takes_sim
 from pytest_simsock.marking import mistake_in_marker, schedules_of
@@ -145,6 +145,10 @@ def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: pytest.Fix
 
             result.seed_instance(derive_seed(seed, "faker"))
         return result
+    except pytest.fail.Exception:
+        if STAGE in request.node.stash:
+            async_fixtures.explain_unmade(fixturedef, request)
+        raise
     finally:
         turns.finish(turn)
         if own and not narrow:
@@ -187,7 +191,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
     __tracebackhide__ = True
     _declare(item.config)
     if (mistake := mistake_in_marker(item)) is not None:
-        pytest.fail(f"{item.nodeid}: {mistake}", pytrace=False)
+        pytest.fail(str(mistake), pytrace=False)
     coroutines.prepare(item)
     if turns.current is not None and turns.current.node is not None:
         from pytest_simsock.wide_worlds import begin_test
@@ -221,7 +225,13 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
 
 def _together(item: pytest.Item) -> AbstractContextManager[object]:
     """While a test under Hypothesis is called: its examples are judged together."""
-    if getattr(getattr(item, "obj", None), "is_hypothesis_test", False) is not True or not (takes_sim(item) or "simsock.strategies.worlds" in sys.modules):
+    if getattr(getattr(item, "obj", None), "is_hypothesis_test", False) is not True:
+        return nullcontext()
+    if "simsock" in sys.modules:
+        from simsock.hypothesis_time import leave_out_our_constants
+
+        leave_out_our_constants()
+    if not (takes_sim(item) or "simsock.strategies.worlds" in sys.modules):
         return nullcontext()
     from simsock.search.together import Together
 

@@ -188,7 +188,7 @@ class Search:
             for phase in run.phases:
                 if phase.report.when == "call" and verdict.failed:
                     phase.report.outcome = "failed"
-                    phase.report.longrepr = f"{self.item.nodeid}: {verdict}"
+                    phase.report.longrepr = str(verdict)
                 elif phase.report.when == "call":
                     phase.report.sections.append(("simsock: search", str(verdict)))
         return run.reports
@@ -236,9 +236,7 @@ class Search:
         for report in run.reports:
             if report.when == "call":
                 report.outcome = "failed"
-                report.longrepr = (
-                    f"{self.item.nodeid}: @pytest.mark.simsock(schedules=…) searches worlds of the fixtures sim and testbed, and this test has used neither"
-                )
+                report.longrepr = "@pytest.mark.simsock(schedules=…) searches worlds of the fixtures sim and testbed, and this test has used neither"
         return run.reports
 
     # -- a failure -------------------------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ import pytest
 from pytest_simsock import artefacts
 from pytest_simsock.configuring import CHOSEN
 from pytest_simsock.escaped import make_printable
+from simsock.errors import UsageError
 from simsock.escaping import printable
 from simsock.report.recorded import records_text
 from simsock.report.story import STEPS_TOLD_MAX, Story, Teller
@@ -48,6 +49,8 @@ def tell(item: pytest.Item, report: pytest.TestReport, world: World, error: Base
         sections.append(("simsock: printed by tasks that ended with their world", kernel.last_words))
     if item.config.getoption("verbose", 0) > 0:
         add_sections(item, report, sections)
+    elif _is_plain_mistake(error, world):
+        add_sections(item, report, sections[:1])
     else:
         add_sections(item, report, _within_budget(sections, " ".join([str(error), *getattr(error, "__notes__", ())])))
     folder = item.config.stash[CHOSEN].report
@@ -60,6 +63,12 @@ def tell(item: pytest.Item, report: pytest.TestReport, world: World, error: Base
         artefacts.note(report, row)
         here = item.config.invocation_params.dir
         add_sections(item, report, [("simsock: files", "\n".join(os.path.relpath(path, here) for path in paths))])
+
+
+def _is_plain_mistake(error: BaseException, world: World) -> bool:
+    """Whether simsock or pytest was asked for what there is not, whatever the order of events: the error has said all that helps, and a story would bury it."""
+    is_mistake = isinstance(error, (UsageError, pytest.FixtureLookupError)) or getattr(error, "is_plain_mistake", False)
+    return is_mistake and not world.sim.deviations
 
 
 def _within_budget(sections: list[tuple[str, str]], said: str) -> list[tuple[str, str]]:

@@ -277,12 +277,12 @@ def enter_world(request: pytest.FixtureRequest, config: Any) -> World:
     if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
         asks = getattr(getattr(request, "_parent_request", None), "fixturename", None) or "something"
         pytest.fail(
-            f"{item.nodeid}: Unsupported: {asks!r} asks for sim under @given, which has a world for each example, where a fixture has one for all. "
+            f"Unsupported: {asks!r} asks for sim under @given, which has a world for each example, where a fixture has one for all. "
             f"Let the test itself ask for sim, and do in it what {asks!r} does",
             pytrace=False,
         )
     if told := wide.conflict():
-        pytest.fail(f"{item.nodeid}: {told}", pytrace=False)
+        pytest.fail(told, pytrace=False)
     stage = _stage_of(item)
     plan = item.stash.get(PLAN, None) or _plan_of_session(item)
     settings = settings_of_test(item, config, plan)
@@ -294,14 +294,14 @@ def enter_world(request: pytest.FixtureRequest, config: Any) -> World:
     else:
         stage.add(request)
         return world
-    pytest.fail(f"{item.nodeid}: options of the sim fixture: {type(mistake).__name__}: {mistake}", pytrace=False)
+    pytest.fail(f"options of the sim fixture: {words_of(mistake)}", pytrace=False)
 
 
 def enter_wide(item: pytest.Item, node: Any, config: Any) -> World:
     """What the fixture ``sim`` does first where the tests of ``node`` share a world; ``item`` is the first of them."""
     __tracebackhide__ = True
     if told := wide.conflict():
-        pytest.fail(f"{item.nodeid}: {told}", pytrace=False)
+        pytest.fail(told, pytrace=False)
     plan = _plan_of_session(item)
     settings = settings_of_test(item, config, plan)
     mistake: SimsockError
@@ -312,7 +312,12 @@ def enter_wide(item: pytest.Item, node: Any, config: Any) -> World:
     else:
         _stage_of(item).world = world
         return world
-    pytest.fail(f"{item.nodeid}: options of the sim fixture: {type(mistake).__name__}: {mistake}", pytrace=False)
+    pytest.fail(f"options of the sim fixture: {words_of(mistake)}", pytrace=False)
+
+
+def words_of(mistake: SimsockError) -> str:
+    """What a mistake is. A short summary has room for a line: without what every one of them is."""
+    return str(mistake) if isinstance(mistake, UsageError) else f"{type(mistake).__name__}: {mistake}"
 
 
 def enter_sim(request: pytest.FixtureRequest) -> SimTestbed:
@@ -327,7 +332,7 @@ def enter_real(request: pytest.FixtureRequest) -> RealBed:
     """What ``testbed`` does on the real network."""
     stage = _stage_of(request.node)
     if stage.world is not None or "sim" in request.fixturenames:
-        pytest.fail(f"{request.node.nodeid}: a test that asks for both sim and testbed cannot run on the real network", pytrace=False)
+        pytest.fail("a test that asks for both sim and testbed cannot run on the real network", pytrace=False)
     bed = RealBed(stage)
     stage.add(request)
     return bed
@@ -348,7 +353,7 @@ def settings_of_test(item: pytest.Item, config: Any, plan: Plan) -> Settings:
     except ValueError as error:
         mistake = str(error)
     if mistake:  # not inside the except clause: pytest would show both
-        pytest.fail(f"{item.nodeid}: {mistake}", pytrace=False)
+        pytest.fail(mistake, pytrace=False)
     replay = item.config.stash[CHOSEN].replay
     if replay is not None:
         return settings._replace(seed=replay.seed)
@@ -398,4 +403,4 @@ def _trimmed(trace: TracebackType | None) -> TracebackType | None:
     return trace or whole
 
 
-__all__ = ["Stage", "World", "enter_real", "enter_sim", "enter_world", "seed_of", "settings_of_test"]
+__all__ = ["Stage", "World", "enter_real", "enter_sim", "enter_world", "seed_of", "settings_of_test", "words_of"]

@@ -24,6 +24,7 @@ def add_parsers(commands: Any) -> None:
     init = commands.add_parser("init", help="write a first scenario and a first test, to change", description=_ABOUT, epilog=codes_of("init"))
     init.add_argument("name", nargs="?", default="first", metavar="NAME", help="what they are called (first)")
     init.add_argument("--server", metavar="MODULE:NAME", help="your server class, request handler class or function, instead of the small server")
+    init.add_argument("--handler", metavar="MODULE:NAME", help="your request handler class, alone or for the server class that --server names")
     init.set_defaults(run=init_command)
 
 
@@ -32,7 +33,7 @@ def init_command(arguments: argparse.Namespace) -> int:
     from simsock.scenario.first_files import first_files
 
     find_modules_here()
-    files = first_files(arguments.name, arguments.server)
+    files = first_files(arguments.name, arguments.server, arguments.handler)
     there = [path for path in files if os.path.lexists(path)]
     if there:
         raise UsageError(f"init: there is {' and '.join(there)} already, and nothing is written over: call yours something else (simsock init NAME)")

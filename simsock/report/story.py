@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simsock.choices import journal
 from simsock.errors import SimsockError
-from simsock.escaping import printable, told
+from simsock.escaping import printable
 from simsock.kernel.program_lines import innermost_line, short_path
 from simsock.kernel.rooms import room_if_there
 from simsock.kernel.units import NS
@@ -21,6 +21,7 @@ from simsock.net.fabric import Fabric
 from simsock.net.link.distributions import offset_ns
 from simsock.net.link.profiles import hostile_words, hostile_world_words
 from simsock.net.link.settings import PERFECT
+from simsock.report.asserted import said_by
 from simsock.report.besides import Besides
 from simsock.report.columns import columns, last_of
 from simsock.report.holding import words_of
@@ -406,7 +407,7 @@ def _duration(ns: int) -> str:
 
 def one_line(error: BaseException) -> str:
     """``"AssertionError: 2 != 3"``: an error's class and the first line of its text."""
-    first = told(error).strip().partition("\n")[0]
+    first = said_by(error).strip().partition("\n")[0]
     return f"{printable(type(error).__name__)}: {first}" if first else printable(type(error).__name__)
 
 

@@ -10,8 +10,9 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from simsock.errors import Deadlock
-from simsock.escaping import printable, told
+from simsock.escaping import printable
 from simsock.kernel.units import NS
+from simsock.report.asserted import said_by
 from simsock.report.drawing import client_charts
 from simsock.report.plain import SCHEMA
 from simsock.report.sight import Sight
@@ -283,7 +284,7 @@ def error_facts(error: BaseException | None) -> dict[str, str | None] | None:
     """An error's class, what it says, and the innermost line of the program in its traceback."""
     if error is None:
         return None
-    return {"type": printable(type(error).__name__), "message": told(error), "place": failure_place(error) or None}
+    return {"type": printable(type(error).__name__), "message": said_by(error), "place": failure_place(error) or None}
 
 
 def _seen(sight: Sight | None, error: BaseException | None) -> dict[str, Any]:

@@ -9,10 +9,12 @@ import re
 from typing import TYPE_CHECKING
 
 from simsock.errors import UsageError
-from simsock.scenario.loading import find, is_made_of_address, is_server, takes
+from simsock.scenario.loading import find, is_server
+from simsock.world.servers import is_made_of_address, takes
 
 if TYPE_CHECKING:
-    from typing import Literal
+    from collections.abc import Iterable
+    from typing import Any, Literal
 
     Kind = Literal["class", "handler", "function"]
 
@@ -48,7 +50,7 @@ about = "Clients that behave are served in time, beside others that send a byte 
 expect = "inconclusive"  # no schedule fails. Of a bug that is known: "fails", and error = "a part of its message"
 
 [server]
-{key} = "{server}"  # {beside}
+{server}
 
 [link]  # between every two hosts, each way; `simsock profiles` lists links that have a name: profile = "flaky-wifi"
 latency = "20ms"
@@ -78,7 +80,7 @@ _TEST = '''\
 """{title} in a world: no real ports, no real time, and the order of threads is searched. `pytest {path}`"""
 
 import pytest
-from {module} import {top}
+{imports}
 
 
 def visit(sim, served):
@@ -107,59 +109,93 @@ _BESIDE: dict[str, str] = {
 }
 
 
-def first_files(name: str, server: str | None, folder: str = "scenarios") -> dict[str, str]:
-    """By path, what is to be written. ``server``: ``"module:name"`` of one that there is.
+def first_files(name: str, server: str | None, handler: str | None = None, folder: str = "scenarios") -> dict[str, str]:
+    """By path, what is to be written. ``server``, ``handler``: ``"module:name"`` of one that there is.
 
-    Raises ``UsageError`` when that is no server, or ``name`` is none.
+    Raises ``UsageError`` when that is none, or ``name`` is none.
     """
     if not NAME.fullmatch(name):
         raise UsageError(f"init: expected a name of small letters, digits and underscores, got {name!r}")
     path, test, own = f"{folder}/{name}.toml", f"{folder}/test_{name}.py", f"{folder}/{name}_server.py"
     files = {}
-    reference, kind = f"{name}_server:Greeter", "handler"
-    if server is None:
+    is_ours = server is None and handler is None
+    named: dict[Kind, str] = {}
+    if is_ours:
+        named["handler"] = f"{name}_server:Greeter"
         files[own] = _SERVER
-    else:
-        reference, kind = server, _kind_of(server)
+    if server is not None:
+        named[_kind_of(server, handler)] = server
+    if handler is not None:
+        _check_handler(handler, server, named)
+        named["handler"] = handler
     files[path] = _SCENARIO.format(
         path=path,
         folder=folder,
         test=test,
         name=name,
-        key=kind,
-        server=reference,
-        beside=_BESIDE[kind],
-        replies='replies = { polite = "hello, world\\n" }\n' if server is None else '# replies = { polite = "hello, world\\n" }\n',
+        server="\n".join(_server_lines(named)),
+        replies='replies = { polite = "hello, world\\n" }\n' if is_ours else '# replies = { polite = "hello, world\\n" }\n',
     )
-    if kind != "function":
-        module, _, names = reference.partition(":")
+    if "function" not in named:
+        reply = "visit(sim, served)"
+        names = [named[key].partition(":")[2] for key in ("class", "handler") if key in named]
         files[test] = _TEST.format(
-            title="The server" if server is None else f"`{names}`",
+            title="The server" if is_ours else " and ".join(f"`{one}`" for one in names),
             path=test,
-            module=module,
-            top=names.partition(".")[0],
-            made=names if kind == "handler" else f'{names}(("127.0.0.1", 0))',
-            expected='visit(sim, served) == b"hello, world\\n"' if server is None else 'visit(sim, served), "say here what the reply is to be"',
-            expected_of_task='task.result() == b"hello, world\\n"' if server is None else "task.result()",
+            imports="\n".join(sorted(_imports(named.values()))),
+            made=", ".join(names),
+            expected=f'{reply} == b"hello, world\\n"' if is_ours else f'{reply}, "say here what the reply is to be"',
+            expected_of_task='task.result() == b"hello, world\\n"' if is_ours else "task.result()",
         )
     return files
 
 
-def _kind_of(server: str) -> Kind:
-    try:
-        found = find(server)
-    except LookupError as error:
-        raise UsageError(f"init: --server {server}: {error}") from error.__cause__
+def _server_lines(named: dict[Kind, str]) -> list[str]:
+    """What stands under ``[server]``; a word on what else may is beside a line alone."""
+    if len(named) > 1:
+        return [f'{key} = "{reference}"' for key, reference in named.items()]
+    return [f'{key} = "{reference}"  # {_BESIDE[key]}' for key, reference in named.items()]
+
+
+def _imports(references: Iterable[str]) -> list[str]:
+    """Lines that import what is named, one for each module."""
+    modules: dict[str, set[str]] = {}
+    for reference in references:
+        module, _, names = reference.partition(":")
+        modules.setdefault(module, set()).add(names.partition(".")[0])
+    return [f"from {module} import {', '.join(sorted(tops))}" for module, tops in modules.items()]
+
+
+def _kind_of(server: str, handler: str | None) -> Kind:
+    found = _find("--server", server)
     if is_server(found):
-        if not is_made_of_address(found):
-            told = "it cannot be made from an address alone: name its request handler class"
-            raise UsageError(f'init: --server {server}: {told} (and write class = "{server}" beside it, in [server]), or a function that makes it')
+        if handler is None and not is_made_of_address(found):
+            told = "it cannot be made from an address alone: name its request handler class, too (--handler MODULE:NAME)"
+            raise UsageError(f"init: --server {server}: {told}, or a function that makes it")
         return "class"
     if isinstance(found, type):
         return "handler"
     if callable(found) and takes(found, 1):
         return "function"
     raise UsageError(f"init: --server {server}: expected a server class, a request handler class or a function of an address, found {found!r:.60}")
+
+
+def _check_handler(handler: str, server: str | None, named: dict[Kind, str]) -> None:
+    found = _find("--handler", handler)
+    if not isinstance(found, type) or is_server(found):
+        hint = f" (--server {handler})" if is_server(found) else ""
+        raise UsageError(f"init: --handler {handler}: expected a request handler class, found {found!r:.60}{hint}")
+    if server is not None and "class" not in named:
+        raise UsageError(f"init: --handler {handler}: only a server class has a handler beside it, and --server {server} is none")
+    if server is not None and not takes(_find("--server", server), 2):
+        raise UsageError(f"init: --handler {handler}: {server} is made from an address alone, and brings its own handler: leave --handler out")
+
+
+def _find(option: str, reference: str) -> Any:
+    try:
+        return find(reference)
+    except LookupError as error:
+        raise UsageError(f"init: {option} {reference}: {error}") from error.__cause__
 
 
 __all__ = ["first_files"]

@@ -12,7 +12,7 @@ import os
 import sys
 import traceback
 from importlib import import_module, invalidate_caches
-from inspect import Parameter, iscoroutinefunction, signature
+from inspect import iscoroutinefunction, signature
 from types import ModuleType
 from typing import Any
 
@@ -20,6 +20,7 @@ from simsock.clients.kinds import KINDS
 from simsock.errors import ScenarioError, UsageError
 from simsock.scenario.checks import REFERENCE
 from simsock.scenario.schema import Plan, check_options
+from simsock.world.servers import is_made_of_address, takes
 
 SERVER_METHODS = ("serve_forever", "shutdown", "server_close")
 
@@ -210,33 +211,6 @@ class Cast:
 def is_server(found: Any) -> bool:
     """Whether something is a server class."""
     return isinstance(found, type) and all(callable(getattr(found, name, None)) for name in SERVER_METHODS)
-
-
-def is_made_of_address(server_class: Any) -> bool:
-    """Whether a server class can be made from an address alone, and needs no handler class beside it. Of one whose ``__init__`` hands on whatever it is
-    given (``*args``), the class that it hands it to says so."""
-    for owner in server_class.__mro__:
-        init = vars(owner).get("__init__")
-        if init is None or owner is object:
-            continue
-        try:
-            passes_on = any(one.kind is Parameter.VAR_POSITIONAL for one in signature(init).parameters.values())
-        except (TypeError, ValueError):
-            break
-        if not passes_on:
-            return takes(init, 2)
-    return takes(server_class, 1)
-
-
-def takes(function: Any, count: int) -> bool:
-    """Whether something can be called with so many arguments; True when it cannot be known."""
-    try:
-        signature(function).bind(*[None] * count)
-    except TypeError:
-        return False
-    except ValueError:
-        return True
-    return True
 
 
 def _not_a(wanted: str, other_key: str, found: Any) -> str:

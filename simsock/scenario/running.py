@@ -21,7 +21,7 @@ from simsock.report.sight import Seen
 from simsock.report.story import one_line
 from simsock.scenario.acting import Stage, missing_actions
 from simsock.scenario.judging import Judge, Judgement, judgements, messages, unlike
-from simsock.scenario.loading import Cast, neighbours, takes
+from simsock.scenario.loading import Cast, neighbours
 from simsock.scenario.repeating import capture, repeat, with_server
 from simsock.scenario.schema import SEARCH_OPTIONS, Plan, condition_of, read
 from simsock.scenario.serving import serve
@@ -30,6 +30,7 @@ from simsock.search import Verdict, explore
 from simsock.search.runner import Runner
 from simsock.search.verdict import FAILS
 from simsock.world.options import Options
+from simsock.world.servers import takes
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -146,4 +146,9 @@ class Verdict:
 
 
 def _named(error: BaseException | None) -> str:
-    return f"{type(error).__name__}: {told(error) if error is not None else None}"
+    if error is None:
+        return "nothing"
+    from simsock.report.asserted import asserted  # late: it is of use to few, once
+
+    said = told(error) or asserted(error, values=True)
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__

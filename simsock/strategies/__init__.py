@@ -8,6 +8,7 @@ Owns the names that tests draw from: ``requests`` (and ``lines``, ``frames``, ``
 * nothing that is public elsewhere loads this package: ``import simsock`` does not import Hypothesis.
 """
 
+from simsock.hypothesis_time import leave_out_our_constants
 from simsock.strategies.clients import ClientScript, chunks, client_scripts
 from simsock.strategies.conditions import Fault, Timeline, faults, links, schedules
 from simsock.strategies.names import hostnames
@@ -17,6 +18,8 @@ from simsock.strategies.web import http_requests
 from simsock.strategies.worlds import simulations
 
 SIMSOCK_ROOM = "outside"
+
+leave_out_our_constants()
 
 __all__ = [
     "ClientScript",

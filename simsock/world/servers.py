@@ -90,6 +90,9 @@ class Servers:
     def serve(self, handler_or_server: Callable[..., Ready], handler: Any, *, host: str | Host = ..., port: int = ..., **options: Any) -> Served[Ready]: ...
 
     @overload
+    def serve(self, handler_or_server: type[Ready], *, host: str | Host = ..., port: int = ..., **options: Any) -> Served[Ready]: ...
+
+    @overload
     def serve(
         self, handler_or_server: type[object], *, host: str | Host = ..., port: int = ..., server_class: Callable[..., Ready], **options: Any
     ) -> Served[Ready]: ...
@@ -114,9 +117,10 @@ class Servers:
     ) -> Served[Any]:
         """Run a server in a task of its own until the world ends.
 
-        Takes a request handler class (served by ``server_class``, by default our ``ThreadingTCPServer``), a server class and its handler,
-        or a ready server. It listens on ``port`` (0: any) of ``host``; ``options`` go to the server class. Raises ``UsageError`` for what is none of
-        these, and while the host is down; what the server's constructor raises, such as ``OSError`` (EADDRINUSE), as it is.
+        Takes a request handler class (served by ``server_class``, by default our ``ThreadingTCPServer``), a server class and its handler (or alone, if it
+        is made from an address and brings its handler), or a ready server. It listens on ``port`` (0: any) of ``host``; ``options`` go to the server class.
+        Raises ``UsageError`` for what is none of these, and while the host is down; what the server's constructor raises, such as ``OSError``
+        (EADDRINUSE), as it is.
         """
         if server_class is None:
             server_class = late.import_module("simsock.socketserver").ThreadingTCPServer
@@ -130,23 +134,22 @@ class Servers:
 
 
 def make_server(what: Any, handler: Any, host: Host, port: int, server_class: Any, options: dict[str, Any]) -> Any:
-    """A ready server from what ``sim.serve`` takes: a handler class, a server class with its handler, or a server."""
+    """A ready server from what ``sim.serve`` takes: a handler class, a server class with or without its handler, or a server."""
     if not isinstance(what, type):
         if not all(callable(getattr(what, name, None)) for name in ("serve_forever", "shutdown", "server_close")):
             raise UsageError(f"serve: expected a request handler class, a server class or a server with serve_forever(), got {what!r}")
         if handler is not None or options or port:
             raise UsageError(f"serve: {what!r} is a ready server; port, handler and further options have no meaning for it")
-        sock = getattr(what, "socket", None)
-        if isinstance(sock, RealSocket) and not isinstance(sock, SimulatedSocket):
+        if is_real(sock := getattr(what, "socket", None)):
             raise UsageError(
                 f"serve: {what!r} has a real socket, {sock!r}: it was made outside this world. Make it inside (in the test, or in a fixture that "
                 "asks for `sim`), or give serve the server class and its handler"
             )
         return what
     if hasattr(what, "serve_forever"):
-        if handler is None:
-            raise UsageError(f"serve: server class {what.__name__} needs its handler: sim.serve({what.__name__}, Handler)")
         server_class = what
+        if handler is None and not is_made_of_address(what):
+            raise UsageError(f"serve: server class {what.__name__} needs its handler: sim.serve({what.__name__}, Handler)")
     else:
         handler = what
     family = getattr(server_class, "address_family", None)
@@ -154,4 +157,43 @@ def make_server(what: Any, handler: Any, host: Host, port: int, server_class: An
     if ip is None:
         raise UsageError(f"serve: host {host.name!r} has no address for {server_class.__name__}: {', '.join(host.addresses)}")
     with host:
-        return server_class((ip, port), handler, **options)
+        try:
+            return server_class((ip, port), *([handler] if handler is not None else ()), **options)
+        except TypeError:
+            if handler is None or takes(server_class, 2) or not is_made_of_address(server_class):
+                raise
+            name = server_class.__name__
+    raise UsageError(f"serve: server class {name} is made from an address alone, and brings its own handler: sim.serve({name})")
+
+
+def is_real(sock: object) -> bool:
+    """Whether it is a real socket, and none of a world."""
+    return isinstance(sock, RealSocket) and not isinstance(sock, SimulatedSocket)
+
+
+def is_made_of_address(server_class: Any) -> bool:
+    """Whether a server class can be made from an address alone, and needs no handler class beside it. Of one whose ``__init__`` hands on whatever it is
+    given (``*args``), the class that it hands it to says so."""
+    inspect = late.import_module("inspect")
+    for owner in server_class.__mro__:
+        init = vars(owner).get("__init__")
+        if init is None or owner is object:
+            continue
+        try:
+            passes_on = any(one.kind is inspect.Parameter.VAR_POSITIONAL for one in inspect.signature(init).parameters.values())
+        except (TypeError, ValueError):
+            break
+        if not passes_on:
+            return takes(init, 2)
+    return takes(server_class, 1)
+
+
+def takes(function: Any, count: int) -> bool:
+    """Whether something can be called with so many arguments; True when it cannot be known."""
+    try:
+        late.import_module("inspect").signature(function).bind(*[None] * count)
+    except TypeError:
+        return False
+    except ValueError:
+        return True
+    return True

@@ -507,6 +507,8 @@ class Simulation(Servers, Connecting, Faults, Observing, Striking, Judging, Hopi
         Raises ``TimeoutError`` after ``timeout`` of virtual time, ``Deadlock`` when nothing can happen any more.
         """
         kernel = self._lets_run(self._running())
+        if not callable(predicate):
+            raise UsageError(f"run_until: expected a function without arguments, got {predicate!r}")
         deadline = None if timeout is None else kernel.now + duration_ns(timeout, "timeout")
         alarm = kernel.timers.add(deadline, lambda _: None, None) if deadline is not None else None
         try:

@@ -190,6 +190,9 @@ FILE = """
 
     def test_plain(stream):
         pass
+
+    def test_another_plain_one(stream):
+        pass
 """
 
 FAILED = {
@@ -207,7 +210,10 @@ FAILED = {
     "test_a_plain_one_asks": ("the fixture 'plain' asks for the async fixture 'stream'", "make 'plain' an async def as well"),
     "test_asked_for_while_it_runs": ("the async fixture 'stream' is asked for by getfixturevalue: name it as an argument",),
     "test_given": ("the async fixture 'nursery' has no place under @given",),
-    "test_plain": ("requested an async fixture 'stream'",),
+    "test_plain": (
+        "the async fixture 'stream' is made in the event loop of an async test, and test_plain is a plain one: write async def test_plain(...), or make",
+    ),
+    "test_another_plain_one": ("the async fixture 'stream' is made in the event loop of an async test, and test_another_plain_one is a plain one",),
 }
 """What each of the failures must say."""
 

@@ -290,4 +290,4 @@ def test_the_ini_file_says_by_what_async_tests_are_run(project, lines, told):
 def test_where_trio_is_not_installed_the_error_says_so_and_what_else_there_is(monkeypatch):
     monkeypatch.setitem(sys.modules, "trio", None)
     with pytest.raises(pytest.fail.Exception, match=r"run by trio, and that cannot be imported .*install it, or say runner='asyncio'"):
-        coroutines._module("trio", "test_it.py::test_it")
+        coroutines._module("trio")

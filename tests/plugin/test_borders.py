@@ -137,7 +137,7 @@ def test_a_marker_on_a_test_without_a_world_is_an_error_that_says_what_to_write(
     )
     result = project.run("-q")
     result.assert_outcomes(passed=1, errors=1)
-    result.stdout.fnmatch_lines(["*test_it.py::test_it: @pytest.mark.simsock has the options of a world, and this test has none: let it ask for `sim`*"])
+    result.stdout.fnmatch_lines(["*@pytest.mark.simsock has the options of a world, and this test has none: let it ask for `sim`*"])
 
 
 def test_a_module_whose_name_begins_with_pytest_is_the_programs_unless_it_is_a_plugin(project):
@@ -256,8 +256,8 @@ def test_packages_of_the_ini_file_are_imported_anew_in_each_world_and_what_tests
     result.assert_outcomes(passed=5, failed=1, errors=2)
     result.stdout.fnmatch_lines(
         [
-            "*test_early*UsageError: fresh=*an object of shop.App is held by the fixture early_app. Import it inside the test*",
-            "*test_itself*UsageError: fresh=*: test_it is the module of the test itself*",
+            "options of the sim fixture: fresh=*an object of shop.App is held by the fixture early_app. Import it inside the test*",
+            "options of the sim fixture: fresh=*: test_it is the module of the test itself*",
             "*(one that a module makes when it is imported: fresh=*its package*; one of a wider fixture or of setup_class: a world as wide, world=*",
         ]
     )

@@ -98,7 +98,7 @@ def test_a_pairing_sees_every_line_or_is_an_error(project, core, concurrency, br
         assert missed == {"program.py": [NEVER], "test_it.py": []}
     else:
         assert result.ret == 1
-        assert "UsageError: coverage measures with its " in text
+        assert "options of the sim fixture: coverage measures with its " in text
         assert told in text
 
 

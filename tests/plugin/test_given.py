@@ -222,16 +222,16 @@ def test_a_fixture_that_depends_on_sim_is_an_error_that_names_it(project, fixtur
     )
     result = project.run()
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines([f"*test_it.py::test_it*: Unsupported: '{fixture}' asks for sim under @given*"])
+    result.stdout.fnmatch_lines([f"*Unsupported: '{fixture}' asks for sim under @given*"])
 
 
 @pytest.mark.parametrize(
     ("marker", "arguments", "said"),
     [
-        ("schedules=5", [], "*test_it.py::test_it: Unsupported: schedules= under @given*"),
-        ("chunks='x'", [], "*test_it.py::test_it: options of sim: UsageError: chunks: expected*"),
-        ("sed=5", [], "*test_it.py::test_it: @pytest.mark.simsock: unknown option 'sed'*"),
-        ("seed=1", ["TOKEN"], "*test_it.py::test_it: Unsupported: a token repeats one world*"),
+        ("schedules=5", [], "*Unsupported: schedules= under @given*"),
+        ("chunks='x'", [], "*options of sim: chunks: expected*"),
+        ("sed=5", [], "*@pytest.mark.simsock: unknown option 'sed'*"),
+        ("seed=1", ["TOKEN"], "*Unsupported: a token repeats one world*"),
     ],
 )
 def test_what_makes_no_sense_is_an_error(project, marker, arguments, said):

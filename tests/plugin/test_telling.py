@@ -338,7 +338,7 @@ def test_a_report_folder_that_cannot_be_made_fails_the_test_in_one_line(project)
     (project.pytester.path / "out").write_text("a file")
     result = project.run("--simsock-report=out")
     result.assert_outcomes(errors=1, passed=1)
-    result.stdout.fnmatch_lines(["*options of the sim fixture: UsageError: --simsock-report=*out: cannot be made: File exists"])
+    result.stdout.fnmatch_lines(["*options of the sim fixture: --simsock-report=*out: cannot be made: File exists"])
 
 
 def test_failures_under_xdist_say_the_same(project, command_in):
@@ -490,3 +490,45 @@ def test_what_dying_tasks_print_is_shown_with_v_only(project):
     shown = project.run("-v").stdout.str()
     assert "simsock: printed by tasks that ended with their world" in shown
     assert "last words of a task" in shown
+
+
+def test_a_plain_mistake_gets_no_story(project, section):
+    project.write(
+        """
+        import asyncio
+
+        def test_once(sim):
+            sim.serve(Counter)
+
+        @pytest.mark.simsock(schedules=20, preempt="lines")
+        def test_searched(sim):
+            sim.sleep("5 sec")
+
+        @pytest.mark.simsock(schedule=5)
+        def test_marked(sim):
+            pass
+
+        @pytest.fixture
+        async def later(sim):
+            pass
+
+        def test_plain(later):
+            pass
+
+        def test_no_such_fixture(sim, served):
+            pass
+
+        def test_of_the_program(sim):
+            assert sim.now == 1
+        """
+    )
+    failed = {report.nodeid.partition("::")[2]: report for report in project.reports() if report.failed}
+    titles = {name: [title for title, _ in report.sections if title.startswith("simsock")] for name, report in failed.items()}
+    only = ["simsock: repeat"]
+    assert titles.pop("test_of_the_program")[:3] == ["simsock: repeat", "simsock: deviations", "simsock: tasks"]
+    assert titles == {"test_once": only, "test_searched": only, "test_marked": [], "test_plain": only, "test_no_such_fixture": only}
+    told = failed["test_marked"].longreprtext
+    assert told.startswith("@pytest.mark.simsock: unknown option 'schedule'; did you mean 'schedules'?"), (
+        "pytest has said which test, and its summary is one line"
+    )
+    assert "sim.serve(Counter, Handler)" in failed["test_once"].longreprtext

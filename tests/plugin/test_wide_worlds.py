@@ -101,10 +101,10 @@ def test_a_module_whose_tests_share_a_world_comes_over_with_its_server_and_its_s
     result.assert_outcomes(passed=6, failed=1, errors=4)
     result.stdout.fnmatch_lines_random(
         [
-            "*test_own_options: seed= on one of the tests that share the world of a module: options of their world belong on the module",
-            "*test_searched: schedules= with a world as wide as a module: *",
-            "*test_own_world: @pytest.mark.simsock(world=) says how many tests share a world: it belongs on their class or module*",
-            "*test_given: @given with a world as wide as a module: each example has a fresh world*",
+            "*seed= on one of the tests that share the world of a module: options of their world belong on the module",
+            "*schedules= with a world as wide as a module: *",
+            "*@pytest.mark.simsock(world=) says how many tests share a world: it belongs on their class or module*",
+            "*@given with a world as wide as a module: each example has a fresh world*",
             "E*ValueError: refused",
             "pytest test_it.py",
         ]
@@ -145,7 +145,7 @@ def test_the_ini_file_gives_a_session_one_world_and_who_asks_for_none_is_outside
     )
     result = project.run("-q", "-p", "no:randomly", "-o", "simsock_world=session")
     result.assert_outcomes(passed=3, errors=1)
-    result.stdout.fnmatch_lines(["*TestNarrower::test_it: the world of the session still runs, and there is one world at a time: let this test share it*"])
+    result.stdout.fnmatch_lines(["*the world of the session still runs, and there is one world at a time: let this test share it*"])
 
 
 def test_a_class_has_a_world_and_the_next_test_its_own(project):

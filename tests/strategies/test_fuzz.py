@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 from hypothesis import strategies as st
 
+import pytest_simsock
 import simsock
 from simsock import Datagram, Simulation, fuzz, socketserver
 from simsock.errors import Unsupported, UsageError
+from simsock.hypothesis_time import leave_out_our_constants
 from simsock.strategies import client_scripts, frames, http_requests, lines, requests
 
 
@@ -282,3 +287,66 @@ def test_a_descriptor_left_on_the_server_is_found():
 
     with pytest.raises(AssertionError, match="Keeps leaves behind: descriptor"):
         fuzz(Keeps, st.just(b"x\n"), examples=5)
+
+
+class Book(socketserver.TCPServer):
+    """A server that keeps something for its handlers."""
+
+    def __init__(self, address, handler):
+        super().__init__(address, handler)
+        self.lines = []
+
+
+def test_a_server_class_is_made_anew_for_each_client():
+    class Counts(socketserver.StreamRequestHandler):
+        def handle(self):
+            self.server.lines += self.rfile
+            self.wfile.write(b"%d" % len(self.server.lines))
+
+    assert fuzz(Counts, lines(), server=Book, examples=20) is None
+    with pytest.raises(UsageError, match=r"fuzz: expected a request handler class, got the server class Book: fuzz\(ItsHandler, \.\.\., server=Book\)"):
+        fuzz(Book, lines())
+
+
+DRAWS = """
+import hashlib, sys
+from hypothesis import HealthCheck, given, settings, strategies as st
+import simsock.strategies, simsock.world.simulation, pytest_simsock.plans
+
+drawn = hashlib.sha256()
+
+@settings(max_examples=300, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.text()), st.lists(st.integers()))
+def draw(texts, numbers):
+    drawn.update(repr((texts, numbers)).encode())
+
+draw()
+print("site-packages" in simsock.__file__, drawn.hexdigest())
+"""
+
+
+def test_examples_do_not_depend_on_where_simsock_is_installed(tmp_path):
+    installed = tmp_path / "site-packages"
+    installed.mkdir()
+    said = []
+    for name, package in (("simsock", simsock), ("pytest_simsock", pytest_simsock)):
+        (installed / name).symlink_to(os.path.dirname(os.path.abspath(package.__file__)))
+    (tmp_path / "draws.py").write_text(DRAWS)
+    for path in (os.environ.get("PYTHONPATH", os.pathsep.join(sys.path)), str(installed)):
+        done = subprocess.run([sys.executable, "draws.py"], env={**os.environ, "PYTHONPATH": path}, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        said.append(done.stdout.split())
+    (beside, first), (away, second) = said
+    assert (beside, away) == ("False", "True") and first == second
+
+
+def test_constants_of_simsock_that_were_collected_before_are_forgotten(monkeypatch):
+    providers = pytest.importorskip("hypothesis.internal.conjecture.providers")
+    collected = type(providers._local_constants)(integers={123_456})
+    monkeypatch.setattr(providers, "_local_constants", collected)
+    monkeypatch.setattr(providers, "_seen_modules", {1})
+    monkeypatch.setattr(providers, "is_local_module_file", lambda path: True)
+    leave_out_our_constants()
+    assert list(collected) == [] and providers._seen_modules == set()
+    assert not providers.is_local_module_file(simsock.__file__) and not providers.is_local_module_file(pytest_simsock.__file__)
+    assert providers.is_local_module_file("/home/somebody/program.py")

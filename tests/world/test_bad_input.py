@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import socketserver
 
 import pytest
 
@@ -98,3 +99,27 @@ def test_nothing_starts_on_a_host_that_is_down(start):
 def test_a_capture_of_what_is_no_host_is_an_error(tmp_path):
     with Simulation() as sim, pytest.raises(UsageError, match="capture: expected hosts by name or as themselves, got 3"):
         sim.capture(tmp_path / "x.pcapng", hosts=3)
+
+
+class Brings(socketserver.ThreadingTCPServer):
+    """A server class that brings its handler."""
+
+    daemon_threads = True
+
+    def __init__(self, address):
+        super().__init__(address, socketserver.BaseRequestHandler)
+
+
+def test_a_server_class_is_served_alone_if_it_brings_its_handler():
+    with Simulation() as sim:
+        served = sim.serve(Brings, port=7)
+        assert type(served.server) is Brings and served.address[1] == 7
+        with pytest.raises(UsageError, match=r"Brings is made from an address alone, and brings its own handler: sim\.serve\(Brings\)"):
+            sim.serve(Brings, socketserver.BaseRequestHandler)
+        with pytest.raises(UsageError, match=r"needs its handler: sim\.serve\(ThreadingTCPServer, Handler\)"):
+            sim.serve(socketserver.ThreadingTCPServer)
+
+
+def test_what_is_waited_for_is_a_function():
+    with Simulation() as sim, pytest.raises(UsageError, match="run_until: expected a function without arguments, got True"):
+        sim.run_until(True)
