@@ -90,6 +90,7 @@ class BareServer:
         self.server_address = SERVER_ADDRESS
 
     def __getattr__(self, name: str) -> Any:
+        __tracebackhide__ = True  # the line that asks is of interest
         told = f"{type(self).__name__!r} object has no attribute {name!r}"
         if not name.startswith("__"):
             told += f": a handler whose server has a {name!r} needs one, server=YourServer (the class, a function that makes one, or an object)"

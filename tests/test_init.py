@@ -105,6 +105,7 @@ def test_a_server_of_ones_own_is_served_and_tested(here, capsys, server, key, wr
 def test_a_handler_of_ones_own_is_served_and_tested(here, capsys, arguments, server, made):
     assert cli.main(["init", "ours", *arguments]) == 0
     assert {key: value for key, value in read("scenarios/ours.toml").table("server").items() if key in ("class", "handler") and value} == server
+    assert "as tests:    python -m pytest scenarios/\n" in capsys.readouterr().out, "pytest alone does not find what stands in the working directory"
     assert f"sim.serve({made})" in (here / "scenarios" / "test_ours.py").read_text()
     done = run_tests(here)
     assert done.returncode == 0 and "3 passed" in done.stdout, done.stdout

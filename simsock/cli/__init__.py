@@ -88,6 +88,7 @@ def make_parser() -> argparse.ArgumentParser:
         room.add_parsers(commands)
     for command in commands.choices.values():
         command.add_argument("--json", action="store_true", help=JSON_HELP)
+        command.set_defaults(command_parser=command)
     return parser
 
 

@@ -10,11 +10,11 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from simsock.errors import UsageError
+from simsock.errors import UsageError, meant
 from simsock.escaping import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
 EXIT_CODES: dict[str, dict[int, str]] = {
     "run": {0: "as expected", 1: "an expectation failed (the token is printed), or runs of one seed differ", 2: "usage or a broken file"},
@@ -64,6 +64,21 @@ class Misused(SystemExit):
 
 class Parser(argparse.ArgumentParser):
     """Complains in printable words: what was typed may have been pasted from a stranger."""
+
+    def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:
+        """As ever, but what no command knows is told by the command that was asked for it, with what was probably meant."""
+        found, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            command = getattr(found, "command_parser", self)
+            known = [name for name in command._option_string_actions if name.startswith("--")]
+            hint = next((said for one in unknown if (said := meant(one.partition("=")[0], known))), "")
+            command.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+        return found
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            known = [str(choice) for choice in action.choices]
+            raise argparse.ArgumentError(action, f"invalid choice: {value!r}; expected one of {', '.join(known)}{meant(value, known)}")
 
     def error(self, message: str) -> NoReturn:
         message = printable(message)

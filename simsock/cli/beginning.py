@@ -30,7 +30,7 @@ def add_parsers(commands: Any) -> None:
 
 def init_command(arguments: argparse.Namespace) -> int:
     """``simsock init``."""
-    from simsock.scenario.first_files import first_files
+    from simsock.scenario.first_files import command_of_tests, first_files
 
     find_modules_here()
     files = first_files(arguments.name, arguments.server, arguments.handler)
@@ -47,7 +47,7 @@ def init_command(arguments: argparse.Namespace) -> int:
         say(f"wrote {path}")
         arguments.lines.emit("file", path=path)
     scenario = next(path for path in files if path.endswith(".toml"))
-    say(f"\nsearch it:   simsock run {scenario}\nas tests:    pytest scenarios/")
+    say(f"\nsearch it:   simsock run {scenario}\nas tests:    {command_of_tests(arguments.server or arguments.handler)} scenarios/")
     return OK
 
 

@@ -15,8 +15,11 @@ from simsock.errors import UsageError
 if TYPE_CHECKING:
     import argparse
 
-SHELLS = ("bash", "zsh", "tcsh")
-_ABOUT = 'Print what lets a shell complete commands and options: eval "$(simsock completion bash)" in ~/.bashrc, or for zsh into a file _simsock in fpath.'
+SHELLS = ("bash", "zsh", "fish", "tcsh")
+_ABOUT = (
+    'Print what lets a shell complete commands and options: eval "$(simsock completion bash)" in ~/.bashrc; for zsh into a file _simsock in fpath, '
+    "for fish into ~/.config/fish/completions/simsock.fish."
+)
 
 
 def add_parsers(commands: Any) -> None:
@@ -32,6 +35,8 @@ def completion_command(arguments: argparse.Namespace) -> int:
         shtab: Any = import_module("shtab")
     except ImportError:
         raise UsageError("completion: it is made by shtab, which is not installed: pip install 'simsock[completion]'") from None
+    if arguments.shell not in shtab.SUPPORTED_SHELLS:
+        raise UsageError(f"completion: this shtab does not know {arguments.shell}: pip install --upgrade shtab")
     say(shtab.complete(arguments.parser, arguments.shell))
     return OK
 

@@ -40,9 +40,9 @@ _SCENARIO = """\
 #     simsock run {path}           # look for a schedule in which something below does not hold
 #     simsock run {path} --all     # run every schedule, and count what came of the clients
 #     simsock run {path} --set link.loss=20%
-#     pytest {folder}/                            # the same as a test, beside {test}
+#     {pytest} {folder}/  # the same as a test{beside_test}
 #
-# Every key, with its default: docs/scenarios.md.
+# Every key, with its default: the page "Scenario files" of simsock's documentation.
 
 [scenario]
 name = "{name}"
@@ -63,7 +63,7 @@ arrivals = "every 100ms"
 request = "world\\n"
 
 [[populations]]
-kind = "slow-sender"  # the same, one byte after the other. All kinds: docs/clients.md
+kind = "slow-sender"  # the same, one byte after the other. All kinds: the page "Clients that misbehave"
 count = 2
 request = "world\\n"
 
@@ -77,7 +77,7 @@ preempt = "lines"  # threads are switched between any two lines of your code; "c
 """
 
 _TEST = '''\
-"""{title} in a world: no real ports, no real time, and the order of threads is searched. `pytest {path}`"""
+"""{title} in a world: no real ports, no real time, and the order of threads is searched. `{pytest} {path}`"""
 
 import pytest
 {imports}
@@ -118,6 +118,7 @@ def first_files(name: str, server: str | None, handler: str | None = None, folde
         raise UsageError(f"init: expected a name of small letters, digits and underscores, got {name!r}")
     path, test, own = f"{folder}/{name}.toml", f"{folder}/test_{name}.py", f"{folder}/{name}_server.py"
     files = {}
+    pytest = command_of_tests(server or handler)
     is_ours = server is None and handler is None
     named: dict[Kind, str] = {}
     if is_ours:
@@ -131,7 +132,8 @@ def first_files(name: str, server: str | None, handler: str | None = None, folde
     files[path] = _SCENARIO.format(
         path=path,
         folder=folder,
-        test=test,
+        pytest=pytest,
+        beside_test="" if "function" in named else f", beside {test}",
         name=name,
         server="\n".join(_server_lines(named)),
         replies='replies = { polite = "hello, world\\n" }\n' if is_ours else '# replies = { polite = "hello, world\\n" }\n',
@@ -142,12 +144,18 @@ def first_files(name: str, server: str | None, handler: str | None = None, folde
         files[test] = _TEST.format(
             title="The server" if is_ours else " and ".join(f"`{one}`" for one in names),
             path=test,
+            pytest=pytest,
             imports="\n".join(sorted(_imports(named.values()))),
             made=", ".join(names),
             expected=f'{reply} == b"hello, world\\n"' if is_ours else f'{reply}, "say here what the reply is to be"',
             expected_of_task='task.result() == b"hello, world\\n"' if is_ours else "task.result()",
         )
     return files
+
+
+def command_of_tests(named: str | None) -> str:
+    """What runs the tests: of code of one's own, which ``python -m`` finds in the working directory, where ``pytest`` does not look."""
+    return "pytest" if named is None else "python -m pytest"
 
 
 def _server_lines(named: dict[Kind, str]) -> list[str]:
@@ -198,4 +206,4 @@ def _find(option: str, reference: str) -> Any:
         raise UsageError(f"init: {option} {reference}: {error}") from error.__cause__
 
 
-__all__ = ["first_files"]
+__all__ = ["command_of_tests", "first_files"]
