@@ -1,11 +1,12 @@
 """What pytest itself prints of a failed test that had a world: made printable.
 
 Owns what is known of the parts of pytest's reports (``_pytest._code.code``), the place to look at after an upgrade of pytest. Law: only texts
-change, and only by escaping; a part that is not as expected stays as it is.
+change, and only by escaping and by laying them out; a part that is not as expected stays as it is.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from simsock.escaping import printable
@@ -25,6 +26,16 @@ def make_printable(longrepr: Any) -> None:
                 arguments.args[:] = [(name, printable(value, lines=True) if isinstance(value, str) else value) for name, value in arguments.args]
 
 
+def fit_lines(longrepr: Any, fit: Callable[[str], str]) -> None:
+    """Lay the lines of a representation of an exception out anew."""
+    chain = getattr(longrepr, "chain", None) or [(getattr(longrepr, "reprtraceback", None), None, None)]
+    for traceback, _, _ in chain:
+        for entry in getattr(traceback, "reprentries", None) or ():
+            lines = getattr(entry, "lines", None)
+            if isinstance(lines, list) and all(isinstance(line, str) for line in lines):
+                lines[:] = fit("\n".join(lines)).split("\n") if lines else []
+
+
 def _escape_text(part: Any, name: str) -> None:
     text = getattr(part, name, None)
     if isinstance(text, str):
@@ -37,4 +48,4 @@ def _escape_lines(part: Any) -> None:
         lines[:] = [printable(line, lines=True) if isinstance(line, str) else line for line in lines]
 
 
-__all__ = ["make_printable"]
+__all__ = ["fit_lines", "make_printable"]

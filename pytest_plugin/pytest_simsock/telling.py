@@ -14,9 +14,10 @@ import pytest
 
 from pytest_simsock import artefacts
 from pytest_simsock.configuring import CHOSEN
-from pytest_simsock.escaped import make_printable
+from pytest_simsock.escaped import fit_lines, make_printable
 from simsock.errors import UsageError
 from simsock.escaping import printable
+from simsock.report.fitting import fitted
 from simsock.report.recorded import records_text
 from simsock.report.story import STEPS_TOLD_MAX, Story, Teller
 from simsock.search.telling import make_token
@@ -47,22 +48,34 @@ def tell(item: pytest.Item, report: pytest.TestReport, world: World, error: Base
     kernel = world.sim._kernel
     if kernel is not None and kernel.last_words:
         sections.append(("simsock: printed by tasks that ended with their world", kernel.last_words))
-    if item.config.getoption("verbose", 0) > 0:
-        add_sections(item, report, sections)
-    elif _is_plain_mistake(error, world):
-        add_sections(item, report, sections[:1])
-    else:
-        add_sections(item, report, _within_budget(sections, " ".join([str(error), *getattr(error, "__notes__", ())])))
     folder = item.config.stash[CHOSEN].report
+    error_text = report.longreprtext if folder is not None else ""
+    if item.config.getoption("verbose", 0) > 0:
+        shown = sections
+    elif _is_plain_mistake(error, world):
+        shown = sections[:1]
+    else:
+        shown = _within_budget(sections, " ".join([str(error), *getattr(error, "__notes__", ())]))
+    if (width := _terminal_width(item.config)) is not None:
+        fit_lines(report.longrepr, lambda text: fitted(text, width))
+        shown = [(title, fitted(text, width)) for title, text in shown]
+    add_sections(item, report, shown)
     if folder is not None:
         from simsock.scenario.facts import facts_of_test
 
-        told = [("test", item.nodeid), ("error", report.longreprtext), *sections]
+        told = [("test", item.nodeid), ("error", error_text), *sections]
         facts = facts_of_test(item.nodeid, error, repeat, story, world.sight, world.plan.teller is not None)
         paths, row = artefacts.write(folder, item.nodeid, told, facts, world.captured)
         artefacts.note(report, row)
         here = item.config.invocation_params.dir
         add_sections(item, report, [("simsock: files", "\n".join(os.path.relpath(path, here) for path in paths))])
+
+
+def _terminal_width(config: pytest.Config) -> int | None:
+    """How wide the terminal is on which pytest reports; None where that is none, or a process of xdist reports to another."""
+    writer = config.get_terminal_writer() if config.pluginmanager.has_plugin("terminalreporter") else None
+    file = getattr(writer, "_file", None)
+    return writer.fullwidth if writer is not None and file is not None and file.isatty() else None
 
 
 def _is_plain_mistake(error: BaseException, world: World) -> bool:

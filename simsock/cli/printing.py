@@ -72,6 +72,10 @@ def say(text: str = "", stream: TextIO | None = None) -> None:
     """Print a result at once. What is no printable character, or none that the terminal's encoding has, is printed as an escape."""
     stream = stream or sys.stdout
     text = printable(text, lines=True)
+    if (width := width_of(stream)) is not None:
+        from simsock.report.fitting import fitted
+
+        text = fitted(text, width)
     if has_colours(stream):
         text = "\n".join(map(_painted, text.split("\n")))
     try:
@@ -79,6 +83,16 @@ def say(text: str = "", stream: TextIO | None = None) -> None:
     except UnicodeEncodeError:
         encoding = stream.encoding or "ascii"
         print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
+
+
+def width_of(stream: TextIO | None = None) -> int | None:
+    """How wide the terminal is that is printed on; None where it is none."""
+    stream = stream or sys.stdout
+    if stream is None or not stream.isatty():
+        return None
+    from simsock.report.fitting import terminal_width
+
+    return terminal_width()
 
 
 def has_colours(stream: TextIO | None) -> bool:
@@ -122,4 +136,4 @@ def replay_line(token: str, target: str | None, server: str | None, more: Sequen
     return shlex.join(words)
 
 
-__all__ = ["BROKEN", "FAILED", "INTERRUPTED", "OK", "Interrupted", "Progress", "complain", "has_colours", "listed", "replay_line", "say"]
+__all__ = ["BROKEN", "FAILED", "INTERRUPTED", "OK", "Interrupted", "Progress", "complain", "has_colours", "listed", "replay_line", "say", "width_of"]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from simsock import __version__
 from simsock.cli.arguments import codes_of, find_modules_here, search_arguments
-from simsock.cli.printing import BROKEN, FAILED, OK, Interrupted, Progress, complain, listed, replay_line, say
+from simsock.cli.printing import BROKEN, FAILED, OK, Interrupted, Progress, complain, listed, replay_line, say, width_of
 from simsock.errors import ScenarioError, UsageError
 
 if TYPE_CHECKING:
@@ -208,12 +208,14 @@ def scenarios_command(arguments: argparse.Namespace) -> int:
         shown = "in this directory" if not os.path.isabs(folder) else "there"
         raise UsageError(f"there is no {folder.rstrip('/')}/*.toml {shown}")
     names = {path: path for path in paths} or {os.path.join(shipped_folder(), f"{name}.toml"): name for name in shipped_names()}
+    from simsock.report.fitting import hung
+
     width = max(map(len, names.values()))
     code = OK
     for path, name in names.items():
         try:
             about = read(path).table("scenario")
-            say(f"{name.ljust(width)}  {about['about']}")
+            say(hung(f"{name.ljust(width)}  ", about["about"], width_of()))
             arguments.lines.emit("scenario", file=path, name=about["name"], about=about["about"], expected=about["expect"])
         except ScenarioError as error:
             complain(str(error))
@@ -227,11 +229,12 @@ def scenarios_command(arguments: argparse.Namespace) -> int:
 def profiles_command(arguments: argparse.Namespace) -> int:
     """``simsock profiles``."""
     from simsock.net.link.profiles import profile_rows
+    from simsock.report.fitting import hung
 
     rows = profile_rows()
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     for name, about, impairments in rows:
-        say(f"{name:{widths[0]}}  {about:{widths[1]}}  {impairments}".rstrip())
+        say(hung(f"{name:{widths[0]}}  ", f"{about:{widths[1]}}  {impairments}".rstrip(), width_of()))
         arguments.lines.emit("profile", name=name, about=about, impairments=impairments)
     return OK
 

@@ -218,7 +218,7 @@ class Walk:
 
     def _line(self, name: str) -> Any:
         if name not in self._lines:
-            known = f"there is {', '.join(self._lines)}" if self._lines else "there is none yet: connect"
+            known = f"there is {', '.join(self._lines)}, and its name is the first word" if self._lines else "there is none yet: connect"
             raise UsageError(f"there is no connection {name!r:.80}; {known}{meant(name, self._lines)}")
         return self._lines[name]
 
