@@ -20,7 +20,6 @@ from simsock.cli.searching import FOLDER
 from simsock.errors import Nondeterminism, SimsockError, UsageError
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Sequence
 
 SIMSOCK_ROOM = "outside"
@@ -57,7 +56,7 @@ def _run(argv: Sequence[str] | None, lines: Lines) -> tuple[int, str | None]:
     """The exit code, and what is to be said if it was interrupted."""
     try:
         parser = make_parser()
-        arguments = parser.parse_args(argv)
+        arguments = parser.parse(argv)
     except Misused as wrong:
         lines.error(UsageError(wrong.told))
         return BROKEN, None
@@ -78,7 +77,7 @@ def _run(argv: Sequence[str] | None, lines: Lines) -> tuple[int, str | None]:
         return FAILED if isinstance(error, Nondeterminism) else BROKEN, None
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> Parser:
     """The arguments of every command."""
     parser = Parser(prog="simsock", description="Deterministic simulation testing for blocking sockets and threads.", epilog=_CODES)
     parser.add_argument("--version", action="version", version=f"simsock {__version__}")

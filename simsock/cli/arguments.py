@@ -65,9 +65,9 @@ class Misused(SystemExit):
 class Parser(argparse.ArgumentParser):
     """Complains in printable words: what was typed may have been pasted from a stranger."""
 
-    def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:
-        """As ever, but what no command knows is told by the command that was asked for it, with what was probably meant."""
-        found, unknown = self.parse_known_args(args, namespace)
+    def parse(self, args: Sequence[str] | None) -> argparse.Namespace:
+        """As ``parse_args``, but what no command knows is told by the command that was asked for it, with what was probably meant."""
+        found, unknown = self.parse_known_args(args)
         if unknown:
             command = getattr(found, "command_parser", self)
             known = [name for name in command._option_string_actions if name.startswith("--")]

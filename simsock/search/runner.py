@@ -228,7 +228,7 @@ def _check_test(test: Any) -> None:
 
 def _title(test: Any) -> str:
     named = (test, getattr(test, "__wrapped__", None), type(test))  # what counts the calls of another has that one's name
-    return next(name for name in (getattr(one, "__qualname__", None) for one in named) if name)
+    return next(str(name) for name in (getattr(one, "__qualname__", None) for one in named) if name)
 
 
 def nth_seed(seed: int | str, number: int) -> str:
