@@ -17,6 +17,8 @@ PARENT = PROCESS - 1
 
 _PID_MAX = 1 << 22
 _IN_PROC = re.compile(r"/proc/(\d{7,10})(?:/|$)")
+_SOCKETS = re.compile(r"/proc/(?:self/|thread-self/|\d+/)?net/(?:tcp|udp|udplite|raw|icmp|unix)6?")
+_DESCRIPTORS = re.compile(r"/(?:dev|proc/(?:self|thread-self|\d+))/fd/?")
 
 _getpid = os.getpid
 
@@ -42,9 +44,19 @@ def only_in_world(path: Any) -> str:
     return f"{found[1]} is a process in the world only, of which /proc knows nothing"
 
 
+def told_otherwise(event: str, path: Any) -> str:
+    """Where to ask, for a path whose content is this machine's and would pass for the world's; nothing for any other."""
+    text = os.fsdecode(path)
+    if event == "open" and _SOCKETS.fullmatch(text):
+        return "it lists this machine's sockets; sim.netstat() has the world's"
+    if event == "os.scandir" and _DESCRIPTORS.fullmatch(text):
+        return "it lists the real process's descriptors; os.listdir of it has the world's"
+    return ""
+
+
 def over(kernel: Any) -> str:
     """What is said of an object whose world has ended: which world that was."""
     return f"has ended (world {kernel.number} of this process, seed {kernel.seed!r})"
 
 
-__all__ = ["PARENT", "PROCESS", "only_in_world", "over", "own_number", "own_numbers"]
+__all__ = ["PARENT", "PROCESS", "only_in_world", "over", "own_number", "own_numbers", "told_otherwise"]

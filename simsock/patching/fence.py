@@ -17,7 +17,7 @@ from typing import Any
 
 from simsock.errors import Fenced, Unsupported
 from simsock.kernel import Kernel, session
-from simsock.kernel.identity import only_in_world
+from simsock.kernel.identity import only_in_world, told_otherwise
 from simsock.kernel.program_lines import is_simsock
 from simsock.patching.holders import kept_by
 from simsock.patching.room import Room
@@ -65,7 +65,7 @@ def _hook(event: str, args: tuple[Any, ...]) -> None:
         elif event not in _PATHS:
             if not (event.startswith("socket.") and args and issubclass(type(args[0]), Allowed)):
                 refuse(event, args)
-        elif isinstance(args[0], (str, bytes)) and (hint := only_in_world(args[0])):
+        elif isinstance(args[0], (str, bytes)) and (hint := only_in_world(args[0]) or told_otherwise(event, args[0])):
             refuse(f"{event} of {args[0]!r}" if isinstance(args[0], bytes) else f"{event} of {args[0]}", (), hint)
 
 

@@ -12,8 +12,7 @@ from typing import Any
 
 from simsock.errors import Unsupported
 from simsock.kernel import Kernel
-from simsock.kernel.identity import PROCESS, own_numbers
-from simsock.patching import adapters, fence, forks, handlers, ready_orders, schedulers, start_methods, trio_waits
+from simsock.patching import adapters, fence, forks, handlers, own_process, ready_orders, schedulers, start_methods, trio_waits
 from simsock.patching.chance import NODE
 from simsock.patching.room import Room
 from simsock.stdlib import _future_hashes
@@ -40,7 +39,9 @@ _NAMES: tuple[tuple[str, str, Callable[[Any, Kernel], Any]], ...] = (
     ("freezegun.api", "_GLOBAL_MODULES_CACHE", lambda before, kernel: {}),
     ("freezegun.api", "_real_time_object_ids", lambda before, kernel: set(map(id, sys.modules["freezegun.api"].real_date_objects))),
     # psutil asks the system about this process by its number, which in a world is none of the system's.
-    ("psutil._pslinux", "Process", lambda before, kernel: _real_process(before)),
+    ("psutil._pslinux", "Process", lambda before, kernel: own_process.process_class(before)),
+    ("psutil._pslinux", "pids", lambda before, kernel: own_process.pids(before)),
+    ("psutil._pslinux", "pid_exists", lambda before, kernel: own_process.pid_exists(before)),
     # The machine is asked once what it is called, and in a world it is the host of whoever asks first.
     ("platform", "_uname_cache", lambda before, kernel: None),
     # pyOpenSSL gives a socket's number to an OpenSSL of its own, which knows no simulated ones.
@@ -72,19 +73,13 @@ _BY_MODULE: dict[str, list[tuple[str, Callable[[Any, Kernel], Any]]]] = {}
 """The same, by module: few of them are loaded, and each world looks which."""
 for _module, _name, _make in _NAMES:
     _BY_MODULE.setdefault(_module, []).append((_name, _make))
+_PLACES = frozenset(f"{module}.{name}" for module, name, _ in _NAMES)
 _before: list[tuple[dict[str, Any], str, Any]] = []
 
 
 def _generator(before: Any, kernel: Kernel) -> Any:
     """One of the world's own; not drawn from what its program draws from, which must not depend on what else is loaded, but from the tape."""
     return ready_orders.TrioOrder(ready_orders.order_of(kernel)) if kernel.room(Room).draws_from_world else before
-
-
-def _real_process(before: Any) -> Any:
-    def make(pid: int, *args: Any) -> Any:
-        return before(own_numbers()[1] if pid == PROCESS else pid, *args)
-
-    return make
 
 
 def _connection_without_a_socket(before: Any) -> Any:
@@ -112,6 +107,11 @@ class _NoTravel:
         raise Unsupported(
             f"time-machine in a world ({name}): the world has a clock of its own; give it start_time=, let time pass with sim.sleep, or use freezegun inside"
         )
+
+
+def has_another(place: str) -> bool:
+    """Whether a world puts something of its own under this name (``"trio._core._run._r"``)."""
+    return place in _PLACES
 
 
 def enter(kernel: Kernel) -> None:

@@ -13,13 +13,14 @@ import re
 import stat
 import sys
 import threading
-from types import FunctionType, MethodType, ModuleType
+from types import FunctionType, MethodType
 from typing import Any
 
 from simsock.errors import WorldEnded
 from simsock.harness import is_harness
-from simsock.patching import heap
+from simsock.patching import foreign, heap
 from simsock.patching.holders import path_to
+from simsock.patching.numbers import keepers_of_pipes
 from simsock.patching.referrers import tracked_objects
 from simsock.tuples import NamedTuple
 
@@ -55,7 +56,7 @@ def find_living(before: frozenset[int] | None = None) -> list[Living]:
         top = place.partition(".")[0]
         if kind == SOCKET and top in sys.stdlib_module_names and top != "asyncio":  # an event loop's own are told by the loop
             place = path_to(made) or place  # a server, a client or a handler of the standard library's that the program has
-        elif is_harness(top) or top in sys.stdlib_module_names or (kind == GENERATOR and not place):
+        elif is_harness(top) or top in sys.stdlib_module_names or (kind == GENERATOR and not place) or foreign.has_another(place):
             continue
         found.append(Living(kind, _form(kind, made), place))
     if before is not None:
@@ -193,22 +194,14 @@ def _status(number: int) -> os.stat_result | None:
 
 
 def _pipes(before: frozenset[int]) -> list[Living]:
-    """Pipes that were made since, with the name in a module that holds the number, if one does."""
-    found = []
+    """Pipes that were made since, with who has the number, as far as that is certain."""
+    pipes: dict[int, list[int]] = {}
     for number in sorted(open_descriptors() - before):
         status = _status(number)
         if status is not None and stat.S_ISFIFO(status.st_mode):
-            found.append(Living(PIPE, f"descriptor {number}", _holder_of_number(number)))
-    return found
-
-
-def _holder_of_number(number: int) -> str:
-    for name, module in sorted(sys.modules.items()):
-        if isinstance(module, ModuleType) and name.partition(".")[0] not in sys.stdlib_module_names and not is_harness(name):
-            for key, value in vars(module).items():
-                if type(value) is int and value == number and not key.startswith("__"):
-                    return f"{name}.{key}"
-    return ""
+            pipes.setdefault(status.st_ino, []).append(number)
+    keepers = keepers_of_pipes(list(pipes.values()))
+    return [Living(PIPE, f"descriptor {number}", keepers.get(number, "")) for ends in pipes.values() for number in ends]
 
 
 __all__ = ["EXECUTOR", "GENERATOR", "LOOP", "PIPE", "POLLER", "SOCKET", "THREAD", "Living", "find_living", "open_descriptors"]

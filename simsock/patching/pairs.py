@@ -31,7 +31,7 @@ _SOCKET = (
 ).split()
 _OS = (
     "abort chdir chmod chown closerange copy_file_range device_encoding dup dup2 eventfd eventfd_read eventfd_write fchdir fchmod fchown fdatasync "
-    "lchown link lstat mkdir mknod open remove rename replace rmdir symlink unlink "
+    "lchown link lstat mkdir mknod open readlink remove rename replace rmdir symlink unlink "
     "fpathconf fstatvfs fsync fstat ftruncate get_blocking get_inheritable get_terminal_size getxattr listdir listxattr login_tty openpty pathconf "
     "posix_openpt removexattr scandir sched_yield setxattr statvfs tcgetpgrp tcsetpgrp timerfd_create times truncate utime "
     "isatty lockf lseek mkfifo pipe pipe2 posix_fadvise posix_fallocate pread preadv pwrite pwritev read readinto readv sendfile set_blocking "

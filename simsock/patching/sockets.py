@@ -24,9 +24,9 @@ from simsock.errors import Unsupported
 from simsock.kernel import Kernel, session
 from simsock.kernel.originals import original
 from simsock.kernel.units import NS
-from simsock.patching.classes import changed, names_of
+from simsock.patching.classes import changed, exchange, names_of
 from simsock.patching.fence import refuse_outsider
-from simsock.stdlib._allowed import is_behind, over_a_real_one
+from simsock.stdlib._allowed import Allowed, is_behind, over_a_real_one
 from simsock.stdlib._makers import made_by
 from simsock.stdlib._room import Room
 from simsock.stdlib._socketobject import socket as simulated
@@ -83,6 +83,8 @@ _put_back: list[Callable[[], Any]] = []
 _usually_in_place: list[Any] = []
 _in_place: list[Any] = []
 """What the class of real sockets has while the stand-ins are in it; and what that is if nobody else has put anything there."""
+_of_c: list[tuple[str, Any, Any]] = []
+"""Methods of the class in C, by which a program reaches a socket past its class: (name, method, what asks first)."""
 _stand_ins: dict[str, Any] = {}
 _talking: dict[str, Any] = {}
 
@@ -117,6 +119,7 @@ def pairs() -> list[tuple[Any, Any]]:
     methods = {**vars(_socket.socket), **vars(_class)}
     found = [(method, _either(name, method)) for name, method in methods.items() if not name.startswith("_") and isinstance(method, _FUNCTIONS)]
     _usually_in_place[:] = {**_usual, **_talking, "__new__": _new}.values()
+    _of_c[:] = [(name, method, _talking.get(name) or _either(name, method)) for name, method in _inherited.items() if name in _TALKS]
     return [(_class, standing), *found]
 
 
@@ -128,7 +131,7 @@ def _either(name: str, method: Any) -> Any:
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
         if isinstance(self, simulated):
             return simulated_method(self, *args, **kwargs)
-        if talks and session.active is not None and session.active.thread == get_ident():
+        if talks and session.active is not None and session.active.thread == get_ident() and not isinstance(self, Allowed):
             refuse_outsider(f"socket.{name}", repr(self), made_by(self), self)
         return method(self, *args, **kwargs)
 
@@ -163,6 +166,7 @@ def apply() -> None:
                 setattr(standing, name, value)
                 _lend_methods(value)
         _names.update({name: stand_in for name, stand_in in _talking.items() if name not in _names or name in _usual})
+    exchange([(_socket.socket, names_of(_socket.socket), _of_c)])
     changed(_class)
     _class.__new__ = _new  # type: ignore[method-assign]  # undone in remove
     _in_place = _usually_in_place if usual else list(_names.values())
@@ -220,6 +224,7 @@ def remove() -> None:
     """The patched state ends."""
     global _in_place
     _in_place = []
+    exchange([(_socket.socket, names_of(_socket.socket), _of_c)], back=True)
     _tidy()
     if _names.get("__new__") is not None:
         del _class.__new__

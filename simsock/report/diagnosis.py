@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
+from types import ModuleType
 from typing import Any, NamedTuple
 
 from simsock.patching.doctor import Captured, ForeignLock, find_captured, find_foreign_locks
@@ -22,7 +23,7 @@ _OURS = re.compile(r".*\.stands_for|list\[\d+\]")
 _REMEDIES = {
     EXECUTOR: "make it in the test, or in a fixture that comes after `sim`; the threads of this one stay real ones, which no world schedules",
     LOOP: "make it in the test, or in a fixture that comes after `sim` (asyncio.run does); this one waits in real time",
-    GENERATOR: "seed it in the test, or draw from `random` itself; what this one draws is not the world's, and no run can be repeated",
+    GENERATOR: "seed it in the test, or draw from `random` itself; this one, seeded or not, goes on from one world to the next, so no run can be repeated",
     PIPE: "make it in the test, or in a fixture that comes after `sim`; a world knows only descriptors of its own",
     POLLER: "make it in the test, or in a fixture that comes after `sim`; this one knows no descriptor of a world",
     SOCKET: "make it in the test, or in a fixture that comes after `sim`; a call of this one in a world is an error",
@@ -123,13 +124,23 @@ def _living_lines(living: list[Living]) -> list[str]:
     for kind in dict.fromkeys(found.kind for found in living):
         lines += [f"  {kind}: {found.what}{f'  kept by {found.place}' if found.place else ''}" for found in living if found.kind == kind]
         lines.append(f"  -> {_REMEDIES[kind]}")
-    packages = sorted({top for found in living if (top := found.place.partition(".")[0]) in sys.modules and top != "__main__"})
+    packages = sorted({name for found in living if (name := _package_of(found.place)) in sys.modules and name != "__main__"})
     if packages:
         named = ", ".join(f'"{name}"' for name in packages)
         lines.append(
             f"  -> or, for all that a module makes when it is imported, have each world import it anew: fresh=[{named}] (simsock_fresh in the ini file)"
         )
     return lines
+
+
+def _package_of(place: str) -> str:
+    """What is to be imported anew for it: the package; or, of what a single object has that is a module by its name (Twisted's reactor), that one."""
+    modules: dict[str, Any] = sys.modules
+    for name, module in list(modules.items()):
+        kind = type(module)
+        if not issubclass(kind, ModuleType) and place.startswith(f"{kind.__module__}.{kind.__qualname__}."):
+            return name
+    return place.partition(".")[0]
 
 
 def diagnose(descriptors: frozenset[int] | None = None) -> Diagnosis:

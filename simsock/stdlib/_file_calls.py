@@ -19,6 +19,8 @@ from simsock.kernel.file_times import CHANGED, READ, WRITTEN, FileTimes
 from simsock.kernel.identity import only_in_world
 from simsock.kernel.units import NS
 from simsock.net.fabric import fabric_of
+from simsock.net.pipes import EventCounter, PipeEnd
+from simsock.net.sockets import Socket
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -137,6 +139,26 @@ def refuse_name(call: str, path: Any) -> None:
         )
 
 
+def readlink(path: Any, *, dir_fd: int | None = None) -> Any:
+    """readlink(2): of the name of a simulated descriptor, what Linux shows for one of its kind."""
+    try:
+        return _readlink(path, dir_fd=dir_fd)
+    except FileNotFoundError:
+        kernel = session.active
+        found = _NAMES_OF_DESCRIPTORS.fullmatch(_fsdecode(path)) if kernel is not None else None
+        if found is None or kernel is None or int(found[1]) not in kernel.files:
+            refuse_name("os.readlink", path)
+            raise
+        text = _shown(int(found[1]), kernel.files[int(found[1])])
+        return _fsencode(text) if isinstance(_fspath(path), bytes) else text
+
+
+def _shown(fd: int, file: Any) -> str:
+    if isinstance(file, PipeEnd):
+        return f"pipe:[{fd}]"  # its inode as os.fstat tells it
+    return f"socket:[{fd}]" if isinstance(file, Socket) else f"anon_inode:[{'eventfd' if isinstance(file, EventCounter) else 'eventpoll'}]"
+
+
 def mkdir(path: Any, mode: int = 0o777, *, dir_fd: int | None = None) -> None:
     """mkdir(2)."""
     _mkdir(path, mode, dir_fd=dir_fd)
@@ -246,7 +268,7 @@ def _named(function: Any, name: str) -> Any:
 
 
 def _calls() -> Iterator[Any]:
-    yield from (open, mkdir, mknod, symlink, link, truncate, utime)
+    yield from (open, readlink, mkdir, mknod, symlink, link, truncate, utime)
     yield from map(_moving, ("rename", "replace"))
     yield from map(_removing, ("unlink", "remove", "rmdir"))
     yield from map(_changing, ("chmod", "chown", "fchmod", "fchown", "setxattr", "removexattr"))

@@ -18,6 +18,7 @@ from simsock.errors import Unsupported
 from simsock.kernel import session
 from simsock.kernel.files import FIRST_DESCRIPTOR, bad_descriptor
 from simsock.kernel.handler_places import uninterruptible
+from simsock.kernel.identity import own_numbers
 from simsock.kernel.units import NS
 from simsock.net.pipes import EventCounter, Pipe, PipeEnd
 from simsock.net.sockets import Socket, os_error
@@ -45,7 +46,7 @@ _chmod, _fchmod = _CALLS["chmod"], _CALLS["fchmod"]
 _sendfile: Callable[..., int] = _CALLS["sendfile"]
 _listdir: Callable[..., list[Any]] = _real.listdir
 _CHUNK_BYTES = 1 << 18
-_DESCRIPTORS_OF_PROCESS = frozenset(("/dev/fd", "/proc/self/fd"))
+_DESCRIPTORS_OF_PROCESS = frozenset(("/dev/fd", "/proc/self/fd", f"/proc/{own_numbers()[1]}/fd"))  # the last is what psutil asks for
 
 _PROCESSES = frozenset(
     (

@@ -6,6 +6,8 @@ import logging
 import os
 import pathlib
 import platform
+import re
+import select
 import signal
 import socket
 import struct
@@ -122,7 +124,44 @@ def test_psutil_tells_of_this_process(world):
     with world():
         assert psutil.Process().pid == os.getpid()
         assert psutil.Process().create_time() == psutil.Process(os.getpid()).create_time() == real
+        assert os.getpid() in psutil.pids() and psutil.pid_exists(os.getpid())
+        assert os.getpid() in {process.pid for process in psutil.process_iter()}
+        assert psutil.Process().ppid() == os.getppid()
+        assert psutil.Process().children() == []
+        before = psutil.Process().num_fds()
+        with socket.socket(), socket.socket():
+            assert psutil.Process().num_fds() == before + 2
     assert psutil.Process().pid == os.getpid()
+    assert os.getpid() in psutil.pids() and psutil.Process().ppid() == os.getppid()
+
+
+def test_links_in_proc_of_the_worlds_number_and_of_its_descriptors(world):
+    with world():
+        with pytest.raises(Unsupported, match=r"^os\.readlink\('/proc/5000000/exe'\): 5000000 is the process in the world only"):
+            os.readlink(f"/proc/{os.getpid()}/exe")
+        pipe, counter = os.pipe(), os.eventfd(0)
+        with socket.socket() as sock, select.epoll() as poller:
+            names = {fd: os.readlink(f"/proc/self/fd/{fd}") for fd in (sock.fileno(), *pipe, counter, poller.fileno())}
+            inode = os.fstat(sock.fileno()).st_ino
+            assert os.readlink(b"/dev/fd/%d" % sock.fileno()) == b"socket:[%d]" % inode
+        assert [re.sub(r"\d+", "N", name) for name in names.values()] == ["socket:[N]", *["pipe:[N]"] * 2, "anon_inode:[eventfd]", "anon_inode:[eventpoll]"]
+        with pytest.raises(FileNotFoundError):
+            os.readlink(f"/proc/self/fd/{sock.fileno()}")
+        for fd in (*pipe, counter):
+            os.close(fd)
+
+
+@pytest.mark.parametrize(
+    ("call", "hint"),
+    [
+        (lambda: open("/proc/net/tcp"), r"open of /proc/net/tcp.*this machine's sockets; sim\.netstat\(\)"),  # noqa: SIM115  # it is refused
+        (lambda: pathlib.Path("/proc/self/net/udp6").read_text(), r"open of /proc/self/net/udp6.*sim\.netstat\(\)"),
+        (lambda: os.scandir("/proc/self/fd"), r"os\.scandir of /proc/self/fd.*os\.listdir of it has the world's"),
+    ],
+)
+def test_what_proc_tells_of_this_machine_and_would_pass_for_the_worlds_is_refused(world, call, hint):
+    with world(), pytest.raises(Fenced, match=hint):
+        call()
 
 
 def test_addresses_in_the_names_of_threads_stay_out_of_digests(world):

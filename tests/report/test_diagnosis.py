@@ -126,6 +126,59 @@ def test_what_is_alive_before_any_world_is_named_with_its_place_and_what_to_do(d
     assert lines[-1].endswith("swapped in every world by themselves (--all lists them).")
 
 
+PIPES = """
+    import os
+    from errno import EPERM, ENOENT, ESRCH, EINTR, EIO, ENXIO, E2BIG, ENOEXEC, EBADF, ECHILD, EAGAIN, ENOMEM
+
+    COUNTS = [os.dup(0) for _ in range(2)]
+    ONE, TWO, THREE, FOUR, FIVE, SIX, SEVEN, EIGHT, NINE, TEN, ELEVEN, TWELVE, THIRTEEN, FOURTEEN, FIFTEEN = range(1, 16)
+    _read, _write = os.pipe()
+
+    class Waker:
+        def __init__(self):
+            self.name = "waker"
+            self.i, self.o = os.pipe()
+
+    WAKER = Waker()
+    BOTH = os.pipe()
+
+    class Hides:
+        __slots__ = ("reads", "writes")
+
+    HIDES = Hides()
+    HIDES.reads, HIDES.writes = os.pipe()
+"""
+
+
+def test_a_pipe_is_kept_by_who_has_both_its_numbers_and_not_by_a_constant(doctor):
+    lines = doctor("app", app=PIPES).stdout.splitlines()
+    kept = [line.partition("  kept by ")[2] for line in lines if line.startswith("  pipe: descriptor ")]
+    assert kept[:6] == ["app._read", "app._write", "app.Waker.i", "app.Waker.o", "app.BOTH[0]", "app.BOTH[1]"]
+    assert len(kept) == 8 and not any("SIG" in place or "E" in place.removeprefix("app.") for place in kept[6:])
+
+
+def test_what_a_world_has_another_of_is_not_told(doctor):
+    pytest.importorskip("trio")
+    done = doctor("app", app="    import trio\n")
+    assert done.returncode == 0, done.stdout
+
+
+def test_what_is_to_be_imported_anew_may_be_one_object_that_is_a_module_by_name(doctor):
+    done = doctor("app", app=REACTOR)
+    assert 'have each world import it anew: fresh=["app.reactor"]' in done.stdout
+
+
+REACTOR = """
+    import select, sys
+
+    class Reactor:
+        def __init__(self):
+            self.poller = select.epoll()
+
+    sys.modules["app.reactor"] = Reactor()
+"""
+
+
 def test_descriptors_are_in_the_order_of_their_numbers(monkeypatch):
     pipes = [living.Living(living.PIPE, f"descriptor {number}", f"app.{name}") for number, name in ((10, "W"), (9, "R"), (100, "A"))]
     monkeypatch.setattr(living, "_pipes", lambda before: pipes)
