@@ -60,6 +60,10 @@ def _packet_bytes(data: bytes, ip: str) -> int:
     return len(data) + (HEADERS_BYTES_V6 if is_v6(ip) else HEADERS_BYTES)
 
 
+note_refused: Callable[[OSError, DatagramSocket], None] | None = None
+"""Tells people on an error why a datagram was refused. Put here by who knows what is outside the world."""
+
+
 class DatagramSocket(Socket):
     """A UDP socket."""
 
@@ -312,6 +316,15 @@ class DatagramSocket(Socket):
                 self._unreachable(target)
             elif not back.lost():
                 back.launch(self.kernel.now + back.delay_ns(), self._unreachable, target)
+
+    def take_error(self) -> None:
+        """Raise the pending error, once, with what there is to tell of it."""
+        try:
+            super().take_error()
+        except OSError as error:
+            if note_refused is not None:
+                note_refused(error, self)
+            raise
 
     def _unreachable(self, target: Endpoint) -> None:
         if self.remote in (target, (target[0], 0)) and self.references:

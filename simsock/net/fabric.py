@@ -160,8 +160,8 @@ class Fabric:
         self._chunks = _WHOLE if chunks == "whole" else (chunks, kernel.room(Happened).fault(f"chunks={_shown(chunks)}"))
         self._sends = _WHOLE if sends == "whole" else (sends, kernel.room(Happened).fault(f"sends={_shown(sends)}"))
         self._hosts: dict[str, Host] = {}
-        self.real_ports: dict[int, str] = {}
-        """Ports at which a connection was refused, and whether a real socket of this process listens there: for words only."""
+        self.real_ports: dict[tuple[str, int], str] = {}
+        """By protocol ("tcp", "udp") and port, where something was refused: the address that a real socket of this process has there; for words only."""
         self.refused: tuple[Host, str, int] | None = None
         """Who was refused a connection last, and where: for words only."""
         self._by_address: dict[str, Host] = {}

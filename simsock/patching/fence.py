@@ -65,8 +65,14 @@ def _hook(event: str, args: tuple[Any, ...]) -> None:
         elif event not in _PATHS:
             if not (event.startswith("socket.") and args and issubclass(type(args[0]), Allowed)):
                 refuse(event, args)
-        elif isinstance(args[0], (str, bytes)) and (hint := only_in_world(args[0]) or told_otherwise(event, args[0])):
+        elif isinstance(args[0], (str, bytes)) and (hint := only_in_world(args[0]) or _told_otherwise(event, args[0])):
             refuse(f"{event} of {args[0]!r}" if isinstance(args[0], bytes) else f"{event} of {args[0]}", (), hint)
+
+
+def _told_otherwise(event: str, path: Any) -> str:
+    """What of ``/proc`` a program would take for the world's; who explains a refused connection wants this machine's."""
+    hint = told_otherwise(event, path)
+    return hint if hint and sys._getframe(2).f_globals.get("__name__") != "simsock.stdlib._refusals" else ""
 
 
 def _program(args: tuple[Any, ...]) -> None:

@@ -18,6 +18,10 @@ from simsock.kernel.program_lines import is_library, is_simsock, short_path
 
 CAUSES_MAX = 3
 _FRAMES_MAX = 6
+_NEAR = 10
+"""Lines from where a difference shows: what is certain to differ and is farther away need have nothing to do with it."""
+_KEYED = ("BINARY_SUBSCR", "STORE_SUBSCR", "DELETE_SUBSCR", "CONTAINS_OP")
+_LOOK_UP = frozenset(("get", "pop", "setdefault", "__contains__", "__getitem__"))
 _CLOCKS = frozenset("time time_ns monotonic monotonic_ns perf_counter perf_counter_ns process_time process_time_ns thread_time thread_time_ns".split())
 _CHANCE = frozenset(("urandom", "getrandom", "token_bytes", "token_hex", "token_urlsafe", "uuid1", "uuid4"))
 _DATES = frozenset(("now", "utcnow", "today"))
@@ -55,18 +59,25 @@ def _of_frame(frame: FrameType) -> Iterator[tuple[int, int, str]]:
     for name, path, line in _names(code):
         distance = here - line if line <= here else 2 * (line - here)  # a loop's later lines have run before, too
         for rank, words in _of_name(name, path, frame):
-            yield rank, distance, f"{words} ({short_path(code.co_filename)}:{line})"
+            is_far = rank == 0 and distance > _NEAR
+            yield 2 if is_far else rank, distance, f"{words} ({short_path(code.co_filename)}:{line})"
 
 
 def _names(code: CodeType) -> Iterator[tuple[str, tuple[str, ...], int]]:
     """What a function reads, with its inner functions: a name, the attributes that are taken of it, the line."""
     base, line = "", code.co_firstlineno
     path: tuple[str, ...] = ()
-    for step in dis.get_instructions(code):
+    steps = [step for step in dis.get_instructions(code) if step.opname not in ("CACHE", "PRECALL", "PUSH_NULL", "NOT_TAKEN")]
+    keys = {place for place, step in enumerate(steps) if step.argval == "id" and _is_key(steps, place)}
+    for place, step in enumerate(steps):
         if step.opname in ("BUILD_SET", "SET_ADD"):
             yield _DISPLAY, (), step.positions.lineno or line if step.positions is not None else line
         at = step.positions.lineno if step.positions is not None and step.positions.lineno is not None else line
-        if step.opname.startswith(("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FAST", "LOAD_DEREF")) and step.argval is not None:
+        if place in keys:
+            if base:
+                yield base, path, line
+            base = ""
+        elif step.opname.startswith(("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FAST", "LOAD_DEREF")) and step.argval is not None:
             if base:
                 yield base, path, line
             for name in step.argval if isinstance(step.argval, tuple) else (step.argval,):
@@ -83,6 +94,29 @@ def _names(code: CodeType) -> Iterator[tuple[str, tuple[str, ...], int]]:
     for inner in code.co_consts:
         if isinstance(inner, CodeType):
             yield from _names(inner)
+
+
+def _is_key(steps: list[dis.Instruction], place: int) -> bool:
+    """Whether what a call of ``id`` gives is looked up in a table, or compared for equality, and no more: who asks so is told the same in every run."""
+    before = steps[place - 1] if place else None
+    if before is not None and before.opname in ("LOAD_ATTR", "LOAD_METHOD") and before.argval in _LOOK_UP:
+        return True
+    after = _after_call(steps, place)
+    if after < len(steps) and steps[after].opname.startswith("LOAD_"):  # ... == id(other), table[id(this)] = other
+        after = _after_call(steps, after) if steps[after].argval == "id" else after + 1
+    return after < len(steps) and (steps[after].opname.startswith(_KEYED) or steps[after].argrepr in ("[]", "==", "!=", "bool(==)", "bool(!=)"))
+
+
+def _after_call(steps: list[dis.Instruction], place: int) -> int:
+    """Where it goes on after the call of what is loaded there: the call's expression begins with it."""
+    at = steps[place].positions
+    for number in range(place + 1, len(steps)):
+        where = steps[number].positions
+        if at is None or where is None:
+            break
+        if steps[number].opname.startswith("CALL") and (where.lineno, where.col_offset) == (at.lineno, at.col_offset):
+            return number + 1
+    return len(steps)
 
 
 def _value(name: str, path: tuple[str, ...], frame: FrameType) -> Iterator[tuple[str, Any]]:

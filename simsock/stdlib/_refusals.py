@@ -7,15 +7,19 @@ sockets' calls. Laws: nothing that is found here decides anything; each address 
 from __future__ import annotations
 
 import _socket
+import errno
 import os
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from simsock.errors import meant
+from simsock.net import datagrams
+from simsock.net.addresses import AF_INET, AF_INET6
 from simsock.stdlib._makers import bound, made_by
 
 if TYPE_CHECKING:
+    from simsock.net.datagrams import DatagramSocket
     from simsock.net.fabric import Fabric, Host
 
 _open, _listdir, _readlink, _getsockname, _inet_ntop = open, os.listdir, os.readlink, _socket.socket.getsockname, _socket.inet_ntop
@@ -57,19 +61,62 @@ def explained(fabric: Fabric, host: Host, ip: str, port: int) -> str:
         if ip in _LOOPBACK:
             return f"nobody listens on port {port} of host {host.name}, whose own {ip} is; a server on host {' and '.join(elsewhere)} does: connect to it there"
         return f"nobody listens at {ip} port {port}; a server on host {' and '.join(elsewhere)} has that port: an address of its own, or 127.0.0.1 only?"
-    if port not in fabric.real_ports:
-        fabric.real_ports[port] = _listens_for_real(port)
-    if fabric.real_ports[port]:
+    real = _real_one(fabric, "tcp", port)
+    if real:
         return (
             f"nobody in this world listens on port {port}, but a real socket of this process does{_owner_of(port)}: it was made outside the world. "
             "Make the server inside it: in a fixture that asks for `sim`, or in the test (one that a module makes when it is imported: "
             'fresh=["its package"]; one of a wider fixture or of setup_class: a world as wide, world="class", "module" or "session"). '
-            f'To talk to the real one, outside time: allow="{_peer(fabric.real_ports[port], ip)}:{port}"'
+            f'To talk to the real one, outside time: allow="{_peer(real, ip)}:{port}"'
         )
     return (
         f"nobody listens on port {port} of {ip}, in this world or (in this process) outside it: start the server first, "
         f'in the test or in a fixture that asks for `sim`; to talk to another process, outside time: allow="{ip}:{port}"{_as_proxy(ip, port)}'
     )
+
+
+def note_datagram(error: OSError, sock: DatagramSocket) -> None:
+    """Tell why what a connected datagram socket has sent was refused."""
+    if error.errno == errno.ECONNREFUSED and sock.remote is not None and sock.family in (AF_INET, AF_INET6):
+        explain(error, _explained_datagram(sock.fabric, sock.host, str(sock.remote[0]), sock.remote[1]))
+
+
+def _explained_datagram(fabric: Fabric, host: Host, ip: str, port: int) -> str:
+    here = _bound_at(host, port)
+    if here and (ip in _LOOPBACK or ip in host.addresses):
+        return f"nobody receives datagrams at {ip} port {port}; a socket of the same host does at {' and '.join(here)}: send there, or bind it to {ip} as well"
+    elsewhere = " and ".join(f"{other.name} ({', '.join(other.addresses)})" for other in fabric.hosts() if _bound_at(other, port))
+    if elsewhere and ip in _LOOPBACK:
+        return f"nobody receives datagrams on port {port} of host {host.name}, whose own {ip} is; a socket on host {elsewhere} does: send there"
+    if elsewhere:
+        return f"nobody receives datagrams at {ip} port {port}; a socket on host {elsewhere} has that port: an address of its own, or 127.0.0.1 only?"
+    if any(_listening_at(other, port) for other in fabric.hosts() if ip in (*_LOOPBACK, *other.addresses)):
+        return f"nobody receives datagrams on port {port} of {ip}, where a server listens for TCP connections: SOCK_DGRAM finds no SOCK_STREAM"
+    if _real_one(fabric, "udp", port):
+        return (
+            f"nobody in this world receives datagrams on port {port}, but a real socket of this process does{_owner_of(port)}: it was made outside the world. "
+            "Make it inside: in a fixture that asks for `sim`, or in the test"
+        )
+    return (
+        f"nobody receives datagrams on port {port} of {ip}, in this world or (in this process) outside it: bind the socket that is to have them first, "
+        "in the test or in a fixture that asks for `sim` (as on Linux, who sends is told so at its next call)"
+    )
+
+
+datagrams.note_refused = note_datagram
+
+
+def _bound_at(host: Host, port: int) -> list[str]:
+    """The addresses at which a host's datagram sockets have the port."""
+    return [str(socket.local[0]) for socket in host.udp.bound() if socket.local is not None and socket.local[1] == port]
+
+
+def _real_one(fabric: Fabric, protocol: str, port: int) -> str:
+    """The address of a real socket of this process that has the port; each port is asked for once."""
+    found = fabric.real_ports.get((protocol, port))
+    if found is None:
+        found = fabric.real_ports[protocol, port] = _has_for_real(protocol, port)
+    return found
 
 
 def unknown(fabric: Fabric, name: str) -> str:
@@ -119,14 +166,14 @@ def name_refused(path: str) -> str:
     )
 
 
-def _listens_for_real(port: int) -> str:
-    """The address of a listening TCP socket of this process that has the port, by what Linux tells of both; empty if there is none."""
+def _has_for_real(protocol: str, port: int) -> str:
+    """The address of a listening TCP or bound UDP socket of this process that has the port, by what Linux tells of both; empty if there is none."""
     inodes = {}
-    for table in ("tcp", "tcp6"):
+    for table in (protocol, f"{protocol}6"):
         with suppress(OSError), _open(f"/proc/self/net/{table}", encoding="ascii") as lines:
             for line in list(lines)[1:]:
                 fields = line.split()
-                if fields[3] == _LISTENING and int(fields[1].rpartition(":")[2], 16) == port:
+                if (fields[3] == _LISTENING or protocol == "udp") and int(fields[1].rpartition(":")[2], 16) == port:
                     inodes[f"socket:[{fields[9]}]"] = _address(fields[1].rpartition(":")[0])
     for fd in _descriptors() if inodes else ():
         with suppress(OSError):

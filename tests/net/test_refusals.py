@@ -49,6 +49,59 @@ def test_a_server_on_another_host_has_it(sim):
     listener.close()
 
 
+def refused_datagram(sim, address, family=real_socket.AF_INET):
+    with sim.network.socket.socket(family, real_socket.SOCK_DGRAM) as sock:
+        sock.connect(address)
+        sock.send(b"x")
+        with pytest.raises(ConnectionRefusedError) as caught:
+            sock.recv(1)
+    assert str(caught.value) == "[Errno 111] Connection refused"
+    (note,) = caught.value.__notes__
+    return note
+
+
+def test_nobody_receives_datagrams_there(sim):
+    note = refused_datagram(sim, ("127.0.0.1", 53))
+    assert note.startswith("nobody receives datagrams on port 53 of 127.0.0.1, in this world or (in this process) outside it: bind the socket that is to ")
+    assert refused_datagram(sim, ("::1", 53), real_socket.AF_INET6).startswith("nobody receives datagrams on port 53 of ::1, in this world or ")
+
+
+def test_who_sends_is_told_as_well(sim):
+    with sim.network.socket.socket(type=real_socket.SOCK_DGRAM) as sock:
+        sock.connect(("127.0.0.1", 53))
+        sock.send(b"x")
+        with pytest.raises(ConnectionRefusedError) as caught:
+            sock.send(b"x")
+        assert caught.value.__notes__[0].startswith("nobody receives datagrams on port 53 of 127.0.0.1")
+        sock.send(b"x")
+        assert sock.getsockopt(real_socket.SOL_SOCKET, real_socket.SO_ERROR) == 111
+
+
+def test_a_datagram_socket_on_another_host_or_address_has_it_or_a_listener(sim):
+    with sim.host("shop"):
+        sock = sim.network.socket.socket(type=real_socket.SOCK_DGRAM)
+        sock.bind(("127.0.0.1", 53))
+    address = sim.host("shop").addresses[0]
+    note = refused_datagram(sim, ("127.0.0.1", 53))
+    assert note.startswith("nobody receives datagrams on port 53 of host localhost, whose own 127.0.0.1 is; a socket on host shop (") and address in note
+    assert "an address of its own, or 127.0.0.1 only?" in refused_datagram(sim, (address, 53))
+    sock.close()
+    with sim.network.socket.socket(type=real_socket.SOCK_DGRAM) as here:
+        here.bind(("127.0.0.2", 53))
+        assert "a socket of the same host does at 127.0.0.2" in refused_datagram(sim, ("127.0.0.1", 53))
+    with sim.network.socket.create_server(("127.0.0.1", 53)):
+        assert refused_datagram(sim, ("127.0.0.1", 53)).endswith("where a server listens for TCP connections: SOCK_DGRAM finds no SOCK_STREAM")
+
+
+@pytest.mark.real
+def test_a_real_datagram_socket_of_this_process_has_it():
+    with real_socket.socket(type=real_socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        with Simulation() as sim:
+            note = refused_datagram(sim, ("127.0.0.1", sock.getsockname()[1]))
+    assert note.startswith(f"nobody in this world receives datagrams on port {note.split('port ')[1].split(',')[0]}, but a real socket of this process does")
+
+
 @pytest.mark.real
 @pytest.mark.parametrize(("family", "ip"), [(real_socket.AF_INET, "127.0.0.1"), (real_socket.AF_INET6, "::1")])
 def test_a_real_socket_of_this_process_has_it(family, ip):
@@ -97,7 +150,7 @@ def test_a_unix_socket_from_outside_has_the_name(tmp_path, kind):
 def test_the_words_change_nothing_of_the_run(monkeypatch):
     digests = set()
     for listens in (True, False):
-        monkeypatch.setattr("simsock.stdlib._refusals._listens_for_real", lambda port, listens=listens: "127.0.0.1" if listens else "")
+        monkeypatch.setattr("simsock.stdlib._refusals._has_for_real", lambda *asked, listens=listens: "127.0.0.1" if listens else "")
         with Simulation() as sim:
             refusal(sim, ("127.0.0.1", 81))
         digests.add(sim.digest)

@@ -45,6 +45,14 @@ def test_the_cause_and_its_line_are_named(name):
     assert told.index(first[0]) == told.index("likely cause"), "it is told first"
 
 
+def test_an_address_that_has_nothing_to_do_with_it_is_not_blamed():
+    with pytest.raises(Nondeterminism, match="likely cause: a generator of random numbers of its own: GENERATOR") as caught:
+        simsock.check_determinism(undetermined.looks_up_by_address)
+    assert "by id()" not in str(caught.value)
+    with pytest.raises(Nondeterminism, match=r"(?s)cause: a generator of random numbers of its own: GENERATOR .*cause: an address, by id\(\)"):
+        simsock.check_determinism(undetermined.has_an_address_far_away)
+
+
 def test_what_is_the_same_in_one_process_only_is_found_in_fresh_ones():
     assert simsock.check_determinism(undetermined.set_of_texts)
     with pytest.raises(Nondeterminism, match=r"(?s)between processes \(hash seed \d in the second\) at .*cause: the order of a set of texts: WORDS"):

@@ -44,6 +44,30 @@ def own_generator(sim):
     sim.sleep(delay)
 
 
+def looks_up_by_address(sim):
+    table = {}
+    table[id(sim)] = sim
+    assert id(sim) in table and id(sim) == id(table[id(sim)]) and table.get(id(sim)) is sim
+    sim.sleep(GENERATOR.random())
+
+
+def has_an_address_far_away(sim):
+    """What is done with the address comes to nothing."""
+    label = f"{id(sim):x}"
+    label = label.upper()
+    label = label.lower()
+    label = label.strip()
+    label = label.upper()
+    label = label.lower()
+    label = label.strip()
+    label = label.upper()
+    label = label.lower()
+    label = label.strip()
+    label = label.upper()
+    sim.sleep(GENERATOR.random())
+    return label
+
+
 def counted(sim):
     sim.sleep(next(NUMBERS))
 
