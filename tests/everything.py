@@ -54,11 +54,11 @@ TABLE: dict[str, dict[str, str]] = {
         "writev "
         "getpgid getpgrp getpid getppid getpriority getsid pidfd_open sched_getaffinity sched_getparam sched_getscheduler sched_rr_get_interval "
         "sched_setaffinity sched_setparam sched_setscheduler setpgid setpgrp setpriority setsid uname "
-        "lchown link lstat mkdir mknod open remove rename replace rmdir symlink unlink",
+        "lchown link lstat mkdir mknod open readlink remove rename replace rmdir symlink unlink",
         REFUSED: "abort forkpty login_tty mkfifo openpty posix_openpt system timerfd_create",
         "computes from its arguments alone": "WCOREDUMP WEXITSTATUS WIFCONTINUED WIFEXITED WIFSIGNALED WIFSTOPPED WSTOPSIG WTERMSIG _path_normpath "
         "_path_splitroot_ex fspath major makedev minor strerror waitstatus_to_exitcode",
-        "a name in the real file system, without waiting": "access chroot getcwd getcwdb readlink sync umask",
+        "a name in the real file system, without waiting": "access chroot getcwd getcwdb sync umask",
         "a fact of the machine, not the same in every run": "confstr cpu_count ctermid getloadavg sched_get_priority_max sched_get_priority_min sysconf",
         "who this process is, and how the system ranks it": "getegid geteuid getgid getgrouplist getgroups getlogin "
         "getresgid getresuid getuid initgroups nice setegid seteuid setgid setgroups setns setregid setresgid setresuid setreuid setuid unshare",
