@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 VERSION = 1
-QUESTIONS = 6
+QUESTIONS = 7
 """The version of the questions that worlds ask. It is raised whenever questions come, go or are numbered otherwise: a token of another version does
 not fit any more, whatever the program. One that names no version is of the first."""
 TEXT_MAX = 65_536

@@ -10,6 +10,7 @@ Owns ``points_of``: what can be told of a code object's lines without running it
   NoneType or range; and (c) the code is no generator's or coroutine's, whose locals can be shared. What is not known touches;
 * a backward jump to its own line comes to that line anew; a function whose first line of work is its ``def`` line comes to it when it is called: so
   the points are the same on every Python, in a function's first call and in its hundredth;
+* a line that writes what it has read, with a call in between, has one in its middle as well (``halves``);
 * the same code has the same points in every session: nothing is learned from runs.
 
 Known loss: an object whose last reference is dropped by rebinding a local name may run its ``__del__`` on a line that is no point.
@@ -23,6 +24,7 @@ from types import CodeType
 from typing import Any
 
 from simsock.kernel.bytecode import Instruction, instructions_of
+from simsock.kernel.halves import halves_of
 from simsock.kernel.plain_locals import operands as as_operands
 
 _MOVES = frozenset(
@@ -59,7 +61,7 @@ Rule = bool | tuple[Any, ...]
 class Points:
     """What is known of one code object."""
 
-    __slots__ = ("code", "jumps", "lines", "numbered", "self_jumps", "start", "tests")
+    __slots__ = ("code", "halved", "halves", "jumps", "lines", "numbered", "self_jumps", "start", "tests")
 
     def __init__(self, code: CodeType, by_line: bool) -> None:
         self.code = code
@@ -77,6 +79,10 @@ class Points:
         """From 3.14 on, branches of such a test: offset to where the body begins, where it ends, and the line."""
         self.self_jumps: set[int] = set()
         """Those that jump to themselves: the body of ``while True: pass``."""
+        self.halves: dict[int, int] = halves_of(instructions) if by_line else {}
+        """Where second halves of lines begin: offset to line."""
+        self.halved = frozenset(self.halves.values())
+        """The lines that have one."""
         if by_line:
             self._look_for_jumps(instructions)
 

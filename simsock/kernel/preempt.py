@@ -17,6 +17,7 @@ from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
 from simsock.errors import UsageError
+from simsock.kernel.halves import INLINED
 from simsock.kernel.plain_locals import forget_copy, touches
 from simsock.kernel.points import Points, Rule, points_of
 from simsock.kernel.scope import Scope
@@ -69,6 +70,8 @@ class Preemption:
         self._code: CodeType | None = None
         self._rules: dict[int, Rule] = {}
         """Of the code that was asked about last: programs stay in one for a while."""
+        self.is_within = False
+        """While those who watch are told of a line: it is the second half of one that they were told of."""
 
     def start(self) -> None:
         """Install the events for this OS thread's programs."""
@@ -156,6 +159,27 @@ class Preemption:
             elif (chosen := kernel.ask(task, True)) is not None:
                 self._outside(kernel.switch_to, chosen)
 
+    def within(self, code: CodeType, line: int) -> None:
+        """The current task is about to run the second half of a line: see ``halves``."""
+        kernel = self.live
+        if kernel is None or get_ident() != self.thread or kernel.atomic or not kernel.asks_strategy:
+            return
+        task = kernel.current
+        task.entered = None
+        if kernel.watchers is not None:
+            self.is_within = True
+            kernel.watchers.line(task, code, line)
+            self.is_within = False
+        kernel.steps = steps = kernel.steps + 1
+        if steps >= kernel.alarm:
+            self._outside(kernel._alarm)
+        if kernel.sees is not None:
+            kernel.sees(task, code, line)
+        if not kernel.runq:
+            task.points += 1
+        elif (chosen := kernel.ask(task, True)) is not None:
+            self._outside(kernel.switch_to, chosen)
+
     def _outside(self, call: Any, *args: Any) -> None:
         """Call something that may switch greenlets, with the thread's tracing as it is outside callbacks."""
         state = self.thread_state
@@ -189,6 +213,8 @@ class _Monitoring(Preemption):
         events = monitoring.events
         self._local = events.LINE if self.granularity == "lines" else events.INSTRUCTION
         monitoring.register_callback(tool, self._local, self._of_lines() if self._by_line else self.at)
+        if self._by_line:
+            monitoring.register_callback(tool, events.INSTRUCTION, self._on_instruction)
         monitoring.register_callback(tool, events.PY_START, self._on_start)
         monitoring.register_callback(tool, events.PY_RESUME, self._on_resume)
         monitoring.register_callback(tool, events.JUMP, self._on_jump)
@@ -294,6 +320,14 @@ class _Monitoring(Preemption):
                 if destination <= end:
                     self.at(code, line, sys._getframe(1))
 
+    def _on_instruction(self, code: CodeType, offset: int) -> Any:
+        """Of code that has lines with second halves."""
+        line = self.points(code).halves.get(offset)
+        if line is None:
+            return _monitoring.DISABLE
+        self.within(code, line)
+        return None
+
     def enter(self, kernel: Kernel, frame: FrameType | None) -> None:
         self._again.clear()
         super().enter(kernel, frame)
@@ -305,6 +339,8 @@ class _Monitoring(Preemption):
                 events |= _monitoring.events.JUMP
             if points.tests:
                 events |= sum(_BRANCHES)
+            if points.halves:
+                events |= _monitoring.events.INSTRUCTION
             _monitoring.set_local_events(self._tool, code, events)
             self._codes.append(code)
 
@@ -315,15 +351,11 @@ class _Monitoring(Preemption):
             frame = frame.f_back
 
 
-_INLINED = frozenset(("<listcomp>", "<setcomp>", "<dictcomp>"))
-"""Functions of 3.11 that are part of the line around them from 3.12 on: beginning them is no point of its own."""
-
-
 class _Tracing(Preemption):
     """3.11."""
 
     _begun: CodeType | None = None
-    """One of ``_INLINED`` whose first line is told next."""
+    """One of ``INLINED`` whose first line is told next: beginning it is no point of its own."""
     _ours: Any = None
     _local_trace: Any = None
 
@@ -392,7 +424,7 @@ class _Tracing(Preemption):
                 return None
             if id(code) in self._line_traces:
                 return self._line_traces[id(code)]
-            if self._by_line and code.co_name in _INLINED:
+            if self._by_line and code.co_name in INLINED:
                 self._begun = code
             return self._trace_of(frame)
 
@@ -406,7 +438,7 @@ class _Tracing(Preemption):
             frame.f_trace_lines = False
         elif self.points(code).self_jumps:
             frame.f_trace_opcodes = True
-        elif code.co_name not in _INLINED:
+        elif code.co_name not in INLINED:
             return self._line_trace(code)
         return self._local_trace
 
@@ -416,11 +448,16 @@ class _Tracing(Preemption):
         if known is not None:
             return known
         first, rules = self.points(code).numbered
+        halved, halves = self.points(code).halved, self.points(code).halves
 
         def trace(frame: FrameType, event: str, argument: Any) -> Any:
             kernel = self.live
             if event != "line" or kernel is None or kernel.atomic or get_ident() != self.thread:
+                if event == "opcode" and frame.f_lasti in halves:
+                    self._at_half(code, halves[frame.f_lasti])
                 return trace
+            if halved:
+                frame.f_trace_opcodes = frame.f_lineno in halved
             try:
                 if kernel.watchers is not None:
                     kernel.watchers.line(kernel.current, code, frame.f_lineno)
@@ -447,6 +484,13 @@ class _Tracing(Preemption):
         self._line_traces[id(code)] = trace
         return trace
 
+    def _at_half(self, code: CodeType, line: int) -> None:
+        try:
+            self.within(code, line)
+        except BaseException:
+            self._taken_out()
+            raise
+
     def _taken_out(self) -> None:
         if self.live is not None and not self.live.ending:
             self.live.alarm = 0
@@ -457,13 +501,16 @@ class _Tracing(Preemption):
             begun, self._begun = self._begun, None
             if begun is code:
                 return self._local_trace
+        points = self.points(code)
         # A line that is nothing but a jump to itself is no new line to CPython; its instruction is told.
-        if event == self._event or (event == "opcode" and frame.f_lasti in self.points(code).self_jumps):
+        if event == self._event or (event == "opcode" and frame.f_lasti in points.self_jumps):
             try:
                 self.at(code, frame.f_lineno if self._by_line else frame.f_lasti, frame)
             except BaseException:
                 self._taken_out()
                 raise
+        elif event == "opcode" and frame.f_lasti in points.halves:
+            self._at_half(code, points.halves[frame.f_lasti])
         return self._local_trace
 
 

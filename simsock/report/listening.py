@@ -154,7 +154,8 @@ class Listener(Watcher):
         last = self._last.get(task.path)
         self._line_task = task
         self._line_steps = kernel.steps + 1
-        self._inside = self._by_offset and last is not None and last[1] == place
+        is_second_half = kernel.preemption is not None and kernel.preemption.is_within
+        self._inside = (self._by_offset or is_second_half) and last is not None and last[1] == place
         if self._inside:
             return
         self._last[task.path] = (last[1] if last is not None else None, place)

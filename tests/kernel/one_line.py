@@ -145,6 +145,29 @@ def a_coroutine():
     except StopIteration: pass
 
 
+def a_line_that_writes_what_it_has_read():
+    hits = {}
+    def hit(): hits["/"] = hits.get("/", 0) + 1
+    hit(); hit()
+
+
+def a_line_that_adds_what_a_call_returns():
+    class Counter:
+        value = 0
+    for _ in range(3): Counter.value += int("1")
+
+
+def a_line_that_looks_before_it_changes():
+    waiting = [1, 2]
+    while len(waiting) and waiting.pop(): pass
+
+
+def a_comprehension_in_a_line_that_writes_what_it_has_read():
+    class Room:
+        peers = (1, 2)
+    Room.peers = [str(peer) for peer in Room.peers]
+
+
 COUNTS = {
     a_for_loop: 8,
     a_while_loop: 5,
@@ -173,6 +196,10 @@ COUNTS = {
     a_with_block: 8,
     two_statements: 3,
     a_coroutine: 6,
+    a_line_that_writes_what_it_has_read: 8,
+    a_line_that_adds_what_a_call_returns: 12,
+    a_line_that_looks_before_it_changes: 6,
+    a_comprehension_in_a_line_that_writes_what_it_has_read: 9,
 }
 
 
