@@ -154,6 +154,7 @@ def test_the_end_of_a_child_is_written_to_the_wakeup_descriptor_of_its_parent(wo
     signal.set_wakeup_fd(-1)
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")  # a real fork, beside the watchdog
 def test_a_handler_from_before_the_world_hears_of_the_world_s_children_by_the_world_alone():
     came = []
 
