@@ -10,6 +10,7 @@ nor run anything. Laws:
 
 from __future__ import annotations
 
+import re
 import tomllib
 from difflib import get_close_matches
 from types import FunctionType, GenericAlias
@@ -224,7 +225,7 @@ def read(path: str, settings: tuple[str, ...] = ()) -> Plan:
         line = data.count(b"\n", 0, error.start) + 1
         raise ScenarioError(f"{path}: not UTF-8 text (at line {line})", path=path) from None
     except tomllib.TOMLDecodeError as error:
-        raise ScenarioError(f"{path}: not TOML: {error}", path=path) from None
+        raise ScenarioError(f"{path}: not TOML: {error}{_quotes_missing(data, str(error))}", path=path) from None
     except RecursionError:
         raise ScenarioError(f"{path}: not a scenario: nested too deeply", path=path) from None
     except ValueError:  # Python reads no decimal number that is longer
@@ -309,6 +310,17 @@ def _table_name(name: str) -> str:
     return f"[[{name}]]" if name in LISTS else f"[{name}]"
 
 
+_UNQUOTED = re.compile(r"\s*[\w.-]+\s*=\s*(?P<value>[+-]?[\d.]+\s*(%|[A-Za-z][\w/]*))\s*(#.*)?")
+
+
+def _quotes_missing(data: bytes, said: str) -> str:
+    """What to do about ``loss = 5%``, if that is the line that an error names."""
+    number = re.search(r"at line (\d+)", said)
+    line = data.decode("utf-8").splitlines()[int(number[1]) - 1 : int(number[1])] if number is not None else []
+    found = _UNQUOTED.fullmatch(line[0]) if line else None
+    return f'; a value with a unit is a text: "{found["value"]}"' if found is not None else ""
+
+
 def _nearest(name: str, known: Any, form: Any) -> str:
     close = get_close_matches(name, known, n=1, cutoff=0.5)
     if close:
@@ -371,7 +383,7 @@ def condition_of(table: dict[str, Any]) -> Link:
 def _check_population(made: Plan, where: str, row: dict[str, Any]) -> None:
     kind = row["kind"]
     if kind not in KINDS and not REFERENCE.fullmatch(kind):
-        raise made.problem(f"{where}.kind", kind, f'unknown kind of client{_nearest(kind, KINDS, str)}, or "module:function"')
+        raise made.problem(f"{where}.kind", kind, f'expected a kind of client, or "module:function"{_nearest(kind, KINDS, str)}')
     if row["request"] is not None and row["payload"] is not None:
         raise made.problem(f"{where}.request", row["request"], f"not together with {where}.payload = {row['payload']!r}")
     if row["payload"] is not None:

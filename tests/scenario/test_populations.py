@@ -105,7 +105,7 @@ def failure(path, **options):
     ("text", "message"),
     [
         ("[[populations]]\ncount = 3", "populations[1].kind is missing"),
-        ('[[populations]]\nkind = "polit"', "populations[1].kind = 'polit': unknown kind of client; did you mean polite?, or \"module:function\""),
+        ('[[populations]]\nkind = "polit"', "populations[1].kind = 'polit': expected a kind of client, or \"module:function\"; did you mean polite?"),
         (POLITE + '[[populations]]\nkind = "polite"\ncount = 0', "populations[2].count = 0: expected a whole number from 1 to 10,000"),
         (POLITE + "requst = 1", "populations[1].requst = 1: unknown key for polite; did you mean populations[1].request?"),
         (POLITE + 'payload = "http_request"', "populations[1].request = 'hi\\n': not together with populations[1].payload = 'http_request'"),

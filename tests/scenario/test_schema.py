@@ -164,6 +164,24 @@ def test_a_file_that_is_not_toml_gets_an_error_with_its_line(tmp_path):
         read(str(path))
 
 
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("loss = 1%  # of packets", '; a value with a unit is a text: "1%"'),
+        ("latency = 20ms", '; a value with a unit is a text: "20ms"'),
+        ("rate=1.5 Mbit/s", '; a value with a unit is a text: "1.5 Mbit/s"'),
+        ("loss = what", ""),
+        ("loss = 5 5", ""),
+    ],
+)
+def test_a_value_with_a_unit_that_is_no_text_is_told_its_quotes(tmp_path, line, told):
+    path = tmp_path / "x.toml"
+    path.write_text(f"[link]\n{line}\n")
+    with pytest.raises(ScenarioError) as caught:
+        read(str(path))
+    assert str(caught.value).endswith(f"){told}")
+
+
 def test_a_file_that_is_not_text_gets_an_error_with_its_line(tmp_path):
     path = tmp_path / "x.toml"
     path.write_bytes(b"[scenario]\n# \xff\n")
