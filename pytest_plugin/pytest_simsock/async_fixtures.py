@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from pytest_simsock import mistakes
 from pytest_simsock.hiding import SIGNATURE
 
 _FORCED = ("_force_asyncio_fixture", "_force_trio_fixture")
@@ -97,8 +98,7 @@ def mistake(item: Any) -> str:
 def refuse(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest, told: str) -> None:
     """Fail the test because of an async fixture that nobody can make. pytest finishes what has a result, so that is what it gets."""
     __tracebackhide__ = True
-    error = pytest.fail.Exception(told, pytrace=False)
-    error.is_plain_mistake = True  # type: ignore[attr-defined]  # for ``telling``: no order of events has anything to do with it
+    error = mistakes.plain_mistake(told)
     fixturedef.cached_result = (None, fixturedef.cache_key(request), (error, None))  # type: ignore[arg-type]  # a SubRequest, as for pytest itself
     raise error
 

@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from pytest_simsock import async_fixtures
+from pytest_simsock import async_fixtures, mistakes
 from pytest_simsock.configuring import RUNNERS, STAGE
 from pytest_simsock.hiding import SIGNATURE
 from pytest_simsock.sharing import asks_for_world
@@ -96,7 +96,7 @@ def _module(runner: str) -> Any:
         return __import__(runner)
     except ImportError as error:
         told = f"an async test is run by {runner}, and that cannot be imported ({error}): install it, or say runner="
-    pytest.fail(f"{told}{' or '.join(map(repr, (name for name in RUNNERS if name != runner)))}", pytrace=False)
+    raise mistakes.plain_mistake(f"{told}{' or '.join(map(repr, (name for name in RUNNERS if name != runner)))}")
 
 
 @pytest.hookimpl(specname="pytest_fixture_setup", tryfirst=True)
@@ -115,10 +115,7 @@ def pytest_pyfunc_call_of_coroutines(pyfuncitem: pytest.Function) -> bool | None
     if not inspect.iscoroutinefunction(pyfuncitem.obj) or not asks_for_world(pyfuncitem):
         return None
     if (other := whose(pyfuncitem)) is not None:
-        pytest.fail(
-            f"@pytest.mark.{other} is for a plugin that runs such tests, and none has run this one; without the marker simsock does",
-            pytrace=False,
-        )
+        raise mistakes.plain_mistake(f"@pytest.mark.{other} is for a plugin that runs such tests, and none has run this one; without the marker simsock does")
     run = synchronous(pyfuncitem, async_fixtures.with_fixtures(pyfuncitem, pyfuncitem.obj))
     result = run(**{name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames})
     if result is not None:  # as pytest says it
@@ -136,7 +133,7 @@ def synchronous(item: Any, function: Callable[..., Any]) -> Callable[..., Any]:
     except ValueError as error:
         told = str(error)
     if told:
-        pytest.fail(told, pytrace=False)
+        raise mistakes.plain_mistake(told)
     module = _module(runner)
     _check_patched(item)
 
@@ -157,7 +154,7 @@ def _check_patched(item: Any) -> None:
     __tracebackhide__ = True
     stage = item.stash.get(STAGE, None)
     if stage is not None and stage.world is not None and not stage.world.options.patch:
-        pytest.fail("Unsupported: an async test in a world with patch=False: its event loop would wait for real sockets", pytrace=False)
+        raise mistakes.plain_mistake("Unsupported: an async test in a world with patch=False: its event loop would wait for real sockets")
 
 
 def _run_on_trio(trio: Any, function: Callable[[], Any]) -> Any:

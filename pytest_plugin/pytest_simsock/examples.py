@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis.control import current_build_context, currently_in_test_context
 
+from pytest_simsock import mistakes
 from pytest_simsock.configuring import CHOSEN, STAGE
 from pytest_simsock.marking import marked
 from pytest_simsock.plans import Plan, Shared
@@ -37,7 +38,7 @@ class Examples:
         elif "schedules" in marked(item):
             mistake = "schedules= under @given: Hypothesis looks for schedules itself, settings(max_examples=) times"
         if mistake:
-            pytest.fail(f"Unsupported: {mistake}", pytrace=False)
+            raise mistakes.plain_mistake(f"Unsupported: {mistake}")
         self.item = item
         self.hands_sim = hands_sim
         self.settings = settings_of_test(item, item._request.getfixturevalue("simsock_config"), Plan())
@@ -62,7 +63,7 @@ class Examples:
         else:
             world.leave()
             return stage
-        pytest.fail(mistake, pytrace=False)
+        raise mistakes.plain_mistake(mistake)
 
     def __exit__(self, *exc: object) -> None:
         self.shared.close()

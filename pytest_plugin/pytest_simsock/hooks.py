@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from pytest_simsock import async_fixtures, autoworld, coroutines, given, neighbours, shelter, turns, wide
+from pytest_simsock import async_fixtures, autoworld, coroutines, given, mistakes, neighbours, shelter, turns, wide
 from pytest_simsock.configuring import CHOSEN, STAGE, declare_harness
 from pytest_simsock.hiding import hide_sim, takes_sim
 from pytest_simsock.marking import mistake_in_marker, schedules_of
@@ -191,7 +191,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
     __tracebackhide__ = True
     _declare(item.config)
     if (mistake := mistake_in_marker(item)) is not None:
-        pytest.fail(str(mistake), pytrace=False)
+        raise mistakes.plain_mistake(str(mistake))
     coroutines.prepare(item)
     if turns.current is not None and turns.current.node is not None:
         from pytest_simsock.wide_worlds import begin_test

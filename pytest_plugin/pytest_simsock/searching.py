@@ -22,6 +22,7 @@ import pytest
 from _pytest.runner import check_interactive_exception
 
 from pytest_simsock.configuring import CHOSEN, STAGE
+from pytest_simsock.mistakes import is_plain_mistake
 from pytest_simsock.plans import PLAN, Plan, Shared
 from pytest_simsock.progress import Progress, interrupted, mark_searched
 from pytest_simsock.shelter import strike, was_swallowed
@@ -66,7 +67,7 @@ class Run:
     @property
     def searchable(self) -> bool:
         """Whether it failed in a way that may depend on the schedule."""
-        return self.failed is not None and self.failed.report.failed and self.world is not None and not self.timed_out
+        return self.failed is not None and self.failed.report.failed and self.world is not None and not self.timed_out and not is_plain_mistake(self.error)
 
     @property
     def timed_out(self) -> bool:

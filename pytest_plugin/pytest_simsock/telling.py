@@ -15,6 +15,7 @@ import pytest
 from pytest_simsock import artefacts
 from pytest_simsock.configuring import CHOSEN
 from pytest_simsock.escaped import fit_lines, make_printable
+from pytest_simsock.mistakes import is_plain_mistake
 from simsock.errors import UsageError
 from simsock.escaping import printable
 from simsock.report.fitting import fitted
@@ -52,7 +53,7 @@ def tell(item: pytest.Item, report: pytest.TestReport, world: World, error: Base
     error_text = report.longreprtext if folder is not None else ""
     if item.config.getoption("verbose", 0) > 0:
         shown = sections
-    elif _is_plain_mistake(error, world):
+    elif _needs_no_story(error, world):
         shown = sections[:1]
     else:
         shown = _within_budget(sections, " ".join([str(error), *getattr(error, "__notes__", ())]))
@@ -78,10 +79,9 @@ def _terminal_width(config: pytest.Config) -> int | None:
     return writer.fullwidth if writer is not None and file is not None and file.isatty() else None
 
 
-def _is_plain_mistake(error: BaseException, world: World) -> bool:
+def _needs_no_story(error: BaseException, world: World) -> bool:
     """Whether simsock or pytest was asked for what there is not, whatever the order of events: the error has said all that helps, and a story would bury it."""
-    is_mistake = isinstance(error, (UsageError, pytest.FixtureLookupError)) or getattr(error, "is_plain_mistake", False)
-    return is_mistake and not world.sim.deviations
+    return (isinstance(error, UsageError) or is_plain_mistake(error)) and not world.sim.deviations
 
 
 def _within_budget(sections: list[tuple[str, str]], said: str) -> list[tuple[str, str]]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_simsock import autoworld, wide
+from pytest_simsock import autoworld, mistakes, wide
 from pytest_simsock.artefacts import capture_path
 from pytest_simsock.configuring import CHOSEN, STAGE
 from pytest_simsock.held import holders_of, mistake_in_fresh
@@ -276,13 +276,12 @@ def enter_world(request: pytest.FixtureRequest, config: Any) -> World:
     item = request.node
     if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
         asks = getattr(getattr(request, "_parent_request", None), "fixturename", None) or "something"
-        pytest.fail(
+        raise mistakes.plain_mistake(
             f"Unsupported: {asks!r} asks for sim under @given, which has a world for each example, where a fixture has one for all. "
-            f"Let the test itself ask for sim, and do in it what {asks!r} does",
-            pytrace=False,
+            f"Let the test itself ask for sim, and do in it what {asks!r} does"
         )
     if told := wide.conflict():
-        pytest.fail(told, pytrace=False)
+        raise mistakes.plain_mistake(told)
     stage = _stage_of(item)
     plan = item.stash.get(PLAN, None) or _plan_of_session(item)
     settings = settings_of_test(item, config, plan)
@@ -294,14 +293,14 @@ def enter_world(request: pytest.FixtureRequest, config: Any) -> World:
     else:
         stage.add(request)
         return world
-    pytest.fail(f"options of the sim fixture: {words_of(mistake)}", pytrace=False)
+    raise mistakes.plain_mistake(f"options of the sim fixture: {words_of(mistake)}")
 
 
 def enter_wide(item: pytest.Item, node: Any, config: Any) -> World:
     """What the fixture ``sim`` does first where the tests of ``node`` share a world; ``item`` is the first of them."""
     __tracebackhide__ = True
     if told := wide.conflict():
-        pytest.fail(told, pytrace=False)
+        raise mistakes.plain_mistake(told)
     plan = _plan_of_session(item)
     settings = settings_of_test(item, config, plan)
     mistake: SimsockError
@@ -312,7 +311,7 @@ def enter_wide(item: pytest.Item, node: Any, config: Any) -> World:
     else:
         _stage_of(item).world = world
         return world
-    pytest.fail(f"options of the sim fixture: {words_of(mistake)}", pytrace=False)
+    raise mistakes.plain_mistake(f"options of the sim fixture: {words_of(mistake)}")
 
 
 def words_of(mistake: SimsockError) -> str:
@@ -332,7 +331,7 @@ def enter_real(request: pytest.FixtureRequest) -> RealBed:
     """What ``testbed`` does on the real network."""
     stage = _stage_of(request.node)
     if stage.world is not None or "sim" in request.fixturenames:
-        pytest.fail("a test that asks for both sim and testbed cannot run on the real network", pytrace=False)
+        raise mistakes.plain_mistake("a test that asks for both sim and testbed cannot run on the real network")
     bed = RealBed(stage)
     stage.add(request)
     return bed
@@ -353,7 +352,7 @@ def settings_of_test(item: pytest.Item, config: Any, plan: Plan) -> Settings:
     except ValueError as error:
         mistake = str(error)
     if mistake:  # not inside the except clause: pytest would show both
-        pytest.fail(mistake, pytrace=False)
+        raise mistakes.plain_mistake(mistake)
     replay = item.config.stash[CHOSEN].replay
     if replay is not None:
         return settings._replace(seed=replay.seed)

@@ -508,6 +508,10 @@ def test_a_plain_mistake_gets_no_story(project, section):
         def test_marked(sim):
             pass
 
+        @pytest.mark.simsock(schedules=5, strategy="dfs")
+        def test_whose_world_cannot_be_made(sim):
+            pass
+
         @pytest.fixture
         async def later(sim):
             pass
@@ -526,6 +530,7 @@ def test_a_plain_mistake_gets_no_story(project, section):
     titles = {name: [title for title, _ in report.sections if title.startswith("simsock")] for name, report in failed.items()}
     only = ["simsock: repeat"]
     assert titles.pop("test_of_the_program")[:3] == ["simsock: repeat", "simsock: deviations", "simsock: tasks"]
+    assert titles.pop("test_whose_world_cannot_be_made") == only, "nobody repeats it, and says that it did not come out the same"
     assert titles == {"test_once": only, "test_searched": only, "test_marked": [], "test_plain": only, "test_no_such_fixture": only}
     told = failed["test_marked"].longreprtext
     assert told.startswith("@pytest.mark.simsock: unknown option 'schedule'; did you mean 'schedules'?"), (
