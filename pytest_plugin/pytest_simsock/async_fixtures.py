@@ -100,7 +100,7 @@ def refuse(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest, t
     __tracebackhide__ = True
     error = mistakes.plain_mistake(told)
     fixturedef.cached_result = (None, fixturedef.cache_key(request), (error, None))  # type: ignore[arg-type]  # a SubRequest, as for pytest itself
-    raise error
+    raise error from None
 
 
 def explain_unmade(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> None:

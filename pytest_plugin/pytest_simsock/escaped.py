@@ -26,6 +26,13 @@ def make_printable(longrepr: Any) -> None:
                 arguments.args[:] = [(name, printable(value, lines=True) if isinstance(value, str) else value) for name, value in arguments.args]
 
 
+def without_frames(longrepr: Any) -> None:
+    """Of an error whose text is all there is to see: no word on frames that are hidden."""
+    for traceback, _, _ in getattr(longrepr, "chain", None) or ():
+        if getattr(traceback, "extraline", None):
+            traceback.extraline = None
+
+
 def fit_lines(longrepr: Any, fit: Callable[[str], str]) -> None:
     """Lay the lines of a representation of an exception out anew."""
     chain = getattr(longrepr, "chain", None) or [(getattr(longrepr, "reprtraceback", None), None, None)]
@@ -48,4 +55,4 @@ def _escape_lines(part: Any) -> None:
         lines[:] = [printable(line, lines=True) if isinstance(line, str) else line for line in lines]
 
 
-__all__ = ["fit_lines", "make_printable"]
+__all__ = ["fit_lines", "make_printable", "without_frames"]

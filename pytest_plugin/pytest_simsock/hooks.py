@@ -261,6 +261,10 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if call.excinfo is not None and STAGE in item.stash:
         neighbours.explain(call.excinfo.value)
     report = yield
+    if call.excinfo is not None and getattr(call.excinfo.value, "is_plain_mistake", False) and not item.config.getoption("fulltrace", False):
+        from pytest_simsock.escaped import without_frames
+
+        without_frames(report.longrepr)
     if call.when == "call" and (searched := item.stash.get(SEARCHED, None)) is not None:
         mark_searched(report, *searched)
     if call.when == "teardown" and "simsock.world.simulation" in sys.modules:

@@ -533,6 +533,8 @@ def test_a_plain_mistake_gets_no_story(project, section):
     assert titles.pop("test_whose_world_cannot_be_made") == only, "nobody repeats it, and says that it did not come out the same"
     assert titles == {"test_once": only, "test_searched": only, "test_marked": [], "test_plain": only, "test_no_such_fixture": only}
     told = failed["test_marked"].longreprtext
+    assert "\n" not in told, "nothing about frames that are hidden"
+    assert failed["test_plain"].longreprtext.startswith("the async fixture 'later' is made in the event loop"), "and nothing of what pytest would have said"
     assert told.startswith("@pytest.mark.simsock: unknown option 'schedule'; did you mean 'schedules'?"), (
         "pytest has said which test, and its summary is one line"
     )
