@@ -13,7 +13,7 @@ _WHERE = {
     "simsock.errors": (
         "BadToken BusyLoop DataRace Deadlock Fenced Finding InvariantBroken KeptWarning KilledBySignal LeakWarning LimitExceeded LockInversion NoEffectWarning "
         "Nondeterminism NotLinearizable RealTimeLimit ReplayMismatch ScenarioError SearchFailure SimsockError StepLimit "
-        "LivenessBroken NeverHappened TaskCancelled TaskKilled TaskWillNotEnd TimeLimit Unsupported UsageError WorldEnded"
+        "LivenessBroken NeverHappened TaskCancelled TaskKilled TaskWillNotEnd TimeLimit UnseenErrorWarning Unsupported UsageError WorldEnded"
     ),
     "simsock.fuzzing": "fuzz",
     "simsock.kernel": "Task",
@@ -72,6 +72,7 @@ __all__ = [
     "TaskKilled",
     "TaskWillNotEnd",
     "TimeLimit",
+    "UnseenErrorWarning",
     "Unsupported",
     "UsageError",
     "Verdict",
@@ -118,6 +119,7 @@ if TYPE_CHECKING:
         TaskKilled,
         TaskWillNotEnd,
         TimeLimit,
+        UnseenErrorWarning,
         Unsupported,
         UsageError,
         WorldEnded,

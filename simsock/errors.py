@@ -185,5 +185,9 @@ class KeptWarning(UserWarning):
     """The program keeps a function, from before the world, where no world can put another one: it stays real there."""
 
 
+class UnseenErrorWarning(UserWarning):
+    """Work that the program has handed to a pool failed, and nobody looked: neither the caller nor a callback has asked the future for its error."""
+
+
 class NoEffectWarning(UserWarning):
     """Something that a world was asked for did nothing in it, such as a link when all that was sent stayed on one host."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 import functools
 import traceback
 import warnings
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -28,7 +28,7 @@ from pytest_simsock.plans import PLAN, Plan
 from pytest_simsock.shelter import exposing
 from pytest_simsock.turns import Turns, scopes_in
 from simsock.choices.tape import misfit
-from simsock.errors import Deadlock, LeakWarning, SimsockError, Unsupported, UsageError
+from simsock.errors import Deadlock, LeakWarning, SimsockError, UnseenErrorWarning, Unsupported, UsageError
 from simsock.escaping import printable
 from simsock.kernel import session, strategies
 from simsock.kernel.boundaries import boundary
@@ -176,7 +176,10 @@ class World:
         """A test that knows of no world leaves threads as it would really, where nobody warns of them: its suite may take each warning for an error."""
         if not autoworld.knows_nothing(self.item):
             return nullcontext()
-        return warnings.catch_warnings(action="ignore", category=LeakWarning)
+        stack = ExitStack()
+        for category in (LeakWarning, UnseenErrorWarning):
+            stack.enter_context(warnings.catch_warnings(action="ignore", category=category))
+        return stack
 
     def _check_replay(self) -> None:
         """A token that no longer fits must not pass silently."""

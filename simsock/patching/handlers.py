@@ -19,6 +19,7 @@ from _thread import get_ident
 from typing import TYPE_CHECKING, Any
 
 from simsock.kernel import session
+from simsock.patching import unseen
 from simsock.patching.classes import changed, names_of
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ _applied: list[tuple[type, str, Any, Any]] = []
 
 def apply() -> None:
     """The patched state begins, or goes on after an import."""
+    unseen.apply()
     done = len(_applied)
     for module, name, attribute, make in _METHODS:
         cls = getattr(sys.modules.get(module), name, None)
@@ -135,6 +137,7 @@ def apply() -> None:
 
 def remove() -> None:
     """The patched state ends."""
+    unseen.remove()
     while _applied:
         cls, attribute, method, now = _applied[-1]
         names = names_of(cls)

@@ -27,11 +27,13 @@ class Room:
         "importing",
         "judges_certificates",
         "keeps_imports",
+        "kinds_seen",
         "locals_before",
         "ready_options",
         "ready_order",
         "refused",
         "renewed",
+        "unseen",
         "urandom_calls",
         "uuid_sequence",
         "uuids",
@@ -66,6 +68,10 @@ class Room:
         """Who is asked (``ready_orders``)."""
         self.renewed: Any = None
         """Those that were loaded before, imported anew (``fresh``)."""
+        self.unseen: dict[int, Any] = {}
+        """Errors of futures that nobody has looked at so far (``unseen``)."""
+        self.kinds_seen: set[type] = set()
+        """Classes of those that somebody has (``unseen``)."""
 
 
 def belongs(name: str, packages: Iterable[str]) -> bool:

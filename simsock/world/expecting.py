@@ -7,11 +7,15 @@ settles.
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simsock.errors import Finding, SimsockError, UsageError
 from simsock.escaping import printable
+from simsock.patching import unseen
 from simsock.world.causes import chain_of
+
+if TYPE_CHECKING:
+    from simsock.kernel import Kernel
 
 
 class Expectation:
@@ -88,3 +92,13 @@ def note(error: BaseException, raised: list[tuple[Any, BaseException]]) -> None:
         if not any(other is known for known in told) and not (isinstance(other, SimsockError) and str(other) in said):
             where = f" in task {task.path}" if task is not None else ""
             error.add_note(f"also raised{where}: " + printable("".join(traceback.format_exception(other)).rstrip(), lines=True))
+
+
+def tell_unseen(kernel: Kernel, error: BaseException | None, raised: list[tuple[Any, BaseException]]) -> str:
+    """Note on an error that is being raised what futures keep and nobody has looked at, which may be the cause; it is given back where there is no error."""
+    words = unseen.words(kernel)
+    failure = error or (raised[0][1] if raised else None)
+    if failure is None or not words:
+        return words
+    failure.add_note(words)
+    return ""

@@ -22,7 +22,7 @@ from greenlet import getcurrent
 
 from simsock import network as networks
 from simsock.choices import ReplaySource, SeededSource, Tape
-from simsock.errors import Deadlock, LeakWarning, LimitExceeded, UsageError
+from simsock.errors import Deadlock, LeakWarning, LimitExceeded, UnseenErrorWarning, UsageError
 from simsock.escaping import printable
 from simsock.kernel import Kernel, Session, Task, session, strategies
 from simsock.kernel.boundaries import WithStatement, boundary, is_boundary
@@ -47,7 +47,7 @@ from simsock.stdlib._room import Room as LibraryRoom
 from simsock.world.causes import tell_cause
 from simsock.world.choosing import NOTHING, choose_world, see_choices, seeded
 from simsock.world.connecting import Connecting
-from simsock.world.expecting import Expectation, note, raise_errors
+from simsock.world.expecting import Expectation, note, raise_errors, tell_unseen
 from simsock.world.faults import Faults
 from simsock.world.hoping import Hoping, called
 from simsock.world.hosts import Host, base_name, check_function
@@ -370,6 +370,7 @@ class Simulation(Servers, Connecting, Faults, Observing, Striking, Judging, Hopi
         if self.options.allow and (peers := kernel.room(LibraryRoom).real_peers):
             for failure in [error] if error is not None else [entry[1] for entry in raised]:
                 note_for(failure, peers)
+        unseen = tell_unseen(kernel, error, raised) if self.options.patch else ""
         if error is not None:
             note(error, raised)
             if ours:
@@ -377,6 +378,8 @@ class Simulation(Servers, Connecting, Faults, Observing, Striking, Judging, Hopi
             raise error
         if raised:
             raise_errors(raised)
+        if unseen:
+            warnings.warn(UnseenErrorWarning(unseen), stacklevel=2)
         if self.options.link is not PERFECT:
             warn_of_no_effect(kernel, stacklevel=2)
         if self.leaks and (tasks := [leak for leak in self.leaks if leak.startswith("task ")]):
