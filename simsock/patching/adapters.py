@@ -1,13 +1,15 @@
 """The network interfaces of the world's host, for libraries that ask the C library or the system for them and no module of Python.
 
-Owns what ``ifaddr`` is told, which calls ``getifaddrs(3)`` through ctypes, and which functions of others are refused by name. Does not know sockets. Laws:
+Owns what ``ifaddr`` is told, which calls ``getifaddrs(3)`` through ctypes, and which functions of others are refused by name, or with which sockets. Laws:
 nothing is imported for it; code outside the world's thread is told the machine's.
 """
 
 from __future__ import annotations
 
+import functools
 import sys
 from _socket import inet_pton as _inet_pton
+from _socket import socket as _Real
 from _thread import get_ident
 from typing import Any
 
@@ -15,6 +17,9 @@ from simsock.kernel import Kernel, session
 from simsock.net.addresses import AF_INET, AF_INET6, is_v6
 from simsock.net.interfaces import netmask
 from simsock.patching import fence
+from simsock.stdlib._allowed import Allowed
+from simsock.stdlib._makers import made_by
+from simsock.stdlib._socketobject import socket as simulated
 
 MACHINE_S = (("psutil", "net_if_addrs"), ("psutil", "net_if_stats"), ("psutil", "net_connections"), ("netifaces", "interfaces"), ("netifaces", "ifaddresses"))
 """(module, function): each tells of this machine's interfaces or sockets."""
@@ -28,6 +33,18 @@ def refusing(call: str) -> Any:
         fence.refuse(call, (), "it tells of this machine; the interfaces of the world's host are told by socket.if_nameindex, SIOCGIFADDR and ifaddr")
 
     return refuse
+
+
+def of_the_world(before: Any) -> Any:
+    """In the place of a function that takes a socket: real ones from before the world are refused by name."""
+
+    def take(sock: Any) -> Any:
+        kernel = session.active
+        if kernel is not None and kernel.thread == get_ident() and isinstance(sock, _Real) and not isinstance(sock, (simulated, Allowed)):
+            fence.refuse_outsider(f"trio.socket.{before.__name__}", repr(sock), made_by(sock), sock)
+        return before(sock)
+
+    return functools.update_wrapper(take, before)
 
 
 class Libc:

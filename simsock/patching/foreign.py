@@ -27,6 +27,8 @@ _NAMES: tuple[tuple[str, str, Callable[[Any, Kernel], Any]], ...] = (
     ("trio._core._run", "_ALLOW_DETERMINISTIC_SCHEDULING", lambda before, kernel: True),
     # trio runs what is ready in an order that a generator from before the world decides.
     ("trio._core._run", "_r", lambda before, kernel: _generator(before, kernel)),
+    # trio asks whether a socket is of exactly the class that has this name now, and would say of one from before the world that it is not.
+    *((module, "from_stdlib_socket", lambda before, kernel: adapters.of_the_world(before)) for module in ("trio._socket", "trio.socket")),
     # The address of this machine's network card, for which uuid may ask the system, or chance.
     ("uuid", "_node", lambda before, kernel: NODE if kernel.room(Room).draws_from_world else before),
     # From 3.14 on uuid's versions 6 and 7 go on from the newest that the process has made, which another world may have.

@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING
 
-from simsock.errors import SimsockError
+from simsock.errors import Fenced, SimsockError
 from simsock.escaping import printable, told
 from simsock.net.fabric import fabric_of
 from simsock.stdlib._refusals import explained, words_of
@@ -25,8 +25,12 @@ _REFUSED = ("Connection refused", "Connect call failed")
 
 
 def tell_cause(error: BaseException, kernel: Kernel) -> None:
-    """Note on an error that is being raised what simsock said on the way to it."""
+    """Note on an error that is being raised what simsock said on the way to it, or before it to who has swallowed that."""
     chain = chain_of(error, hidden=True)
+    if not any(isinstance(one, Fenced) for one in chain):
+        stopped = next((known for _, known in kernel.errors if isinstance(known, Fenced)), None)
+        if stopped is not None:
+            _note_first(error, f"before it the fence stopped a call: {_words(stopped)}")
     already = "\n".join([told(error), *vars(error).get("__notes__", ())])
     for inner in chain:
         if words := _words(inner):
@@ -38,9 +42,13 @@ def tell_cause(error: BaseException, kernel: Kernel) -> None:
         inner, words = error, explained(fabric_of(kernel), *refused)
     if words not in already:
         what = "" if inner is error else f"it came of {type(inner).__name__}: "
-        BaseException.add_note(error, printable(what + words, lines=True))
-        notes = vars(error)["__notes__"]
-        notes.insert(0, notes.pop())
+        _note_first(error, what + words)
+
+
+def _note_first(error: BaseException, words: str) -> None:
+    BaseException.add_note(error, printable(words, lines=True))
+    notes = vars(error)["__notes__"]
+    notes.insert(0, notes.pop())
 
 
 def chain_of(error: BaseException, hidden: bool = False) -> list[BaseException]:

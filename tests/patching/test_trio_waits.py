@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 import trio
 
@@ -109,3 +111,17 @@ def test_outside_a_world_trio_has_its_own_wait():
     with simsock.Simulation():
         assert EpollIOManager.get_events.__module__ == "simsock.patching.trio_waits"
     assert EpollIOManager.get_events.__module__ == "trio._core._io_epoll"
+
+
+def test_a_real_socket_from_before_is_refused_by_name_where_trio_takes_one():
+    async def main():
+        trio.socket.from_stdlib_socket(one)
+
+    one, other = socket.socketpair()
+    with (
+        one,
+        other,
+        pytest.raises(simsock.Fenced, match=r"trio\.socket\.from_stdlib_socket of <socket\.socket fd=.*made outside this world"),
+        simsock.Simulation(),
+    ):
+        trio.run(main)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import threading
 
 import pytest
 
-from simsock import Fenced, Simulation
+from simsock import Deadlock, Fenced, Simulation
 
 
 def refused():
@@ -85,3 +86,23 @@ def test_an_error_of_another_kind_is_told_nothing():
             pass
         raise KeyError("service")
     assert not getattr(caught.value, "__notes__", [])
+
+
+def test_what_comes_of_a_call_that_the_fence_stopped_says_so_first():
+    """Somebody swallows its error, and nothing ends the wait that was to end."""
+
+    def reads(sock, done):
+        with contextlib.suppress(Exception):
+            sock.recv(1)
+            done.set()
+
+    def program(sock):
+        done = threading.Event()
+        threading.Thread(target=reads, args=(sock, done)).start()
+        done.wait()
+
+    one, other = socket.socketpair()
+    with one, other, pytest.raises(Deadlock) as caught, Simulation():
+        program(other)
+    assert caught.value.__notes__[0].startswith("before it the fence stopped a call: socket.recv of <socket.socket fd=")
+    assert sum("it is a real one" in text for text in caught.value.__notes__) == 1
