@@ -8,6 +8,7 @@ why anybody asks. Laws:
 * looking changes nothing: no code of the program runs, no attribute is computed;
 * what cannot be looked into is never passed over: ``Unreadable`` is raised, and there is no fingerprint;
 * the walk is bounded, and what is beyond the bound is unreadable too;
+* of functions of which the caller knows that they do not run, only that they are there counts;
 * floats in local variables of the library's waiting functions are left out: they are how much of a timeout is left.
 """
 
@@ -28,6 +29,7 @@ from simsock.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from collections.abc import Set as AbstractSet
 
     from simsock.kernel.task import Task
 
@@ -71,9 +73,9 @@ class Part(NamedTuple):
     names: frozenset[str] | None
 
 
-def fingerprint_of_frames(parts: list[Part], objects_max: int) -> bytes:
-    """Of these frames, innermost first. Raises ``Unreadable``."""
-    walk = _Walk(objects_max)
+def fingerprint_of_frames(parts: list[Part], objects_max: int, called: AbstractSet[CodeType] | None = None) -> bytes:
+    """Of these frames, innermost first; ``called``: what runs besides their own code, if that is known. Raises ``Unreadable``."""
+    walk = _Walk(objects_max, called)
     for part in parts:
         walk._frame(*part)
     return walk.digest()
@@ -89,8 +91,9 @@ def digest_of(values: list[Any]) -> bytes:
 class _Walk:
     """One walk."""
 
-    def __init__(self, objects_max: int = OBJECTS_MAX) -> None:
+    def __init__(self, objects_max: int = OBJECTS_MAX, called: AbstractSet[CodeType] | None = None) -> None:
         self._objects_max = objects_max
+        self._called = called
         self._hash = blake2b(digest_size=16)
         self._seen: dict[int, int] = {}
         self._kept: list[Any] = []
@@ -220,7 +223,8 @@ class _Walk:
         self._visit_all(function.__closure__ or ())
         if vars(function):
             self._visit(vars(function))
-        self._globals(_names_of(code), function.__globals__)
+        if self._called is None or code in self._called:
+            self._globals(_names_of(code), function.__globals__)
 
     def _class(self, cls: type) -> None:
         """What may change in a class of the program; the library's do not."""
@@ -247,6 +251,9 @@ class _Walk:
         if (solid.__module__, solid.__qualname__) == ("_queue", "SimpleQueue"):
             self.say(solid.qsize(value))  # type: ignore[attr-defined]  # it has that
             return
+        if (solid.__module__, solid.__qualname__) == ("_ssl", "_SSLContext"):
+            self._context(value, vars(solid))
+            return
         if solid in (dict, OrderedDict, list, tuple, set, deque):
             items: Any = OrderedDict.items if solid is OrderedDict else dict.items
             self._visit(dict(items(value)) if issubclass(solid, dict) else list(solid.__iter__(value)))
@@ -260,6 +267,11 @@ class _Walk:
             if not (is_thread and name in _THREAD_ATTRIBUTES):
                 self.say(name)
                 self._visit(item)
+
+    def _context(self, context: Any, of_c: Any) -> None:
+        """A context of TLS does nothing by itself: what it was told, and how much it has loaded and shaken hands."""
+        self.say(*(of_c[name].__get__(context) for name in ("options", "verify_flags", "verify_mode")))
+        self.say(*(of_c[name](context) for name in ("cert_store_stats", "session_stats")))
 
 
 def _in_order(items: Any) -> list[Any]:

@@ -6,6 +6,7 @@ Owns the judgement that a child goes round and round, and its stop there. Does n
 
 * home asks for it by a real signal when the child has computed for long. When that is makes no difference to the world: a loop is stopped only if it made no
   simulated call, and all that is reachable from its frames, counters included, was the same one round ago: it would do the same for ever;
+* what of the functions in reach was not called since it is watched counts only as being there: the same round calls the same functions;
 * it is stopped at one place, the first line of the round in the outermost frame that comes by, wherever it was when it was looked at;
 * where that cannot be told there is no judgement, and the child computes on;
 * the trace function of whoever else has one is let alone; what keeps a forked child from its harness is in force again before it can get there.
@@ -24,7 +25,7 @@ from simsock.kernel.program_lines import BOTTOM, room_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import FrameType
+    from types import CodeType, FrameType
 
     from simsock.kernel import Kernel
 
@@ -47,7 +48,10 @@ class Loops:
         self._since: Any = None
         self._events = self._tries = 0
         self._place: Any = None
-        self._state = b""
+        self._state: Any = None
+        """Its fingerprint at that place, and how many functions that rests on."""
+        self._called: set[CodeType] = set()
+        """All that was called since it is watched."""
         self._first: Any = None
         """The outermost line of this round so far: (how many frames are below it, its offset)."""
         self._stop: Any = None
@@ -73,9 +77,12 @@ class Loops:
     def _begin(self) -> None:
         self._events, self._tries = _EVENTS_MAX, _TRIES_MAX
         self._place = self._first = self._stop = None
+        self._called.clear()
 
     def _trace(self, frame: FrameType, event: str, argument: Any) -> Any:
         if event != "line" or room_of(frame):
+            if event == "call":
+                self._called.add(frame.f_code)
             return self._trace
         self._events -= 1
         if self._calls() != self._since or not self._events or not self._tries:
@@ -100,7 +107,7 @@ class Loops:
         self._tries -= 1
         try:
             parts = [part._replace(without=frozenset()) for part in loops_around(self._kernel, frame)]
-            self._state = fingerprint_of_frames(parts, _OBJECTS_MAX)
+            self._state = fingerprint_of_frames(parts, _OBJECTS_MAX, self._called), len(self._called)
         except Unreadable:
             self._place = None
             return False

@@ -7,11 +7,13 @@ import hashlib
 import itertools
 import queue
 import random
+import ssl
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import trustme
 
 import simsock
 from simsock.kernel.fingerprints import digest_of
@@ -330,3 +332,14 @@ def test_what_is_in_an_ordered_dictionary_is_seen(kind):
     assert digest_of([found]) == before
     found[1] = 2
     assert digest_of([found]) != before
+
+
+def test_what_a_context_of_tls_has_loaded_is_seen():
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    before = digest_of([context])
+    assert digest_of([context]) == before
+    trustme.CA().configure_trust(context)
+    loaded = digest_of([context])
+    assert loaded != before
+    context.verify_mode = ssl.CERT_OPTIONAL
+    assert digest_of([context]) not in (before, loaded)

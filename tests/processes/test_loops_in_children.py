@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import threading
 import time
+import types
 
 import pytest
 
 from simsock import Simulation
+from simsock.processes import messages
 from tests.processes.children import child, status_of
 
 CLIENT = """
@@ -41,6 +45,10 @@ run(Client())
 """
 
 
+elsewhere = types.ModuleType("elsewhere")
+elsewhere.counted = 0
+
+
 class Flag:
     is_set = False
 
@@ -57,6 +65,35 @@ def until_a_signal():
     flag = Flag()
     signal.signal(signal.SIGUSR1, flag.handle)
     until(flag)
+
+
+def with_more_to_look_at():
+    """As of a client of some protocol: what none of its rounds calls may use modules."""
+    flag = Flag()
+    flag.context = ssl.create_default_context()
+    flag.on_message = lambda text: json.loads(text)
+    signal.signal(signal.SIGUSR1, flag.handle)
+    until(flag)
+
+
+def count():
+    elsewhere.counted += 1
+
+
+def is_done():
+    return elsewhere.counted >= 1_000_000
+
+
+def until_done(flag):
+    while not flag.is_done():
+        flag.count()
+
+
+def counts_elsewhere():
+    flag = Flag()
+    flag.count, flag.is_done = count, is_done
+    until_done(flag)
+    os._exit(7)
 
 
 def until_interrupted():
@@ -115,6 +152,7 @@ def test_a_program_that_polls_a_client_without_a_connection_is_interrupted():
         (until_a_signal, signal.SIGUSR1, 0),
         (until_interrupted, signal.SIGINT, 5),
         (rounds, signal.SIGTERM, -signal.SIGTERM),
+        (with_more_to_look_at, signal.SIGUSR1, 0),
         (until_a_signal_by_a_lock, signal.SIGUSR1, 0),
         (beside_another, signal.SIGUSR1, 0),
     ],
@@ -125,3 +163,11 @@ def test_a_child_that_spins_hears_of_a_signal(world, body, number, status):
     os.kill(pid, number)
     assert status_of(pid) == status
     assert round(world.now) == 1
+
+
+def test_a_child_whose_rounds_call_what_nobody_can_look_into_is_left_alone(world, monkeypatch):
+    monkeypatch.setattr(messages, "_PATIENCE_MS", 2)  # it is looked at soon
+    beside = world.spawn(time.sleep, 5)
+    assert status_of(child(counts_elsewhere)) == 7
+    assert world.now == 0
+    beside.result()
