@@ -214,9 +214,9 @@ class Patching:
         outer = (outsiders.remove, tls.remove, handlers.remove, files.remove, clocks.remove, polls.remove, sockets.remove)
         do_all(self._chance.remove, imports.remove, *outer, holds.restore, self._restore_names)
         names.restore(names.unseen())
-        holds.settle()
         self._places, self._others, self._spaces, self._getters, self._values = [], [], [], [], []
         self._classes = None
+        holds.settle()  # when nothing of ours that refers to stand-ins will go any more
 
     def _is_as_it_was(self) -> bool:
         """Whether since the stand-ins were put in nobody has come to hold an original, nor put anything else where a stand-in was."""

@@ -13,7 +13,7 @@ from types import ModuleType
 
 import pytest
 
-from simsock import Simulation
+from simsock import Simulation, patching
 from simsock.patching.captured import Holds
 
 from . import before_world as program
@@ -104,6 +104,24 @@ def test_a_lock_in_the_place_of_one_that_has_ended_is_the_world_s(world, settled
         assert time_of_two(world, keeper) == 2
     searches.clear()
     grow()
+    with world():
+        pass
+    assert not searches, "nothing is new"
+
+
+@pytest.mark.parametrize("grow", [collected, after_a_plain_world])
+def test_no_lock_is_looked_for_after_worlds_that_shared_their_stand_ins(world, settled, searches, grow):
+    """As in a session of pytest, in which a test or a fixture makes them be taken out now and then."""
+    patching.share()
+    try:
+        for _ in range(2):
+            with world():
+                pass
+            patching.put_back()
+            searches.clear()
+            grow()
+    finally:
+        patching.share_no_more()
     with world():
         pass
     assert not searches, "nothing is new"
