@@ -23,7 +23,7 @@ from simsock.kernel.program_lines import call_for_child, innermost_line, program
 from simsock.kernel.task_table import frame_of, lock_of
 from simsock.kernel.watchers import Watcher
 from simsock.report.besides import COLLECTS, GOES_ON, HOLDS_BACK, STANDS_STILL, Besides, Where
-from simsock.report.holding import Holding, Spot
+from simsock.report.holding import Holding, Spot, one_of, semaphore_of
 from simsock.report.silent_causes import Deeds
 
 if TYPE_CHECKING:
@@ -166,18 +166,24 @@ class Listener(Watcher):
         if not task.kernel.ending:
             place = self._calls(task)
             self.holding.takes(task.path, str(thing.describe()), self._spot(task, place))
+            if (semaphore := _semaphore(thing)) is not None:
+                self.holding.begins_to_count(str(thing.describe()), semaphore._value)
 
     def gives(self, task: Task, thing: Any) -> None:
         self.besides.gives(task, thing)
         if not task.kernel.ending:
-            self._calls(task)
+            place = self._calls(task)
             self.holding.gives(task.path, str(thing.describe()))
+            if (semaphore := _semaphore(thing)) is not None:
+                self.holding.has_counted(task.path, str(thing.describe()), semaphore._value, self._spot(task, place))
 
     def waits(self, task: Task) -> None:
         if not task.kernel.ending:
             place = self._calls(task)
             if hasattr(task.on, "holder"):
-                self.holding.waits(task.path, str(task.on.describe()), self._spot(task, place))
+                semaphore = semaphore_of(sys._getframe(1))
+                lock = str(task.on.describe()) if semaphore is None else one_of(str(semaphore._cond._lock.describe()))
+                self.holding.waits(task.path, lock, self._spot(task, place))
 
     def _spot(self, task: Task, place: Place | None) -> Spot:
         """A place in the program at which a task stands, and the number of the event that shows it, if one does."""
@@ -328,6 +334,12 @@ class Listener(Watcher):
                 for at in range(start, end, 2):
                     lines[at] = line or code.co_firstlineno
         return lines.get(offset, code.co_firstlineno)
+
+
+def _semaphore(thing: Any) -> Any:
+    """The semaphore, if it is the lock that one has inside which is taken or given back."""
+    semaphore = semaphore_of(sys._getframe(2)) if getattr(thing, "inner", False) else None
+    return semaphore if semaphore is not None and getattr(semaphore._cond, "_lock", None) is thing else None
 
 
 def _holding(task: Task) -> str:
