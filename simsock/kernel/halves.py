@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import dis
 from collections import Counter
+from collections.abc import Iterator
 from types import CodeType
 
 from simsock.kernel.bytecode import Instruction, instructions_of
@@ -22,8 +23,9 @@ from simsock.kernel.bytecode import Instruction, instructions_of
 INLINED = frozenset(("<listcomp>", "<setcomp>", "<dictcomp>"))
 """Functions of 3.11 that are part of the line around them from 3.12 on."""
 _VARIABLES = ("LOAD_FAST", "LOAD_DEREF", "LOAD_GLOBAL", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR")
-_CALLS = frozenset(("CALL", "CALL_KW", "CALL_FUNCTION_EX"))
-_STORES = {"STORE_ATTR": ".", "DELETE_ATTR": ".", "STORE_GLOBAL": "", "DELETE_GLOBAL": "", "STORE_DEREF": "", "DELETE_DEREF": ""}
+CALLS = frozenset(("CALL", "CALL_KW", "CALL_FUNCTION_EX"))
+STORES = {"STORE_ATTR": ".", "DELETE_ATTR": ".", "STORE_GLOBAL": "", "DELETE_GLOBAL": "", "STORE_DEREF": "", "DELETE_DEREF": ""}
+"""What is written by name, with what stands before the name."""
 _BELOW = {"STORE_SUBSCR": 1, "DELETE_SUBSCR": 1, "STORE_SLICE": 2}
 """What is written into a container, and how many values lie above that one on the stack."""
 _ITEM = "[]"
@@ -38,15 +40,22 @@ _HAS_ARGUMENT = getattr(dis, "hasarg", None)
 def halves_of(instructions: tuple[Instruction, ...]) -> dict[int, int]:
     """By the offset of the instruction that a second half begins with: its line."""
     found: dict[int, int] = {}
+    for part in parts_of(instructions):
+        found.update(_Part(part).halves())
+    return found
+
+
+def parts_of(instructions: tuple[Instruction, ...]) -> Iterator[list[Instruction]]:
+    """Instructions of one line that follow each other, each of which loads one thing or makes a whole call."""
     part: list[Instruction] = []
     for instruction in instructions:
         if part and instruction.line is not None and instruction.line != part[0].line:
-            found.update(_Part(part).halves())
+            yield part
             part = []
         if instruction.line is not None or part:
             part += _single(instruction)
-    found.update(_Part(part).halves() if part else {})
-    return found
+    if part:
+        yield part
 
 
 class _Part:
@@ -67,14 +76,14 @@ class _Part:
         found: dict[int, int] = {}
         line = self._instructions[0].line
         assert line is not None, "a part begins with an instruction of its line"
-        if not any(instruction.name in _CALLS for instruction in self._instructions):
+        if not any(instruction.name in CALLS for instruction in self._instructions):
             return found
         depth = 0
         for at, instruction in enumerate(self._instructions):
             if self._called_at >= 0 and self._writes(at, instruction, depth):
                 found[instruction.offset] = line
             self._look(at, instruction)
-            depth += _effect(instruction)
+            depth += effect_of(instruction)
             self._depths.append(depth)
         return found
 
@@ -82,14 +91,14 @@ class _Part:
         self._read.update(_read(instruction))
         if instruction.name == "LOAD_CONST" and isinstance(instruction.value, CodeType):
             self._comprehension = instruction.value if instruction.value.co_name in INLINED else None
-        if instruction.name not in _CALLS:
+        if instruction.name not in CALLS:
             return
         if not _begins_a_comprehension(self._instructions, at):
             self._returns(at)
         elif self._comprehension is not None:
             for inner in instructions_of(self._comprehension):
                 self._read.update(_read(inner))
-                if inner.name in _CALLS:
+                if inner.name in CALLS:
                     self._returns(at)
             self._comprehension = None
 
@@ -100,8 +109,8 @@ class _Part:
     def _writes(self, at: int, instruction: Instruction, depth: int) -> bool:
         """Whether it changes something that had been read when the last call returned."""
         name = instruction.name
-        if name in _STORES:
-            return self._before[_STORES[name] + instruction.value] > 0
+        if name in STORES:
+            return self._before[STORES[name] + instruction.value] > 0
         if name in _BELOW:
             if self._instructions[at - 1].name == "SWAP":
                 return self._before[_ITEM] > 0  # hits[page] += 1
@@ -152,11 +161,12 @@ def _read(instruction: Instruction) -> tuple[str, ...]:
     return ()
 
 
-def _effect(instruction: Instruction) -> int:
+def effect_of(instruction: Instruction) -> int:
+    """How much more lies on the stack after it."""
     if instruction.name == "CALL":
         return -1 - (instruction.argument or 0)
     takes_argument = instruction.opcode in _HAS_ARGUMENT if _HAS_ARGUMENT is not None else instruction.opcode >= dis.HAVE_ARGUMENT
     return dis.stack_effect(instruction.opcode, (instruction.argument or 0) if takes_argument else None, jump=False)
 
 
-__all__ = ["INLINED", "halves_of"]
+__all__ = ["CALLS", "INLINED", "STORES", "effect_of", "halves_of", "parts_of"]

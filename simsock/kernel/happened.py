@@ -32,6 +32,8 @@ class Counts(NamedTuple):
     """(in words, how often it took effect, whether it should)."""
     places: tuple[tuple[str, bool], ...]
     """(a name given to ``sometimes`` or ``reachable``, whether it held)."""
+    met: tuple[tuple[str, int], ...] = ()
+    """Lines, by file and number, at which two tasks stood at once to write what they had read, and that no point takes apart."""
 
 
 NOTHING = Counts((), ())
@@ -40,12 +42,14 @@ NOTHING = Counts((), ())
 class Happened:
     """Of one world: ``kernel.room(Happened)``."""
 
-    __slots__ = ("_faults", "places")
+    __slots__ = ("_faults", "met", "places")
 
     def __init__(self) -> None:
         self._faults: dict[str, Fault] = {}
         self.places: dict[str, bool] = {}
         """By name: whether it held, once at least."""
+        self.met: dict[tuple[str, int], None] = {}
+        """See ``Counts``."""
 
     def fault(self, words: str, is_required: bool = True) -> Fault:
         """The fault of these words, which is configured now."""
@@ -58,9 +62,10 @@ class Happened:
 
     def counts(self) -> Counts:
         """All of it."""
-        if not self._faults and not self.places:
+        if not self._faults and not self.places and not self.met:
             return NOTHING
-        return Counts(tuple((words, fault.times, fault.is_required) for words, fault in self._faults.items()), tuple(self.places.items()))
+        faults = tuple((words, fault.times, fault.is_required) for words, fault in self._faults.items())
+        return Counts(faults, tuple(self.places.items()), tuple(self.met))
 
 
 __all__ = ["NOTHING", "Counts", "Fault", "Happened"]

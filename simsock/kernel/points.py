@@ -26,6 +26,7 @@ from typing import Any
 from simsock.kernel.bytecode import Instruction, instructions_of
 from simsock.kernel.halves import halves_of
 from simsock.kernel.plain_locals import operands as as_operands
+from simsock.kernel.updates import Update, updates_of
 
 _MOVES = frozenset(
     "RESUME NOP PUSH_NULL POP_TOP COPY SWAP LOAD_CONST LOAD_SMALL_INT LOAD_FAST LOAD_FAST_CHECK LOAD_FAST_BORROW LOAD_FAST_LOAD_FAST "
@@ -61,7 +62,7 @@ Rule = bool | tuple[Any, ...]
 class Points:
     """What is known of one code object."""
 
-    __slots__ = ("code", "halved", "halves", "jumps", "lines", "numbered", "self_jumps", "start", "tests")
+    __slots__ = ("code", "halves", "jumps", "lines", "numbered", "self_jumps", "start", "tests", "told_of", "updates")
 
     def __init__(self, code: CodeType, by_line: bool) -> None:
         self.code = code
@@ -81,8 +82,10 @@ class Points:
         """Those that jump to themselves: the body of ``while True: pass``."""
         self.halves: dict[int, int] = halves_of(instructions) if by_line else {}
         """Where second halves of lines begin: offset to line."""
-        self.halved = frozenset(self.halves.values())
-        """The lines that have one."""
+        self.updates: dict[int, Update] = updates_of(instructions) if by_line else {}
+        """Where lines write what they have read and have no second half, by offset."""
+        self.told_of = frozenset((*self.halves.values(), *(update.line for update in self.updates.values())))
+        """The lines of both, of which single instructions are wanted."""
         if by_line:
             self._look_for_jumps(instructions)
 

@@ -13,20 +13,25 @@ from __future__ import annotations
 import ctypes
 import sys
 from _thread import get_ident
+from itertools import islice
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
 from simsock.errors import UsageError
 from simsock.kernel.halves import INLINED
+from simsock.kernel.happened import Happened
 from simsock.kernel.plain_locals import forget_copy, touches
 from simsock.kernel.points import Points, Rule, points_of
 from simsock.kernel.scope import Scope
 from simsock.kernel.spinning import SPINNING, Spinning, busy_loop, next_event, program_frame_of
+from simsock.kernel.updates import meets
 
 if TYPE_CHECKING:
     from simsock.kernel.core import Kernel
 
 GRANULARITIES = ("calls", "lines", "instructions")
+LOOKED_AT_MAX = 20
+"""Tasks of which it is looked whether they stand at a line that another one is in."""
 _TOOL_IDS = (3, 4)
 _TOOL = "simsock"
 _monitoring: Any = getattr(sys, "monitoring", None)
@@ -70,6 +75,8 @@ class Preemption:
         self._code: CodeType | None = None
         self._rules: dict[int, Rule] = {}
         """Of the code that was asked about last: programs stay in one for a while."""
+        self._met: set[tuple[int, int]] = set()
+        """Where two tasks of this world have met already: the identity of the code, and the offset."""
         self.is_within = False
         """While those who watch are told of a line: it is the second half of one that they were told of."""
 
@@ -84,6 +91,7 @@ class Preemption:
     def enter(self, kernel: Kernel, frame: FrameType | None) -> None:
         """A world begins; ``frame`` is the innermost frame of whoever entered it: functions that run already are watched too."""
         self._spinning.clear()
+        self._met.clear()
         self.thread_state = ctypes.c_void_p(_get_state())
         self.thread = get_ident()
         self.watch_frames(frame)
@@ -179,6 +187,19 @@ class Preemption:
             task.points += 1
         elif (chosen := kernel.ask(task, True)) is not None:
             self._outside(kernel.switch_to, chosen)
+
+    def updates(self, code: CodeType, offset: int, frame: FrameType) -> None:
+        """The current task is about to write what it has read, in one go: note if another one stands before the same: see ``updates``."""
+        kernel = self.live
+        if kernel is None or not kernel.runq or get_ident() != self.thread or kernel.atomic or not kernel.asks_strategy or (id(code), offset) in self._met:
+            return
+        update = self.points(code).updates[offset]
+        for task in islice(kernel.runq, LOOKED_AT_MAX):
+            other = program_frame_of(task.greenlet.gr_frame) if task.started else None
+            if other is not None and meets(update, offset, frame, other):
+                self._met.add((id(code), offset))
+                kernel.room(Happened).met[code.co_filename, update.line] = None
+                return
 
     def _outside(self, call: Any, *args: Any) -> None:
         """Call something that may switch greenlets, with the thread's tracing as it is outside callbacks."""
@@ -321,11 +342,14 @@ class _Monitoring(Preemption):
                     self.at(code, line, sys._getframe(1))
 
     def _on_instruction(self, code: CodeType, offset: int) -> Any:
-        """Of code that has lines with second halves."""
-        line = self.points(code).halves.get(offset)
-        if line is None:
+        """Of code that has lines with second halves, or that write what they have read."""
+        points = self.points(code)
+        if offset in points.halves:
+            self.within(code, points.halves[offset])
+        elif offset in points.updates:
+            self.updates(code, offset, sys._getframe(1))
+        else:
             return _monitoring.DISABLE
-        self.within(code, line)
         return None
 
     def enter(self, kernel: Kernel, frame: FrameType | None) -> None:
@@ -339,7 +363,7 @@ class _Monitoring(Preemption):
                 events |= _monitoring.events.JUMP
             if points.tests:
                 events |= sum(_BRANCHES)
-            if points.halves:
+            if points.told_of:
                 events |= _monitoring.events.INSTRUCTION
             _monitoring.set_local_events(self._tool, code, events)
             self._codes.append(code)
@@ -448,16 +472,16 @@ class _Tracing(Preemption):
         if known is not None:
             return known
         first, rules = self.points(code).numbered
-        halved, halves = self.points(code).halved, self.points(code).halves
+        told_of = self.points(code).told_of
 
         def trace(frame: FrameType, event: str, argument: Any) -> Any:
             kernel = self.live
             if event != "line" or kernel is None or kernel.atomic or get_ident() != self.thread:
-                if event == "opcode" and frame.f_lasti in halves:
-                    self._at_half(code, halves[frame.f_lasti])
+                if event == "opcode":
+                    self._at_instruction(code, frame)
                 return trace
-            if halved:
-                frame.f_trace_opcodes = frame.f_lineno in halved
+            if told_of:
+                frame.f_trace_opcodes = frame.f_lineno in told_of
             try:
                 if kernel.watchers is not None:
                     kernel.watchers.line(kernel.current, code, frame.f_lineno)
@@ -484,9 +508,13 @@ class _Tracing(Preemption):
         self._line_traces[id(code)] = trace
         return trace
 
-    def _at_half(self, code: CodeType, line: int) -> None:
+    def _at_instruction(self, code: CodeType, frame: FrameType) -> None:
+        points, offset = self.points(code), frame.f_lasti
         try:
-            self.within(code, line)
+            if offset in points.halves:
+                self.within(code, points.halves[offset])
+            elif offset in points.updates:
+                self.updates(code, offset, frame)
         except BaseException:
             self._taken_out()
             raise
@@ -509,8 +537,8 @@ class _Tracing(Preemption):
             except BaseException:
                 self._taken_out()
                 raise
-        elif event == "opcode" and frame.f_lasti in points.halves:
-            self._at_half(code, points.halves[frame.f_lasti])
+        elif event == "opcode" and self._by_line:
+            self._at_instruction(code, frame)
         return self._local_trace
 
 

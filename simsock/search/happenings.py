@@ -6,19 +6,22 @@ is bounded; a fault or a state that never came is named.
 
 from __future__ import annotations
 
+import linecache
 from typing import TYPE_CHECKING, NamedTuple
 
 from simsock.errors import NeverHappened
 from simsock.escaping import printable
+from simsock.kernel.program_lines import short_path
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from simsock.kernel.happened import Counts
 
 NAMES_MAX = 10_000
 """Different faults, or places, of one search; further ones are not counted."""
 TOLD_MAX = 20
+_TAKES_APART = 'preempt="instructions" does, and so does a Python without its global lock'
 
 
 class Seen(NamedTuple):
@@ -33,11 +36,13 @@ class Seen(NamedTuple):
 class Happenings:
     """Sums of the counts of runs."""
 
-    __slots__ = ("faults", "places")
+    __slots__ = ("faults", "met", "places")
 
     def __init__(self) -> None:
         self.faults: dict[str, Seen] = {}
         self.places: dict[str, Seen] = {}
+        self.met: set[tuple[str, int]] = set()
+        """Lines at which two tasks stood at once, and that no point takes apart."""
 
     def note(self, counts: Counts) -> None:
         """One schedule's."""
@@ -45,12 +50,18 @@ class Happenings:
             _add(self.faults, words, Seen(1, int(times > 0), times, is_required))
         for name, held in counts.places:
             _add(self.places, name, Seen(1, int(held), int(held)))
+        self._meet(counts.met)
 
     def merge(self, other: Happenings) -> None:
         """What another process has gathered."""
         for into, more in ((self.faults, other.faults), (self.places, other.places)):
             for name, seen in more.items():
                 _add(into, name, seen)
+        self._meet(other.met)
+
+    def _meet(self, more: Iterable[tuple[str, int]]) -> None:
+        if len(self.met) < NAMES_MAX:
+            self.met.update(more)
 
     def lines(self, schedules: int) -> list[str]:
         """In words, a line for what took effect, and one for what never did."""
@@ -61,6 +72,9 @@ class Happenings:
             lines.append(f"faults that never took effect: {_listed(missing)}")
         if held:
             lines.append(f"seen: {_listed(held)}")
+        if self.met:
+            met = [f"{short_path(file)}:{line} {linecache.getline(file, line).strip()}".strip() for file, line in sorted(self.met)]
+            lines.append(f"two tasks at once at lines that nothing takes apart ({_TAKES_APART}): {_listed(met)}")
         return lines
 
     def faults_missing(self) -> list[str]:
