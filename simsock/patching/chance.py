@@ -11,6 +11,7 @@ import os
 import random
 import sys
 from _thread import get_ident
+from types import FrameType
 from typing import Any
 
 from simsock.choices import derive_seed
@@ -105,8 +106,19 @@ def _seeded(self: random.Random, a: Any = None, version: int = 2) -> None:
     """``Random.seed``: without an argument, from the world."""
     kernel = session.active
     if a is None and kernel is not None and kernel.thread == get_ident() and kernel.room(Room).draws_from_world:
-        a = int.from_bytes(urandom(16), "little")
+        a = int.from_bytes((_urandom if _looks_for_a_folder(sys._getframe(1)) else urandom)(16), "little")
     _seed(self, a, version)
+
+
+def _looks_for_a_folder(frame: FrameType | None) -> bool:
+    """Whether ``tempfile`` tries which folder it can write to, once in a process: in a file whose name nobody sees. Later worlds would draw less."""
+    for _ in range(4):
+        if frame is None:
+            return False
+        if frame.f_code.co_name == "_get_default_tempdir" and frame.f_globals.get("__name__") == "tempfile":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def seed(a: Any = None, version: int = 2) -> None:

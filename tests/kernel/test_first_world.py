@@ -17,6 +17,7 @@ PROGRAMS = {
     "an event loop": "def act(sim):\n    import asyncio\n    asyncio.run(asyncio.sleep(0.1))",
     "an event loop, asyncio imported before": "import asyncio\ndef act(sim): asyncio.run(asyncio.sleep(0.1))",
     "the folder of temporary files": "import tempfile\ndef act(sim): tempfile.gettempdir()",
+    "numbers drawn after that": "import random, tempfile\ndef act(sim):\n tempfile.gettempdir()\n sim.sleep(random.Random().random())",
     "a time that is parsed": "import time\ndef act(sim): time.strptime('2000', '%Y')",
     "processes": "import os\ndef act(sim):\n    pid = os.fork()\n    if not pid: os._exit(3)\n    os.waitpid(pid, 0)",
     "programs": "import subprocess, sys\ndef act(sim): subprocess.run([sys.executable, '-c', 'pass'], check=True)",
