@@ -260,7 +260,7 @@ class Kernel:
 
     def task_failed(self, task: Task, error: BaseException) -> None:
         """A task or handler raised: remembered for the world's end."""
-        if self.ending and (self.ended or isinstance(error, WorldEnded)):
+        if task.crashed or (self.ending and (self.ended or isinstance(error, WorldEnded))):
             return  # no fault of the program: it was told so while it ended
         if any(known is error for _, known in self.errors):
             return

@@ -55,6 +55,7 @@ class Task(Generic[Value]):
         "_children",
         "args",
         "cancelled",
+        "crashed",
         "daemon",
         "dead",
         "entered",
@@ -127,6 +128,8 @@ class Task(Generic[Value]):
         self.dead = False
         self.killed = False
         """Whether it has been told that it is to die while its world goes on."""
+        self.crashed = False
+        """Whether its host has, under it: what it still raises reaches nobody."""
         self.cancelled = False
         self.value: Any = None
         self.error: BaseException | None = None

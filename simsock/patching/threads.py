@@ -137,6 +137,7 @@ class Registry:
         if sys.version_info < (3, 13):
             self._shutdown = threading._shutdown_locks, threading._shutdown_locks_lock  # type: ignore[attr-defined]  # likewise
         self._hook = threading.excepthook
+        self._traces = threading._trace_hook, threading._profile_hook  # type: ignore[attr-defined]  # likewise
         self._counter = threading._counter  # type: ignore[attr-defined]  # likewise
         pools = sys.modules.get("concurrent.futures.thread")
         self._pool_counter = pools.ThreadPoolExecutor._counter if pools else None
@@ -200,8 +201,8 @@ class Registry:
             if of_world:
                 threading._shutdown_locks.update(lock for lock in of_world if type(lock) is locks.real_lock)  # type: ignore[attr-defined]  # see enter
         threading._DummyThread = _REAL_DUMMY  # type: ignore[misc]  # see enter
-        if threading.excepthook is _note_error:
-            threading.excepthook = self._hook
+        threading.excepthook = self._hook  # a program's own would be told of the next world's threads
+        threading._trace_hook, threading._profile_hook = self._traces  # type: ignore[attr-defined]  # see enter
         threading._counter = self._counter  # type: ignore[attr-defined]  # see enter
         if self._pool_counter is not None:
             sys.modules["concurrent.futures.thread"].ThreadPoolExecutor._counter = self._pool_counter

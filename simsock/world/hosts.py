@@ -94,6 +94,7 @@ class Host:
         for task in self._tasks():
             fault.times += 1
             if task is not me:
+                task.crashed = True
                 task.cancel()
         if me.host is host and me is not kernel.first:
             raise TaskKilled(f"host {self.name} has crashed")

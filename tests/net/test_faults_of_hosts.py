@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import threading
 import time
 from collections import deque
 from datetime import datetime, timedelta
@@ -27,6 +28,31 @@ def sim():
 
 
 # -- crash and restart -------------------------------------------------------------------------------------------------------------------
+
+
+def test_what_tasks_raise_because_their_host_has_crashed_is_nobodys_error():
+    """As an event loop does that is broken off in the middle of a call: its own clearing up fails."""
+
+    def raises_in_turn():
+        try:
+            time.sleep(100)
+        finally:
+            raise LookupError
+
+    def starts_a_thread():
+        threading.Thread(target=raises_in_turn).start()
+        raises_in_turn()
+
+    with simsock.Simulation() as sim:
+        server = sim.host("server")
+        server.spawn(starts_a_thread)
+        sim.sleep(1)
+        server.crash()
+        server.restart()
+        sim.sleep(1)
+    with pytest.raises(LookupError), simsock.Simulation() as sim:
+        sim.host("server").spawn(raises_in_turn)
+        sim.sleep(200)
 
 
 def test_a_crash_kills_the_tasks_of_the_host_only_and_its_finally_clauses_reach_nobody(sim):

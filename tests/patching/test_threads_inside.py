@@ -169,6 +169,25 @@ def test_a_program_s_own_excepthook_takes_the_error(world, monkeypatch):
     assert taken == [(ZeroDivisionError, "divides")]
 
 
+def test_hooks_that_a_program_leaves_in_threading_are_gone_with_its_world(world):
+    def hooks():
+        return threading.excepthook, threading._trace_hook, threading._profile_hook
+
+    def nothing(*facts):
+        pass
+
+    before = hooks()
+    with world():
+        threading.excepthook = nothing
+        threading.settrace(nothing)
+        threading.setprofile(nothing)
+    assert hooks() == before
+    with pytest.raises(ZeroDivisionError), world():
+        thread = threading.Thread(target=lambda: 1 / 0)
+        thread.start()
+        thread.join()
+
+
 def test_sys_exit_and_the_end_of_the_world_are_no_errors_of_a_thread(world):
     with world():
         threading.Thread(target=lambda: (_ for _ in ()).throw(SystemExit(3))).start()
