@@ -170,7 +170,7 @@ class Preemption:
     def within(self, code: CodeType, line: int) -> None:
         """The current task is about to run the second half of a line: see ``halves``."""
         kernel = self.live
-        if kernel is None or get_ident() != self.thread or kernel.atomic or not kernel.asks_strategy:
+        if kernel is None or get_ident() != self.thread or kernel.atomic:
             return
         task = kernel.current
         task.entered = None
@@ -181,12 +181,13 @@ class Preemption:
         kernel.steps = steps = kernel.steps + 1
         if steps >= kernel.alarm:
             self._outside(kernel._alarm)
-        if kernel.sees is not None:
-            kernel.sees(task, code, line)
-        if not kernel.runq:
-            task.points += 1
-        elif (chosen := kernel.ask(task, True)) is not None:
-            self._outside(kernel.switch_to, chosen)
+        if kernel.asks_strategy:
+            if kernel.sees is not None:
+                kernel.sees(task, code, line)
+            if not kernel.runq:
+                task.points += 1
+            elif (chosen := kernel.ask(task, True)) is not None:
+                self._outside(kernel.switch_to, chosen)
 
     def updates(self, code: CodeType, offset: int, frame: FrameType) -> None:
         """The current task is about to write what it has read, in one go: note if another one stands before the same: see ``updates``."""

@@ -10,6 +10,7 @@ import simsock
 from simsock.kernel.bytecode import instructions_of
 from simsock.kernel.halves import halves_of
 from simsock.kernel.watchers import Watcher
+from tests.kernel import one_line
 
 TAKEN_APART = [
     "hits[page] = hits.get(page, 0) + 1",
@@ -155,3 +156,16 @@ def test_each_half_of_a_function_on_one_line_is_told_once_in_every_call():
         add()
         add()
     assert lines.told == [0] * 4
+
+
+def steps_of(strategy):
+    with simsock.Simulation(strategy=strategy, preempt="lines", scope=[one_line.__file__]) as sim:
+        for _ in range(3):
+            one_line.a_line_that_writes_what_it_has_read()
+            one_line.a_line_that_looks_before_it_changes()
+        return sim._kernel.steps
+
+
+def test_a_run_in_which_nobody_is_asked_has_the_steps_of_one_in_which_somebody_is():
+    """What repeats a run of the plain order asks at every point; limits, and what is done after so many steps, count them."""
+    assert steps_of("fifo") == steps_of("random")
