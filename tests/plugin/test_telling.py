@@ -543,13 +543,14 @@ def test_a_plain_mistake_gets_no_story(project, section):
 
 def test_on_a_narrow_terminal_tables_are_paragraphs_and_in_files_they_are_tables(project, section, monkeypatch):
     project.write_plain(
-        DEADLOCK.replace("task.result()", "sim.spawn(task.result, name='a task with a rather long name')\n        raise OSError"),
-        DEADLOCK.replace("test_it", "test_that"),
+        DEADLOCK.replace("task.result()", "sim.sleep(1)\n        raise OSError").replace('"second"', '"the second task, which has a rather long name"'),
+        DEADLOCK.replace("test_it", "test_that").replace('"second"', '"the second task, which has a rather long name"'),
     )
     monkeypatch.setattr("pytest_simsock.telling._terminal_width", lambda config: 60)
     reports = {report.nodeid.partition("::")[2]: report for report in project.reports("--simsock-report=out") if report.failed}
-    assert "\nsecond\n  waits for  acquire Lock-1" in section(reports["test_it"], "tasks")
-    assert "\nE   second\nE     waits for  acquire Lock-1" in re.sub("E  +", "E   ", reports["test_that"].longreprtext).replace("E   waits", "E     waits")
+    paragraph = "the second task, which has a rather long name\n{0}  waits for  acquire Lock-1\n{0}  where      ?\n{0}  held by    main\n"
+    assert paragraph.format("") in section(reports["test_it"], "tasks")
+    assert paragraph.format("E       ") in reports["test_that"].longreprtext
     assert "simsock: tasks" not in [title for title, _ in reports["test_that"].sections], "the error has said it"
     for written in (project.pytester.path / "out").glob("*.txt"):
         assert re.search("task +waits for +where +held by", written.read_text())
