@@ -14,7 +14,7 @@ import pytest
 
 from pytest_simsock import artefacts
 from pytest_simsock.configuring import CHOSEN
-from pytest_simsock.escaped import fit_lines, make_printable
+from pytest_simsock.escaped import fit_lines, make_printable, without_frames
 from pytest_simsock.mistakes import is_plain_mistake
 from simsock.errors import UsageError
 from simsock.escaping import printable
@@ -55,6 +55,7 @@ def tell(item: pytest.Item, report: pytest.TestReport, world: World, error: Base
         shown = sections
     elif _needs_no_story(error, world):
         shown = sections[:1]
+        without_frames(report.longrepr)
     else:
         shown = _within_budget(sections, " ".join([str(error), *getattr(error, "__notes__", ())]))
     if (width := _terminal_width(item.config)) is not None:

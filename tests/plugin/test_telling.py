@@ -508,6 +508,10 @@ def test_a_plain_mistake_gets_no_story(project, section):
         def test_marked(sim):
             pass
 
+        def test_at_the_end(sim):
+            sim.partition("client", "nobody")
+            sim.serve(Counter, Count, host="client")
+
         @pytest.mark.simsock(schedules=5, strategy="dfs")
         def test_whose_world_cannot_be_made(sim):
             pass
@@ -531,6 +535,7 @@ def test_a_plain_mistake_gets_no_story(project, section):
     only = ["simsock: repeat"]
     assert titles.pop("test_of_the_program")[:3] == ["simsock: repeat", "simsock: deviations", "simsock: tasks"]
     assert titles.pop("test_whose_world_cannot_be_made") == only, "nobody repeats it, and says that it did not come out the same"
+    assert titles.pop("test_at_the_end") == only and failed["test_at_the_end"].longreprtext.count("\n") < 3, "no word on frames that are hidden"
     assert titles == {"test_once": only, "test_searched": only, "test_marked": [], "test_plain": only, "test_no_such_fixture": only}
     told = failed["test_marked"].longreprtext
     assert "\n" not in told, "nothing about frames that are hidden"
