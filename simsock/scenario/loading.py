@@ -26,7 +26,7 @@ SERVER_METHODS = ("serve_forever", "shutdown", "server_close")
 
 
 class neighbours:
-    """A context manager: modules that stand in ``folder`` can be imported, and come before all others.
+    """A context manager: modules that stand in ``folder`` can be imported, and come before all others; those of the working directory come last.
 
     ``names`` are the modules that will be asked for: where ``folder`` has one of that name, another one that is loaded makes room.
     """
@@ -35,6 +35,8 @@ class neighbours:
         self.folder = os.path.abspath(folder)
         self._tops = {name.partition(".")[0] for name in names}
         self._hidden: dict[str, ModuleType] = {}
+        self._here: str | None = None
+        """The working directory, if it is importable only in this block: a plain ``pytest`` does not look there."""
 
     def __enter__(self) -> neighbours:
         for name, module in list(sys.modules.items()):
@@ -42,12 +44,17 @@ class neighbours:
             if top in self._tops and self._has(top) and not self._ours(module):
                 self._hidden[name] = sys.modules.pop(name)
         sys.path.insert(0, self.folder)
+        if "" not in sys.path and (here := os.getcwd()) not in sys.path:
+            sys.path.append(here)
+            self._here = here
         invalidate_caches()
         return self
 
     def __exit__(self, *exc: object) -> None:
         if self.folder in sys.path:
             sys.path.remove(self.folder)
+        if self._here is not None and self._here in sys.path:
+            sys.path.remove(self._here)
         for name, module in list(sys.modules.items()):
             if self._ours(module):
                 del sys.modules[name]

@@ -6,7 +6,7 @@ import pytest
 
 from simsock.errors import ScenarioError
 from simsock.scenario import ScenarioTest, importable, read, run
-from simsock.scenario.loading import find
+from simsock.scenario.loading import find, neighbours
 
 WHERE = 'class = "counter:Server"\nhandler = "counter:Handler"'
 
@@ -139,3 +139,20 @@ def test_a_module_beside_the_file_may_import_its_neighbours_also_while_it_runs(s
 def test_what_is_found_may_lie_deeper(scenario):
     with importable(read(scenario())):
         assert find("counter:Server.count") == 0
+
+
+def test_modules_of_the_working_directory_are_found_by_who_does_not_look_there(tmp_path, monkeypatch):
+    """A plain ``pytest`` has it not in ``sys.path``."""
+    (tmp_path / "below").mkdir()
+    for name, where in (("beside_here", tmp_path / "below"), ("beside_here", tmp_path), ("only_here", tmp_path)):
+        (where / f"{name}.py").write_text(f"WHERE = {where.name!r}")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    before = [path for path in sys.path if path not in ("", str(tmp_path))]
+    monkeypatch.setattr(sys, "path", list(before))
+    with neighbours(str(tmp_path / "below"), {"beside_here", "only_here"}):
+        found = find("beside_here:WHERE"), find("only_here:WHERE")
+    assert sys.path == before
+    for name in ("beside_here", "only_here"):
+        sys.modules.pop(name, None)
+    assert found == ("below", tmp_path.name)
