@@ -7,6 +7,7 @@ stopped at every line, and in the end named in an error. Law: every task is dead
 
 from __future__ import annotations
 
+import gc
 import sys
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -80,6 +81,16 @@ def end(kernel: Kernel, *, collect: bool = False) -> list[TaskWillNotEnd]:
         kernel.watchers = None
         kernel.log.tell(None)
     return problems
+
+
+def collect_forgotten(kernel: Kernel) -> None:
+    """Just before the end, for what finalizers tell; what they close is no part of what happened, as of what is collected last."""
+    kept, kernel.log.append = kernel.log.append, _unwritten
+    try:
+        gc.collect(2 if kernel._collected else 0)
+    finally:
+        kernel.log.append = kept
+    kernel._collected = True  # what is left is not young any more
 
 
 def _unwritten(record: Any) -> None:

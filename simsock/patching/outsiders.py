@@ -27,6 +27,7 @@ from simsock.kernel.task import is_task_ident
 from simsock.patching.channels import METHODS, of_channel
 from simsock.patching.classes import exchange, pairs_of, swap_of
 from simsock.patching.fence import refuse_outsider
+from simsock.patching.room import Room
 from simsock.patching.unwaiting_loops import let_others_run
 from simsock.stdlib import _handing_over
 from simsock.stdlib._allowed import Allowed
@@ -124,6 +125,8 @@ def _of_loop_that_begins(loop: Any) -> str:
     what = _of_loop(loop)
     if not what:
         let_others_run(loop)
+        if (kernel := session.active) is not None:
+            kernel.room(Room).runs_loops = True
     return what
 
 

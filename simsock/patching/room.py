@@ -33,6 +33,7 @@ class Room:
         "ready_order",
         "refused",
         "renewed",
+        "runs_loops",
         "unseen",
         "urandom_calls",
         "uuid_sequence",
@@ -68,6 +69,8 @@ class Room:
         """Who is asked (``ready_orders``)."""
         self.renewed: Any = None
         """Those that were loaded before, imported anew (``fresh``)."""
+        self.runs_loops = False
+        """Whether an event loop of asyncio has run: it tells of tasks that failed when they are freed (``outsiders``)."""
         self.unseen: dict[int, Any] = {}
         """Errors of futures that nobody has looked at so far (``unseen``)."""
         self.kinds_seen: set[type] = set()

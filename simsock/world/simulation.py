@@ -31,7 +31,7 @@ from simsock.kernel.program_lines import program_frame
 from simsock.kernel.rooms import keep
 from simsock.kernel.scope import make_scope
 from simsock.kernel.task_table import task_table, wait_cycles, waits_of
-from simsock.kernel.teardown import end
+from simsock.kernel.teardown import collect_forgotten, end
 from simsock.kernel.undoing import Undoing, each_again
 from simsock.kernel.units import NS, Duration, duration_ns
 from simsock.kernel.watchdog import watchdog
@@ -433,6 +433,8 @@ class Simulation(Servers, Connecting, Faults, Observing, Striking, Judging, Hopi
         if len(kernel.tasks) > 1 and (cycles := wait_cycles(kernel)):
             names = "; ".join(" -> ".join(task.path for task in [*cycle, cycle[0]]) for cycle in cycles)
             raise Deadlock(f"deadlock: tasks wait for each other in a cycle: {names}\n{task_table(kernel)}", report=task_table(kernel), waits=waits_of(kernel))
+        if self.options.patch and kernel.room(PatchRoom).runs_loops:
+            collect_forgotten(kernel)
         if kernel.watchers is not None:
             self._judge_last(kernel)
         for expectation in self._expectations:

@@ -15,7 +15,7 @@ from wsgiref.handlers import SimpleHandler
 
 import pytest
 
-from simsock import explore
+from simsock import Simulation, explore
 
 
 def divide():
@@ -158,6 +158,21 @@ async def _forgets_a_task():
     await asyncio.sleep(1)
 
 
+async def _keeps_a_task():
+    class Server:
+        def __init__(self):
+            self.tasks = []
+
+        async def run(self):
+            self.tasks.append(asyncio.create_task(self.work()))
+            await asyncio.sleep(1)
+
+        async def work(self):
+            divide()
+
+    await Server().run()
+
+
 async def _forgets_what_a_thread_does():
     asyncio.get_running_loop().run_in_executor(None, divide)
     await asyncio.sleep(1)
@@ -182,6 +197,7 @@ async def _fails_as_it_is_cancelled():
         _calls_back,
         _watches_a_descriptor,
         _forgets_a_task,
+        _keeps_a_task,
         _forgets_what_a_thread_does,
         _fails_as_it_is_cancelled,
     ],
@@ -193,6 +209,24 @@ def test_what_asyncio_only_logs_fails_the_test(world, caplog, program):
     assert [record.exc_info[1] for record in caplog.records] == [caught.value]
     with world() as sim, sim.expect_errors(ZeroDivisionError):
         asyncio.run(program())
+
+
+def test_a_search_finds_a_task_that_is_kept_in_a_circle_and_what_garbage_closes_is_no_part_of_a_run():
+    def test(sim):
+        asyncio.run(_keeps_a_task())
+
+    logging.getLogger("asyncio").disabled = True
+    try:
+        verdict = explore(test, schedules=3)
+        assert verdict.status == "fails" and isinstance(verdict.error, ZeroDivisionError)
+        digests = set()
+        for _ in range(3):
+            with pytest.raises(ZeroDivisionError), Simulation() as sim:
+                test(sim)
+            digests.add(sim.digest)
+    finally:
+        logging.getLogger("asyncio").disabled = False
+    assert len(digests) == 1
 
 
 def test_a_task_that_failed_is_named(world, caplog):
