@@ -77,6 +77,9 @@ ENDLESS = """
         while True:
             pass
 
+    def test_before(sim):
+        pass  # the first world of the process looks through all that it has: not while the clock runs
+
     @pytest.fixture
     def endless_fixture(sim):
         endless()
