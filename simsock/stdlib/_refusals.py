@@ -119,6 +119,11 @@ def _real_one(fabric: Fabric, protocol: str, port: int) -> str:
     return found
 
 
+def is_taken_outside(fabric: Fabric, port: int) -> bool:
+    """Whether a real server of this process has the port of a refused connection."""
+    return bool(_real_one(fabric, "tcp", port))
+
+
 def unknown(fabric: Fabric, name: str) -> str:
     """What to tell about a name that does not resolve."""
     names = [host.name for host in fabric.hosts()]

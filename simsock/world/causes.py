@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from simsock.errors import Fenced, SimsockError
 from simsock.escaping import printable, told
 from simsock.net.fabric import fabric_of
-from simsock.stdlib._refusals import explained, words_of
+from simsock.stdlib._refusals import explained, is_taken_outside, words_of
 
 if TYPE_CHECKING:
     from simsock.kernel import Kernel
@@ -31,6 +31,8 @@ def tell_cause(error: BaseException, kernel: Kernel) -> None:
         stopped = next((known for _, known in kernel.errors if isinstance(known, Fenced)), None)
         if stopped is not None:
             _note_first(error, f"before it the fence stopped a call: {_words(stopped)}")
+        elif (refused := fabric_of(kernel).refused) is not None and not any(map(_is_refusal, chain)) and is_taken_outside(fabric_of(kernel), refused[2]):
+            _note_first(error, f"before it a connection was refused: {explained(fabric_of(kernel), *refused)}")  # to who looks whether a server is up
     already = "\n".join([told(error), *vars(error).get("__notes__", ())])
     for inner in chain:
         if words := _words(inner):
@@ -46,9 +48,11 @@ def tell_cause(error: BaseException, kernel: Kernel) -> None:
 
 
 def _note_first(error: BaseException, words: str) -> None:
-    BaseException.add_note(error, printable(words, lines=True))
-    notes = vars(error)["__notes__"]
-    notes.insert(0, notes.pop())
+    words = printable(words, lines=True)
+    if words not in vars(error).get("__notes__", ()):  # the harness asks as well as the world's end
+        BaseException.add_note(error, words)
+        notes = vars(error)["__notes__"]
+        notes.insert(0, notes.pop())
 
 
 def chain_of(error: BaseException, hidden: bool = False) -> list[BaseException]:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import threading
+import time
 
 import pytest
 
@@ -106,3 +107,31 @@ def test_what_comes_of_a_call_that_the_fence_stopped_says_so_first():
         program(other)
     assert caught.value.__notes__[0].startswith("before it the fence stopped a call: socket.recv of <socket.socket fd=")
     assert sum("it is a real one" in text for text in caught.value.__notes__) == 1
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("is_plain", [True, False])
+def test_who_looks_in_vain_whether_a_server_is_up_is_told_that_a_real_one_has_its_port(is_plain):
+    def come_up(address):
+        for _ in range(3):
+            with socket.socket() as sock:
+                if sock.connect_ex(address) == 0:
+                    return
+            time.sleep(1)
+        raise AssertionError("the server did not come up")
+
+    def program(address):
+        if is_plain:
+            come_up(address)
+        else:
+            with pytest.raises(AssertionError):
+                come_up(address)
+            threading.Event().wait()
+
+    with socket.create_server(("127.0.0.1", 0)) as server, pytest.raises(AssertionError if is_plain else Deadlock) as caught, Simulation():
+        program(server.getsockname())
+    assert caught.value.__notes__[0].startswith("before it a connection was refused: nobody in this world listens on port ")
+    assert "a real socket of this process does" in caught.value.__notes__[0]
+    with pytest.raises(AssertionError) as caught, Simulation():
+        come_up(("127.0.0.1", 9))
+    assert not getattr(caught.value, "__notes__", [])
