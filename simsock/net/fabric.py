@@ -325,15 +325,15 @@ class Fabric:
 
     def unused_link(self) -> Link | None:
         """The link that was asked for, if all that was sent was sent on a perfect loopback, by the only host that there is."""
-        if (
-            self._default is PERFECT
-            or len(self._hosts) > 1
-            or not self._wires
-            or not self._default.as_dict()
-            or any(wire.link.as_dict() for wire in self._wires.values())
-        ):
+        if len(self._hosts) > 1 or not self._wires or any(wire.link.as_dict() for wire in self._wires.values()):
             return None
-        return self._default
+        asked = [self._default, *(link for (source, destination), (_, link, _) in self._configured.items() if source is None or destination is None)]
+        return next((link for link in asked if link.as_dict()), None)
+
+    @property
+    def is_configured(self) -> bool:
+        """Whether any link was given a condition by name."""
+        return bool(self._configured)
 
     @property
     def has_carried(self) -> bool:

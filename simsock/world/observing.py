@@ -100,12 +100,14 @@ def end_captures(kernel: Kernel) -> list[Any]:
 
 
 def warn_of_no_effect(kernel: Kernel, stacklevel: int) -> None:
-    """Say that the world's link was never on anything that was sent."""
+    """Say that the world's link, or that of its only host to all others, was never on anything that was sent."""
     link = fabric_of(kernel).unused_link()
     if link is not None:
+        by_name = fabric_of(kernel).is_configured
+        remedy = f"Name it twice (sim.link({LOCALHOST!r}, {LOCALHOST!r}, ...)) to have it there" if by_name else "Say loopback=True to have it there too"
         warnings.warn(
-            f"link={link!r} had no effect: all that was sent stayed on {LOCALHOST}, the only host, whose link to itself is perfect. Say "
-            'loopback=True to have it there too, or give one end a host of its own: with sim.host("client"): ...',
+            f"{'sim.link with ' if by_name else 'link='}{link!r} had no effect: all that was sent stayed on {LOCALHOST}, the only host, whose link to itself "
+            f'is perfect. {remedy}, or give one end a host of its own: with sim.host("client"): ...',
             NoEffectWarning,
             stacklevel=stacklevel + 1,
         )

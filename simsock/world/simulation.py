@@ -380,7 +380,7 @@ class Simulation(Servers, Connecting, Faults, Observing, Striking, Judging, Hopi
             raise_errors(raised)
         if unseen:
             warnings.warn(UnseenErrorWarning(unseen), stacklevel=2)
-        if self.options.link is not PERFECT:
+        if self.options.link is not PERFECT or fabric_of(kernel).is_configured:
             warn_of_no_effect(kernel, stacklevel=2)
         if self.leaks and (tasks := [leak for leak in self.leaks if leak.startswith("task ")]):
             warnings.warn(LeakWarning(f"the world ended while tasks still ran: {', '.join(map(printable, tasks))}"), stacklevel=2)

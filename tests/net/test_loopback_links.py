@@ -93,3 +93,22 @@ def test_a_token_carries_it():
 def test_what_makes_no_sense_is_an_error():
     with pytest.raises(simsock.UsageError, match=r"loopback: expected True .* or False, got 'yes'"):
         simsock.Simulation(loopback="yes")
+
+
+@pytest.mark.parametrize("both_ways", [True, False])
+def test_a_link_of_the_only_host_to_all_others_has_no_effect_and_says_so(both_ways):
+    def program(sim, second=None, condition="3g", both_ways=True):
+        sim.link("localhost", second, condition, both_ways=both_ways)
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            socket.create_connection(server.getsockname()).close()
+
+    words = r"^sim\.link with Link\(.* had no effect: .*sim\.link\('localhost', 'localhost', "
+    with pytest.warns(simsock.NoEffectWarning, match=words), simsock.Simulation() as sim:
+        program(sim, both_ways=both_ways)
+    with simsock.Simulation() as sim:
+        program(sim, "localhost", simsock.Link(latency="10ms"))
+    with simsock.Simulation() as sim:
+        program(sim, condition="perfect")
+    with simsock.Simulation() as sim:
+        sim.host("client")
+        program(sim)
