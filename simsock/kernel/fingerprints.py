@@ -28,8 +28,7 @@ from simsock.kernel.program_lines import BOTTOM, is_library, room_of
 from simsock.tuples import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from collections.abc import Set as AbstractSet
+    from collections.abc import Container, Iterator
 
     from simsock.kernel.task import Task
 
@@ -73,8 +72,8 @@ class Part(NamedTuple):
     names: frozenset[str] | None
 
 
-def fingerprint_of_frames(parts: list[Part], objects_max: int, called: AbstractSet[CodeType] | None = None) -> bytes:
-    """Of these frames, innermost first; ``called``: what runs besides their own code, if that is known. Raises ``Unreadable``."""
+def fingerprint_of_frames(parts: list[Part], objects_max: int, called: Container[int] | None = None) -> bytes:
+    """Of these frames, innermost first; ``called``: identities of the code that runs besides theirs, if that is known. Raises ``Unreadable``."""
     walk = _Walk(objects_max, called)
     for part in parts:
         walk._frame(*part)
@@ -91,7 +90,7 @@ def digest_of(values: list[Any]) -> bytes:
 class _Walk:
     """One walk."""
 
-    def __init__(self, objects_max: int = OBJECTS_MAX, called: AbstractSet[CodeType] | None = None) -> None:
+    def __init__(self, objects_max: int = OBJECTS_MAX, called: Container[int] | None = None) -> None:
         self._objects_max = objects_max
         self._called = called
         self._hash = blake2b(digest_size=16)
@@ -223,7 +222,7 @@ class _Walk:
         self._visit_all(function.__closure__ or ())
         if vars(function):
             self._visit(vars(function))
-        if self._called is None or code in self._called:
+        if self._called is None or id(code) in self._called:
             self._globals(_names_of(code), function.__globals__)
 
     def _class(self, cls: type) -> None:

@@ -50,8 +50,8 @@ class Loops:
         self._place: Any = None
         self._state: Any = None
         """Its fingerprint at that place, and how many functions that rests on."""
-        self._called: set[CodeType] = set()
-        """All that was called since it is watched."""
+        self._called: dict[int, CodeType] = {}
+        """All that was called since it is watched, by identity: code that was put together by hand need not be hashable."""
         self._first: Any = None
         """The outermost line of this round so far: (how many frames are below it, its offset)."""
         self._stop: Any = None
@@ -82,7 +82,7 @@ class Loops:
     def _trace(self, frame: FrameType, event: str, argument: Any) -> Any:
         if event != "line" or room_of(frame):
             if event == "call":
-                self._called.add(frame.f_code)
+                self._called[id(frame.f_code)] = frame.f_code
             return self._trace
         self._events -= 1
         if self._calls() != self._since or not self._events or not self._tries:

@@ -74,6 +74,7 @@ def with_more_to_look_at():
     flag.on_message = lambda text: json.loads(text)
     signal.signal(signal.SIGUSR1, flag.handle)
     until(flag)
+    return 3
 
 
 def count():
@@ -152,7 +153,7 @@ def test_a_program_that_polls_a_client_without_a_connection_is_interrupted():
         (until_a_signal, signal.SIGUSR1, 0),
         (until_interrupted, signal.SIGINT, 5),
         (rounds, signal.SIGTERM, -signal.SIGTERM),
-        (with_more_to_look_at, signal.SIGUSR1, 0),
+        (with_more_to_look_at, signal.SIGUSR1, 3),
         (until_a_signal_by_a_lock, signal.SIGUSR1, 0),
         (beside_another, signal.SIGUSR1, 0),
     ],
