@@ -3,7 +3,7 @@
 Owns which tests these are, by what each is run, and what is raised of what leaves it. Does not know worlds: one runs when a test's function is called.
 Laws:
 
-* a test that is marked as another plugin's (``asyncio``, ``trio``, ``anyio``), or has no world and no testbed, is left alone;
+* a test that is another plugin's (marked ``asyncio``, ``trio``, ``anyio``; every one where aiohttp's runs them), or has no world and no testbed, is left alone;
 * what is asked for and cannot be had is an error that says so: no coroutine is dropped without having run;
 * one error in groups alone leaves the test as itself, and so does what skips it, ends it, or interrupts pytest; several errors leave it as the group that they
   are in.
@@ -28,6 +28,8 @@ from pytest_simsock.sharing import asks_for_world
 
 OTHERS = ("asyncio", "trio", "anyio")
 """Markers by which other plugins' tests are known."""
+AIOHTTP = "aiohttp.pytest_plugin"
+"""A plugin that runs every coroutine function and makes every async fixture, and has no marker for that."""
 OPTION = "runner"
 
 
@@ -37,9 +39,11 @@ def is_ours(item: Any) -> bool:
 
 
 def whose(item: Any) -> str | None:
-    """The marker of another plugin that a test has; anyio's in auto mode gives its tests a fixture instead."""
+    """The marker of another plugin that a test has; anyio's in auto mode gives its tests a fixture instead, and aiohttp's takes all that nobody else has."""
     marker = next((name for name in OTHERS if item.get_closest_marker(name) is not None), None)
-    return marker or ("anyio" if "anyio_backend" in item.fixturenames else None)
+    if marker is None and "anyio_backend" in item.fixturenames:
+        marker = "anyio"
+    return marker or (AIOHTTP if item.config.pluginmanager.has_plugin(AIOHTTP) else None)
 
 
 def _is_coroutine_function(item: Any) -> bool:
@@ -79,6 +83,10 @@ def mistake(item: Any) -> str:
     if other is not None:
         if own is None:
             return ""
+        if other == AIOHTTP:
+            return (
+                f"@pytest.mark.simsock(runner={own!r}) beside the plugin {AIOHTTP}, which runs every coroutine: one of them can run the test; remove the other"
+            )
         also = f" (which every coroutine has while {other}_mode is auto)" if other in ("asyncio", "anyio") else ""
         return f"@pytest.mark.simsock(runner={own!r}) and @pytest.mark.{other}{also}: one of them can run the test; remove the other"
     return async_fixtures.mistake(item)
@@ -114,7 +122,9 @@ def pytest_pyfunc_call_of_coroutines(pyfuncitem: pytest.Function) -> bool | None
     __tracebackhide__ = True
     if not inspect.iscoroutinefunction(pyfuncitem.obj) or not asks_for_world(pyfuncitem):
         return None
-    if (other := whose(pyfuncitem)) is not None:
+    if (other := whose(pyfuncitem)) == AIOHTTP:
+        return None  # loaded by -p, it is asked after this one
+    if other is not None:
         raise mistakes.plain_mistake(f"@pytest.mark.{other} is for a plugin that runs such tests, and none has run this one; without the marker simsock does")
     run = synchronous(pyfuncitem, async_fixtures.with_fixtures(pyfuncitem, pyfuncitem.obj))
     result = run(**{name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames})

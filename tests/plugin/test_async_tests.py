@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import textwrap
 
 import pytest
 import trio
@@ -270,6 +271,56 @@ def test_who_takes_every_coroutine_for_its_own_runs_it_and_a_runner_beside_that_
     result = project.run()
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(["*runner='trio') and @pytest.mark.anyio (which every coroutine has while anyio_mode is auto)*"])
+
+
+def test_the_tests_and_fixtures_of_aiohttp_s_plugin_stay_its_own(project):
+    """It runs every coroutine, and makes an async fixture when a plain one asks for it."""
+    project.pytester.syspathinsert()
+    (project.pytester.path / "aiohttp").mkdir()
+    (project.pytester.path / "aiohttp" / "__init__.py").touch()
+    (project.pytester.path / "aiohttp" / "pytest_plugin.py").write_text(
+        textwrap.dedent(
+            """
+            import asyncio, inspect
+
+            def pytest_fixture_setup(fixturedef):
+                made = fixturedef.func
+                if inspect.iscoroutinefunction(made):
+                    fixturedef.func = lambda **given: asyncio.run(made(**given))
+
+            def pytest_pyfunc_call(pyfuncitem):
+                if inspect.iscoroutinefunction(pyfuncitem.function):
+                    asyncio.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}))
+                    return True
+            """
+        )
+    )
+    project.write_plain(
+        """
+        import asyncio
+        import pytest
+
+        @pytest.fixture
+        async def made():
+            await asyncio.sleep(1)
+            return 1
+
+        @pytest.fixture
+        def asks(made):
+            return made
+
+        async def test_of_aiohttp(asks):
+            await asyncio.sleep(3600)
+            assert asks == 1
+
+        @pytest.mark.simsock(runner="trio")
+        async def test_of_two(sim):
+            pass
+        """
+    )
+    result = project.run("-p", "aiohttp.pytest_plugin", "--simsock-autoworld=on")
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*runner='trio') beside the plugin aiohttp.pytest_plugin, which runs every coroutine*"])
 
 
 @pytest.mark.parametrize(
