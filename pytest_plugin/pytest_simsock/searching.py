@@ -28,7 +28,7 @@ from pytest_simsock.progress import Progress, interrupted, mark_searched
 from pytest_simsock.shelter import strike, was_swallowed
 from pytest_simsock.telling import add_sections, command_with, note_properties
 from pytest_simsock.worlds import World
-from simsock.choices import shrink
+from simsock.choices import Shrunk, shrink
 from simsock.choices.drafts import Draft
 from simsock.errors import Nondeterminism, RealTimeLimit
 from simsock.kernel.happened import Happened
@@ -40,7 +40,7 @@ from simsock.search.guiding import AGAIN, Tried
 from simsock.search.memory import RUNS_MAX, Memory, base_seed, fits, number_of
 from simsock.search.places import expected_places
 from simsock.search.runner import SameFailure, nth_seed, signature
-from simsock.search.telling import SHRINK_RUNS_MAX, make_token
+from simsock.search.telling import SHRINK_RUNS_MAX, Otherwise, make_token
 from simsock.search.verdict import INCONCLUSIVE, Verdict
 
 _TIMEOUT = re.compile(r"Timeout \(?>")
@@ -269,12 +269,13 @@ class Search:
                 raise _CutShort
             return run
 
+        otherwise = Otherwise(same)
         happened: tuple[Any, ...] = ()  # the deviations of the shortest failing run, in the order in which they happened
 
         def fails(candidate: Any) -> bool:
             nonlocal happened
             run = tried(plan_of(candidate, quiet=True))
-            if not run.searchable or run.error is None or not same.is_met(signature(run.error)):
+            if not run.searchable or run.error is None or not otherwise.is_met(candidate, run.error):
                 return False
             self.shortest = (seed, options, tuple(candidate), self.item.nodeid, number)
             happened = tuple(run.world.sim.deviations) if run.world is not None else ()
@@ -303,8 +304,7 @@ class Search:
         plan = plan_of(shrunk.deviations, teller=Teller(), nearest=nearest)
         plan.token = make_token(seed, options, shrunk.deviations, self.item.nodeid, number)
         plan.story = (said, f"{len(deviations):,} deviations, shrunk to {len(shrunk.deviations):,} in {shrunk.runs:,} runs")
-        if shrunk.exhausted:
-            plan.story += ("(shrinking was stopped there; a shorter story may exist)",)
+        plan.story += _besides(shrunk, otherwise, lambda found: make_token(seed, options, found, self.item.nodeid), self.item)
         final = self._run(plan, _always)
         if final.timed_out:
             return self._as_first(_CUT_SHORT)
@@ -451,6 +451,13 @@ def _never(run: Run) -> bool:
 
 def _unless_searchable(run: Run) -> bool:
     return run.failed is not None and not run.searchable
+
+
+def _besides(shrunk: Shrunk, otherwise: Otherwise, token_of: Callable[[Any], str], item: pytest.Item) -> tuple[str, ...]:
+    """What is to be said of a story beside it: that it may be too long, and which shorter run fails in another way."""
+    lines = ("(shrinking was stopped there; a shorter story may exist)",) if shrunk.exhausted else ()
+    said = otherwise.told(len(shrunk.deviations))
+    return lines if said is None else (*lines, said, f"  {command_with(item, token_of(otherwise.deviations))}")
 
 
 def _brief(excinfo: pytest.ExceptionInfo[BaseException], *args: Any, **more: Any) -> str:

@@ -14,7 +14,7 @@ from simsock.choices.tape import misfit
 from simsock.errors import BadToken, Nondeterminism, UsageError
 from simsock.kernel.strategies import Question, Questions
 from simsock.search.evidence import Evidence
-from simsock.search.runner import Outcome, Runner, SameFailure
+from simsock.search.runner import Outcome, Runner, SameFailure, signature
 from simsock.search.verdict import FAILS, Verdict
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from simsock.world.options import Options
 
 SHRINK_RUNS_MAX = 2_000
+SHORT_MAX = 3
+"""Deviations of a story that is short: then no other failure is told."""
 
 
 class Found(NamedTuple):
@@ -80,6 +82,37 @@ class Request:
         )
 
 
+class Otherwise:
+    """Of the runs that shrinking has made, the shortest that failed in another way: often an easier tale of the same mistake."""
+
+    def __init__(self, same: SameFailure) -> None:
+        self._same = same
+        self.deviations: tuple[Any, ...] = ()
+        self.said = ""
+        """What it raised, in a line; nothing if there was none."""
+
+    def is_met(self, deviations: Any, error: BaseException) -> bool:
+        """Whether a run failed in the way that is looked for; if not, it is noted."""
+        if self._same.is_met(signature(error)):
+            return True
+        self.note(deviations, error)
+        return False
+
+    def note(self, deviations: Any, error: BaseException) -> None:
+        """One more that failed otherwise."""
+        from simsock.report.story import one_line
+
+        if not self.said or len(deviations) < len(self.deviations):
+            self.deviations, self.said = tuple(deviations), one_line(error)
+
+    def told(self, left: int) -> str | None:
+        """In words, for a story of ``left`` deviations. A token is to follow."""
+        count = len(self.deviations)
+        if not self.said or left <= SHORT_MAX or count >= left:
+            return None
+        return f"with {count:,} deviation{'' if count == 1 else 's'} it fails otherwise: {self.said}"
+
+
 def tell(runner: Runner, found: Found, asked: Request) -> Verdict:
     """Repeat a failing run from its deviations, shrink them, and run the shortest once more to tell its story."""
     from simsock.report.nearest import nearest_passing
@@ -91,13 +124,14 @@ def tell(runner: Runner, found: Found, asked: Request) -> Verdict:
     deviations = found.outcome.deviations
     assert found.outcome.error is not None, "only failures are told"
     same = SameFailure(found.outcome.error)
+    otherwise = Otherwise(same)
     options = runner.options
     own_seed = found.own_seed
     found = found._replace(outcome=found.outcome._replace(error=None))  # its traceback holds the whole world alive
 
     def fails(candidate: tuple[Any, ...]) -> bool:
         outcome = runner.run(own_seed, candidate)
-        if outcome.error is None or not same.is_met(outcome.signature):
+        if outcome.error is None or not otherwise.is_met(candidate, outcome.error):
             return False
         asked.fails(found, options, candidate)
         return True
@@ -119,6 +153,8 @@ def tell(runner: Runner, found: Found, asked: Request) -> Verdict:
         verdict.shrink_runs = shrunk.runs
         if shrunk.exhausted:
             verdict.notes.append(f"(shrinking stopped after {shrunk.runs:,} runs; a shorter story may exist)")
+        if (said := otherwise.told(len(deviations))) is not None:
+            verdict.notes.append(f"{said}\n  token: {make_token(own_seed, options, otherwise.deviations, asked.target)}")
     teller = Teller()
     outcome = runner.run(own_seed, deviations, prepare=teller.listen)
     if outcome.error is None:
@@ -164,4 +200,4 @@ def raise_as(outcome: Outcome, strict: bool = False, differences: Any = ()) -> N
             del outcome
 
 
-__all__ = ["SHRINK_RUNS_MAX", "Found", "Request", "make_token", "raise_as", "tell"]
+__all__ = ["SHRINK_RUNS_MAX", "Found", "Otherwise", "Request", "make_token", "raise_as", "tell"]

@@ -538,3 +538,31 @@ def test_what_a_guided_search_has_kept_is_where_the_next_one_begins(project):
     assert seeds[0] != seeds[1]
     project.run("--simsock-database=kept", "--simsock-seed=0").assert_outcomes(passed=1)
     assert project.pytester.path.joinpath("lost").read_text().split() == seeds[0]
+
+
+def test_beside_a_long_story_a_shorter_run_is_named_that_fails_otherwise(project):
+    project.write(
+        """
+        import pytest
+        import simsock
+
+        @pytest.mark.simsock(schedules=20, link=simsock.Link(loss=0.9))
+        def test_lost(sim):
+            inbox, sender = sim.datagram(host="server"), sim.datagram(host="client")
+            inbox.settimeout(1)
+            lost = 0
+            for _ in range(5):
+                sender.sendto(b"x", inbox.getsockname())
+                try:
+                    inbox.recv(1)
+                except TimeoutError:
+                    lost += 1
+            assert lost < 4
+            if lost == 1:
+                raise LookupError("one is lost")
+        """
+    )
+    text = str(project.run().stdout)
+    found = re.search(r"\nwith 1 deviation it fails otherwise: LookupError: one is lost\n  pytest \S+ (--simsock-replay=\S+)\n", text)
+    assert found is not None, text
+    assert "LookupError: one is lost" in str(project.run(found[1]).stdout)

@@ -15,6 +15,8 @@ from types import SimpleNamespace
 import pytest
 
 import simsock
+from simsock.search.runner import SameFailure
+from simsock.search.telling import Otherwise
 
 SEEDS = range(6)
 
@@ -414,3 +416,46 @@ def test_of_several_errors_at_once_the_shortest_story_of_one_is_told():
             verdict = simsock.explore(program, schedules=50, seed=seed)
             assert (type(verdict.error), len(verdict.deviations)) == (AssertionError, 1)
     assert several > 1
+
+
+def four_of_five_or_one(sim):
+    """Fails when four datagrams are lost, and otherwise when one is."""
+    inbox, sender = sim.datagram(host="server"), sim.datagram(host="client")
+    inbox.settimeout(1)
+    lost = 0
+    for _ in range(5):
+        sender.sendto(b"x", inbox.getsockname())
+        try:
+            inbox.recv(1)
+        except TimeoutError:
+            lost += 1
+    assert lost < 4
+    if lost == 1:
+        raise LookupError("one is lost")
+
+
+def test_beside_a_long_story_a_shorter_run_is_named_that_fails_otherwise():
+    verdict = simsock.explore(four_of_five_or_one, 20, link=simsock.Link(loss=0.9))
+    assert isinstance(verdict.error, AssertionError) and len(verdict.deviations) == 4
+    (note,) = verdict.notes
+    said, token = note.split("\n  token: ")
+    assert said == "with 1 deviation it fails otherwise: LookupError: one is lost"
+    with pytest.raises(LookupError):
+        simsock.replay(four_of_five_or_one, token)
+
+
+@pytest.mark.parametrize(("left", "told"), [(4, True), (3, False)])
+def test_beside_a_short_one_none_is(left, told):
+    otherwise = Otherwise(SameFailure(AssertionError()))
+    assert otherwise.told(left) is None
+    otherwise.note([1, 2, 3, 4], KeyError("later"))
+    otherwise.note([1, 2], LookupError("two"))
+    otherwise.note([1, 2, 3], KeyError("longer"))
+    assert otherwise.told(left) == ("with 2 deviations it fails otherwise: LookupError: two" if told else None)
+    assert otherwise.deviations == (1, 2)
+
+
+def test_none_is_named_that_is_as_long():
+    otherwise = Otherwise(SameFailure(AssertionError()))
+    otherwise.note(range(4), KeyError())
+    assert otherwise.told(4) is None and otherwise.told(5) is not None
