@@ -109,6 +109,8 @@ _METHODS: tuple[tuple[str, str, str, Callable[[Any], Any]], ...] = (
 _SERVER_S = socketserver.BaseServer.handle_error
 _made: dict[tuple[str, str, str], tuple[Any, Any]] = {}
 """The method as it was, and what stands in for it."""
+_stood_for: dict[int, tuple[Any, Any]] = {}
+"""By the identity of what stands in: it, and the method as it was."""
 _applied: list[tuple[type, str, Any, Any]] = []
 
 
@@ -122,13 +124,15 @@ def apply() -> None:
             continue  # not there, or half imported
         names = names_of(cls)
         method = names.get(attribute)
-        before, now = _made.get((module, name, attribute), (None, None))
-        if method is None or method is now:
+        if method is None or any(method is in_place for *_, in_place in _applied):
             continue
+        method = _stood_for.get(id(method), (None, method))[1]  # what a mock has put back was in its place when the mock came
+        before, now = _made.get((module, name, attribute), (None, None))
         if method is not before:
             now = functools.update_wrapper(make(method), method, updated=())
             del now.__wrapped__
             _made[module, name, attribute] = method, now
+            _stood_for[id(now)] = now, method
         names[attribute] = now
         _applied.append((cls, attribute, method, now))
     for cls in {cls for cls, *_ in _applied[done:]}:

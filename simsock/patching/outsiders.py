@@ -183,6 +183,8 @@ _POLLERS_DO = ("register", "modify", "poll")
 """What a poller of the system is refused in a world; to be unregistered from and to be closed is no harm."""
 _made: dict[int, tuple[Any, Any]] = {}
 """By the identity of a method: it, and what asks first."""
+_asks_for: dict[int, Any] = {}
+"""By the identity of what asks first: the method."""
 
 
 def _is_harness_s(frame: FrameType) -> bool:
@@ -241,9 +243,12 @@ def _found() -> Iterator[tuple[type, str, Any, Any]]:
         if not isinstance(cls, type) or attribute not in vars(cls):
             continue
         method = vars(cls)[attribute]
+        method = _asks_for.get(id(method), method)  # what a mock has put back was in its place when the mock came
         if id(method) not in _made:
             title = f"{'' if name.startswith('_') else name}.{attribute.lstrip('_')}"
-            _made[id(method)] = method, _registering(method) if is_outside is _of_registered else _asking(method, title, is_outside)
+            asking = _registering(method) if is_outside is _of_registered else _asking(method, title, is_outside)
+            _made[id(method)] = method, asking
+            _asks_for[id(asking)] = method
         yield cls, attribute, method, _made[id(method)][1]
 
 

@@ -8,6 +8,7 @@ import queue
 import random
 import signal
 import socket
+import socketserver
 import sys
 import threading
 import time
@@ -217,6 +218,29 @@ def test_a_method_that_asks_for_outsiders_is_asked_in_the_next_world_too_whateve
             pool.submit(int)
         assert mocked == [len]
         assert pool.submit(int).result() == 0
+
+
+@pytest.mark.parametrize(
+    ("cls", "name"),
+    [
+        (futures.ThreadPoolExecutor, "submit"),
+        (threading.Thread, "join"),
+        (socketserver.BaseServer, "handle_error"),
+        (socketserver.BaseServer, "finish_request"),
+    ],
+)
+def test_a_method_that_a_mock_has_put_back_between_worlds_is_as_it_was_after_the_session(monkeypatch, cls, name):
+    before = vars(cls)[name]
+    with simsock.session():
+        with Simulation():
+            pass
+        with monkeypatch.context() as patched:
+            patched.setattr(cls, name, lambda self, *args: None)
+            with Simulation():
+                pass
+        with Simulation():
+            pass
+    assert vars(cls)[name] is before
 
 
 def test_an_original_that_somebody_brings_between_worlds_is_found(session):
