@@ -35,6 +35,7 @@ def refusing(call: str) -> Any:
     return refuse
 
 
+@functools.lru_cache(maxsize=4)
 def of_the_world(before: Any) -> Any:
     """In the place of a function that takes a socket: real ones from before the world are refused by name."""
 

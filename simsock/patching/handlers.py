@@ -111,31 +111,34 @@ _made: dict[tuple[str, str, str], tuple[Any, Any]] = {}
 """The method as it was, and what stands in for it."""
 _stood_for: dict[int, tuple[Any, Any]] = {}
 """By the identity of what stands in: it, and the method as it was."""
-_applied: list[tuple[type, str, Any, Any]] = []
+_applied: dict[tuple[str, str, str], tuple[type, str, Any, Any]] = {}
+modules_seen = 0
+"""How many there were when it was last applied."""
 
 
 def apply() -> None:
     """The patched state begins, or goes on after an import."""
+    global modules_seen
+    modules_seen = len(sys.modules)
     unseen.apply()
-    done = len(_applied)
     for module, name, attribute, make in _METHODS:
+        key = module, name, attribute
         cls = getattr(sys.modules.get(module), name, None)
-        if not isinstance(cls, type):
-            continue  # not there, or half imported
+        if key in _applied or not isinstance(cls, type):
+            continue  # done, not there, or half imported
         names = names_of(cls)
         method = names.get(attribute)
-        if method is None or any(method is in_place for *_, in_place in _applied):
+        if method is None:
             continue
         method = _stood_for.get(id(method), (None, method))[1]  # what a mock has put back was in its place when the mock came
-        before, now = _made.get((module, name, attribute), (None, None))
+        before, now = _made.get(key, (None, None))
         if method is not before:
             now = functools.update_wrapper(make(method), method, updated=())
             del now.__wrapped__
-            _made[module, name, attribute] = method, now
+            _made[key] = method, now
             _stood_for[id(now)] = now, method
+        _applied[key] = cls, attribute, method, now
         names[attribute] = now
-        _applied.append((cls, attribute, method, now))
-    for cls in {cls for cls, *_ in _applied[done:]}:
         changed(cls)
 
 
@@ -143,9 +146,9 @@ def remove() -> None:
     """The patched state ends."""
     unseen.remove()
     while _applied:
-        cls, attribute, method, now = _applied[-1]
+        key, (cls, attribute, method, now) = next(iter(_applied.items()))
         names = names_of(cls)
         if names.get(attribute) is now:
             names[attribute] = method
             changed(cls)
-        _applied.pop()
+        del _applied[key]

@@ -6,6 +6,7 @@ world's number agrees with what ``os`` tells there (number, parent, descriptors)
 
 from __future__ import annotations
 
+import functools
 import sys
 from typing import Any
 
@@ -15,6 +16,7 @@ _ASK_THE_SYSTEM = ("ppid_map", "get_all_inodes", "pid_exists")
 """Functions of the same module that go on to ask the system about each number."""
 
 
+@functools.lru_cache(maxsize=4)  # or each world would make a class
 def process_class(before: Any) -> Any:
     """In the place of ``Process``: a function that makes one, of the real process for the world's number."""
     # A class that keeps its base's module and name, as errors and ``repr`` show it.

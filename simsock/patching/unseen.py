@@ -25,7 +25,7 @@ _TOLD_MAX = 5
 _ENTRY = "_simsock_unseen"
 _CLASSES = (("concurrent.futures._base", "Future", "_exception"), ("multiprocessing.pool", "ApplyResult", "_value"))
 _PLAIN = (str, bytes, int, float, bool, type(None))
-_applied: list[tuple[type, str, Any]] = []
+_applied: dict[tuple[str, str, str], tuple[type, str, Any]] = {}
 
 
 class Unseen:
@@ -107,19 +107,21 @@ def words(kernel: Kernel) -> str:
 
 def apply() -> None:
     """The patched state begins, or goes on after an import."""
-    for module, name, attribute in _CLASSES:
+    for key in _CLASSES:
+        module, name, attribute = key
         cls = getattr(sys.modules.get(module), name, None)
-        if isinstance(cls, type) and attribute not in (names := names_of(cls)):
-            names[attribute] = looked = _Looked(attribute)
+        if key not in _applied and isinstance(cls, type) and attribute not in (names := names_of(cls)):
+            looked = _Looked(attribute)
+            _applied[key] = cls, attribute, looked
+            names[attribute] = looked
             changed(cls)
-            _applied.append((cls, attribute, looked))
 
 
 def remove() -> None:
     """The patched state ends."""
     while _applied:
-        cls, attribute, looked = _applied[-1]
+        key, (cls, attribute, looked) = next(iter(_applied.items()))
         if (names := names_of(cls)).get(attribute) is looked:
             del names[attribute]
             changed(cls)
-        _applied.pop()
+        del _applied[key]
