@@ -261,4 +261,4 @@ def test_a_fixture_that_freezes_before_the_world_is_told_so_in_pytest(pytester):
     )
     result = pytester.runpytest_subprocess("-p", "pytest_simsock", "-p", "no:cacheprovider")
     result.assert_outcomes(passed=2, errors=1)
-    result.stdout.fnmatch_lines(["*UsageError: freezegun has replaced the clocks of this process*"])
+    result.stdout.fnmatch_lines(["*freezegun has replaced the clocks of this process*"])
