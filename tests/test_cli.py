@@ -428,7 +428,7 @@ def test_explore_finds_a_race_in_a_function_of_the_working_directory(here, simso
     assert command[-1] == "program:racing"
     code, again, _ = simsock_command(*command)
     assert code == 1
-    assert "fails: AssertionError (program.py:" in again
+    assert "fails: AssertionError: assert box[0] == 2 (program.py:" in again
 
 
 def test_explore_says_inconclusive_and_exits_with_0_when_it_finds_nothing(here, simsock_command):
@@ -470,7 +470,7 @@ def test_explore_takes_the_options_of_a_world_and_says_how_to_repeat_a_run_with_
     assert command[-4:] == ["--scope", "program", "--consent", "patch=False"]
     code, again, _ = simsock_command(*command)
     assert code == 1
-    assert "fails: AssertionError (program.py:" in again
+    assert "fails: AssertionError: assert box[0] == 2 (program.py:" in again
     assert "max_time_ns=7200000000000" in again.splitlines()[0]
     code, _, err = simsock_command("explore", "program:fine", "--max-time", "soon")
     assert (code, "max_time" in err and "soon" in err) == (2, True)
