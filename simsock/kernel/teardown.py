@@ -7,7 +7,6 @@ stopped at every line, and in the end named in an error. Law: every task is dead
 
 from __future__ import annotations
 
-import gc
 import sys
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -63,11 +62,7 @@ def end(kernel: Kernel, *, collect: bool = False) -> list[TaskWillNotEnd]:
         kernel.thread_state.tasks_are_over()
     kernel._drain()
     if collect:  # a search collects after many worlds instead: what garbage alone kept open is no part of what happened
-        kept, kernel.log.append = kernel.log.append, _unwritten
-        try:
-            kernel.collect_last()
-        finally:
-            kernel.log.append = kept
+        _collect_unwritten(kernel)
     if kernel.timers.were_set:
         kernel.timers = type(kernel.timers)()
     kernel.runq.clear()
@@ -85,12 +80,16 @@ def end(kernel: Kernel, *, collect: bool = False) -> list[TaskWillNotEnd]:
 
 def collect_forgotten(kernel: Kernel) -> None:
     """Just before the end, for what finalizers tell; what they close is no part of what happened, as of what is collected last."""
+    _collect_unwritten(kernel)
+    kernel._collected = True  # what is left is not young any more
+
+
+def _collect_unwritten(kernel: Kernel) -> None:
     kept, kernel.log.append = kernel.log.append, _unwritten
     try:
-        gc.collect(2 if kernel._collected else 0)
+        kernel.collect_last()
     finally:
         kernel.log.append = kept
-    kernel._collected = True  # what is left is not young any more
 
 
 def _unwritten(record: Any) -> None:

@@ -129,8 +129,7 @@ def enter(kernel: Kernel) -> None:
     if (future := getattr(modules.get("concurrent.futures._base"), "Future", None)) is not None:  # a module may be half imported
         _future_hashes.install(future)
     schedulers.enter()
-    if known or handlers.modules_seen != len(modules):
-        handlers.apply()
+    handlers.apply()
     ready_orders.enter(kernel)
     trio_waits.enter()
     start_methods.enter(kernel)

@@ -112,20 +112,18 @@ _made: dict[tuple[str, str, str], tuple[Any, Any]] = {}
 _stood_for: dict[int, tuple[Any, Any]] = {}
 """By the identity of what stands in: it, and the method as it was."""
 _applied: dict[tuple[str, str, str], tuple[type, str, Any, Any]] = {}
-modules_seen = 0
-"""How many there were when it was last applied."""
 
 
 def apply() -> None:
     """The patched state begins, or goes on after an import."""
-    global modules_seen
-    modules_seen = len(sys.modules)
     unseen.apply()
     for module, name, attribute, make in _METHODS:
         key = module, name, attribute
+        if key in _applied:
+            continue
         cls = getattr(sys.modules.get(module), name, None)
-        if key in _applied or not isinstance(cls, type):
-            continue  # done, not there, or half imported
+        if not isinstance(cls, type):
+            continue  # not there, or half imported
         names = names_of(cls)
         method = names.get(attribute)
         if method is None:

@@ -108,9 +108,11 @@ def words(kernel: Kernel) -> str:
 def apply() -> None:
     """The patched state begins, or goes on after an import."""
     for key in _CLASSES:
+        if key in _applied:
+            continue
         module, name, attribute = key
         cls = getattr(sys.modules.get(module), name, None)
-        if key not in _applied and isinstance(cls, type) and attribute not in (names := names_of(cls)):
+        if isinstance(cls, type) and attribute not in (names := names_of(cls)):
             looked = _Looked(attribute)
             _applied[key] = cls, attribute, looked
             names[attribute] = looked

@@ -152,6 +152,12 @@ def has_children(kernel: Kernel) -> bool:
     return bool(kernel.room(Family).members)
 
 
+def everybody(kernel: Kernel) -> list[Member]:
+    """The processes that there are, home among them: all that nobody has waited for."""
+    known = family_of(kernel)
+    return [member for member in (known.home, *known.members) if member is not None and not member.reaped]
+
+
 def found(kernel: Kernel, pid: int) -> Member | None:
     """A process by its number, until it was waited for."""
     return next((member for member in kernel.room(Family).members if member.pid == pid and not member.reaped), None)
@@ -296,6 +302,7 @@ __all__ = [
     "collect",
     "disposition",
     "ends",
+    "everybody",
     "family_of",
     "found",
     "has_children",

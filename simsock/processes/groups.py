@@ -20,21 +20,16 @@ if TYPE_CHECKING:
     from simsock.processes.family import Member
 
 
-def _everybody() -> list[Member]:
-    known = family.family_of(session.kernel())
-    return [member for member in (known.home, *known.members) if member is not None and not member.reaped]
-
-
 def is_known(pid: int) -> bool:
     """Whether a number is that of a process of this world, as its calls say it."""
-    return pid in (0, *own_numbers()) or any(member.pid == pid for member in _everybody())
+    return pid in (0, *own_numbers()) or any(member.pid == pid for member in family.everybody(session.kernel()))
 
 
 def _named(pid: int) -> Member:
     me = family.caller(session.kernel())
     if pid == 0 or (me.parent is None and pid in own_numbers()):
         return me
-    found = next((member for member in _everybody() if member.pid == pid), None)
+    found = next((member for member in family.everybody(session.kernel()) if member.pid == pid), None)
     if found is None:
         raise os_error(errno.ESRCH)
     return found
@@ -60,7 +55,7 @@ def setpgid(pid: int, group: int, /) -> None:
     number = group or member.pid
     if member.parent is None and number in own_numbers():
         return  # where it is
-    is_there = number == member.pid or any(other.group == number and other.session == me.session for other in _everybody())
+    is_there = number == member.pid or any(other.group == number and other.session == me.session for other in family.everybody(session.kernel()))
     if member.session != me.session or member.session == member.pid or not is_there:
         raise os_error(errno.EPERM)
     member.group = number
@@ -69,7 +64,7 @@ def setpgid(pid: int, group: int, /) -> None:
 def setsid() -> None:
     """setsid(2)."""
     me = family.caller(session.kernel())
-    if any(member.group == me.pid for member in _everybody()):
+    if any(member.group == me.pid for member in family.everybody(session.kernel())):
         raise os_error(errno.EPERM)
     me.group = me.session = me.pid
 

@@ -11,10 +11,9 @@ import errno
 import signal as _real
 
 from simsock.errors import Unsupported
-from simsock.kernel import Kernel, session
+from simsock.kernel import session
 from simsock.kernel.failures import os_error
 from simsock.processes import family, proxy
-from simsock.processes.family import Member
 from simsock.stdlib import signal as sim_signal
 
 
@@ -35,7 +34,7 @@ def kill(pid: int, number: int) -> None:
     me = family.caller(kernel)
     if pid == -1:
         raise Unsupported("os.kill(-1, …): to signal every process of the machine is not simulated; name one, or a group")
-    targets = [member for member in _everybody(kernel) if (member.pid == pid if pid > 0 else member.group == (-pid or me.group))]
+    targets = [member for member in family.everybody(kernel) if (member.pid == pid if pid > 0 else member.group == (-pid or me.group))]
     if not targets:
         raise os_error(errno.ESRCH)
     for member in sorted(targets, key=lambda member: member is me):  # the caller last: it may not come back
@@ -43,11 +42,6 @@ def kill(pid: int, number: int) -> None:
             sim_signal.send(number)
         elif number:
             proxy.send(kernel, member, number)
-
-
-def _everybody(kernel: Kernel) -> list[Member]:
-    known = family.family_of(kernel)
-    return [member for member in (known.home, *known.members) if member is not None and not member.reaped]
 
 
 __all__ = ["is_known", "kill"]

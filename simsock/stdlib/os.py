@@ -46,7 +46,7 @@ _chmod, _fchmod = _CALLS["chmod"], _CALLS["fchmod"]
 _sendfile: Callable[..., int] = _CALLS["sendfile"]
 _listdir: Callable[..., list[Any]] = _real.listdir
 _CHUNK_BYTES = 1 << 18
-_DESCRIPTORS_OF_PROCESS = frozenset(("/dev/fd", "/proc/self/fd", f"/proc/{own_numbers()[1]}/fd"))  # the last is what psutil asks for
+_DESCRIPTORS_OF_PROCESS = frozenset(("/dev/fd", "/proc/self/fd"))
 
 _PROCESSES = frozenset(
     (
@@ -468,7 +468,8 @@ def listdir(path: Any = None) -> list[Any]:
     if world_of(path) is not None:
         raise os_error(errno.ENOTDIR)
     text = _real.fspath(path) if isinstance(path, _real.PathLike) else path
-    if type(text) is str and text.rstrip("/") in _DESCRIPTORS_OF_PROCESS:
+    folder = text.rstrip("/") if type(text) is str else ""
+    if folder in _DESCRIPTORS_OF_PROCESS or folder == f"/proc/{own_numbers()[1]}/fd":  # the latter is what psutil asks for
         kernel.point()
         return [str(fd) for fd in (0, 1, 2, *sorted(kernel.files))]
     return _listdir(path)

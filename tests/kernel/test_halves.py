@@ -11,6 +11,7 @@ from simsock.kernel.bytecode import instructions_of
 from simsock.kernel.halves import halves_of
 from simsock.kernel.watchers import Watcher
 from tests.kernel import one_line
+from tests.together import together
 
 TAKEN_APART = [
     "hits[page] = hits.get(page, 0) + 1",
@@ -82,14 +83,6 @@ def test_a_line_that_writes_what_it_has_read_with_a_call_in_between_has_two_halv
 @pytest.mark.parametrize("line", WHOLE)
 def test_any_other_line_is_whole(line):
     assert not halves(line)
-
-
-def together(*functions):
-    threads = [threading.Thread(target=function) for function in functions]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
 
 
 def counts_visits(sim):

@@ -10,6 +10,7 @@ import simsock
 from simsock.kernel.bytecode import instructions_of
 from simsock.kernel.updates import updates_of
 from simsock.search.happenings import Happenings
+from tests.together import together
 
 IN_ONE_GO = {
     "hits[page] += 1": 1,
@@ -52,14 +53,6 @@ def test_a_line_that_writes_what_it_has_read_is_known(line, count):
 @pytest.mark.parametrize("line", NOTHING_OF_THE_KIND)
 def test_others_are_not(line):
     assert not updates(line)
-
-
-def together(*functions):
-    threads = [threading.Thread(target=function) for function in functions]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
 
 
 class Counter:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import textwrap
@@ -22,6 +23,16 @@ def world():
         return Simulation(patch=True, **options)
 
     return make
+
+
+@pytest.fixture
+def pair():
+    """Two real sockets that are connected to each other."""
+    one, other = socket.socketpair()
+    other.settimeout(0.01)
+    yield one, other
+    one.close()
+    other.close()
 
 
 @pytest.fixture

@@ -9,17 +9,6 @@ import pytest
 
 from simsock import Fenced
 
-
-@pytest.fixture
-def pair():
-    """Two real sockets that are connected to each other."""
-    one, other = socket.socketpair()
-    other.settimeout(0.01)
-    yield one, other
-    one.close()
-    other.close()
-
-
 OF_C = {
     "send": lambda sock: _socket.socket.send(sock, b"x"),
     "sendall": lambda sock: _socket.socket.sendall(sock, b"x"),

@@ -27,17 +27,6 @@ from simsock import Fenced, LeakWarning, WorldEnded
 from simsock.patching import living, outsiders
 from simsock.stdlib import _makers
 
-
-@pytest.fixture
-def pair():
-    """Two real sockets that are connected to each other."""
-    one, other = socket.socketpair()
-    other.settimeout(0.01)
-    yield one, other
-    one.close()
-    other.close()
-
-
 CALLS = {
     "send": lambda sock: sock.send(b"x"),
     "sendall": lambda sock: sock.sendall(b"x"),

@@ -17,16 +17,9 @@ import pytest
 import simsock
 from simsock.search.runner import SameFailure
 from simsock.search.telling import Otherwise
+from tests.together import together
 
 SEEDS = range(6)
-
-
-def together(*bodies):
-    threads = [threading.Thread(target=body) for body in bodies]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
 
 
 def lost_update(sim):
