@@ -138,37 +138,43 @@ if TYPE_CHECKING:
 
 def __getattr__(name: str) -> Any:
     import gc
+
+    home = f"simsock.{name}" if name in _MODULES else _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'simsock' has no attribute {name!r}")
+    collects = gc.isenabled()
+    gc.disable()  # what is loaded stays: each look for garbage among it takes longer than the one before
+    try:
+        module = _load(name, home)
+    finally:
+        if collects:
+            gc.enable()
+    if name in _MODULES:
+        return module
+    value = globals()[name] = getattr(module, name)
+    return value
+
+
+def _load(name: str, home: str) -> Any:
     import sys
     from importlib import import_module
 
     from simsock.hypothesis_time import not_counted
 
-    home = f"simsock.{name}" if name in _MODULES else _HOME.get(name)
-    if home is None:
-        raise AttributeError(f"module 'simsock' has no attribute {name!r}")
     if home != "simsock.errors" and "simsock.patching" not in sys.modules:
-        if str(sys._getframe(1).f_globals.get("__name__")).startswith("freezegun"):
+        if str(sys._getframe(2).f_globals.get("__name__")).startswith("freezegun"):
             raise AttributeError(f"simsock.{name} is not loaded yet")  # it looks at every name of every module, with the clocks replaced already
         from simsock.supported import check_clocks
 
         check_clocks()  # what stands in for clocks would take the replaced ones for the machine's, for ever
-    collects = gc.isenabled()
     with not_counted():
-        gc.disable()  # what is loaded stays: each look for garbage among it takes longer than the one before
         try:
-            module = import_module(home)
+            return import_module(home)
         except (ImportError, AttributeError):  # of what is not on every system
             from simsock.supported import check
 
             check()
             raise
-        finally:
-            if collects:
-                gc.enable()
-    if name in _MODULES:
-        return module
-    value = globals()[name] = getattr(module, name)
-    return value
 
 
 def __dir__() -> list[str]:
